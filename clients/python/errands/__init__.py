@@ -1,0 +1,1 @@
+"""Generated clients, the command line and the wire contract of Errands."""

@@ -1,0 +1,1 @@
+"""The run service: contract in, durable runs out."""

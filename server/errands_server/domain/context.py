@@ -1,0 +1,22 @@
+"""Reads hints from a run's context, which is opaque and may hold JSON or key=value pairs."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_PAIR = re.compile(r"""(?:^|[\s,;])([A-Za-z][\w.-]*)\s*[=:]\s*("[^"]*"|'[^']*'|[^\s,;]+)""")
+
+
+def values(context: str) -> dict[str, Any]:
+    """The named values found in `context`; empty where it holds none. Never raises."""
+    text = context.strip()
+    if text.startswith("{"):
+        try:
+            document = json.loads(text)
+        except ValueError:
+            document = None
+        if isinstance(document, dict):
+            return document
+    return {key: value.strip("\"'") for key, value in _PAIR.findall(text)}

@@ -1,0 +1,102 @@
+"""The seams of the service: what a planner and a toolbox promise the executor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from .domain.errors import Reason
+from .domain.plan import Plan, Step
+from .domain.tool import Tool, ToolRef
+
+
+class Candidate(Struct, frozen=True):
+    """A tool a run may call, with the integration it belongs to."""
+
+    ref: ToolRef
+    integration_name: str
+    tool: Tool
+
+
+class Brief(Struct, frozen=True, kw_only=True):
+    """Everything a planner may know when it makes a plan."""
+
+    intent: str
+    context: str
+    candidates: Sequence[Candidate]
+    now: datetime  # aware; "tomorrow" is relative to it
+
+
+class Refusal(Struct, frozen=True):
+    """No plan: the reason a program can branch on, and a sentence for a person."""
+
+    reason: Reason
+    message: str
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What one step came to, for the conclusion of a run. `output` is decoded JSON."""
+
+    step: Step
+    outcome: str
+    output: Any
+
+
+class Planner(Protocol):
+    """Turns an intent into a plan, and what was found into a result."""
+
+    async def plan(self, brief: Brief) -> Plan | Refusal:
+        """A sound plan over the candidates, or why there is none."""
+        ...
+
+    async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
+        """A result meant to fit `schema`. The caller validates it; it need not be right."""
+        ...
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One tool call, ready to be sent."""
+
+    ref: ToolRef
+    arguments: Mapping[str, Any]
+    idempotency_key: str
+    user_id: str
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    """The service answered that the call succeeded. `output` is JSON text."""
+
+    output: bytes
+    status: int = 0
+
+
+class Failed(Struct, frozen=True, kw_only=True):
+    """The call certainly had no (further) effect: refused, or never sent.
+
+    `transient` failures may be tried again, not sooner than `retry_after` seconds.
+    """
+
+    reason: Reason
+    message: str
+    status: int = 0
+    transient: bool = False
+    retry_after: float | None = None
+
+
+class Unknown(Struct, frozen=True, kw_only=True):
+    """The request may have left and its answer is not known."""
+
+    message: str
+    retry_after: float | None = None
+
+
+Answer: TypeAlias = Done | Failed | Unknown
+
+
+class Toolbox(Protocol):
+    """Calls tools. It never raises for what a remote service does; it answers."""
+
+    async def call(self, request: Request) -> Answer: ...
