@@ -1,0 +1,63 @@
+# Every command of the project. A fresh machine needs Python 3.11+, git and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+GENERATED := clients/python/errands/v1
+
+.PHONY: demo test serve setup generate lock check lint types walls buf drift format clean
+
+demo: setup ## Set up, then run the demonstration: a run that survives kill -9
+	$(BIN)/errands demo
+
+test: setup ## Set up, then run the tests
+	$(BIN)/pytest
+
+serve: setup ## Set up, then start a server on .errands
+	$(BIN)/errands serve
+
+setup: .venv/.ready ## Create .venv from the locked dependencies
+
+.venv/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Errands needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $@
+
+generate: setup ## Generate the Python code from proto/
+	rm -f $(GENERATED)/*_pb2*.py*
+	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=clients/python --pyi_out=clients/python \
+	  --grpc_python_out=clients/python proto/errands/v1/*.proto
+
+lock: setup ## Lock the dependencies anew
+	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --group dev --generate-hashes --universal \
+	  --python-version 3.11 --no-emit-index-url -o requirements.lock
+
+check: lint types walls buf drift ## Everything CI checks besides tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+walls: setup
+	$(BIN)/lint-imports
+
+buf: setup
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	if git rev-parse --quiet --verify HEAD:proto >/dev/null; then $(BIN)/buf breaking --against '.git#branch=main'; fi
+
+drift: generate
+	git diff --exit-code -- $(GENERATED)
+	test -z "$$(git ls-files --others --exclude-standard $(GENERATED))"
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/buf format -w
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
