@@ -1,0 +1,1 @@
+"""Durable state: one log per run, and the rows that summarise and find them."""

@@ -1,0 +1,80 @@
+"""Options every command takes, before or behind its name, and the settings they come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+DEFAULT_SERVER: Final = "127.0.0.1:50051"
+DEFAULT_TIMEOUT: Final = 30.0
+_META: Final = "errands.cli"
+
+
+@dataclass(kw_only=True)
+class Settings:
+    """Where the server is, who asks, and in which form to answer. `timeout` is in seconds."""
+
+    server: str = DEFAULT_SERVER
+    api_key: str = ""
+    tls: bool = False
+    ca: Path | None = None
+    json: bool = False
+    timeout: float = DEFAULT_TIMEOUT
+
+
+def settings(context: click.Context) -> Settings:
+    """The settings of this command line; the option nearest the end wins over one before it."""
+    found: Settings = context.meta.setdefault(_META, Settings())
+    return found
+
+
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+    if value is not None and option.name is not None:
+        setattr(settings(context), option.name, value)
+
+
+def _options(*, environment: bool) -> list[click.Parameter]:
+    """A fresh set of the options; only one set of a command line may read the environment."""
+
+    def option(*names: str, help: str, env: str = "", **more: Any) -> click.Option:  # noqa: A002 (click's word)
+        reads = {"envvar": env, "show_envvar": True} if environment and env else {}
+        return click.Option(names, help=help, expose_value=False, callback=_keep, default=None, **reads, **more)
+
+    return [
+        option("--server", help=f"Address of the server.  [default: {DEFAULT_SERVER}]", env="ERRANDS_SERVER"),
+        option("--api-key", help="Key to ask with; safer in the environment.", env="ERRANDS_API_KEY"),
+        option("--tls", is_flag=True, help="Use TLS.", env="ERRANDS_TLS"),
+        option(
+            "--ca",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="PEM file of the authorities to trust; means --tls.",
+            env="ERRANDS_CA",
+        ),
+        option("--json", is_flag=True, help="Answer in JSON; events one to a line."),
+        option(
+            "--timeout",
+            type=click.FloatRange(min=0.1),
+            help=f"Seconds to wait for an answer.  [default: {DEFAULT_TIMEOUT:g}]",
+            env="ERRANDS_TIMEOUT",
+        ),
+    ]
+
+
+GLOBAL: Final = _options(environment=True)
+
+
+class Command(click.Command):
+    """A command that takes the global options also behind its name."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.params.extend(_options(environment=False))
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command

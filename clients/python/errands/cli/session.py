@@ -1,0 +1,92 @@
+"""A session: one command's connection, and how its answers and failures are shown."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import IO, Any, Concatenate, Final, ParamSpec, TypeVar
+
+import click
+from google.protobuf.message import Message
+
+from errands.cli import exits
+from errands.cli.options import Settings, settings
+from errands.cli.words import clean
+from errands.client import Answer, Connection, Error
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NO_KEY: Final = (
+    "no API key: set ERRANDS_API_KEY or give --api-key; the first `errands serve` on a data directory shows one"
+)
+
+
+class Failure(click.ClickException):
+    """A request that failed: one line, and a line for every wrong field."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(clean(str(error)))
+        self.exit_code = exits.of_code(error.code)
+        self._violations = [f"  {clean(v.field)}: {clean(v.message)}" for v in error.violations]
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        for line in (f"errands: {self.message}", *self._violations):
+            click.echo(line, file=file, err=file is None)
+
+
+class Session:
+    """What a command talks through. The connection is made by the first request."""
+
+    def __init__(self, chosen: Settings) -> None:
+        self._chosen = chosen
+        self._connection: Connection | None = None
+        self.json: Final = chosen.json
+
+    @property
+    def connection(self) -> Connection:
+        if self._connection is None:
+            chosen = self._chosen
+            if not chosen.api_key:
+                raise Error("UNAUTHENTICATED", _NO_KEY, "CREDENTIALS_MISSING")
+            ca = chosen.ca.read_bytes() if chosen.ca else None
+            self._connection = Connection(chosen.server, api_key=chosen.api_key, tls=chosen.tls, ca=ca)
+        return self._connection
+
+    def call(self, method: str, request: Message, answer: type[Answer]) -> Answer:
+        """One request, within the chosen timeout. Raises Error."""
+        return self.connection.call(method, request, answer, timeout=self._chosen.timeout)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def explain(self, error: Error) -> Error:
+        """The error, with what to do about it where no server of ours said so."""
+        if not error.reason and error.code == "UNAVAILABLE":
+            error.message = f"no server answers at {self._chosen.server}: {error.message}"
+        elif not error.reason and error.code == "DEADLINE_EXCEEDED":
+            error.message = f"{self._chosen.server} did not answer within {self._chosen.timeout:g} seconds"
+        return error
+
+
+def with_session(command: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
+    """Give a command its session first, close it after, and show its errors without a traceback."""
+
+    @functools.wraps(command)
+    def run(*arguments: P.args, **more: P.kwargs) -> R:
+        session = Session(settings(click.get_current_context()))
+        try:
+            return command(session, *arguments, **more)
+        except Error as error:
+            raise Failure(session.explain(error)) from error
+        finally:
+            session.close()
+
+    return run
+
+
+def echo_json(document: Any) -> None:
+    """One JSON document on one line."""
+    click.echo(json.dumps(document, ensure_ascii=False, separators=(",", ":")))

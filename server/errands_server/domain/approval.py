@@ -1,0 +1,108 @@
+"""What an approval covers, as a hash over canonical JSON (RFC 8785)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import rfc8785
+
+from .event import Call
+from .plan import Plan, PlannedCall, Step
+from .tool import ToolRef
+
+
+def digest(document: Any) -> str:
+    """`sha256:` and the hex digest of the document's canonical form."""
+    try:
+        canonical = rfc8785.dumps(document)
+    except rfc8785.IntegerDomainError:
+        # RFC 8785 stops at 2**53; larger integers are hashed by their exact digits.
+        canonical = rfc8785.dumps(_exact(document))
+    return "sha256:" + hashlib.sha256(canonical).hexdigest()
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
+        return {"$integer": str(value)}
+    return value
+
+
+def call_hash(
+    *, run_id: str, call_id: str, tool: ToolRef, origin: str, arguments: Mapping[str, Any], user_id: str
+) -> str:
+    """The hash of one call. Whatever changes it needs a new approval."""
+    return digest(
+        {
+            "run": run_id,
+            "call": call_id,
+            "integration": tool.integration_id,
+            "revision": tool.revision,
+            "origin": origin,
+            "operation": tool.name,
+            "arguments": arguments,
+            "user": user_id,
+        }
+    )
+
+
+def calls_hash(calls: tuple[Call, ...]) -> str:
+    """The hash of an approval over several calls: that of the one call, or over all their hashes."""
+    return calls[0].hash if len(calls) == 1 else digest([call.hash for call in calls])
+
+
+def plan_hash(plan: Plan) -> str:
+    """The hash of a plan: per step, the revisions, operations, literal arguments and slots."""
+    return digest([[_planned(call) for call in step.calls] for step in plan.steps])
+
+
+def _planned(call: PlannedCall) -> dict[str, Any]:
+    slots = msgspec.to_builtins([(slot.target, slot.step, slot.source) for slot in call.slots])
+    return {
+        "integration": call.tool.integration_id,
+        "revision": call.tool.revision,
+        "operation": call.tool.name,
+        "arguments": call.arguments,
+        "slots": slots,
+    }
+
+
+def covers(step: Step, tool: ToolRef, arguments: Mapping[str, Any]) -> bool:
+    """Whether the plan's `step` announced this call: same tool, same literals, slots where it said."""
+    return any(planned.tool == tool and _agree(planned, arguments) for planned in step.calls)
+
+
+def _agree(planned: PlannedCall, arguments: Mapping[str, Any]) -> bool:
+    open_at = {slot.target for slot in planned.slots}
+    return _same(planned.arguments, arguments, (), open_at)
+
+
+def _same(literal: Any, actual: Any, at: tuple[str | int, ...], open_at: set[tuple[str | int, ...]]) -> bool:
+    if at in open_at:
+        return True
+    if any(target[: len(at)] == at for target in open_at):
+        return _same_container(literal, actual, at, open_at)
+    return bool(literal == actual)
+
+
+def _same_container(
+    literal: Any, actual: Any, at: tuple[str | int, ...], open_at: set[tuple[str | int, ...]]
+) -> bool:
+    if isinstance(actual, Mapping):
+        known = literal if isinstance(literal, Mapping) else {}
+        keys = set(known) | set(actual)
+        return all(_same(known.get(k), actual.get(k), (*at, k), open_at) for k in keys)
+    if isinstance(actual, list):
+        items = literal if isinstance(literal, list | tuple) else []
+        padded = [*items, *[None] * (len(actual) - len(items))]
+        return len(items) <= len(actual) and all(
+            _same(one, other, (*at, i), open_at)
+            for i, (one, other) in enumerate(zip(padded, actual, strict=True))
+        )
+    return False

@@ -1,0 +1,64 @@
+"""Steps whose calls the plan spells out: bound when they start, finished when their calls are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from .errors import Reason
+from .event import Outcome
+from .plan import PlannedCall, bind
+from .run import CallProgress, CallState, Run
+
+
+class Proposal(Struct, frozen=True):
+    """Calls to make, each with its arguments bound, in the plan's order."""
+
+    calls: tuple[tuple[PlannedCall, dict[str, Any]], ...]
+
+
+class Finish(Struct, frozen=True):
+    """The step is over."""
+
+    outcome: Outcome
+    text: str
+    reason: Reason | None = None
+
+
+Turn: TypeAlias = Proposal | Finish
+
+
+def turn(run: Run, step_id: str, outputs: Mapping[str, Any]) -> Turn:
+    """The step's next turn. `outputs` holds the decoded output of every step it reads;
+    a step whose output nobody knows is absent from it."""
+    calls = run.steps_calls(step_id)
+    return _finish(run, step_id, calls) if calls else _propose(run, step_id, outputs)
+
+
+def _propose(run: Run, step_id: str, outputs: Mapping[str, Any]) -> Turn:
+    step = run.steps[step_id].step
+    needed = {slot.step for call in step.calls for slot in call.slots}
+    unknown = sorted(needed - outputs.keys())
+    if unknown:
+        text = f"Skipped: what step {unknown[0]} answered is not known."
+        return Finish(Outcome.SKIPPED, text, Reason.OUTPUT_MISSING)
+    try:
+        return Proposal(tuple((call, bind(call, outputs)) for call in step.calls))
+    except LookupError as error:
+        text = f"An earlier step's output has no value at {error}."
+        return Finish(Outcome.FAILED, text, Reason.OUTPUT_MISSING)
+
+
+def _finish(run: Run, step_id: str, calls: list[CallProgress]) -> Finish:
+    for state, outcome in (
+        (CallState.DENIED, Outcome.DENIED),
+        (CallState.UNKNOWN, Outcome.FAILED),
+        (CallState.FAILED, Outcome.FAILED),
+    ):
+        for progress in calls:
+            if progress.state is state:
+                text = progress.message or f"{progress.call.title or progress.call.tool.name} was {state}."
+                return Finish(outcome, text, progress.reason)
+    return Finish(Outcome.DONE, run.steps[step_id].step.description)

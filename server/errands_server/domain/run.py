@@ -1,0 +1,451 @@
+"""A run as the fold of its events: the state, the table of moves, and the one door through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from . import event as e
+from .errors import Reason
+from .event import Decision, Document, Outcome, Record, RunStatus, Strategy
+from .plan import Plan, Step
+
+RULES_VERSION: Final = 1
+
+_WAITING = frozenset({RunStatus.RUNNING, RunStatus.AUTH_REQUIRED, RunStatus.PAUSED})
+FINAL: Final = frozenset(
+    {
+        RunStatus.SUCCESS,
+        RunStatus.PARTIAL_SUCCESS,
+        RunStatus.NO_SUCCESS,
+        RunStatus.FAILED,
+        RunStatus.CANCELED,
+    }
+)
+MOVES: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
+    RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELED, RunStatus.FAILED}),
+    RunStatus.RUNNING: _WAITING | FINAL,
+    RunStatus.AUTH_REQUIRED: _WAITING | {RunStatus.CANCELED, RunStatus.FAILED},
+    RunStatus.PAUSED: _WAITING | {RunStatus.CANCELED, RunStatus.FAILED},
+    **{status: frozenset() for status in FINAL},
+}
+
+
+class IllegalMove(Exception):
+    """An event that cannot follow the run's log: a fault of the service, never of a caller."""
+
+
+class CallState(StrEnum):
+    PROPOSED = "proposed"  # needs an approval before anything else
+    READY = "ready"  # may be sent, not before `not_before`
+    SENT = "sent"  # on its way, under the run's epoch
+    LOST = "lost"  # sent, and nobody knows what it did
+    DOUBTED = "doubted"  # lost, and a person was asked
+    UNAUTHORIZED = "unauthorized"  # waits for the user's authorization
+    DONE = "done"
+    FAILED = "failed"
+    DENIED = "denied"
+    UNKNOWN = "unknown"  # ended without anybody knowing what it did
+
+
+ENDED: Final = frozenset({CallState.DONE, CallState.FAILED, CallState.DENIED, CallState.UNKNOWN})
+_ENDED_AS: Final = {
+    Outcome.DONE: CallState.DONE,
+    Outcome.FAILED: CallState.FAILED,
+    Outcome.DENIED: CallState.DENIED,
+    Outcome.UNKNOWN: CallState.UNKNOWN,
+}
+
+
+class CallProgress(Struct, frozen=True):
+    """How far one call is."""
+
+    call: e.Call
+    state: CallState
+    attempts: int = 0
+    sent_at: int = 0  # when the first attempt was stored; its key's life begins here
+    not_before: int = 0
+    doubt: bool = False  # an earlier attempt may have had its effect
+    output: Document | None = None
+    reason: Reason | None = None
+    message: str = ""
+
+
+class StepProgress(Struct, frozen=True):
+    """How far one step is. `calls` are the ids of its calls, in order."""
+
+    step: Step
+    started: bool = False
+    calls: tuple[str, ...] = ()
+    outcome: Outcome | None = None
+    finished_at: int = 0
+    text: str = ""
+    reason: Reason | None = None
+
+
+class ApprovalProgress(Struct, frozen=True):
+    """An approval and, once there is one, its decision. `open` until decided, expired or closed."""
+
+    request: e.ApprovalRequested
+    sequence: int
+    requested_at: int
+    open: bool = True
+    resolution: e.ApprovalResolved | None = None
+    resolved_at: int = 0
+
+
+class Run(Struct, frozen=True):
+    """Everything the log says of a run. `sequence` 0 is the run before its first event."""
+
+    sequence: int = 0
+    status: RunStatus = RunStatus.QUEUED
+    announced: RunStatus | None = None
+    created_at: int = 0
+    updated_at: int = 0
+    user_id: str = ""
+    strategy: Strategy = Strategy.NONE
+    plan_id: str = ""
+    repeat_of: str = ""
+    rules_version: int = RULES_VERSION
+    epoch: int = 0
+    plan: Plan | None = None
+    plan_hash: str = ""
+    refusal: e.PlanRefused | None = None
+    steps: Mapping[str, StepProgress] = {}
+    finished: tuple[str, ...] = ()  # step ids in the order they ended
+    calls: Mapping[str, CallProgress] = {}
+    approvals: Mapping[str, ApprovalProgress] = {}
+    authorizations: Mapping[str, e.AuthRequested] = {}  # the open ones
+    cancel: e.CancelRequested | None = None
+    result: Document | None = None
+    error: e.ErrorRaised | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.status in FINAL
+
+    def steps_calls(self, step_id: str) -> list[CallProgress]:
+        return [self.calls[call_id] for call_id in self.steps[step_id].calls]
+
+    def open_approvals(self) -> list[ApprovalProgress]:
+        return [approval for approval in self.approvals.values() if approval.open]
+
+
+def apply(run: Run, record: Record) -> Run:
+    """The run after one more record. IllegalMove: the record cannot follow this log."""
+    if record.sequence != run.sequence + 1:
+        raise IllegalMove(f"sequence {record.sequence} cannot follow {run.sequence}")
+    return advance(run, record.event, record.at)
+
+
+def advance(run: Run, event: e.AnyEvent, at: int) -> Run:
+    """The run after `event` at time `at`. IllegalMove: the event cannot follow this log."""
+    if run.ended:
+        raise IllegalMove(f"{type(event).__name__} after the final status {run.status}")
+    changed = _FOLDS[type(event)](run, event, at)
+    status = _status_after(changed, event)
+    if status != run.status and status not in MOVES[run.status]:
+        raise IllegalMove(f"{run.status} does not lead to {status}")
+    return replace(changed, sequence=run.sequence + 1, updated_at=at, status=status)
+
+
+def fold(records: Iterable[Record], run: Run | None = None) -> Run:
+    """The run these records tell of, going on from `run` where one is given."""
+    state = Run() if run is None else run
+    for record in records:
+        state = apply(state, record)
+    return state
+
+
+def _status_after(run: Run, event: e.AnyEvent) -> RunStatus:
+    if isinstance(event, e.StatusChanged) and event.status in FINAL:
+        return event.status
+    return standing(run)
+
+
+def standing(run: Run) -> RunStatus:
+    """The status an unfinished run has: RUNNING while anything is being done or can be."""
+    if run.epoch == 0:
+        return RunStatus.QUEUED
+    if run.cancel is not None or _can_move(run):
+        return RunStatus.RUNNING
+    if run.authorizations:
+        return RunStatus.AUTH_REQUIRED
+    if any(approval.open for approval in run.approvals.values()):
+        return RunStatus.PAUSED
+    return RunStatus.RUNNING
+
+
+_AWAITED: Final = frozenset({CallState.DOUBTED, CallState.UNAUTHORIZED})
+
+
+def _can_move(run: Run) -> bool:
+    if run.plan is None:
+        return True
+    asked = {call.id for a in run.approvals.values() if a.open for call in a.request.calls}
+    plan_asked = any(a.open and a.request.kind is e.ApprovalKind.PLAN for a in run.approvals.values())
+    if plan_asked:
+        return False
+    return any(_step_can_move(run, progress, asked) for progress in run.steps.values())
+
+
+def _step_can_move(run: Run, progress: StepProgress, asked: set[str]) -> bool:
+    if progress.outcome is not None:
+        return False
+    if not progress.started:
+        outcomes = [run.steps[d].outcome for d in progress.step.depends_on]
+        failed = any(outcome not in {None, Outcome.DONE} for outcome in outcomes)
+        return failed or all(outcome is Outcome.DONE for outcome in outcomes)
+    waiting = [
+        c.state in _AWAITED or (c.state is CallState.PROPOSED and c.call.id in asked)
+        for c in (run.calls[call_id] for call_id in progress.calls)
+        if c.state not in ENDED
+    ]
+    return not waiting or not all(waiting)
+
+
+def _created(run: Run, event: e.RunCreated, at: int) -> Run:
+    return replace(
+        run,
+        created_at=at,
+        user_id=event.user_id,
+        strategy=event.strategy,
+        plan_id=event.plan_id,
+        repeat_of=event.repeat_of,
+        rules_version=event.rules_version,
+        announced=RunStatus.QUEUED,
+    )
+
+
+def _claimed(run: Run, event: e.Claimed, at: int) -> Run:
+    if event.epoch <= run.epoch:
+        raise IllegalMove(f"epoch {event.epoch} does not follow {run.epoch}")
+    calls = {call_id: _orphaned(progress) for call_id, progress in run.calls.items()}
+    return replace(run, epoch=event.epoch, calls=calls)
+
+
+def _orphaned(progress: CallProgress) -> CallProgress:
+    if progress.state is not CallState.SENT:
+        return progress
+    # A crash says nothing about the service, so attempts count from zero again.
+    message = "the process that sent the call ended before its answer was stored"
+    return replace(progress, state=CallState.LOST, doubt=True, attempts=0, message=message)
+
+
+def _status(run: Run, event: e.StatusChanged, at: int) -> Run:
+    if event.status not in FINAL and event.status != standing(run):
+        raise IllegalMove(f"status {event.status} announced while the run is {standing(run)}")
+    return replace(run, announced=event.status)
+
+
+def _plan_made(run: Run, event: e.PlanMade, at: int) -> Run:
+    steps = {step.id: StepProgress(step) for step in event.plan.steps}
+    return replace(run, plan=event.plan, plan_id=event.plan_id, plan_hash=event.hash, steps=steps)
+
+
+def _plan_refused(run: Run, event: e.PlanRefused, at: int) -> Run:
+    return replace(run, refusal=event)
+
+
+def _step_started(run: Run, event: e.StepStarted, at: int) -> Run:
+    return _with_step(run, replace(run.steps[event.step_id], started=True))
+
+
+def _calls_proposed(run: Run, event: e.CallsProposed, at: int) -> Run:
+    step = run.steps[event.step_id]
+    calls = dict(run.calls)
+    for call in event.calls:
+        state = CallState.PROPOSED if needs_approval(run, call) else CallState.READY
+        calls[call.id] = CallProgress(call, state)
+    step = replace(step, calls=step.calls + tuple(call.id for call in event.calls))
+    return _with_step(replace(run, calls=calls), step)
+
+
+def needs_approval(run: Run, call: e.Call) -> bool:
+    """Whether a person must agree to this very call before it is sent."""
+    if run.strategy is Strategy.ON_TOOL_CALL:
+        return True
+    return run.strategy is Strategy.ON_START and not call.planned
+
+
+def _call_started(run: Run, event: e.CallStarted, at: int) -> Run:
+    progress = run.calls[event.call.id]
+    if run.cancel is not None:
+        raise IllegalMove(f"call {event.call.id} started behind a cancellation")
+    if event.epoch != run.epoch:
+        raise IllegalMove(f"call {event.call.id} started under epoch {event.epoch}, not {run.epoch}")
+    if progress.state not in {CallState.READY, CallState.LOST}:
+        raise IllegalMove(f"call {event.call.id} started while it is {progress.state}")
+    return _with_call(
+        run,
+        replace(
+            progress,
+            state=CallState.SENT,
+            attempts=event.attempt,
+            sent_at=progress.sent_at or at,
+        ),
+    )
+
+
+def _call_abandoned(run: Run, event: e.CallAbandoned, at: int) -> Run:
+    progress = run.calls[event.call_id]
+    return _with_call(
+        run,
+        replace(
+            progress,
+            state=_unsent(progress),
+            attempts=progress.attempts - 1,
+            sent_at=progress.sent_at if progress.doubt else 0,
+        ),
+    )
+
+
+def _call_delayed(run: Run, event: e.CallDelayed, at: int) -> Run:
+    progress = run.calls[event.call_id]
+    return _with_call(run, replace(progress, state=_unsent(progress), not_before=event.until))
+
+
+def _unsent(progress: CallProgress) -> CallState:
+    """An attempt without effect says nothing about an earlier one whose answer was lost."""
+    return CallState.LOST if progress.doubt else CallState.READY
+
+
+def _call_lost(run: Run, event: e.CallLost, at: int) -> Run:
+    progress = run.calls[event.call_id]
+    return _with_call(
+        run,
+        replace(progress, state=CallState.LOST, doubt=True, not_before=event.until, message=event.message),
+    )
+
+
+def _call_finished(run: Run, event: e.CallFinished, at: int) -> Run:
+    return _with_call(
+        run,
+        replace(
+            run.calls[event.call_id],
+            state=_ENDED_AS[event.outcome],
+            output=event.output,
+            reason=event.reason,
+            message=event.message,
+        ),
+    )
+
+
+def _step_finished(run: Run, event: e.StepFinished, at: int) -> Run:
+    step = replace(
+        run.steps[event.step_id],
+        outcome=event.outcome,
+        finished_at=at,
+        text=event.text,
+        reason=event.reason,
+    )
+    return _with_step(replace(run, finished=(*run.finished, event.step_id)), step)
+
+
+def _approval_requested(run: Run, event: e.ApprovalRequested, at: int) -> Run:
+    approval = ApprovalProgress(event, run.sequence + 1, at)
+    run = replace(run, approvals={**run.approvals, event.approval_id: approval})
+    if event.kind is e.ApprovalKind.IN_DOUBT:
+        for call in event.calls:
+            run = _with_call(run, replace(run.calls[call.id], state=CallState.DOUBTED))
+    return run
+
+
+def _approval_resolved(run: Run, event: e.ApprovalResolved, at: int) -> Run:
+    approval = run.approvals[event.approval_id]
+    if not approval.open:
+        raise IllegalMove(f"approval {event.approval_id} is closed")
+    closed = replace(approval, open=False, resolution=event, resolved_at=at)
+    run = replace(run, approvals={**run.approvals, event.approval_id: closed})
+    for call in approval.request.calls:
+        run = _with_call(run, _decided(run.calls[call.id], event))
+    return run
+
+
+def _decided(progress: CallProgress, event: e.ApprovalResolved) -> CallProgress:
+    match event.decision:
+        case Decision.APPROVE:
+            return replace(progress, state=CallState.READY)
+        case Decision.DENY:
+            return replace(progress, state=CallState.DENIED, reason=Reason.APPROVAL_DENIED)
+        case Decision.RETRY:
+            # A person answers for the second effect; the attempt counts from one again.
+            return replace(progress, state=CallState.READY, attempts=0, not_before=0, doubt=False)
+        case Decision.DONE:
+            return replace(progress, state=CallState.DONE, output=event.output)
+        case Decision.FAIL:
+            return replace(progress, state=CallState.FAILED, reason=Reason.OUTCOME_UNKNOWN)
+
+
+def _auth_requested(run: Run, event: e.AuthRequested, at: int) -> Run:
+    for call_id in event.call_ids:
+        run = _with_call(run, replace(run.calls[call_id], state=CallState.UNAUTHORIZED))
+    return replace(run, authorizations={**run.authorizations, event.authorization_id: event})
+
+
+def _auth_resolved(run: Run, event: e.AuthResolved, at: int) -> Run:
+    waiting = dict(run.authorizations)
+    request = waiting.pop(event.authorization_id)
+    run = replace(run, authorizations=waiting)
+    reason = Reason.AUTHORIZATION_EXPIRED if event.expired else Reason.AUTHORIZATION_REFUSED
+    for call_id in request.call_ids:
+        progress = run.calls[call_id]
+        if event.granted:
+            run = _with_call(run, replace(progress, state=CallState.READY))
+        else:
+            run = _with_call(run, replace(progress, state=CallState.FAILED, reason=reason))
+    return run
+
+
+def _cancel_requested(run: Run, event: e.CancelRequested, at: int) -> Run:
+    approvals = {key: replace(a, open=False) if a.open else a for key, a in run.approvals.items()}
+    return replace(run, cancel=event, approvals=approvals, authorizations={})
+
+
+def _unchanged(run: Run, event: e.AnyEvent, at: int) -> Run:
+    return run
+
+
+def _result_made(run: Run, event: e.ResultMade, at: int) -> Run:
+    return replace(run, result=event.result)
+
+
+def _error_raised(run: Run, event: e.ErrorRaised, at: int) -> Run:
+    return replace(run, error=event)
+
+
+def _with_step(run: Run, step: StepProgress) -> Run:
+    return replace(run, steps={**run.steps, step.step.id: step})
+
+
+def _with_call(run: Run, call: CallProgress) -> Run:
+    return replace(run, calls={**run.calls, call.call.id: call})
+
+
+_FOLDS: Final[Mapping[type, Callable[[Run, Any, int], Run]]] = {
+    e.RunCreated: _created,
+    e.Claimed: _claimed,
+    e.StatusChanged: _status,
+    e.PlanMade: _plan_made,
+    e.PlanRefused: _plan_refused,
+    e.StepStarted: _step_started,
+    e.CallsProposed: _calls_proposed,
+    e.CallStarted: _call_started,
+    e.CallAbandoned: _call_abandoned,
+    e.CallDelayed: _call_delayed,
+    e.CallLost: _call_lost,
+    e.CallFinished: _call_finished,
+    e.StepFinished: _step_finished,
+    e.ApprovalRequested: _approval_requested,
+    e.ApprovalResolved: _approval_resolved,
+    e.AuthRequested: _auth_requested,
+    e.AuthResolved: _auth_resolved,
+    e.CancelRequested: _cancel_requested,
+    e.Noted: _unchanged,
+    e.ResultMade: _result_made,
+    e.ErrorRaised: _error_raised,
+}

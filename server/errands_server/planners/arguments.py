@@ -1,0 +1,167 @@
+"""Arguments: gives a tool's parameters the values a clause and the context hold for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from ..domain.plan import Path
+from .evidence import FAIR, GOOD, Evidence, Said, weigh
+from .hints import Hints
+from .matching import matched
+from .mentions import Mention, Series
+from .phrasing import Phrasing
+from .schemas import Leaf
+from .sheets import Sheet
+
+
+class Source(Struct, frozen=True):
+    """An earlier step, by its place among the drafts, and where in its answer a value lies."""
+
+    draft: int
+    path: Path
+
+
+class Argument(Struct, frozen=True, kw_only=True):
+    """One bound parameter. Several `values` mean several calls; `source` says where they came from."""
+
+    leaf: Leaf
+    source: str
+    values: tuple[Any, ...] = ()
+    slot: Source | None = None
+    key: str | None = None  # of the context, where that gave the value
+    score: float = GOOD
+    mentions: frozenset[Mention] = frozenset()
+
+
+class Hearing(Struct, frozen=True):
+    """What one clause offers: its mentions in their surroundings, their rows, its plain words."""
+
+    said: tuple[Said, ...]
+    rows: tuple[Series, ...]
+    phrasing: Phrasing
+
+
+class Binding:
+    """The arguments found so far for one tool. Each mention is given away once."""
+
+    def __init__(self, sheet: Sheet, taken: Iterable[Mention] = ()) -> None:
+        self.sheet = sheet
+        self.arguments: dict[Path, Argument] = {}
+        self.used = set(taken)
+
+    def add(self, argument: Argument) -> None:
+        """Bind one parameter."""
+        self.arguments[argument.leaf.path] = argument
+        self.used |= argument.mentions
+
+    def open(self) -> Iterator[Leaf]:
+        """The parameters without a value."""
+        return (leaf for leaf in self.sheet.takes if leaf.path not in self.arguments)
+
+    def missing(self) -> list[Leaf]:
+        """The parameters the call cannot be made without; a part of an optional object counts once
+        another part of it is given."""
+        return [leaf for leaf in self.open() if leaf.required and all(map(self._begun, leaf.optional_parents))]
+
+    def _begun(self, parent: Path) -> bool:
+        return any(path[: len(parent)] == parent for path in self.arguments)
+
+    def hear(self, hearing: Hearing, *, least: float = GOOD, only: Iterable[Leaf] | None = None) -> None:
+        """Bind from a clause whatever has at least this evidence, the strongest first."""
+        leaves = [leaf for leaf in (self.open() if only is None else only) if "enum" not in leaf.schema]
+        offers = dict(self._offers(hearing, leaves, least))
+        given = matched({pair: _preference(leaves[pair[0]], offer) for pair, offer in offers.items()})
+        for place, number in sorted(given.items()):
+            said = hearing.said[number]
+            if said.mention not in self.used:  # a list may have taken the whole row
+                self.add(self._heard(leaves[place], said, offers[place, number], hearing))
+
+    def _offers(
+        self, hearing: Hearing, leaves: Sequence[Leaf], least: float
+    ) -> Iterator[tuple[tuple[int, int], Evidence]]:
+        free = [(number, said) for number, said in enumerate(hearing.said) if said.mention not in self.used]
+        for place, leaf in enumerate(leaves):
+            for number, said in free:
+                evidence = weigh(leaf, said, self.sheet)
+                if evidence is not None and evidence.score >= least:
+                    yield (place, number), evidence
+
+    def _heard(self, leaf: Leaf, said: Said, evidence: Evidence, hearing: Hearing) -> Argument:
+        source = f"intent: {evidence.why}"
+        if not leaf.array:
+            return _argument(leaf, source, evidence, (evidence.value,), (said.mention,))
+        row = next((r.items for r in hearing.rows if said.mention in r.items), (said.mention,))
+        free = [s for s in hearing.said if s.mention in row and s.mention not in self.used]
+        values = [e.value for s in free if (e := weigh(leaf, s, self.sheet)) is not None]
+        return _argument(leaf, source, evidence, (values,), row)
+
+    def repeat(self, hearing: Hearing) -> None:
+        """Make several calls where a value stands in a row nobody else took from: `Rome and Oslo`."""
+        if any(len(argument.values) > 1 for argument in self.arguments.values()):
+            return
+        for argument in list(self.arguments.values()):
+            row = next((r for r in hearing.rows if argument.mentions & set(r.items)), None)
+            if row is None or argument.leaf.array or len(self.used & set(row.items)) > 1:
+                continue
+            values = self._row(argument.leaf, row, hearing)
+            if len(values) == len(row.items):
+                self.add(_spread(argument, values, row))
+                return
+
+    def _row(self, leaf: Leaf, row: Series, hearing: Hearing) -> tuple[Any, ...]:
+        weighed = (weigh(leaf, said, self.sheet) for said in hearing.said if said.mention in row.items)
+        return tuple(evidence.value for evidence in weighed if evidence is not None)
+
+    def read(self, hints: Hints) -> None:
+        """Bind from the context by name."""
+        for leaf in list(self.open()):
+            hint = hints.find(leaf, self.sheet)
+            if hint is not None:
+                key, value = hint
+                self.add(Argument(leaf=leaf, source=f"context: {key}", values=(value,), key=key))
+
+    def settle(self) -> None:
+        """Bind what the schema leaves no choice about, and the defaults of required parameters."""
+        for leaf in self.missing():
+            for keyword in ("const", "default"):
+                if keyword in leaf.schema:
+                    self.add(Argument(leaf=leaf, source=f"schema: {keyword}", values=(leaf.schema[keyword],)))
+                    break
+            else:
+                only = leaf.schema.get("enum")
+                if isinstance(only, list) and len(only) == 1:
+                    self.add(Argument(leaf=leaf, source="schema: the only value", values=(only[0],)))
+
+    def phrase(self, phrasing: Phrasing) -> None:
+        """Bind enumerations and booleans, which a sentence says in plain words."""
+        for leaf in list(self.open()):
+            found = phrasing.find(leaf, self.sheet)
+            if found is not None:
+                value, why = found
+                self.add(Argument(leaf=leaf, source=f"intent: {why}", values=(value,)))
+
+
+def _preference(leaf: Leaf, evidence: Evidence) -> float:
+    """What an argument bids for a value; of equal claims the required one's counts more."""
+    return evidence.score + (0.3 if leaf.required else 0.0)
+
+
+def _argument(
+    leaf: Leaf, source: str, evidence: Evidence, values: tuple[Any, ...], mentions: Iterable[Mention]
+) -> Argument:
+    return Argument(
+        leaf=leaf, source=source, values=values, score=evidence.score, mentions=frozenset(mentions)
+    )
+
+
+def _spread(argument: Argument, values: tuple[Any, ...], row: Series) -> Argument:
+    return Argument(
+        leaf=argument.leaf,
+        source=argument.source,
+        values=values,
+        score=argument.score,
+        mentions=frozenset(row.items),
+    )

@@ -1,0 +1,112 @@
+"""Assembly: turns drafts into the steps of a plan and the sentences people read about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from ..domain.plan import ContextBinding, Path, Plan, PlannedCall, Slot, Step
+from .arguments import Argument
+from .drafts import Draft
+from .sheets import Sheet
+from .words import parts
+
+_SHOWN: Final = 3  # arguments in a step's description
+_LONG: Final = 40  # characters of one of them
+
+
+def assemble(drafts: Sequence[Draft]) -> Plan:
+    """The plan that makes these calls. Drafts read and follow only those before them."""
+    steps = tuple(_step(number, draft, drafts) for number, draft in enumerate(drafts))
+    return Plan(description=_sentence([title(draft.sheet) for draft in drafts]), steps=steps)
+
+
+def title(sheet: Sheet) -> str:
+    """A tool's title as a person would write it: `createOrder` is Create order."""
+    given = sheet.tool.title.strip().rstrip(".")
+    if not given or given == sheet.tool.name:
+        given = " ".join(parts(sheet.tool.name)) or sheet.tool.name
+    return given[:1].upper() + given[1:]
+
+
+def _sentence(titles: Sequence[str]) -> str:
+    first, *rest = dict.fromkeys(titles)
+    follow = [_lowered(text) for text in rest]
+    if not follow:
+        return f"{first}."
+    return f"{', '.join([first, *follow[:-1]])} and {follow[-1]}."
+
+
+def _lowered(text: str) -> str:
+    acronym = text[1:2].isupper()
+    return text if acronym else text[:1].lower() + text[1:]
+
+
+def _step(number: int, draft: Draft, drafts: Sequence[Draft]) -> Step:
+    read = {argument.slot.draft for argument in draft.arguments if argument.slot}
+    return Step(
+        id=_id(number),
+        description=_description(draft),
+        depends_on=tuple(_id(n) for n in sorted(read | set(draft.after))),
+        calls=tuple(_call(draft, turn, drafts) for turn in range(draft.fan)),
+    )
+
+
+def _id(number: int) -> str:
+    return f"s{number + 1}"
+
+
+def _call(draft: Draft, turn: int, drafts: Sequence[Draft]) -> PlannedCall:
+    arguments: dict[str, Any] = {}
+    for argument in draft.arguments:
+        if argument.values:
+            _put(arguments, argument.leaf.path, argument.values[min(turn, len(argument.values) - 1)])
+    return PlannedCall(
+        tool=draft.sheet.candidate.ref,
+        arguments=arguments,
+        slots=tuple(_slots(draft, turn, drafts)),
+        context=tuple(ContextBinding(target=a.leaf.path, key=a.key) for a in draft.arguments if a.key),
+    )
+
+
+def _slots(draft: Draft, turn: int, drafts: Sequence[Draft]) -> Iterator[Slot]:
+    for argument in draft.arguments:
+        if argument.slot is None:
+            continue
+        # The output of a step with several calls is the list of their outputs.
+        prefix: Path = (turn,) if drafts[argument.slot.draft].fan > 1 else ()
+        source = (*prefix, *argument.slot.path)
+        yield Slot(target=argument.leaf.path, step=_id(argument.slot.draft), source=source)
+
+
+def _put(document: Any, path: Path, value: Any) -> None:
+    """Set `value` at `path`; lists hold the single element 0."""
+    for part, following in zip(path, path[1:], strict=False):
+        empty: Any = [] if isinstance(following, int) else {}
+        if isinstance(document, list):
+            if not document:
+                document.append(empty)
+        else:
+            document.setdefault(part, empty)
+        document = document[part]
+    if isinstance(document, list):
+        document.append(value)
+    else:
+        document[path[-1]] = value
+
+
+def _description(draft: Draft) -> str:
+    # What came from the context stays out: descriptions are shown where the context is not.
+    told = [argument for argument in draft.arguments if argument.mentions][:_SHOWN]
+    said = ", ".join(_told(argument) for argument in told)
+    return f"{title(draft.sheet)}: {said}" if said else title(draft.sheet)
+
+
+def _told(argument: Argument) -> str:
+    shown = " and ".join(_short(value) for value in argument.values)
+    return f"{' '.join(parts(argument.leaf.name))} {shown}"
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"

@@ -1,0 +1,111 @@
+"""Clauses: the separate things an intent asks for, in the order it asks for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import dropwhile
+from typing import Final
+
+from msgspec import Struct
+
+from .actions import NOUNS, QUESTIONS, VERBS
+from .mentions import Kind, Mention
+from .words import STOP, words
+
+
+class Clause(Struct, frozen=True):
+    """One demand. `text` is `intent[start:end]`; `after` says the intent puts it behind the one before."""
+
+    text: str
+    start: int
+    end: int
+    after: bool = False
+
+
+class _Fragment(Struct, frozen=True):
+    start: int
+    end: int
+    demand: bool
+    after: bool
+
+
+_SEPARATOR: Final = re.compile(
+    r"(?P<after>[,;.]?\s*\b(?:and\s+then|after\s+that|afterwards|finally|then)\b,?\s*)"
+    r"|(?P<hard>;\s*|[.!?]+(?=\s|$)\s*|\n+)"
+    r"|(?P<soft>,\s*(?:and\s+)?(?:also\s+)?|\s+and\s+(?:also\s+)?)",
+    re.IGNORECASE,
+)
+_POLITE: Final = frozenset("please kindly i we want need would like to you can could just also id d ll".split())
+# Sentences that begin so add facts to a demand beside them; they demand nothing by themselves.
+_DETAILS: Final = frozenset(
+    """include including use using assume assuming consider considering ensure sort limit note given thanks thank
+    format return answer apply round explain express don let hello hi hey dear cheers""".split()
+)
+_ABBREVIATION: Final = re.compile(r"(?:\b[A-Z]|\b(?:Inc|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|No|Ltd|Co))$")
+
+
+def clauses(intent: str, found: Sequence[Mention]) -> tuple[Clause, ...]:
+    """The demands of an intent, with the details beside each. Text in quotes is never split."""
+    solid = [(m.start, m.end) for m in found if m.kind not in (Kind.PHRASE, Kind.NAME)]
+    fragments = list(_fragments(intent, solid))
+    merged: list[_Fragment] = []
+    for fragment in fragments:
+        if merged and not (fragment.demand and merged[-1].demand):
+            merged[-1] = _join(merged[-1], fragment)
+        else:
+            merged.append(fragment)
+    return tuple(Clause(intent[f.start : f.end], f.start, f.end, f.after) for f in merged)
+
+
+def _join(left: _Fragment, right: _Fragment) -> _Fragment:
+    return _Fragment(left.start, right.end, left.demand or right.demand, left.after)
+
+
+def _fragments(intent: str, solid: Sequence[tuple[int, int]]) -> Iterator[_Fragment]:
+    start, after = 0, False
+    for match in _SEPARATOR.finditer(intent):
+        if any(left < match.end() and match.start() < right for left, right in solid):
+            continue
+        if not _separates(intent, start, match):
+            continue
+        if intent[start : match.start()].strip():
+            yield _fragment(intent, start, match.start(), after)
+        start, after = match.end(), match["after"] is not None
+    if intent[start:].strip():
+        yield _fragment(intent, start, len(intent), after)
+
+
+def _separates(intent: str, start: int, match: re.Match[str]) -> bool:
+    if match["hard"]:
+        return not _ABBREVIATION.search(intent[: match.start()])
+    if match["after"]:
+        return True
+    # A verb behind a comma begins a demand only where one went before: `Given x, find y` is one.
+    return _commands(intent[match.end() : match.end() + 80]) and _demands(intent[start : match.start()])
+
+
+def _commands(text: str) -> bool:
+    first, second = opening(text)
+    if first in NOUNS:
+        return second in STOP or second.isdigit()
+    return first in VERBS
+
+
+def _fragment(intent: str, start: int, end: int, after: bool) -> _Fragment:
+    return _Fragment(start, end, _demands(intent[start:end]), after)
+
+
+def _demands(text: str) -> bool:
+    """Whether a fragment asks for something, instead of adding to what another asks."""
+    first, _ = opening(text)
+    if not first or first in _DETAILS:
+        return False
+    return first in VERBS or first in QUESTIONS or first not in STOP
+
+
+def opening(text: str) -> tuple[str, str]:
+    """The first two words behind courtesies, lower-cased; empty where there are none."""
+    spoken = [part.lower() for word in words(text) for part in re.split("['’]", word.text)]
+    rest = [*dropwhile(_POLITE.__contains__, spoken), "", ""]
+    return rest[0], rest[1]

@@ -1,0 +1,114 @@
+"""Dates and times in a sentence, absolute or relative to a given moment."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+_MONTHS: Final = {name.lower(): n for n, name in enumerate(calendar.month_name) if name}
+_MONTHS_SHORT: Final = {name.lower(): n for n, name in enumerate(calendar.month_abbr) if name}
+_DAYS: Final = {name.lower(): n for n, name in enumerate(calendar.day_name)}
+_RELATIVE: Final = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}
+
+_MONTH: Final = "(?P<month>" + "|".join([*_MONTHS, *_MONTHS_SHORT]) + r")\.?"
+_DAY: Final = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
+_YEAR: Final = r"(?:\s*,?\s*(?P<year>\d{4}))?"
+_FORMS: Final = tuple(
+    re.compile(rf"\b{form}\b", re.IGNORECASE)
+    for form in (
+        r"(?P<iso>\d{4}([-/])\d{2}\2\d{2})(?:[T ](?P<clock>\d{2}:\d{2}(?::\d{2})?)(?P<zone>Z|[+-]\d{2}:?\d{2})?)?",
+        rf"{_MONTH}\s*{_DAY}{_YEAR}",
+        rf"{_DAY}\s+(?:of\s+)?{_MONTH}{_YEAR}",
+        rf"(?P<relative>{'|'.join(_RELATIVE)})",
+        rf"(?:next\s+|on\s+|this\s+)(?P<weekday>{'|'.join(_DAYS)})",
+        r"in\s+(?P<count>\d{1,3})\s+(?P<unit>day|week)s?",
+    )
+)
+_CLOCK: Final = re.compile(
+    r",?\s+(?:at\s+)?(?:(?P<noon>noon)|(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?\s*(?P<half>am|pm)?)\b", re.IGNORECASE
+)
+
+
+class Moment(Struct, frozen=True):
+    """A date, or with `at` a point in time, where it stands in a sentence."""
+
+    start: int
+    end: int
+    day: date
+    at: datetime | None = None
+
+
+def moments(text: str, now: datetime) -> Iterator[Moment]:
+    """Dates in `text`, overlaps possible. Relative ones count from `now`, in its timezone."""
+    for form in _FORMS:
+        for match in form.finditer(text):
+            day = _day(match.groupdict(), now.date())
+            if day is not None:
+                yield _with_clock(text, match, day, now)
+
+
+def _day(found: dict[str, str | None], today: date) -> date | None:
+    try:
+        if iso := found.get("iso"):
+            return date.fromisoformat(iso.replace("/", "-"))
+        if month := found.get("month"):
+            return _calendar_day(month.lower(), int(found["day"] or 0), found["year"], today)
+        return _relative_day(found, today)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _calendar_day(month: str, day: int, year: str | None, today: date) -> date:
+    number = _MONTHS.get(month) or _MONTHS_SHORT[month]
+    if year:
+        return date(int(year), number, day)
+    this_year = date(today.year, number, day)
+    return this_year if this_year >= today else date(today.year + 1, number, day)
+
+
+def _relative_day(found: dict[str, str | None], today: date) -> date:
+    if relative := found.get("relative"):
+        return today + timedelta(days=_RELATIVE[relative.lower()])
+    if weekday := found.get("weekday"):
+        ahead = (_DAYS[weekday.lower()] - today.weekday() - 1) % 7 + 1
+        return today + timedelta(days=ahead)
+    days = int(found["count"] or 0) * (7 if (found["unit"] or "").lower() == "week" else 1)
+    return today + timedelta(days=days)
+
+
+def _with_clock(text: str, match: re.Match[str], day: date, now: datetime) -> Moment:
+    found = match.groupdict()
+    if found.get("clock"):
+        return Moment(match.start(), match.end(), day, _exact(day, found, now))
+    clock = _CLOCK.match(text, match.end())
+    # A bare number behind a date is a time only with a colon, am/pm, or "at" before it.
+    if clock is None or not re.search(r"at\s|:|[ap]m|noon", clock.group(), re.IGNORECASE):
+        return Moment(match.start(), match.end(), day)
+    spoken = _time(clock)
+    if spoken is None:
+        return Moment(match.start(), match.end(), day)
+    return Moment(match.start(), clock.end(), day, datetime.combine(day, spoken, now.tzinfo))
+
+
+def _exact(day: date, found: dict[str, str | None], now: datetime) -> datetime | None:
+    zone = (found["zone"] or "").replace("Z", "+00:00").replace("z", "+00:00")
+    try:
+        at = datetime.fromisoformat(f"{day}T{found['clock']}{zone}")
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
+
+
+def _time(clock: re.Match[str]) -> time | None:
+    if clock["noon"]:
+        return time(12)
+    hour, half = int(clock["hour"]), (clock["half"] or "").lower()
+    if half and 1 <= hour <= 12:
+        hour = hour % 12 + (12 if half == "pm" else 0)
+    minute = int(clock["minute"] or 0)
+    return time(hour, minute) if hour < 24 and minute < 60 else None

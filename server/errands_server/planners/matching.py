@@ -1,0 +1,36 @@
+"""Matching: who gets which of many, by pairwise scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+Scores = Mapping[tuple[int, int], float]
+
+
+def matched(scores: Scores) -> dict[int, int]:
+    """Give each taker at most one thing, each thing to at most one taker.
+
+    The best pairs first, in order where they are equal; then pairs swap wherever both
+    together gain, so that `1 atm` and `2 atm` go where both are named.
+    """
+    given: dict[int, int] = {}
+    for taker, thing in sorted(scores, key=lambda pair: (-scores[pair], pair)):
+        if taker not in given and thing not in given.values():
+            given[taker] = thing
+    while _swapped(given, scores):
+        pass
+    return given
+
+
+def _swapped(given: dict[int, int], scores: Scores) -> bool:
+    for one, other in combinations(sorted(given), 2):
+        mine, yours = given[one], given[other]
+        if (one, yours) not in scores or (other, mine) not in scores:
+            continue
+        gain = scores[one, yours] + scores[other, mine] - scores[one, mine] - scores[other, yours]
+        # The margin keeps rounding from swapping for ever.
+        if gain > 1e-6:
+            given[one], given[other] = yours, mine
+            return True
+    return False

@@ -1,0 +1,75 @@
+"""Phrasing: enumerations and booleans, which a sentence says in plain words rather than as values."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from .clauses import Clause, opening
+from .mentions import Kind, Mention
+from .schemas import Leaf, Type
+from .sheets import Sheet
+from .words import Word, stem, stems, words
+
+_NEGATIONS: Final = frozenset("not no without exclude excluding except never dont skip".split())
+# Words that ask for a thing without naming it: `include_owner` is said by "owner".
+_ASKING: Final = frozenset(stem(w) for w in "include is has with want show get return only require need use".split())
+_EXAMPLE: Final = re.compile(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)")
+
+
+class Phrasing:
+    """The plain words of one clause: outside of values, without the verb that opens it."""
+
+    def __init__(self, clause: Clause, found: tuple[Mention, ...]) -> None:
+        solid = [m for m in found if m.kind not in (Kind.PHRASE, Kind.NAME)]
+        first, _ = opening(clause.text)
+        plain = [
+            word
+            for word in words(clause.text)
+            if not any(m.start <= clause.start + word.start < m.end for m in solid)
+        ]
+        self._words: list[Word] = [w for n, w in enumerate(plain) if not (n < 4 and w.text.lower() == first)]
+        self._plain = frozenset(word.text.lower() for word in self._words)
+        self._stems = [word.stem for word in self._words]
+
+    def find(self, leaf: Leaf, sheet: Sheet) -> tuple[Any, str] | None:
+        """The value the words say for an enumeration or a boolean, and why."""
+        if leaf.type is Type.BOOLEAN:
+            return self._boolean(leaf)
+        options = _options(leaf)
+        said = [option for option in options if self._says(option) and not set(stems(str(option))) <= sheet.nouns]
+        if not said:
+            return None
+        if leaf.array:
+            return said, "among the documented values"
+        return max(said, key=self._closeness), "a documented value"
+
+    def _closeness(self, option: Any) -> tuple[bool, int]:
+        return str(option).lower() in self._plain, len(str(option))
+
+    def _says(self, option: Any) -> bool:
+        wanted = list(stems(str(option)))
+        return self._at(wanted) is not None
+
+    def _at(self, wanted: list[str]) -> int | None:
+        places = range(len(self._stems) - len(wanted) + 1)
+        return next((n for n in places if wanted and self._stems[n : n + len(wanted)] == wanted), None)
+
+    def _boolean(self, leaf: Leaf) -> tuple[bool, str] | None:
+        wanted = leaf.words - _ASKING or leaf.words
+        places = [self._stems.index(word) for word in wanted if word in self._stems]
+        if len(places) < len(wanted):
+            return None
+        before = self._words[max(0, min(places) - 3) : min(places)]
+        denied = any(word.text.lower().replace("'", "").replace("’", "") in _NEGATIONS for word in before)
+        return not denied, "denied by its name" if denied else "said by its name"
+
+
+def _options(leaf: Leaf) -> list[Any]:
+    """The values a parameter documents: its enumeration, or what its description quotes."""
+    listed = leaf.schema.get("enum")
+    if isinstance(listed, list):
+        return [option for option in listed if option is not None]
+    if leaf.type is not Type.TEXT:
+        return []
+    return _EXAMPLE.findall(str(leaf.schema.get("description") or ""))

@@ -1,0 +1,96 @@
+"""Sheets: what the planner keeps of a tool, computed once per immutable revision."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Final
+
+from msgspec import Struct
+
+from ..domain.tool import Tool
+from ..ports import Candidate
+from .actions import VERBS, Action, of_tool
+from .schemas import Leaf, given, taken
+from .words import STOP, content, parts, stem, stems
+
+# What a word weighs by where it stands: a name is chosen, a description is chatted.
+_FIELDS: Final = {"name": 3.0, "title": 2.0, "tags": 1.5, "path": 1.0, "description": 1.0, "parameters": 0.6}
+_SATURATION: Final = 1.0
+_USUAL_LENGTH: Final = 15  # words of a description; longer ones count for less, as in BM25
+_WORDLESS: Final = frozenset("get api v data info information".split())
+
+
+class Sheet(Struct, frozen=True, dict=True):
+    """A tool read once: its words, its action, what it takes and gives."""
+
+    candidate: Candidate
+    terms: Mapping[str, float]  # stem to weight, 0..1
+    nouns: frozenset[str]  # what its name says it is about
+    resource: frozenset[str]  # the thing it deals with, for matching identifiers
+    action: Action | None
+    takes: tuple[Leaf, ...]
+
+    @cached_property
+    def gives(self) -> tuple[Leaf, ...]:
+        """What the answer holds, where that is documented."""
+        output = self.candidate.tool.output
+        return given(output) if output else ()
+
+    def owner(self, leaf: Leaf) -> frozenset[str]:
+        """What a top-level parameter belongs to: `id` in /customers/{id}/orders is a customer's."""
+        before, found, _ = self.tool.path.partition("{" + leaf.name + "}")
+        segments = [segment for segment in before.split("/") if segment and "{" not in segment]
+        return frozenset(stems(segments[-1])) if found and segments else self.resource
+
+    @property
+    def tool(self) -> Tool:
+        """The tool itself."""
+        return self.candidate.tool
+
+
+def read(candidate: Candidate) -> Sheet:
+    """The sheet of a candidate."""
+    tool = candidate.tool
+    takes = taken(tool.parameters)
+    return Sheet(
+        candidate=candidate,
+        terms=_terms(candidate, takes),
+        nouns=_nouns(tool.name) or _nouns(tool.title),
+        resource=_resource(tool),
+        action=of_tool(tool),
+        takes=takes,
+    )
+
+
+def _terms(candidate: Candidate, takes: tuple[Leaf, ...]) -> dict[str, float]:
+    tool = candidate.tool
+    fields = {
+        "name": content(tool.name),
+        "title": content(tool.title),
+        "tags": tuple(word for tag in (candidate.integration_name, *tool.tags) for word in content(tag)),
+        "path": content(tool.path),
+        "description": content(tool.description),
+        "parameters": tuple(word for leaf in takes for word in leaf.words | leaf.about),
+    }
+    weights: Counter[str] = Counter()
+    for field, found in fields.items():
+        long = max(1.0, len(found) / _USUAL_LENGTH) ** 0.5
+        for word, count in Counter(found).items():
+            weights[word] += _FIELDS[field] * min(count, 2) / long
+    return {word: weight / (weight + _SATURATION) for word, weight in weights.items()}
+
+
+def _nouns(name: str) -> frozenset[str]:
+    named = parts(name)
+    # The first verb of a name is its action; a later one (`find_order`) is a noun.
+    if named and named[0] in VERBS and len(named) > 1:
+        named = named[1:]
+    return frozenset(stem(part) for part in named if part not in STOP | _WORDLESS)
+
+
+def _resource(tool: Tool) -> frozenset[str]:
+    segments = [s for s in tool.path.split("/") if s and "{" not in s and parts(s) and parts(s)[0] not in VERBS]
+    plain = [part for part in parts(segments[-1]) if part not in VERBS] if segments else []
+    return frozenset(stem(part) for part in plain) or _nouns(tool.name)

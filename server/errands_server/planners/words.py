@@ -1,0 +1,100 @@
+"""Words: how identifiers and sentences become comparable stems."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+import snowballstemmer  # type: ignore[import-untyped]  # ships no types
+from msgspec import Struct
+
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_PART: Final = re.compile(r"[^\W\d_]+|\d+")
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_STEMMER: Final = snowballstemmer.stemmer("english")
+
+# Words that never say what a sentence is about.
+STOP: Final = frozenset(
+    """a about above after all also an and any are as at be been before being below between both but by
+    can could did do does each every for from given had has have having he her here hers him his how i if
+    in into is it its just kindly let like me mine more most my need no not now of off on onto or our out
+    over per please she should so some such than thank thanks that the their them then there these they
+    this those through to under until up us using via want was we were what when where which while who
+    whom whose why will with within without would you your near nearby around during against least e.g
+    based related according""".split()
+)
+# Words that stand before what is meant and are not meant themselves.
+VAGUE: Final = frozenset(
+    """information info detail details data current currently latest next last upcoming recent following
+    provided total certain specific particular various different new""".split()
+)
+# Words a name carries without becoming more particular: `customer_name` is about customers.
+GENERIC: Final = frozenset("id name number num value code key of the in is".split())
+
+# Nouns that services and people use for the same thing.
+_SAME: Final = tuple(
+    tuple(group.split())
+    for group in """customer client buyer
+    email mail
+    meeting appointment event
+    task todo reminder
+    product item article
+    purchase order
+    price cost
+    picture image photo
+    film movie
+    location place city town
+    person contact
+    user account
+    weather forecast
+    message note
+    invoice bill
+    ticket issue""".splitlines()
+)
+
+
+class Word(Struct, frozen=True):
+    """One word of a sentence, with its place in it."""
+
+    text: str
+    stem: str
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=32_768)
+def stem(word: str) -> str:
+    """The stem under which forms of one word meet; an apostrophe ends it."""
+    plain = re.split(r"['’]", word.lower(), maxsplit=1)[0]
+    return str(_STEMMER.stemWord(plain))
+
+
+def parts(identifier: str) -> list[str]:
+    """The words of an identifier or free text, lower-cased: `customerId2` is customer, id, 2."""
+    return [part.lower() for part in _PART.findall(_HUMP.sub(" ", identifier))]
+
+
+def stems(text: str) -> tuple[str, ...]:
+    """The stems of an identifier or free text, in order, repeats kept."""
+    return tuple(stem(part) for part in parts(text))
+
+
+def content(text: str) -> tuple[str, ...]:
+    """The stems of the words that say what a text is about."""
+    return tuple(stem(part) for part in parts(text) if part not in STOP)
+
+
+def words(text: str) -> Iterator[Word]:
+    """The words of a sentence; `Ada's` is one, `pet-friendly` two."""
+    for match in _WORD.finditer(text):
+        yield Word(match.group(), stem(match.group()), match.start(), match.end())
+
+
+def _synonyms() -> dict[str, tuple[str, ...]]:
+    groups = [tuple(stem(word) for word in group) for group in _SAME]
+    return {word: tuple(other for other in group if other != word) for group in groups for word in group}
+
+
+SYNONYMS: Final = _synonyms()

@@ -1,0 +1,284 @@
+"""Writes a batch of creations and appends inside one open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from ..domain import event as e
+from ..domain.draft import Draft
+from ..domain.effects import wake_at
+from ..domain.errors import Conflict, Reason, RunChanged
+from ..domain.event import Record, RunStatus
+from ..domain.run import Run
+from . import tables as t
+from .works import Append, Created, Creation, Repeated
+
+REQUEST_TTL: Final = 24 * 3_600 * 1_000  # milliseconds a request id is remembered
+
+
+def write(connection: Connection, works: Sequence[Creation | Append]) -> list[Any]:
+    """Write a batch inside the open transaction: creations first, then appends, in order."""
+    rows = _Rows()
+    creations = [_create(connection, work, rows) for work in works if isinstance(work, Creation)]
+    created = iter(creations)
+    heads = _heads(connection, [work.run_id for work in works if isinstance(work, Append)])
+    outcomes = [next(created) if isinstance(work, Creation) else _append(work, heads, rows) for work in works]
+    rows.insert(connection)
+    return outcomes
+
+
+def _heads(connection: Connection, run_ids: list[str]) -> dict[str, tuple[int, int]]:
+    if not run_ids:
+        return {}
+    rows = connection.execute(_HEADS, {"runs": sorted(set(run_ids))})
+    return {run_id: (sequence, epoch) for run_id, sequence, epoch in rows}
+
+
+_HEADS: Final = (
+    select(t.runs.c.run_id, t.runs.c.last_sequence, t.runs.c.epoch)
+    .where(t.runs.c.run_id.in_(bindparam("runs", expanding=True)))
+    .order_by(t.runs.c.run_id)
+    .with_for_update()  # PostgreSQL: locks in run order, so batches cannot deadlock
+)
+
+
+def _append(work: Append, heads: dict[str, tuple[int, int]], rows: _Rows) -> Any:
+    head = heads.get(work.run_id)
+    if head is None or head[0] != work.after or work.epoch not in {None, head[1]}:
+        return RunChanged(work.run_id)
+    heads[work.run_id] = (work.run.sequence, work.run.epoch)
+    rows.append(work)
+    return None
+
+
+def _create(connection: Connection, work: Creation, rows: _Rows) -> Any:
+    if work.request is not None:
+        known = rows.requests_by_key.get(_request_key(work)) or _known_request(connection, work)
+        if known is not None:
+            run_id, body_hash = known
+            if body_hash != work.request.body_hash:
+                message = "the request id was used with another body; use a new one"
+                return Conflict(Reason.IDEMPOTENCY_KEY_REUSED, message, subject=work.request.request_id)
+            return Created(run_id=run_id, replayed=True)
+    repeated = _repeated(connection, work)
+    draft = work.build(repeated)
+    rows.create(work, repeated, draft)
+    return Created(run_id=work.run_id, records=draft.records, run=draft.run)
+
+
+def _request_key(work: Creation) -> tuple[str, str, str]:
+    assert work.request is not None  # noqa: S101 (its caller has looked)
+    return work.tenant, work.request.method, work.request.request_id
+
+
+def _known_request(connection: Connection, work: Creation) -> tuple[str, bytes] | None:
+    tenant, method, request_id = _request_key(work)
+    key = {"tenant": tenant, "method": method, "request": request_id}
+    row = connection.execute(_REQUEST, key).first()
+    if row is not None and row.created_at <= work.now - REQUEST_TTL:
+        connection.execute(_FORGET, key)
+        return None
+    return None if row is None else (row.run_id, bytes(row.body_hash))
+
+
+_same_request = (
+    (t.requests.c.tenant == bindparam("tenant"))
+    & (t.requests.c.method == bindparam("method"))
+    & (t.requests.c.request_id == bindparam("request"))
+)
+_REQUEST: Final = select(t.requests.c.run_id, t.requests.c.body_hash, t.requests.c.created_at).where(
+    _same_request
+)
+_FORGET: Final = t.requests.delete().where(_same_request)
+
+
+def _repeated(connection: Connection, work: Creation) -> Repeated | None:
+    """The run this key repeats: the latest success, else the latest that ended."""
+    if not work.repeat_key:
+        return None
+    key = {"tenant": work.tenant, "user": work.user_id, "repeat": work.repeat_key}
+    row = connection.execute(_REPEATED, key).first()
+    return None if row is None else Repeated(row.run_id, row.plan_id, row.intent)
+
+
+_REPEATED: Final = (
+    select(t.runs.c.run_id, t.runs.c.plan_id, t.run_inputs.c.intent)
+    .join(t.run_inputs, t.run_inputs.c.run_id == t.runs.c.run_id)
+    .where(
+        t.runs.c.tenant == bindparam("tenant"),
+        t.runs.c.user_id == bindparam("user"),
+        t.runs.c.repeat_key == bindparam("repeat"),
+        t.runs.c.finished_at.is_not(None),
+    )
+    .order_by((t.runs.c.status == "SUCCESS").desc(), t.runs.c.run_id.desc())
+    .limit(1)
+)
+
+
+class _Rows:
+    """The rows a batch will write, table by table."""
+
+    def __init__(self) -> None:
+        self.runs: list[dict[str, Any]] = []
+        self.inputs: list[dict[str, Any]] = []
+        self.integrations: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
+        self.requests_by_key: dict[tuple[str, str, str], tuple[str, bytes]] = {}
+        self.updates: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.artifacts: list[dict[str, Any]] = []
+        self.approvals: list[dict[str, Any]] = []
+        self.resolved: list[dict[str, Any]] = []
+        self.closed: list[dict[str, Any]] = []
+
+    def create(self, work: Creation, repeated: Repeated | None, draft: Draft) -> None:
+        run = draft.run
+        self.runs.append(
+            {
+                "run_id": work.run_id,
+                "tenant": work.tenant,
+                "user_id": work.user_id,
+                "engine": work.engine,
+                "repeat_key": work.repeat_key or work.run_id,
+                "repeat_run_id": repeated and repeated.run_id,
+                "created_at": run.created_at,
+                **_summary(run),
+            }
+        )
+        self.inputs.append(
+            {
+                "run_id": work.run_id,
+                "intent": work.inputs.intent,
+                "context": work.inputs.context,
+                "output_schema": work.inputs.output_schema,
+                "integrations": msgspec.json.encode(work.inputs.integrations).decode(),
+            }
+        )
+        self.integrations += [
+            {"tenant": work.tenant, "integration_id": selected.id, "run_id": work.run_id}
+            for selected in work.inputs.integrations
+        ]
+        if work.request is not None:
+            self.requests_by_key[_request_key(work)] = (work.run_id, work.request.body_hash)
+            self.requests.append(
+                {
+                    "tenant": work.tenant,
+                    "method": work.request.method,
+                    "request_id": work.request.request_id,
+                    "body_hash": work.request.body_hash,
+                    "run_id": work.run_id,
+                    "created_at": work.now,
+                }
+            )
+        self._records(work.tenant, work.run_id, work.append_id, draft.records)
+
+    def append(self, work: Append) -> None:
+        self.updates.append({"b_run": work.run_id, **_summary(work.run)})
+        self.artifacts += [
+            {"run_id": work.run_id, "id": key, "body": body} for key, body in work.artifacts.items()
+        ]
+        self._records(work.tenant, work.run_id, work.append_id, work.records)
+
+    def _records(self, tenant: str, run_id: str, append_id: int, records: Sequence[Record]) -> None:
+        for record in records:
+            self.events.append(
+                {
+                    "run_id": run_id,
+                    "sequence": record.sequence,
+                    "at": record.at,
+                    "status": record.status.value,
+                    "append_id": append_id,
+                    "body": e.encode(record.event).decode(),
+                }
+            )
+            self._approval(tenant, run_id, record)
+
+    def _approval(self, tenant: str, run_id: str, record: Record) -> None:
+        match record.event:
+            case e.ApprovalRequested(approval_id=approval_id):
+                self.approvals.append(
+                    {
+                        "approval_id": approval_id,
+                        "tenant": tenant,
+                        "run_id": run_id,
+                        "sequence": record.sequence,
+                        "status": "pending",
+                    }
+                )
+            case e.ApprovalResolved(approval_id=approval_id, expired=expired):
+                status = "expired" if expired else "decided"
+                self.resolved.append(
+                    {"b_id": approval_id, "status": status, "resolved_sequence": record.sequence}
+                )
+            case e.CancelRequested() | e.StatusChanged(status=RunStatus.FAILED):
+                self.closed.append({"b_run": run_id})
+
+    def insert(self, connection: Connection) -> None:
+        """Parents before children; approvals are asked before they are resolved or closed."""
+        for statement, rows in (
+            (_INSERT_RUN, self.runs),
+            (_INSERT_INPUTS, self.inputs),
+            (_INSERT_INTEGRATIONS, self.integrations),
+            (_INSERT_REQUEST, self.requests),
+            (_UPDATE_RUN, self.updates),
+            (_INSERT_EVENT, self.events),
+            (_INSERT_ARTIFACT, self.artifacts),
+            (_INSERT_APPROVAL, self.approvals),
+            (_RESOLVE, self.resolved),
+            (_CLOSE, self.closed),
+        ):
+            if rows:
+                connection.execute(statement, rows)
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    return {
+        "status": run.status.value,
+        "epoch": run.epoch,
+        "last_sequence": run.sequence,
+        "plan_id": run.plan_id,
+        "updated_at": run.updated_at,
+        "wake_at": wake_at(run),
+        "finished_at": run.updated_at if run.ended else None,
+    }
+
+
+_INSERT_RUN: Final = insert(t.runs)
+_INSERT_INPUTS: Final = insert(t.run_inputs)
+_INSERT_INTEGRATIONS: Final = insert(t.run_integrations)
+_INSERT_REQUEST: Final = insert(t.requests)
+_INSERT_EVENT: Final = insert(t.events)
+_INSERT_ARTIFACT: Final = insert(t.artifacts)
+_INSERT_APPROVAL: Final = insert(t.approvals)
+_UPDATE_RUN: Final = (
+    update(t.runs)
+    .where(t.runs.c.run_id == bindparam("b_run"))
+    .values(
+        {
+            name: bindparam(name)
+            for name in (
+                "status",
+                "epoch",
+                "last_sequence",
+                "plan_id",
+                "updated_at",
+                "wake_at",
+                "finished_at",
+            )
+        }
+    )
+)
+_RESOLVE: Final = (
+    update(t.approvals)
+    .where(t.approvals.c.approval_id == bindparam("b_id"))
+    .values(status=bindparam("status"), resolved_sequence=bindparam("resolved_sequence"))
+)
+_CLOSE: Final = (
+    update(t.approvals)
+    .where(t.approvals.c.run_id == bindparam("b_run"), t.approvals.c.status == "pending")
+    .values(status="closed")
+)

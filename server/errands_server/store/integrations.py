@@ -1,0 +1,175 @@
+"""Integrations of one tenant. Every change adds a revision; revisions never change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import and_, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..domain.errors import Conflict, Reason
+from . import tables as t
+
+
+class Revision(Struct, frozen=True, kw_only=True):
+    """What an integration is at one time. `operations` is JSON text its toolbox wrote."""
+
+    kind: str
+    base_url: str
+    internal: bool
+    honours_keys: bool
+    document: bytes
+    operations: bytes
+    tool_count: int
+    left_out: tuple[str, ...] = ()
+    auth_type: str = "none"
+    shared: bool = False
+    credential: bytes | None = None  # sealed
+
+
+class Integration(Struct, frozen=True, kw_only=True):
+    """An integration and its newest revision, without the revision's large parts."""
+
+    id: str
+    name: str
+    active: bool
+    revision: int
+    created_at: int
+    kind: str
+    base_url: str
+    internal: bool
+    honours_keys: bool
+    tool_count: int
+    left_out: tuple[str, ...]
+    auth_type: str
+    shared: bool
+
+
+_SMALL = (
+    "kind",
+    "base_url",
+    "internal",
+    "honours_keys",
+    "tool_count",
+    "left_out",
+    "auth_type",
+    "shared",
+)
+_OF_ITSELF = ("id", "name", "active", "revision", "created_at")
+_INTEGRATION = select(
+    *(t.integrations.c[name] for name in _OF_ITSELF),
+    *(t.integration_revisions.c[name] for name in _SMALL),
+).join(
+    t.integration_revisions,
+    and_(
+        t.integration_revisions.c.integration_id == t.integrations.c.id,
+        t.integration_revisions.c.revision == t.integrations.c.revision,
+    ),
+)
+
+
+class Integrations:
+    """The integrations of one tenant, by name."""
+
+    def __init__(self, connection: AsyncConnection, tenant: str) -> None:
+        self._connection = connection
+        self._tenant = tenant
+
+    async def add(self, integration_id: str, name: str, revision: Revision, now: int) -> None:
+        """Store an integration with revision 1. INTEGRATION_NAME_TAKEN."""
+        values = {
+            "id": integration_id,
+            "tenant": self._tenant,
+            "name": name,
+            "active": True,
+            "revision": 1,
+            "created_at": now,
+        }
+        await self._named(name, insert(t.integrations).values(values))
+        await self._add_revision(integration_id, 1, revision, now)
+
+    async def revise(self, integration: Integration, revision: Revision, now: int) -> None:
+        """Add the next revision and store the integration's name and activity with it."""
+        number = integration.revision + 1
+        await self._add_revision(integration.id, number, revision, now)
+        statement = (
+            update(t.integrations)
+            .where(t.integrations.c.id == integration.id, t.integrations.c.tenant == self._tenant)
+            .values(name=integration.name, active=integration.active, revision=number)
+        )
+        await self._named(integration.name, statement)
+
+    async def delete(self, integration_id: str, now: int) -> bool:
+        """Take it from sight; its revisions stay for the runs that point to them."""
+        statement = (
+            update(t.integrations)
+            .where(
+                t.integrations.c.id == integration_id,
+                t.integrations.c.tenant == self._tenant,
+                t.integrations.c.deleted_at.is_(None),
+            )
+            .values(active=False, deleted_at=now)
+        )
+        return (await self._connection.execute(statement)).rowcount == 1
+
+    async def find(self, integration_id: str) -> Integration | None:
+        rows = await self._select(t.integrations.c.id == integration_id)
+        return rows[0] if rows else None
+
+    async def list(self, *, after: str = "", limit: int) -> Sequence[Integration]:
+        return await self._select(t.integrations.c.name > after, limit=limit)
+
+    async def active(self) -> Sequence[Integration]:
+        return await self._select(t.integrations.c.active.is_(True))
+
+    async def revision(self, integration_id: str, number: int) -> Revision | None:
+        """A revision with everything in it, also of a deleted integration."""
+        columns = (t.integration_revisions.c[name] for name in Revision.__struct_fields__)
+        query = (
+            select(*columns)
+            .join(t.integrations, t.integrations.c.id == t.integration_revisions.c.integration_id)
+            .where(
+                t.integrations.c.tenant == self._tenant,
+                t.integrations.c.id == integration_id,
+                t.integration_revisions.c.revision == number,
+            )
+        )
+        row = (await self._connection.execute(query)).first()
+        if row is None:
+            return None
+        fields = dict(row._mapping)
+        return Revision(**fields | {"left_out": _left_out(fields["left_out"])})
+
+    async def _select(self, *conditions: Any, limit: int | None = None) -> Sequence[Integration]:
+        query = (
+            _INTEGRATION.where(
+                t.integrations.c.tenant == self._tenant,
+                t.integrations.c.deleted_at.is_(None),
+                *conditions,
+            )
+            .order_by(t.integrations.c.name)
+            .limit(limit)
+        )
+        rows = (dict(row._mapping) for row in await self._connection.execute(query))
+        return [Integration(**row | {"left_out": _left_out(row["left_out"])}) for row in rows]
+
+    async def _add_revision(self, integration_id: str, number: int, revision: Revision, now: int) -> None:
+        fields = {name: getattr(revision, name) for name in Revision.__struct_fields__}
+        fields["left_out"] = msgspec.json.encode(revision.left_out).decode()
+        values = {"integration_id": integration_id, "revision": number, "created_at": now, **fields}
+        await self._connection.execute(insert(t.integration_revisions).values(values))
+
+    async def _named(self, name: str, statement: Any) -> None:
+        try:
+            await self._connection.execute(statement)
+        except IntegrityError as error:
+            message = f"another integration is called {name!r}; choose another name"
+            raise Conflict(Reason.INTEGRATION_NAME_TAKEN, message, subject=name) from error
+
+
+def _left_out(text: str) -> tuple[str, ...]:
+    return msgspec.json.decode(text, type=tuple[str, ...])

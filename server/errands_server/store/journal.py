@@ -1,0 +1,104 @@
+"""The log of every run: append-only, gapless, and written together with the rows that summarise it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from ..domain.event import Record
+from ..domain.run import Run, fold
+from . import reading
+from .batch import write
+from .database import sync_engine
+from .reading import PAGE, Head, Inputs
+from .works import Append, Created, Creation
+from .writer import Writer
+
+T = TypeVar("T")
+
+
+class Journal:
+    """Appends to and reads from the logs. Appends that wait together share one commit."""
+
+    def __init__(self, url: str, on_commit: Callable[[str, str, Sequence[Record]], None]) -> None:
+        self._engine = sync_engine(url)
+        self._on_commit = on_commit
+        self._writer = Writer(self._engine, write, self._committed)
+        self._readers = ThreadPoolExecutor(1, "errands-reader")
+        self._reading = self._readers.submit(self._engine.connect).result()
+
+    async def close(self) -> None:
+        """Write what waits; then a checkpoint is left to the last connection that closes."""
+        await self._writer.close()
+        self._readers.submit(self._reading.close).result()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+    @property
+    def healthy(self) -> bool:
+        """False from a failed write until the next that succeeds."""
+        return self._writer.healthy
+
+    async def create(self, creation: Creation) -> Created:
+        """Store a run with its inputs and first events, all or none.
+
+        IDEMPOTENCY_KEY_REUSED: its request id was used with another body. CommitUnknown:
+        read before trying again.
+        """
+        created: Created = await self._writer.submit(creation)
+        return created
+
+    async def append(self, append: Append) -> None:
+        """Add records to a run's log, directly behind `after`, all or none.
+
+        RunChanged: another writer was first and nothing was written; read the run again
+        and decide anew. CommitUnknown: the connection was lost at COMMIT and the log
+        could not be read back; nothing may be dispatched on its strength.
+        """
+        await self._writer.submit(append)
+
+    async def read(self, run_id: str, after: int = 0, limit: int = PAGE) -> list[Record]:
+        """At most `limit` records behind `after`, in order."""
+        return await self.reader(reading.records, run_id, after, limit)
+
+    async def fold(self, run_id: str, run: Run | None = None) -> Run:
+        """The run as its log tells it now, going on from `run` where one is given."""
+        state = run or Run()
+        while records := await self.read(run_id, state.sequence):
+            state = fold(records, state)
+            if len(records) < PAGE:
+                break
+        return state
+
+    async def head(self, run_id: str) -> Head | None:
+        """The run's summary, whatever its tenant; callers check that."""
+        return await self.reader(reading.find_head, run_id)
+
+    async def inputs(self, run_id: str) -> Inputs:
+        """What the run was given. RUN_NOT_FOUND: there is no such run."""
+        return await self.reader(reading.inputs, run_id)
+
+    async def artifact(self, run_id: str, artifact_id: str) -> bytes:
+        """A document too large for an event."""
+        return await self.reader(reading.artifact, run_id, artifact_id)
+
+    async def unfinished(self) -> list[Head]:
+        """Every run that has not ended, oldest first."""
+        return await self.reader(reading.unfinished)
+
+    async def reader(self, read: Callable[..., T], *arguments: object) -> T:
+        """The answer of `read(connection, *arguments)`, in the reader thread and a transaction of its own."""
+
+        def work() -> T:
+            with self._reading.begin():
+                return read(self._reading, *arguments)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    def _committed(self, work: Creation | Append, outcome: Created | None) -> None:
+        if isinstance(work, Append):
+            self._on_commit(work.tenant, work.run_id, work.records)
+        elif outcome is not None and not outcome.replayed:
+            self._on_commit(work.tenant, work.run_id, outcome.records)

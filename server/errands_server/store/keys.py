@@ -1,0 +1,85 @@
+"""API keys of one tenant. Secrets are never stored, only their hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import tables as t
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """A key: who may do what, where, and until when (milliseconds; None: for ever)."""
+
+    id: str
+    tenant: str
+    name: str
+    scopes: frozenset[str]
+    created_at: int
+    expires_at: int | None = None
+
+
+class Keys:
+    """The keys of one tenant, newest first."""
+
+    def __init__(self, connection: AsyncConnection, tenant: str) -> None:
+        self._connection = connection
+        self._tenant = tenant
+
+    async def add(self, key: Key, secret_hash: bytes) -> None:
+        """Store a key of this tenant, and the tenant where it is new."""
+        await self._ensure_tenant(key.created_at)
+        await self._connection.execute(
+            insert(t.keys).values(
+                id=key.id,
+                tenant=self._tenant,
+                name=key.name,
+                secret_hash=secret_hash,
+                scopes=" ".join(sorted(key.scopes)),
+                created_at=key.created_at,
+                expires_at=key.expires_at,
+            )
+        )
+
+    async def _ensure_tenant(self, now: int) -> None:
+        known = select(t.tenants.c.tenant).where(t.tenants.c.tenant == self._tenant)
+        if (await self._connection.execute(known)).first() is None:
+            try:
+                async with self._connection.begin_nested():
+                    values = {"tenant": self._tenant, "created_at": now}
+                    await self._connection.execute(insert(t.tenants).values(values))
+            except IntegrityError:
+                pass  # another process made it first, which is as good
+
+    async def list(self, *, before: str = "", limit: int) -> Sequence[Key]:
+        query = select(t.keys).where(t.keys.c.tenant == self._tenant, t.keys.c.revoked_at.is_(None))
+        if before:
+            query = query.where(t.keys.c.id < before)
+        rows = await self._connection.execute(query.order_by(t.keys.c.id.desc()).limit(limit))
+        return [key(row) for row in rows]
+
+    async def revoke(self, key_id: str, now: int) -> bool:
+        """Stop a key; False where this tenant has no such key."""
+        statement = (
+            update(t.keys)
+            .where(t.keys.c.id == key_id, t.keys.c.tenant == self._tenant, t.keys.c.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
+        return (await self._connection.execute(statement)).rowcount == 1
+
+
+def key(row: Any) -> Key:
+    """A key from a row of the table."""
+    return Key(
+        id=row.id,
+        tenant=row.tenant,
+        name=row.name,
+        scopes=frozenset(row.scopes.split()),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,51 @@
+"""Brings a database to the schema this release knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, inspect, text
+
+HEAD: Final = "0001"
+_SCRIPTS: Final = Path(__file__).parent / "migrations"
+
+
+class SchemaOutdated(Exception):
+    """The database has another schema than this release."""
+
+
+def current(connection: Connection) -> str | None:
+    """The revision of the database's schema; None for an empty database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def migrate(connection: Connection) -> None:
+    """Run every migration the database lacks. Nothing happens where it is up to date."""
+    if current(connection) == HEAD:
+        return
+    # Alembic takes half a second to import, and a database is rarely out of date.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def require(connection: Connection) -> None:
+    """Raise SchemaOutdated unless the database is up to date."""
+    revision = current(connection)
+    if revision != HEAD:
+        message = f"the database has schema {revision or 'none'}, this release needs {HEAD}"
+        raise SchemaOutdated(f"{message}: run `errands migrate`")
+
+
+def environment(config: Any) -> Connection:
+    """The connection a migration runs on, handed over by `migrate`."""
+    connection: Connection = config.attributes["connection"]
+    return connection

@@ -1,0 +1,107 @@
+"""Reads of one run by its key: log, summary, inputs, artifacts. Synchronous, for the reader thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, bindparam, select
+
+from ..domain import event as e
+from ..domain.errors import NotFound, Reason
+from ..domain.event import Record, RunStatus
+from . import tables as t
+
+PAGE: Final = 1_000  # records read at a time
+
+
+class Selected(Struct, frozen=True):
+    """One integration of a run's resolved selection, pinned to a revision."""
+
+    id: str
+    revision: int
+
+
+class Inputs(Struct, frozen=True, kw_only=True):
+    """What a run was given. Immutable."""
+
+    intent: str
+    context: str
+    output_schema: str  # JSON text, "" where there is none
+    integrations: tuple[Selected, ...]
+
+
+class Head(Struct, frozen=True, kw_only=True):
+    """The row that summarises a run."""
+
+    run_id: str
+    tenant: str
+    user_id: str
+    status: RunStatus
+    engine: str
+    epoch: int
+    last_sequence: int
+    repeat_key: str
+    repeat_run_id: str | None
+    plan_id: str
+    created_at: int
+    updated_at: int
+    wake_at: int | None
+    finished_at: int | None
+
+
+HEAD: Final = tuple(t.runs.c[name] for name in Head.__struct_fields__)
+
+
+def records(connection: Connection, run_id: str, after: int, limit: int) -> list[Record]:
+    rows = connection.execute(_READ, {"run": run_id, "after": after, "limit": limit})
+    return [Record(sequence, at, RunStatus(status), e.decode(body)) for sequence, at, status, body in rows]
+
+
+_READ: Final = (
+    select(t.events.c.sequence, t.events.c.at, t.events.c.status, t.events.c.body)
+    .where(t.events.c.run_id == bindparam("run"), t.events.c.sequence > bindparam("after"))
+    .order_by(t.events.c.sequence)
+    .limit(bindparam("limit"))
+)
+
+
+def find_head(connection: Connection, run_id: str) -> Head | None:
+    row = connection.execute(_HEAD, {"run": run_id}).first()
+    return None if row is None else head(row)
+
+
+_HEAD: Final = select(*HEAD).where(t.runs.c.run_id == bindparam("run"))
+
+
+def head(row: Sequence[Any]) -> Head:
+    """A summary from a row of the columns `HEAD`."""
+    fields = dict(zip(Head.__struct_fields__, row, strict=True))
+    return Head(**fields | {"status": RunStatus(fields["status"])})
+
+
+def inputs(connection: Connection, run_id: str) -> Inputs:
+    row = connection.execute(_INPUTS, {"run": run_id}).first()
+    if row is None:
+        raise NotFound(Reason.RUN_NOT_FOUND, f"there is no run {run_id}", subject=run_id)
+    return Inputs(
+        intent=row.intent,
+        context=row.context,
+        output_schema=row.output_schema,
+        integrations=msgspec.json.decode(row.integrations, type=tuple[Selected, ...]),
+    )
+
+
+_INPUTS: Final = select(t.run_inputs).where(t.run_inputs.c.run_id == bindparam("run"))
+
+
+def artifact(connection: Connection, run_id: str, artifact_id: str) -> bytes:
+    query = select(t.artifacts.c.body).where(t.artifacts.c.run_id == run_id, t.artifacts.c.id == artifact_id)
+    return bytes(connection.execute(query).scalar_one())
+
+
+def unfinished(connection: Connection) -> list[Head]:
+    query = select(*HEAD).where(t.runs.c.finished_at.is_(None)).order_by(t.runs.c.run_id)
+    return [head(row) for row in connection.execute(query)]

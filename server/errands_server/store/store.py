@@ -1,0 +1,72 @@
+"""The store: the journal, tenant-bound transactions, and who a key belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from ..domain.errors import NotFound, Reason
+from ..domain.event import Record
+from . import identity, migrating, retention
+from .database import async_engine, sync_engine
+from .journal import Journal
+from .keys import Key
+from .reading import Head
+from .transaction import Transaction, begin
+
+OnCommit = Callable[[str, str, Sequence[Record]], None]
+
+
+class Store:
+    """Opened with `await Store.open(url, on_commit)`, closed with `await close()`."""
+
+    def __init__(self, url: str, journal: Journal) -> None:
+        self._engine = async_engine(url)
+        self.journal = journal
+
+    @classmethod
+    async def open(cls, url: str, on_commit: OnCommit, *, migrate: bool = True) -> Store:
+        """Open the database, bringing its schema up to date where `migrate`.
+
+        `on_commit(tenant, run_id, records)` is called in the event loop for everything
+        committed, in order. SchemaOutdated: `migrate` is off and the schema is another.
+        """
+        await asyncio.to_thread(_prepare, url, migrate)
+        return cls(url, Journal(url, on_commit))
+
+    async def close(self) -> None:
+        await self.journal.close()
+        await self._engine.dispose()
+
+    def begin(self, tenant: str, *, writes: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction of one tenant. See `transaction.begin`."""
+        return begin(self._engine, tenant, writes=writes)
+
+    async def run(self, tenant: str, run_id: str) -> Head:
+        """A run's summary. RUN_NOT_FOUND: this tenant has no such run."""
+        head = await self.journal.head(run_id)
+        if head is None or head.tenant != tenant:
+            raise NotFound(Reason.RUN_NOT_FOUND, f"there is no run {run_id}", subject=run_id)
+        return head
+
+    async def key(self, secret_hash: bytes) -> Key | None:
+        """The key whose secret hashes to this, unless it was revoked."""
+        return await self.journal.reader(identity.find_key, secret_hash)
+
+    async def erase_finished(self, before: int) -> int:
+        """Erase runs that finished before this time, whole; how many."""
+        return await retention.erase(self._engine, before)
+
+    async def forget_requests(self, now: int) -> int:
+        """Forget request ids that are no longer remembered; how many."""
+        return await retention.forget_requests(self._engine, now)
+
+
+def _prepare(url: str, migrate: bool) -> None:
+    engine = sync_engine(url)
+    try:
+        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+            (migrating.migrate if migrate else migrating.require)(connection)
+    finally:
+        engine.dispose()

@@ -1,0 +1,204 @@
+"""The tables. Times are milliseconds since the epoch; ids are text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _run_id(**options: Any) -> Column[str]:
+    return Column("run_id", Text, ForeignKey("runs.run_id", ondelete="CASCADE"), nullable=False, **options)
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.tenant"), nullable=False),
+    Column("name", Text, nullable=False),
+    # SHA-256 of a secret of 256 random bits: nothing to guess, so nothing to slow down.
+    Column("secret_hash", LargeBinary, nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+Index("ix_keys_tenant_id", keys.c.tenant, keys.c.id)
+
+integrations = Table(
+    "integrations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.tenant"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+)
+Index(
+    "uq_integrations_tenant_name",
+    integrations.c.tenant,
+    integrations.c.name,
+    unique=True,
+    # A deleted integration keeps its row for the runs that point to it, but not its name.
+    sqlite_where=text("deleted_at IS NULL"),
+    postgresql_where=text("deleted_at IS NULL"),
+)
+
+integration_revisions = Table(
+    "integration_revisions",
+    metadata,
+    Column("integration_id", Text, ForeignKey("integrations.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("base_url", Text, nullable=False),
+    Column("internal", Boolean, nullable=False),
+    Column("honours_keys", Boolean, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("operations", LargeBinary, nullable=False),
+    Column("tool_count", Integer, nullable=False),
+    Column("left_out", Text, nullable=False),
+    Column("auth_type", Text, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("credential", LargeBinary),  # sealed
+    Column("created_at", BigInteger, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.tenant"), nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("last_sequence", Integer, nullable=False),
+    Column("repeat_key", Text, nullable=False),
+    Column("repeat_run_id", Text),
+    Column("plan_id", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("wake_at", BigInteger),  # when something is due; null while nothing is
+    Column("finished_at", BigInteger),
+    CheckConstraint("last_sequence >= 1", name="has_events"),
+    CheckConstraint("epoch >= 0", name="epoch"),
+    # What has ended is final: a finished run waits for nothing.
+    CheckConstraint("finished_at IS NULL OR wake_at IS NULL", name="final"),
+)
+Index("ix_runs_tenant_run", runs.c.tenant, runs.c.run_id)
+Index("ix_runs_tenant_user", runs.c.tenant, runs.c.user_id, runs.c.run_id)
+Index("ix_runs_tenant_status", runs.c.tenant, runs.c.status, runs.c.run_id)
+Index("ix_runs_tenant_user_status", runs.c.tenant, runs.c.user_id, runs.c.status, runs.c.run_id)
+Index("ix_runs_tenant_repeat", runs.c.tenant, runs.c.user_id, runs.c.repeat_key, runs.c.run_id)
+Index("ix_runs_tenant_plan", runs.c.tenant, runs.c.plan_id)
+_unfinished = text("finished_at IS NULL")
+Index("ix_runs_unfinished", runs.c.run_id, sqlite_where=_unfinished, postgresql_where=_unfinished)
+_waking = text("wake_at IS NOT NULL")
+Index("ix_runs_wake", runs.c.wake_at, sqlite_where=_waking, postgresql_where=_waking)
+_finished = text("finished_at IS NOT NULL")
+Index("ix_runs_finished", runs.c.finished_at, sqlite_where=_finished, postgresql_where=_finished)
+
+run_inputs = Table(
+    "run_inputs",
+    metadata,
+    _run_id(primary_key=True),
+    Column("intent", Text, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("output_schema", Text, nullable=False),
+    Column("integrations", Text, nullable=False),  # JSON: the resolved selection, with revisions
+)
+
+run_integrations = Table(
+    "run_integrations",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("integration_id", Text, primary_key=True),
+    _run_id(primary_key=True),
+    sqlite_with_rowid=False,
+)
+Index("ix_run_integrations_run", run_integrations.c.run_id)
+
+events = Table(
+    "events",
+    metadata,
+    _run_id(primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("append_id", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    CheckConstraint("sequence >= 1", name="from_one"),
+    # The key is the order of reading, so the table is its own index.
+    sqlite_with_rowid=False,
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    _run_id(primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("approval_id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    _run_id(),
+    Column("sequence", Integer, nullable=False),  # of the event that asked
+    Column("status", Text, nullable=False),
+    Column("resolved_sequence", Integer),
+    CheckConstraint("status IN ('pending', 'decided', 'expired', 'closed')", name="status"),
+    CheckConstraint("(status IN ('decided', 'expired')) = (resolved_sequence IS NOT NULL)", name="resolved"),
+)
+Index("ix_approvals_tenant", approvals.c.tenant, approvals.c.approval_id)
+Index("ix_approvals_tenant_status", approvals.c.tenant, approvals.c.status, approvals.c.approval_id)
+Index("ix_approvals_run", approvals.c.run_id)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("method", Text, primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    Column("body_hash", LargeBinary, nullable=False),
+    _run_id(),
+    Column("created_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_requests_created", requests.c.created_at)
+Index("ix_requests_run", requests.c.run_id)

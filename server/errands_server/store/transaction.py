@@ -1,0 +1,57 @@
+"""A transaction that belongs to one tenant from its first statement to its last."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ..domain.errors import Reason, Unavailable
+from .approvals import Approvals
+from .integrations import Integrations
+from .keys import Keys
+from .runs import Runs
+
+
+class Transaction:
+    """The repositories of one tenant, over one connection."""
+
+    def __init__(self, connection: AsyncConnection, tenant: str) -> None:
+        self._connection = connection
+        self._tenant = tenant
+
+    @cached_property
+    def runs(self) -> Runs:
+        return Runs(self._connection, self._tenant)
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        return Approvals(self._connection, self._tenant)
+
+    @cached_property
+    def integrations(self) -> Integrations:
+        return Integrations(self._connection, self._tenant)
+
+    @cached_property
+    def keys(self) -> Keys:
+        return Keys(self._connection, self._tenant)
+
+
+@asynccontextmanager
+async def begin(engine: AsyncEngine, tenant: str, *, writes: bool) -> AsyncIterator[Transaction]:
+    """A transaction in which nothing of another tenant can be seen or changed.
+
+    It commits when the block ends and rolls back when it raises. STORE_UNAVAILABLE: the
+    database is locked, full or gone, and nothing was changed.
+    """
+    try:
+        async with engine.connect() as connection:
+            connection = await connection.execution_options(writes=writes)
+            async with connection.begin():
+                yield Transaction(connection, tenant)
+    except OperationalError as error:
+        message = f"the database cannot be used: {error.orig}"
+        raise Unavailable(Reason.STORE_UNAVAILABLE, message) from error

@@ -1,0 +1,89 @@
+"""What can be written to the log: a new run, or records behind an old one's."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+from sqlalchemy import Connection, select
+
+from ..domain.draft import Draft
+from ..domain.errors import Reason, Unavailable
+from ..domain.event import Record
+from ..domain.run import Run, fold
+from . import tables as t
+from .reading import PAGE, Inputs, records
+
+
+class RequestKey(Struct, frozen=True):
+    """Identifies a repeated request: same id and same body, same run."""
+
+    method: str
+    request_id: str
+    body_hash: bytes
+
+
+class Repeated(Struct, frozen=True):
+    """The run that a repeat key names."""
+
+    run_id: str
+    plan_id: str
+    intent: str
+
+
+class Creation(Struct, frozen=True, kw_only=True):
+    """A run to be stored. `build` makes its first events, given the run it repeats."""
+
+    tenant: str
+    run_id: str
+    user_id: str
+    engine: str
+    repeat_key: str
+    inputs: Inputs
+    request: RequestKey | None
+    now: int
+    build: Callable[[Repeated | None], Draft]
+    append_id: int = field(default_factory=lambda: secrets.randbits(62))
+
+    def stored(self, connection: Connection) -> Any:
+        query = select(t.events.c.append_id).where(
+            t.events.c.run_id == self.run_id, t.events.c.append_id == self.append_id
+        )
+        if connection.execute(query).first() is None:
+            return _not_written()
+        log = records(connection, self.run_id, 0, PAGE)
+        return Created(run_id=self.run_id, records=log, run=fold(log))
+
+
+class Created(Struct, frozen=True, kw_only=True):
+    """Answers a creation. `replayed`: the request had been carried out before."""
+
+    run_id: str
+    replayed: bool = False
+    records: Sequence[Record] = ()
+    run: Run | None = None
+
+
+class Append(Struct, frozen=True, kw_only=True):
+    """Records to add directly behind sequence `after`, and the run they lead to."""
+
+    tenant: str
+    run_id: str
+    after: int
+    epoch: int | None
+    records: Sequence[Record]
+    run: Run
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    append_id: int = field(default_factory=lambda: secrets.randbits(62))
+
+    def stored(self, connection: Connection) -> Any:
+        query = select(t.events.c.append_id).where(
+            t.events.c.run_id == self.run_id, t.events.c.sequence == self.after + 1
+        )
+        return None if connection.execute(query).scalar() == self.append_id else _not_written()
+
+
+def _not_written() -> Exception:
+    return Unavailable(Reason.STORE_UNAVAILABLE, "the database could not commit; nothing was written")

@@ -1,0 +1,194 @@
+"""Streams of a run's events: the past from the log, the present from the hub, without a seam."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from msgspec import Struct
+
+from .domain.errors import Exhausted, Reason, Unavailable
+from .domain.event import Record
+from .domain.run import FINAL
+from .store.journal import Journal
+
+BACKLOG: Final = 256  # entries a slow reader may lag behind before it reads the log instead
+MAX_STREAMS: Final = 20_000
+
+
+class View(Struct, frozen=True):
+    """What a reader may see: tool details or not, links that decide or not."""
+
+    tool_calls: bool = False
+    links: bool = False
+
+
+Encode = Callable[[str, Record, View], bytes]
+"""Encodes a record for a view; empty where the view does not show it. Never raises."""
+
+
+class Entry:
+    """A committed record, encoded at most once per view however many read it."""
+
+    __slots__ = ("_encode", "_encoded", "record", "run_id")
+
+    def __init__(self, run_id: str, record: Record, encode: Encode) -> None:
+        self.run_id = run_id
+        self.record = record
+        self._encode = encode
+        self._encoded: dict[View, bytes] = {}
+
+    def encoded(self, view: View) -> bytes:
+        try:
+            return self._encoded[view]
+        except KeyError:
+            encoded = self._encoded[view] = self._encode(self.run_id, self.record, view)
+            return encoded
+
+
+class Subscription:
+    """What is committed to one run from now on, as long as its reader keeps up."""
+
+    __slots__ = ("_entries", "_lagged", "_waiter", "closed")
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque()
+        self._lagged = False
+        self._waiter: asyncio.Future[None] | None = None
+        self.closed = False
+
+    def put(self, entry: Entry) -> None:
+        if len(self._entries) >= BACKLOG:
+            # The log has everything, so a slow reader costs no memory, only another read.
+            self._entries.clear()
+            self._lagged = True
+        if not self._lagged:
+            self._entries.append(entry)
+        self.wake()
+
+    def close(self) -> None:
+        self.closed = True
+        self.wake()
+
+    def wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def take(self) -> Sequence[Entry] | None:
+        """The entries that came; None where some were dropped; empty once it is closed."""
+        while not (self._entries or self._lagged or self.closed):
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self._lagged:
+            self._lagged = False
+            self._entries.clear()
+            return None
+        taken = list(self._entries)
+        self._entries.clear()
+        return taken
+
+
+class Hub:
+    """Hands committed records to whoever follows their run, in this process."""
+
+    def __init__(self, encode: Encode) -> None:
+        self._encode = encode
+        self._subscriptions: dict[str, set[Subscription]] = {}
+        self._count = 0
+        self._closed = False
+
+    def publish(self, run_id: str, records: Sequence[Record]) -> None:
+        subscriptions = self._subscriptions.get(run_id)
+        if not subscriptions:
+            return
+        for record in records:
+            entry = Entry(run_id, record, self._encode)
+            for subscription in subscriptions:
+                subscription.put(entry)
+
+    def subscribe(self, run_id: str) -> Subscription:
+        """A subscription the caller hands back to `unsubscribe`.
+
+        TOO_MANY_STREAMS; SERVER_DRAINING once the hub is closed.
+        """
+        if self._closed:
+            raise draining()
+        if self._count >= MAX_STREAMS:
+            raise Exhausted(Reason.TOO_MANY_STREAMS, "too many streams are open", retry_after=5)
+        self._count += 1
+        subscription = Subscription()
+        self._subscriptions.setdefault(run_id, set()).add(subscription)
+        return subscription
+
+    def unsubscribe(self, run_id: str, subscription: Subscription) -> None:
+        self._count -= 1
+        subscriptions = self._subscriptions[run_id]
+        subscriptions.discard(subscription)
+        if not subscriptions:
+            del self._subscriptions[run_id]
+
+    def close(self) -> None:
+        """End every stream behind what was published."""
+        self._closed = True
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.close()
+
+
+def draining() -> Unavailable:
+    return Unavailable(Reason.SERVER_DRAINING, "the server is shutting down", retry_after=1)
+
+
+async def records(hub: Hub, journal: Journal, run_id: str, after: int) -> AsyncIterator[list[Entry]]:
+    """Every record behind `after`, in order and once: first the past, then live, up to the final one.
+
+    SERVER_DRAINING: the server stops; go on elsewhere from the last sequence.
+    """
+    subscription = hub.subscribe(run_id)
+    try:
+        async with aclosing(_follow(subscription, hub, journal, run_id, after)) as batches:
+            async for batch in batches:
+                yield batch
+    finally:
+        hub.unsubscribe(run_id, subscription)
+
+
+async def _follow(
+    subscription: Subscription, hub: Hub, journal: Journal, run_id: str, after: int
+) -> AsyncIterator[list[Entry]]:
+    cursor = after
+    while True:
+        while past := await journal.read(run_id, cursor):
+            yield [Entry(run_id, record, hub._encode) for record in past]
+            cursor = past[-1].sequence
+            if past[-1].status in FINAL:
+                return
+        # The log was read to its head, so what comes live continues it or tells of a gap.
+        while batch := _continuing(await subscription.take(), cursor):
+            yield batch
+            cursor = batch[-1].record.sequence
+            if batch[-1].record.status in FINAL:
+                return
+        if subscription.closed:
+            raise draining()
+
+
+def _continuing(entries: Sequence[Entry] | None, cursor: int) -> list[Entry]:
+    """The entries behind `cursor`, where they follow it without a gap; else none."""
+    fresh = [entry for entry in entries or () if entry.record.sequence > cursor]
+    return fresh if fresh and fresh[0].record.sequence == cursor + 1 else []
+
+
+async def encoded(
+    hub: Hub, journal: Journal, run_id: str, after: int, view: View
+) -> AsyncIterator[bytes]:
+    """`records`, encoded for a view and joined: one piece for all that waited together."""
+    async with aclosing(records(hub, journal, run_id, after)) as batches:
+        async for batch in batches:
+            for start in range(0, len(batch), BACKLOG):
+                piece = b"".join(entry.encoded(view) for entry in batch[start : start + BACKLOG])
+                if piece:
+                    yield piece

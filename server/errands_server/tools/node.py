@@ -1,0 +1,117 @@
+"""A place inside an untrusted document: every wrong shape is an error that names its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_/{}$-]+")
+
+
+class DocumentError(Exception):
+    """A description we cannot use: where in it, such as `paths./pets.get`, and what to change."""
+
+    def __init__(self, place: str, message: str) -> None:
+        super().__init__(f"{place}: {message}" if place else message)
+        self.place = place
+        self.message = message
+
+
+class Node(Struct, frozen=True):
+    """One JSON value, its place, and the document it lies in. `value` is None where nothing is."""
+
+    value: Any
+    place: str
+    root: Any
+
+    def __bool__(self) -> bool:
+        return self.value is not None
+
+    def at(self, key: str) -> Node:
+        """The member `key`. DocumentError: this is something, but not an object."""
+        return Node(self._object().get(key), _member(self.place, key), self.root)
+
+    def members(self) -> Iterator[tuple[str, Node]]:
+        """Every member of this object, or nothing where nothing is."""
+        for key in self._object():
+            yield key, self.at(key)
+
+    def items(self) -> Iterator[Node]:
+        """Every item of this list, or nothing where nothing is."""
+        if not isinstance(self.value, list | None):
+            raise self.error("must be a list")
+        for index, item in enumerate(self.value or ()):
+            yield Node(item, f"{self.place}[{index}]", self.root)
+
+    def text(self, key: str, default: str = "") -> str:
+        """The member `key` as text, `default` where it is absent."""
+        node = self.at(key)
+        if not isinstance(node.value, str | None):
+            raise node.error("must be a string")
+        return default if node.value is None else node.value
+
+    def flag(self, key: str) -> bool:
+        """The member `key` as a boolean, false where it is absent."""
+        node = self.at(key)
+        if not isinstance(node.value, bool | None):
+            raise node.error("must be true or false")
+        return bool(node.value)
+
+    def followed(self) -> Node:
+        """What this stands for after every `$ref`. DocumentError: a circle, or nothing there."""
+        node, seen = self, set()
+        while (reference := node.reference()) is not None:
+            if reference in seen:
+                raise self.error(f"$ref {reference!r} leads back to itself")
+            seen.add(reference)
+            node = node.locate(reference)
+        return node
+
+    def reference(self) -> str | None:
+        """The `$ref` of this object, if it is one."""
+        if not isinstance(self.value, dict) or "$ref" not in self.value:
+            return None
+        reference = self.value["$ref"]
+        if not isinstance(reference, str):
+            raise self.error("$ref must be a string")
+        if not reference.startswith("#/"):
+            raise self.error(f"$ref {reference!r} points outside this document; bundle it into one file first")
+        return reference
+
+    def locate(self, reference: str) -> Node:
+        """The value a local JSON pointer (RFC 6901) names. DocumentError: there is none."""
+        value = self.root
+        for token in reference[2:].split("/"):
+            try:
+                value = _step(value, unquote(token).replace("~1", "/").replace("~0", "~"))
+            except (LookupError, ValueError):
+                raise self.error(f"$ref {reference!r} names nothing in this document") from None
+        return Node(value, reference, self.root)
+
+    def error(self, message: str) -> DocumentError:
+        """An error at this place."""
+        return DocumentError(self.place, message)
+
+    def _object(self) -> dict[str, Any]:
+        if self.value is None:
+            return {}
+        if not isinstance(self.value, dict):
+            raise self.error("must be an object")
+        return self.value
+
+
+def _step(value: Any, token: str) -> Any:
+    if isinstance(value, dict):
+        return value[token]
+    if isinstance(value, list):
+        return value[int(token)]
+    raise KeyError(token)
+
+
+def _member(place: str, key: str) -> str:
+    part = key if _PLAIN_KEY.fullmatch(key) else repr(key)
+    return f"{place}.{part}" if place else part

@@ -1,0 +1,73 @@
+"""What is kept of an OpenAPI description: operations with all that sending one later needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from ..domain.tool import Tool
+
+
+class Location(StrEnum):
+    """Where a request carries a parameter."""
+
+    PATH = "path"
+    QUERY = "query"
+    HEADER = "header"
+
+
+class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A parameter, and the argument that fills it. `style` and `explode` as in OAS 3.1 §4.8.12."""
+
+    argument: str
+    name: str
+    location: Location
+    style: str
+    explode: bool
+    encoded: bool = False  # the value travels as JSON text
+
+
+class Operation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One operation. Survives msgspec.json, so a revision can be stored as a list of these."""
+
+    tool: Tool
+    base_path: str = ""  # stands between the origin and the path; no slash at its end
+    parameters: tuple[Parameter, ...] = ()
+    body_type: str = ""  # media type of the request body; "" where it takes none
+    key_header: str = ""  # header that carries the idempotency key; "" where the service has none
+    security: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes it needs together
+
+
+class SecurityScheme(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a service wants to be authenticated, as documented."""
+
+    kind: str  # apiKey, http, oauth2, openIdConnect, mutualTLS
+    scheme: str = ""  # http: bearer, basic, ...
+    location: str = ""  # apiKey: query, header, cookie
+    name: str = ""  # apiKey: name of that parameter
+    flows: Mapping[str, Any] = {}  # oauth2: as documented
+    discovery_url: str = ""  # openIdConnect
+
+
+class Omission(Struct, frozen=True):
+    """An operation of the document that is no tool, and why."""
+
+    place: str
+    why: str
+
+
+class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one OpenAPI document describes. All operations share one origin."""
+
+    title: str
+    origin: str  # scheme://host[:port], lower case, no default port
+    operations: tuple[Operation, ...]
+    schemes: Mapping[str, SecurityScheme]
+    left_out: tuple[Omission, ...] = ()
+
+
+class CannotCall(Exception):
+    """An operation needs something we cannot send. The rest of its document is still good."""

@@ -1,0 +1,90 @@
+"""Where the requests of a description go: the base URL, and the origin everything is bound to."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urljoin
+
+import httpx2
+from msgspec import Struct
+
+from .node import DocumentError, Node
+from .operation import CannotCall
+
+_HOST: Final = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+")
+_VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
+_ASK: Final = "give a base URL, such as https://api.example.com/v1"
+
+
+class Base(Struct, frozen=True):
+    """A base URL, split where credentials are bound: `origin` has no path, `path` no end slash."""
+
+    origin: str
+    path: str
+
+
+def base_of(document: Node, *, base_url: str, source_url: str) -> Base:
+    """The explicit base URL, else the first server. DocumentError: there is none to be had."""
+    if base_url:
+        return parse(base_url, "baseUrl")
+    server = _first_server(document)
+    if server is None:
+        return parse(_absolute("/", source_url, "servers"), "servers")
+    return parse(_absolute(_written_out(server), source_url, server.place), server.place)
+
+
+def base_for(node: Node, base: Base, *, source_url: str) -> Base:
+    """The base of one path or operation, which may have servers of its own.
+
+    CannotCall: they lie at another origin, where this description's credentials must not go.
+    """
+    server = _first_server(node)
+    if server is None:
+        return base
+    own = parse(_absolute(_written_out(server), source_url or base.origin, server.place), server.place)
+    if own.origin != base.origin:
+        raise CannotCall(f"it is served by {own.origin}, the description by {base.origin}")
+    return own
+
+
+def parse(text: str, place: str) -> Base:
+    """Check and split an http or https URL without user, query and fragment."""
+    try:
+        url = httpx2.URL(text)
+    except (httpx2.InvalidURL, UnicodeError) as error:
+        raise DocumentError(place, f"{text[:200]!r} is not a URL ({error}); {_ASK}") from None
+    if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.raw_host.decode("ascii")):
+        raise DocumentError(place, f"{text[:200]!r} is not an http or https URL; {_ASK}")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise DocumentError(place, f"{url.port} is not a port")
+    if url.userinfo or url.query or url.fragment:
+        raise DocumentError(place, "a base URL has no user, query or fragment")
+    path = url.raw_path.decode("ascii").rstrip("/")
+    return Base(f"{url.scheme}://{url.netloc.decode('ascii')}", path)
+
+
+def _first_server(node: Node) -> Node | None:
+    return next(node.at("servers").items(), None)
+
+
+def _written_out(server: Node) -> str:
+    variables = server.at("variables")
+
+    def default(found: re.Match[str]) -> str:
+        value = variables.at(found[1]).text("default")
+        if not value:
+            raise server.error(f"variable {found[1]!r} has no default; {_ASK}")
+        return value
+
+    return _VARIABLE.sub(default, server.text("url"))
+
+
+def _absolute(url: str, source_url: str, place: str) -> str:
+    try:
+        absolute = urljoin(source_url, url)
+    except ValueError as error:
+        raise DocumentError(place, f"{url[:200]!r} is not a URL ({error}); {_ASK}") from None
+    if "://" not in absolute:
+        raise DocumentError(place, f"the document does not say where its service is; {_ASK}")
+    return absolute
