@@ -64,6 +64,7 @@ class Request(Struct, frozen=True, kw_only=True):
     arguments: Mapping[str, Any]
     idempotency_key: str
     user_id: str
+    tenant: str = ""
 
 
 class Done(Struct, frozen=True, kw_only=True):

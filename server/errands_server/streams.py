@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -26,17 +26,17 @@ class View(Struct, frozen=True):
     links: bool = False
 
 
-Encode = Callable[[str, Record, View], bytes]
-"""Encodes a record for a view; empty where the view does not show it. Never raises."""
+Encode = Callable[[str, str, Record, View], bytes]
+"""Encodes a record of (tenant, run) for a view; empty where the view does not show it."""
 
 
 class Entry:
     """A committed record, encoded at most once per view however many read it."""
 
-    __slots__ = ("_encode", "_encoded", "record", "run_id")
+    __slots__ = ("_encode", "_encoded", "_run", "record")
 
-    def __init__(self, run_id: str, record: Record, encode: Encode) -> None:
-        self.run_id = run_id
+    def __init__(self, run: tuple[str, str], record: Record, encode: Encode) -> None:
+        self._run = run
         self.record = record
         self._encode = encode
         self._encoded: dict[View, bytes] = {}
@@ -45,7 +45,7 @@ class Entry:
         try:
             return self._encoded[view]
         except KeyError:
-            encoded = self._encoded[view] = self._encode(self.run_id, self.record, view)
+            encoded = self._encoded[view] = self._encode(*self._run, self.record, view)
             return encoded
 
 
@@ -95,17 +95,17 @@ class Hub:
     """Hands committed records to whoever follows their run, in this process."""
 
     def __init__(self, encode: Encode) -> None:
-        self._encode = encode
+        self.encode = encode
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._count = 0
         self._closed = False
 
-    def publish(self, run_id: str, records: Sequence[Record]) -> None:
+    def publish(self, tenant: str, run_id: str, records: Sequence[Record]) -> None:
         subscriptions = self._subscriptions.get(run_id)
         if not subscriptions:
             return
         for record in records:
-            entry = Entry(run_id, record, self._encode)
+            entry = Entry((tenant, run_id), record, self.encode)
             for subscription in subscriptions:
                 subscription.put(entry)
 
@@ -142,14 +142,16 @@ def draining() -> Unavailable:
     return Unavailable(Reason.SERVER_DRAINING, "the server is shutting down", retry_after=1)
 
 
-async def records(hub: Hub, journal: Journal, run_id: str, after: int) -> AsyncIterator[list[Entry]]:
+async def records(
+    hub: Hub, journal: Journal, tenant: str, run_id: str, after: int
+) -> AsyncGenerator[list[Entry], None]:
     """Every record behind `after`, in order and once: first the past, then live, up to the final one.
 
     SERVER_DRAINING: the server stops; go on elsewhere from the last sequence.
     """
     subscription = hub.subscribe(run_id)
     try:
-        async with aclosing(_follow(subscription, hub, journal, run_id, after)) as batches:
+        async with aclosing(_follow(subscription, hub, journal, (tenant, run_id), after)) as batches:
             async for batch in batches:
                 yield batch
     finally:
@@ -157,12 +159,12 @@ async def records(hub: Hub, journal: Journal, run_id: str, after: int) -> AsyncI
 
 
 async def _follow(
-    subscription: Subscription, hub: Hub, journal: Journal, run_id: str, after: int
-) -> AsyncIterator[list[Entry]]:
+    subscription: Subscription, hub: Hub, journal: Journal, run: tuple[str, str], after: int
+) -> AsyncGenerator[list[Entry], None]:
     cursor = after
     while True:
-        while past := await journal.read(run_id, cursor):
-            yield [Entry(run_id, record, hub._encode) for record in past]
+        while past := await journal.read(run[1], cursor):
+            yield [Entry(run, record, hub.encode) for record in past]
             cursor = past[-1].sequence
             if past[-1].status in FINAL:
                 return
@@ -183,10 +185,10 @@ def _continuing(entries: Sequence[Entry] | None, cursor: int) -> list[Entry]:
 
 
 async def encoded(
-    hub: Hub, journal: Journal, run_id: str, after: int, view: View
-) -> AsyncIterator[bytes]:
+    hub: Hub, journal: Journal, tenant: str, run_id: str, *, after: int, view: View
+) -> AsyncGenerator[bytes, None]:
     """`records`, encoded for a view and joined: one piece for all that waited together."""
-    async with aclosing(records(hub, journal, run_id, after)) as batches:
+    async with aclosing(records(hub, journal, tenant, run_id, after)) as batches:
         async for batch in batches:
             for start in range(0, len(batch), BACKLOG):
                 piece = b"".join(entry.encoded(view) for entry in batch[start : start + BACKLOG])

@@ -131,6 +131,16 @@ def test_an_unavailable_shop_says_when_to_come_back_and_does_nothing(shop: httpx
     assert order(shop).status_code == 201
 
 
+def test_a_shop_that_ignores_a_key_repeats_the_effect(shop: httpx2.Client) -> None:
+    fault(shop, operation="createOrder", ignore_key=True)
+    order(shop, key="k1")
+    order(shop, key="k1")
+    shop.delete("/_faults").raise_for_status()
+    order(shop, key="k1")
+
+    assert [e["key"] for e in effects(shop)] == [None, None, "k1"]
+
+
 def test_the_journal_can_be_awaited_while_an_answer_is_held_back(shop: httpx2.Client) -> None:
     fault(shop, operation="createOrder", delay_after=30, times=1)
     with pytest.raises(httpx2.ReadTimeout):

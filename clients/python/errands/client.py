@@ -75,9 +75,7 @@ def _details(failure: Any) -> Sequence[Any]:
 class Connection:
     """One channel to one server. `api_key` goes along with every request."""
 
-    def __init__(
-        self, server: str, *, api_key: str = "", tls: bool = False, ca: bytes | None = None
-    ) -> None:
+    def __init__(self, server: str, *, api_key: str = "", tls: bool = False, ca: bytes | None = None) -> None:
         """Open nothing yet: the first request connects.
 
         `ca` is a PEM file's content with the certificates to trust instead of the

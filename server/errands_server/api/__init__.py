@@ -1,0 +1,1 @@
+"""The gRPC services: requests checked and turned into uses, answers into messages."""

@@ -14,6 +14,7 @@ class Draft:
         self.run = run
         self.now = now
         self.records: list[Record] = []
+        self.artifacts: dict[str, bytes] = {}
 
     def add(self, *events: AnyEvent) -> None:
         """Fold events in. IllegalMove: one cannot follow."""

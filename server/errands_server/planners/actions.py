@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from ..domain.tool import Effect, Tool
-from .words import parts
+from .words import lexicon, parts
 
 
 class Action(StrEnum):
@@ -20,26 +20,27 @@ class Action(StrEnum):
 
 
 _VERBS: Final = {
-    Action.READ: """find list show get look search fetch retrieve read display view check tell lookup query
-        browse locate see describe count""",
-    Action.CREATE: """add create open book place register make post submit insert reserve schedule send
-        start buy purchase generate invite order write log upload publish file""",
-    Action.UPDATE: "update change set rename edit modify move mark assign replace adjust put patch reschedule",
+    Action.READ: """find list show get look search fetch retrieve read display view check tell
+        lookup query browse locate see describe count""",
+    Action.CREATE: """add create open book place register make post submit insert reserve schedule
+        send start buy purchase generate invite order write log upload publish file""",
+    Action.UPDATE: """update change set rename edit modify move mark assign replace adjust put patch
+        reschedule""",
     Action.DELETE: "remove delete cancel drop erase destroy unsubscribe revoke close",
 }
 # Verbs that ask for an answer and leave open what is done for it.
-_ASKING: Final = """calculate compute convert predict estimate determine analyze analyse compare solve draw run
-    translate play give provide identify evaluate compose simulate plot summarize obtain"""
+_ASKING: Final = """calculate compute convert predict estimate determine analyze analyse compare solve draw
+    run translate play give provide identify evaluate compose simulate plot summarize obtain"""
 # Verbs that demand a particular thing; only a tool that speaks of it will do.
-_PARTICULAR: Final = """ship pay refund email call notify approve reject archive restore export import sync turn
-    launch stop print share"""
+_PARTICULAR: Final = """ship pay refund email call notify approve reject archive restore export import sync
+    turn launch stop print share"""
 
 _ACTIONS: Final = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
-QUESTIONS: Final = frozenset("what who when where which how".split())
+QUESTIONS: Final = lexicon("what who when where which how")
 COMMON: Final = frozenset(_ACTIONS) | frozenset(_ASKING.split()) | QUESTIONS
 VERBS: Final = (COMMON - QUESTIONS) | frozenset(_PARTICULAR.split())
 # Verbs that are as often nouns: `order_delete`, `book.search`, "name and order number".
-NOUNS: Final = frozenset("order book file log change check view display email start mark post put place print".split())
+NOUNS: Final = lexicon("order book file log change check view display email start mark post put place print")
 _METHODS: Final = {
     "GET": Action.READ,
     "HEAD": Action.READ,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from ..domain.plan import Path
-from .evidence import FAIR, GOOD, Evidence, Said, weigh
+from .evidence import GOOD, Evidence, Said, weigh
 from .hints import Hints
 from .matching import matched
-from .mentions import Mention, Series
+from .mentions import OUTRIGHT, Mention, Series
 from .phrasing import Phrasing
 from .schemas import Leaf
 from .sheets import Sheet
@@ -64,7 +64,9 @@ class Binding:
     def missing(self) -> list[Leaf]:
         """The parameters the call cannot be made without; a part of an optional object counts once
         another part of it is given."""
-        return [leaf for leaf in self.open() if leaf.required and all(map(self._begun, leaf.optional_parents))]
+        return [
+            leaf for leaf in self.open() if leaf.required and all(map(self._begun, leaf.optional_parents))
+        ]
 
     def _begun(self, parent: Path) -> bool:
         return any(path[: len(parent)] == parent for path in self.arguments)
@@ -73,11 +75,16 @@ class Binding:
         """Bind from a clause whatever has at least this evidence, the strongest first."""
         leaves = [leaf for leaf in (self.open() if only is None else only) if "enum" not in leaf.schema]
         offers = dict(self._offers(hearing, leaves, least))
-        given = matched({pair: _preference(leaves[pair[0]], offer) for pair, offer in offers.items()})
+        given = matched({pair: self._bid(leaves[pair[0]], offer, hearing) for pair, offer in offers.items()})
         for place, number in sorted(given.items()):
             said = hearing.said[number]
             if said.mention not in self.used:  # a list may have taken the whole row
                 self.add(self._heard(leaves[place], said, offers[place, number], hearing))
+
+    def _bid(self, leaf: Leaf, evidence: Evidence, hearing: Hearing) -> float:
+        """What an argument bids for a value: required ones a little more, lists for what stands in a row."""
+        in_row = leaf.array and any(evidence.mention in row.items for row in hearing.rows)
+        return evidence.score + (0.3 if leaf.required else 0.0) + (1.0 if in_row else 0.0)
 
     def _offers(
         self, hearing: Hearing, leaves: Sequence[Leaf], least: float
@@ -111,6 +118,25 @@ class Binding:
                 self.add(_spread(argument, values, row))
                 return
 
+    def place(self, hearing: Hearing, leaves: Sequence[Leaf]) -> None:
+        """Bind values only one of these parameters can take, each where it is the only such value."""
+        offers = [
+            (leaf, said, evidence)
+            for said in self.unplaced(hearing)
+            for leaf in leaves
+            if "enum" not in leaf.schema and not leaf.identifies
+            if (evidence := weigh(leaf, said, self.sheet)) is not None
+        ]
+        for leaf, said, evidence in offers:
+            if sum(o[0] is leaf or o[1] is said for o in offers) == 1:
+                self.add(self._heard(leaf, said, evidence, hearing))
+
+    def unplaced(self, hearing: Hearing) -> list[Said]:
+        """What a clause says outright and nothing has taken."""
+        return [
+            said for said in hearing.said if said.mention.kind in OUTRIGHT and said.mention not in self.used
+        ]
+
     def _row(self, leaf: Leaf, row: Series, hearing: Hearing) -> tuple[Any, ...]:
         weighed = (weigh(leaf, said, self.sheet) for said in hearing.said if said.mention in row.items)
         return tuple(evidence.value for evidence in weighed if evidence is not None)
@@ -142,11 +168,6 @@ class Binding:
             if found is not None:
                 value, why = found
                 self.add(Argument(leaf=leaf, source=f"intent: {why}", values=(value,)))
-
-
-def _preference(leaf: Leaf, evidence: Evidence) -> float:
-    """What an argument bids for a value; of equal claims the required one's counts more."""
-    return evidence.score + (0.3 if leaf.required else 0.0)
 
 
 def _argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from ..domain.plan import ContextBinding, Path, Plan, PlannedCall, Slot, Step
@@ -31,10 +32,12 @@ def title(sheet: Sheet) -> str:
 
 def _sentence(titles: Sequence[str]) -> str:
     first, *rest = dict.fromkeys(titles)
-    follow = [_lowered(text) for text in rest]
-    if not follow:
-        return f"{first}."
-    return f"{', '.join([first, *follow[:-1]])} and {follow[-1]}."
+    return f"{_joined([first, *map(_lowered, rest)])}."
+
+
+def _joined(texts: Sequence[str]) -> str:
+    *most, last = texts
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _lowered(text: str) -> str:
@@ -81,7 +84,7 @@ def _slots(draft: Draft, turn: int, drafts: Sequence[Draft]) -> Iterator[Slot]:
 
 def _put(document: Any, path: Path, value: Any) -> None:
     """Set `value` at `path`; lists hold the single element 0."""
-    for part, following in zip(path, path[1:], strict=False):
+    for part, following in pairwise(path):
         empty: Any = [] if isinstance(following, int) else {}
         if isinstance(document, list):
             if not document:
@@ -103,7 +106,7 @@ def _description(draft: Draft) -> str:
 
 
 def _told(argument: Argument) -> str:
-    shown = " and ".join(_short(value) for value in argument.values)
+    shown = _joined([_short(value) for value in argument.values])
     return f"{' '.join(parts(argument.leaf.name))} {shown}"
 
 

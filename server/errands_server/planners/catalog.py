@@ -15,18 +15,21 @@ from ..ports import Brief, Finding, Refusal
 from .assembly import assemble, title
 from .clauses import Clause, clauses
 from .conclusion import conclusion
-from .drafting import Attempt, Desk, attempt, hearing
+from .demands import demand
+from .drafting import attempt, hearing
 from .drafts import Draft
 from .hints import Hints
-from .mentions import mentions
-from .ranking import FITS, Catalogue, Library, Ranked, demand
+from .lookups import Attempt, Desk
+from .mentions import POINTED, Mention, mentions
+from .ranking import FITS, Library, Ranked
 from .schemas import Leaf
-from .sheets import Sheet
 
-_LONGEST: Final = 8_000  # characters; longer intents are documents, not demands
+_LONGEST: Final = 4_000  # characters; longer intents are documents, not demands
+_MOST: Final = 20  # demands in one intent; more would hold up the event loop
 _TRIED: Final = 3  # tools per clause whose arguments are looked at
 _CLOSE: Final = 0.75  # of the best score, for a tool to be tried beside it
 _ARGUMENT: Final = 0.04  # what one point of evidence for an argument adds to a tool's score
+_LOOK_UP: Final = 0.1  # what a look-up takes off it: of two ways the shorter
 
 
 class Reading(Struct, frozen=True):
@@ -36,11 +39,22 @@ class Reading(Struct, frozen=True):
     ranked: tuple[Ranked, ...]
     drafts: tuple[Draft, ...] = ()
     missing: tuple[Leaf, ...] = ()
+    unplaced: tuple[Mention, ...] = ()
 
     @property
     def fits(self) -> bool:
         """Whether any tool answers the clause well enough."""
         return bool(self.ranked) and self.ranked[0].score >= FITS
+
+    @property
+    def served(self) -> bool:
+        """Whether calls were found that do what the clause asks."""
+        return self.fits and not self.missing and not self.ignored
+
+    @property
+    def ignored(self) -> tuple[Mention, ...]:
+        """Values that must not be left out, and were: without them another thing would be done."""
+        return tuple(mention for mention in self.unplaced if mention.kind in POINTED)
 
 
 class CatalogPlanner:
@@ -60,14 +74,14 @@ class CatalogPlanner:
         readings = self.explain(brief)
         if not readings:
             return _refused("The intent asks for nothing.")
-        return _objection(readings) or _planned(readings[-1].drafts)
+        return _objection(readings) or assemble(readings[-1].drafts)
 
     async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
         """A result from the findings, with only values that are in them; what is not there stays missing."""
         return conclusion(schema, findings)
 
     def explain(self, brief: Brief) -> tuple[Reading, ...]:
-        """How each clause was read, up to the first that cannot be served.
+        """How each clause was read, up to the first that cannot be served or is one too many.
 
         The drafts of a reading include those of the readings before it.
         """
@@ -77,12 +91,12 @@ class CatalogPlanner:
         heard = [(clause, hearing(brief.intent, clause, found)) for clause in clauses(brief.intent, found)]
         readings: list[Reading] = []
         drafts: tuple[Draft, ...] = ()
-        for number, (clause, said) in enumerate(heard):
+        for number, (clause, said) in enumerate(heard[: _MOST + 1]):
             earlier = tuple(other for _, other in heard[:number])
             desk = Desk(catalogue, hints, clause, number, said, earlier)
             reading = _read(desk, drafts)
             readings.append(reading)
-            if not reading.fits or reading.missing:
+            if not reading.served:
                 break
             drafts = reading.drafts
         return tuple(readings)
@@ -90,19 +104,23 @@ class CatalogPlanner:
 
 def _read(desk: Desk, drafts: tuple[Draft, ...]) -> Reading:
     inside = [said.mention for said in desk.hearing.said]
-    ranked = tuple(desk.catalogue.rank(demand(desk.clause, inside, desk.catalogue), _TRIED))
+    ranked = tuple(desk.catalogue.rank(demand(desk.clause, inside, desk.catalogue.knows), _TRIED))
     reading = Reading(desk.clause, ranked)
     if not reading.fits:
         return reading
     best = _best(desk, [r for r in ranked if r.score >= max(FITS, ranked[0].score * _CLOSE)], drafts)
-    return Reading(desk.clause, ranked, _ordered(desk, best.drafts, len(drafts)), best.missing)
+    return Reading(desk.clause, ranked, _ordered(desk, best.drafts, len(drafts)), best.missing, best.unplaced)
 
 
 def _best(desk: Desk, ranked: Sequence[Ranked], drafts: tuple[Draft, ...]) -> Attempt:
     """Of the tools that fit about as well, the one whose arguments are given best."""
-    tried = [(r.score, attempt(desk, r.sheet, drafts)) for r in ranked]
-    _, best = max(tried, key=lambda t: (not t[1].missing, t[0] + t[1].score * _ARGUMENT))
-    return best
+    tried = [(attempt(desk, r.sheet, drafts), r.score) for r in ranked]
+    return max(tried, key=lambda pair: _worth(pair[0], pair[1], len(drafts)))[0]
+
+
+def _worth(tried: Attempt, fit: float, earlier: int) -> tuple[bool, bool, float]:
+    look_ups = len(tried.drafts) - earlier - 1
+    return not tried.missing, tried.complete, fit + tried.score * _ARGUMENT - look_ups * _LOOK_UP
 
 
 def _ordered(desk: Desk, drafts: tuple[Draft, ...], earlier: int) -> tuple[Draft, ...]:
@@ -120,13 +138,11 @@ def _objection(readings: Sequence[Reading]) -> Refusal | None:
         return _refused(_nothing_fits(last))
     if last.missing:
         return Refusal(Reason.ARGUMENT_MISSING, _incomplete(last))
-    if len(last.drafts) > MAX_STEPS:
-        return _refused(f"The intent asks for more than {MAX_STEPS} steps; ask for less at once.")
+    if last.ignored:
+        return _refused(_ignorant(last))
+    if len(readings) > _MOST or len(last.drafts) > MAX_STEPS:
+        return _refused(f"The intent asks for more than {_MOST} things; ask for less at once.")
     return None
-
-
-def _planned(drafts: tuple[Draft, ...]) -> Plan:
-    return assemble(drafts)
 
 
 def _refused(message: str) -> Refusal:
@@ -143,6 +159,12 @@ def _incomplete(reading: Reading) -> str:
     sheet = reading.drafts[-1].sheet
     names = " and ".join(repr(_dotted(leaf)) for leaf in reading.missing)
     return f"{title(sheet)} ({sheet.tool.name}) needs {names}; say it in the intent or the context."
+
+
+def _ignorant(reading: Reading) -> str:
+    sheet = reading.drafts[-1].sheet
+    values = " and ".join(repr(str(mention.value)) for mention in reading.ignored)
+    return f"{title(sheet)} ({sheet.tool.name}) fits, but takes nothing that {values} could be."
 
 
 def _dotted(leaf: Leaf) -> str:

@@ -10,8 +10,8 @@ from typing import Final
 from msgspec import Struct
 
 from .actions import NOUNS, QUESTIONS, VERBS
-from .mentions import Kind, Mention
-from .words import STOP, words
+from .mentions import Kind, Mention, covering
+from .words import STOP, lexicon, words
 
 
 class Clause(Struct, frozen=True):
@@ -31,26 +31,25 @@ class _Fragment(Struct, frozen=True):
 
 
 _SEPARATOR: Final = re.compile(
-    r"(?P<after>[,;.]?\s*\b(?:and\s+then|after\s+that|afterwards|finally|then)\b,?\s*)"
+    r"(?P<after>[,;.]?\s{0,3}\b(?:and\s+then|after\s+that|afterwards|finally|then)\b,?\s*)"
     r"|(?P<hard>;\s*|[.!?]+(?=\s|$)\s*|\n+)"
-    r"|(?P<soft>,\s*(?:and\s+)?(?:also\s+)?|\s+and\s+(?:also\s+)?)",
+    r"|(?P<soft>,\s*(?:and\s+)?(?:also\s+)?|\s{1,3}and\s+(?:also\s+)?)",
     re.IGNORECASE,
 )
-_POLITE: Final = frozenset("please kindly i we want need would like to you can could just also id d ll".split())
+_POLITE: Final = lexicon("please kindly i we want need would like to you can could just also id d ll")
 # Sentences that begin so add facts to a demand beside them; they demand nothing by themselves.
-_DETAILS: Final = frozenset(
-    """include including use using assume assuming consider considering ensure sort limit note given thanks thank
-    format return answer apply round explain express don let hello hi hey dear cheers""".split()
+_DETAILS: Final = lexicon(
+    """include including use using assume assuming consider considering ensure sort limit note given thanks
+    thank format return answer apply round explain express don let hello hi hey dear cheers"""
 )
 _ABBREVIATION: Final = re.compile(r"(?:\b[A-Z]|\b(?:Inc|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|No|Ltd|Co))$")
 
 
 def clauses(intent: str, found: Sequence[Mention]) -> tuple[Clause, ...]:
     """The demands of an intent, with the details beside each. Text in quotes is never split."""
-    solid = [(m.start, m.end) for m in found if m.kind not in (Kind.PHRASE, Kind.NAME)]
-    fragments = list(_fragments(intent, solid))
+    solid = [m for m in found if m.kind not in (Kind.PHRASE, Kind.NAME)]
     merged: list[_Fragment] = []
-    for fragment in fragments:
+    for fragment in _fragments(intent, solid):
         if merged and not (fragment.demand and merged[-1].demand):
             merged[-1] = _join(merged[-1], fragment)
         else:
@@ -62,12 +61,10 @@ def _join(left: _Fragment, right: _Fragment) -> _Fragment:
     return _Fragment(left.start, right.end, left.demand or right.demand, left.after)
 
 
-def _fragments(intent: str, solid: Sequence[tuple[int, int]]) -> Iterator[_Fragment]:
+def _fragments(intent: str, solid: Sequence[Mention]) -> Iterator[_Fragment]:
     start, after = 0, False
     for match in _SEPARATOR.finditer(intent):
-        if any(left < match.end() and match.start() < right for left, right in solid):
-            continue
-        if not _separates(intent, start, match):
+        if covering(solid, match.start()) or not _separates(intent, start, match):
             continue
         if intent[start : match.start()].strip():
             yield _fragment(intent, start, match.start(), after)
@@ -106,6 +103,6 @@ def _demands(text: str) -> bool:
 
 def opening(text: str) -> tuple[str, str]:
     """The first two words behind courtesies, lower-cased; empty where there are none."""
-    spoken = [part.lower() for word in words(text) for part in re.split("['’]", word.text)]
+    spoken = [word.plain for word in words(text)]
     rest = [*dropwhile(_POLITE.__contains__, spoken), "", ""]
     return rest[0], rest[1]

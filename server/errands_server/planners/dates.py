@@ -21,7 +21,8 @@ _YEAR: Final = r"(?:\s*,?\s*(?P<year>\d{4}))?"
 _FORMS: Final = tuple(
     re.compile(rf"\b{form}\b", re.IGNORECASE)
     for form in (
-        r"(?P<iso>\d{4}([-/])\d{2}\2\d{2})(?:[T ](?P<clock>\d{2}:\d{2}(?::\d{2})?)(?P<zone>Z|[+-]\d{2}:?\d{2})?)?",
+        r"(?P<iso>\d{4}([-/])\d{2}\2\d{2})"
+        r"(?:[T ](?P<clock>\d{2}:\d{2}(?::\d{2})?)(?P<zone>Z|[+-]\d{2}:?\d{2})?)?",
         rf"{_MONTH}\s*{_DAY}{_YEAR}",
         rf"{_DAY}\s+(?:of\s+)?{_MONTH}{_YEAR}",
         rf"(?P<relative>{'|'.join(_RELATIVE)})",
@@ -30,7 +31,8 @@ _FORMS: Final = tuple(
     )
 )
 _CLOCK: Final = re.compile(
-    r",?\s+(?:at\s+)?(?:(?P<noon>noon)|(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?\s*(?P<half>am|pm)?)\b", re.IGNORECASE
+    r",?\s+(?:at\s+)?(?:(?P<noon>noon)|(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?\s*(?P<half>am|pm)?)\b",
+    re.IGNORECASE,
 )
 
 

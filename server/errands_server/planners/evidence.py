@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
+from .actions import VERBS
 from .clauses import Clause
 from .mentions import Kind, Mention
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import STOP, Word, stem, words
+from .words import GENERIC, STOP, SYNONYMS, Word, lexicon, stem, stemmed, words
 
+_AMOUNTS: Final = frozenset({Kind.NUMBER, Kind.COUNT, Kind.PERCENT})
 _PLAIN: Final = 0.5  # kinds that suit less well need the argument's name beside them
+_COMMON: Final = frozenset(map(stem, VERBS))
+SURE: Final = 3.5  # named outright; enough for a value said in an earlier clause
 GOOD: Final = 2.5  # says by name, place or form where a value belongs; enough for an optional argument
 FAIR: Final = 0.5  # the value is of the right kind and nobody else wants it; a required argument takes it
 FAINT: Final = 0.3  # a name where an identifier is wanted: only when nothing can look it up
@@ -32,7 +37,7 @@ _SUITS: Final[dict[Type, dict[Kind, float]]] = {
         Kind.DATE: 0.1,
         Kind.TIME: 0.1,
     },
-    Type.ID: {Kind.IDENTIFIER: 2.5, Kind.UUID: 2.5, Kind.QUOTED: 1.5, Kind.NUMBER: 1.0, Kind.NAME: 0.1},
+    Type.ID: {Kind.IDENTIFIER: 2.5, Kind.UUID: 2.5, Kind.QUOTED: 1.5, Kind.NUMBER: 0.3, Kind.NAME: 0.1},
     Type.INTEGER: {Kind.NUMBER: 1.0, Kind.COUNT: 0.7, Kind.PERCENT: 0.5},
     Type.NUMBER: {Kind.NUMBER: 1.0, Kind.COUNT: 0.6, Kind.PERCENT: 1.0},
     Type.EMAIL: {Kind.EMAIL: 4.0},
@@ -66,16 +71,19 @@ _ROLES: Final = {
     )
     for cue in cues.split()
 }
-_QUERIES: Final = frozenset(stem(word) for word in "q query search term text keyword filter name title".split())
-_LINKS: Final = frozenset("the a an my our is are was of its =".split())
+QUERIES: Final = stemmed("q query search term text keyword filter name title")
+_LINKS: Final = lexicon("the a an my our is are was of its =")
+# What ends the words that can name a value behind them.
+_BREAK: Final = re.compile(r"[.;!?,]\s|\b(?:and|or)\b", re.IGNORECASE)
 _PERCENT: Final = frozenset({"percent", "percentag"})
 
 
 class Said(Struct, frozen=True):
-    """A mention in its surroundings: words before (nearest first), the small word, words behind."""
+    """A mention in its surroundings: words before (nearest first), small words, words behind."""
 
     mention: Mention
     label: tuple[str, ...]
+    noun: str  # the word right before it, `number` and the like skipped; empty where a small word is
     cues: frozenset[str]
     after: tuple[str, ...]
 
@@ -83,6 +91,7 @@ class Said(Struct, frozen=True):
 class Evidence(Struct, frozen=True):
     """The value a mention would give an argument, how strongly, and why."""
 
+    mention: Mention
     value: Any
     score: float
     why: str
@@ -91,24 +100,30 @@ class Evidence(Struct, frozen=True):
 def surroundings(intent: str, clause: Clause, found: Sequence[Mention]) -> Iterator[Said]:
     """Each mention of a clause with the words around it, up to the next value on either side."""
     values = [m for m in found if m.kind is not Kind.PHRASE]
+    ends = [clause.start, *(m.end for m in values)]
+    starts = [*(m.start for m in values), clause.end]
     for mention in found:
-        before = max((m.end for m in values if m.end <= mention.start), default=clause.start)
-        behind = min((m.start for m in values if m.start >= mention.end), default=clause.end)
+        before = ends[bisect_right(ends, mention.start) - 1]
+        behind = starts[bisect_left(starts, mention.end)]
         yield _said(mention, intent[before : mention.start], intent[mention.end : behind])
 
 
 def _said(mention: Mention, before: str, behind: str) -> Said:
-    # A sentence or a comma ends what can name the value.
-    near = list(words(re.split(r"[.;!?,]\s", before)[-1]))[::-1]
-    label = tuple(w.stem for w in near if w.text.lower() not in STOP)[:4]
+    near = list(words(_BREAK.split(before)[-1]))[::-1]
+    label = tuple(w.stem for w in near if w.plain not in STOP)[:4]
     after = tuple(w.stem for w in list(words(re.split(r"[.,;:!?]", behind)[0]))[:2])
     unit = (stem(mention.unit),) if mention.unit else ()
-    return Said(mention, label, frozenset(_cues(near)), unit + after)
+    return Said(mention, label, _noun(near), frozenset(_cues(near)), unit + after)
+
+
+def _noun(near: Sequence[Word]) -> str:
+    word = next((word for word in near if word.stem not in GENERIC), None)
+    return "" if word is None or word.plain in STOP else word.stem
 
 
 def _cues(near: Sequence[Word]) -> Iterator[str]:
     for word in near:
-        plain = word.text.lower()
+        plain = word.plain
         if plain in _ROLES:
             yield plain
         if plain not in _LINKS:
@@ -123,14 +138,17 @@ def weigh(leaf: Leaf, said: Said, sheet: Sheet) -> Evidence | None:
     value, stripped = _value(leaf, said.mention, sheet)
     if value is None or not _within(leaf, value):
         return None
-    reasons = tuple(_reasons(leaf, said, sheet, stripped))
-    if suits < _PLAIN and not _named(leaf.particular, said.label):
+    if _is_anothers(leaf, said, sheet):
         return None
+    suits = min(suits, 0.3) if leaf.identifies and said.mention.kind in _AMOUNTS else suits
+    if suits < _PLAIN and not (_named(leaf.particular, said.label) or _is_said_of(leaf, said, sheet)):
+        return None
+    reasons = tuple(_reasons(leaf, said, sheet, stripped))
     score = suits + sum(weight for weight, _ in reasons)
     if leaf.type is Type.ID and (said.mention.kind is Kind.NAME or " " in str(value)):
         score = min(score, GOOD) * 0.16  # a name is seldom an identifier: look it up first
     why = max(reasons, default=(0.0, f"the {said.mention.kind} left over"))[1]
-    return Evidence(value, score, why)
+    return Evidence(said.mention, value, score, why)
 
 
 def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[tuple[float, str]]:
@@ -148,8 +166,8 @@ def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[t
         yield 0.8, "its unit fits"
     if _roles(said) & leaf.words:
         yield 2.0, f"behind {' '.join(sorted(said.cues))!r}"
-    if said.label and said.label[0] in _subject(leaf, sheet):
-        yield 1.5, f"said of the {said.label[0]}"
+    if _is_said_of(leaf, said, sheet):
+        yield 1.5, f"said of the {said.noun}"
 
 
 def _named(wanted: frozenset[str], label: tuple[str, ...]) -> float:
@@ -163,17 +181,32 @@ def _roles(said: Said) -> frozenset[str]:
     return frozenset().union(*(_ROLES.get(cue, frozenset()) for cue in cues))
 
 
-def _subject(leaf: Leaf, sheet: Sheet) -> frozenset[str]:
-    """What `<noun> X` must say for X to be this argument: `order ORD-1` is the order's id or name."""
-    if leaf.owners or not (leaf.identifies or leaf.words & _QUERIES):
-        return frozenset()
-    return sheet.resource
+def _is_said_of(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
+    """Whether a value stands behind the noun it identifies or names: `order ORD-1`, `customer Ada`."""
+    plain = leaf.words <= GENERIC or leaf.words & QUERIES
+    return bool(said.noun and plain and not leaf.owners and said.noun in sheet.owner(leaf))
+
+
+def _is_anothers(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
+    """Whether a value identifies another thing than this identifier: `order ORD-1` is no customer's."""
+    particular = leaf.words - GENERIC
+    if not (leaf.identifies and particular and said.noun) or said.noun in _COMMON:
+        return False
+    return not _alike({said.noun}, particular | leaf.about | sheet.owner(leaf))
+
+
+def _alike(one: Iterable[str], others: frozenset[str]) -> bool:
+    return any(word in others or others.intersection(SYNONYMS.get(word, ())) for word in one)
 
 
 def _value(leaf: Leaf, mention: Mention, sheet: Sheet) -> tuple[Any, bool]:
     """The mention as the argument's type, and whether the argument's own name was cut off it."""
     if mention.kind is Kind.PHRASE:
-        return _trimmed(leaf, str(mention.value), sheet)
+        return _trimmed(str(mention.value), leaf.particular, sheet.nouns | sheet.resource)
+    if mention.kind is Kind.NAME:
+        named = frozenset(word.stem for word in words(str(mention.value)))
+        known = named <= sheet.nouns | sheet.resource
+        return (None, False) if known else _trimmed(str(mention.value), leaf.particular, frozenset())
     if leaf.type is Type.INTEGER:
         whole = isinstance(mention.value, int) or float(mention.value).is_integer()
         return (int(mention.value) if whole else None), False
@@ -187,13 +220,13 @@ def _value(leaf: Leaf, mention: Mention, sheet: Sheet) -> tuple[Any, bool]:
     return str(mention.value), False
 
 
-def _trimmed(leaf: Leaf, phrase: str, sheet: Sheet) -> tuple[str | None, bool]:
-    """A phrase without the words that name the argument or the tool's subject at its ends."""
+def _trimmed(phrase: str, own: frozenset[str], known: frozenset[str]) -> tuple[str | None, bool]:
+    """A phrase without the argument's `own` and other `known` words at its ends; whether an own one went."""
     inner = list(words(phrase))
     stripped = False
     for at in (-1, 0):
-        while inner and inner[at].stem in leaf.particular | sheet.nouns | sheet.resource:
-            stripped = stripped or inner[at].stem in leaf.particular
+        while inner and inner[at].stem in own | known:
+            stripped = stripped or inner[at].stem in own
             inner.pop(at)
     return (phrase[inner[0].start : inner[-1].end], stripped) if inner else (None, False)
 
@@ -201,5 +234,7 @@ def _trimmed(leaf: Leaf, phrase: str, sheet: Sheet) -> tuple[str | None, bool]:
 def _within(leaf: Leaf, value: Any) -> bool:
     if isinstance(value, int | float):
         low, high = leaf.schema.get("minimum"), leaf.schema.get("maximum")
-        return not (isinstance(low, int | float) and value < low) and not (isinstance(high, int | float) and value > high)
+        return not (isinstance(low, int | float) and value < low) and not (
+            isinstance(high, int | float) and value > high
+        )
     return True

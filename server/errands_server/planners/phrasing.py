@@ -6,14 +6,14 @@ import re
 from typing import Any, Final
 
 from .clauses import Clause, opening
-from .mentions import Kind, Mention
+from .mentions import Kind, Mention, covering
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import Word, stem, stems, words
+from .words import Word, lexicon, stemmed, stems, words
 
-_NEGATIONS: Final = frozenset("not no without exclude excluding except never dont skip".split())
+_NEGATIONS: Final = lexicon("not no without exclude excluding except never don doesn skip")
 # Words that ask for a thing without naming it: `include_owner` is said by "owner".
-_ASKING: Final = frozenset(stem(w) for w in "include is has with want show get return only require need use".split())
+_ASKING: Final = stemmed("include is has with want show get return only require need use")
 _EXAMPLE: Final = re.compile(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)")
 
 
@@ -23,13 +23,9 @@ class Phrasing:
     def __init__(self, clause: Clause, found: tuple[Mention, ...]) -> None:
         solid = [m for m in found if m.kind not in (Kind.PHRASE, Kind.NAME)]
         first, _ = opening(clause.text)
-        plain = [
-            word
-            for word in words(clause.text)
-            if not any(m.start <= clause.start + word.start < m.end for m in solid)
-        ]
-        self._words: list[Word] = [w for n, w in enumerate(plain) if not (n < 4 and w.text.lower() == first)]
-        self._plain = frozenset(word.text.lower() for word in self._words)
+        plain = [w for w in words(clause.text) if covering(solid, clause.start + w.start) is None]
+        self._words: list[Word] = [w for n, w in enumerate(plain) if not (n < 4 and w.plain == first)]
+        self._plain = frozenset(word.plain for word in self._words)
         self._stems = [word.stem for word in self._words]
 
     def find(self, leaf: Leaf, sheet: Sheet) -> tuple[Any, str] | None:
@@ -37,7 +33,9 @@ class Phrasing:
         if leaf.type is Type.BOOLEAN:
             return self._boolean(leaf)
         options = _options(leaf)
-        said = [option for option in options if self._says(option) and not set(stems(str(option))) <= sheet.nouns]
+        said = [
+            option for option in options if self._says(option) and not set(stems(str(option))) <= sheet.nouns
+        ]
         if not said:
             return None
         if leaf.array:
@@ -61,7 +59,7 @@ class Phrasing:
         if len(places) < len(wanted):
             return None
         before = self._words[max(0, min(places) - 3) : min(places)]
-        denied = any(word.text.lower().replace("'", "").replace("’", "") in _NEGATIONS for word in before)
+        denied = any(word.plain in _NEGATIONS for word in before)
         return not denied, "denied by its name" if denied else "said by its name"
 
 

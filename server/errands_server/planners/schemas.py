@@ -51,7 +51,7 @@ class Leaf(Struct, frozen=True, kw_only=True):
     @property
     def particular(self) -> frozenset[str]:
         """The words that tell this value from others of its kind; all of them where none do."""
-        return self.words - GENERIC_STEMS or self.words
+        return self.words - GENERIC or self.words
 
     @property
     def identifies(self) -> bool:
@@ -60,7 +60,6 @@ class Leaf(Struct, frozen=True, kw_only=True):
 
 
 IDS: Final = frozenset({"id", "ids", "uuid", "number", "ref"})
-GENERIC_STEMS: Final = frozenset(word for text in GENERIC for word in stems(text))
 _FORMATS: Final = {
     "date": Type.DATE,
     "date-time": Type.TIME,
@@ -116,7 +115,11 @@ def _lookup(reference: str, root: Schema) -> Schema:
 
 
 def _choice(choices: Any) -> Schema:
-    real = (c for c in choices if isinstance(c, Mapping) and c.get("type") != "null") if isinstance(choices, list) else ()
+    real = (
+        (c for c in choices if isinstance(c, Mapping) and c.get("type") != "null")
+        if isinstance(choices, list)
+        else ()
+    )
     return next(iter(real), {})
 
 
@@ -124,7 +127,11 @@ def _merge(schema: Schema, root: Schema) -> Schema:
     parts = schema["allOf"] if isinstance(schema["allOf"], list) else []
     whole: dict[str, Any] = {}
     for part in [{k: v for k, v in schema.items() if k != "allOf"}, *parts]:
-        part = _lookup(part["$ref"], root) if isinstance(part, Mapping) and isinstance(part.get("$ref"), str) else part
+        part = (
+            _lookup(part["$ref"], root)
+            if isinstance(part, Mapping) and isinstance(part.get("$ref"), str)
+            else part
+        )
         if not isinstance(part, Mapping):
             continue
         properties = {**_properties(whole), **_properties(part)}
@@ -221,5 +228,3 @@ def _type(schema: Schema, words: frozenset[str]) -> Type:
     if words & _DATES:
         return Type.DATE
     return Type.ID if words & IDS else Type.TEXT
-
-

@@ -9,17 +9,21 @@ from typing import Final
 
 from msgspec import Struct
 
-from ..domain.tool import Tool
+from ..domain.tool import Effect, Tool
 from ..ports import Candidate
 from .actions import VERBS, Action, of_tool
 from .schemas import Leaf, given, taken
-from .words import STOP, content, parts, stem, stems
+from .words import GENERIC, STOP, content, lexicon, parts, stem, stemmed, stems
 
 # What a word weighs by where it stands: a name is chosen, a description is chatted.
 _FIELDS: Final = {"name": 3.0, "title": 2.0, "tags": 1.5, "path": 1.0, "description": 1.0, "parameters": 0.6}
 _SATURATION: Final = 1.0
 _USUAL_LENGTH: Final = 15  # words of a description; longer ones count for less, as in BM25
-_WORDLESS: Final = frozenset("get api v data info information".split())
+# Names under which lists are wrapped; they say nothing about what is in the list.
+_WRAPPERS: Final = stemmed(
+    "data items item results result records record values entries list content response"
+)
+_WORDLESS: Final = lexicon("get api v data info information")
 
 
 class Sheet(Struct, frozen=True, dict=True):
@@ -43,6 +47,17 @@ class Sheet(Struct, frozen=True, dict=True):
         before, found, _ = self.tool.path.partition("{" + leaf.name + "}")
         segments = [segment for segment in before.split("/") if segment and "{" not in segment]
         return frozenset(stems(segments[-1])) if found and segments else self.resource
+
+    def subject(self, leaf: Leaf) -> frozenset[str]:
+        """What an identifier identifies: `customer_id` a customer, a bare `id` what it lies in."""
+        if particular := leaf.words - GENERIC:
+            return particular
+        return next((owner for owner in leaf.owners if not owner & _WRAPPERS), self.owner(leaf))
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it only reads, by declaration and by name."""
+        return self.tool.effect is Effect.READ and self.action is Action.READ
 
     @property
     def tool(self) -> Tool:
@@ -91,6 +106,8 @@ def _nouns(name: str) -> frozenset[str]:
 
 
 def _resource(tool: Tool) -> frozenset[str]:
-    segments = [s for s in tool.path.split("/") if s and "{" not in s and parts(s) and parts(s)[0] not in VERBS]
+    segments = [
+        s for s in tool.path.split("/") if s and "{" not in s and parts(s) and parts(s)[0] not in VERBS
+    ]
     plain = [part for part in parts(segments[-1]) if part not in VERBS] if segments else []
     return frozenset(stem(part) for part in plain) or _nouns(tool.name)

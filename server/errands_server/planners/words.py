@@ -12,26 +12,49 @@ from msgspec import Struct
 
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PART: Final = re.compile(r"[^\W\d_]+|\d+")
-_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_APOSTROPHE: Final = r"['\u2019]"
+_WORD: Final = re.compile(rf"[^\W_]+(?:{_APOSTROPHE}[^\W_]+)*")
 _STEMMER: Final = snowballstemmer.stemmer("english")
 
+
+def lexicon(text: str) -> frozenset[str]:
+    """A set of words, written as one text."""
+    return frozenset(text.split())
+
+
+def base(word: str) -> str:
+    """A word in lower case, ended by its first apostrophe: `What's` is what."""
+    return re.split(_APOSTROPHE, word.lower(), maxsplit=1)[0]
+
+
+@lru_cache(maxsize=32_768)
+def stem(word: str) -> str:
+    """The stem under which forms of one word meet."""
+    return str(_STEMMER.stemWord(base(word)))
+
+
+def stemmed(text: str) -> frozenset[str]:
+    """A set of stems, written as one text."""
+    return frozenset(map(stem, text.split()))
+
+
 # Words that never say what a sentence is about.
-STOP: Final = frozenset(
+STOP: Final = lexicon(
     """a about above after all also an and any are as at be been before being below between both but by
     can could did do does each every for from given had has have having he her here hers him his how i if
     in into is it its just kindly let like me mine more most my need no not now of off on onto or our out
     over per please she should so some such than thank thanks that the their them then there these they
     this those through to under until up us using via want was we were what when where which while who
     whom whose why will with within without would you your near nearby around during against least e.g
-    based related according""".split()
+    based related according s t d ll re ve m"""
 )
 # Words that stand before what is meant and are not meant themselves.
-VAGUE: Final = frozenset(
+VAGUE: Final = lexicon(
     """information info detail details data current currently latest next last upcoming recent following
-    provided total certain specific particular various different new""".split()
+    provided total certain specific particular various different new"""
 )
 # Words a name carries without becoming more particular: `customer_name` is about customers.
-GENERIC: Final = frozenset("id name number num value code key of the in is".split())
+GENERIC: Final = stemmed("id name number num value code key of the in is")
 
 # Nouns that services and people use for the same thing.
 _SAME: Final = tuple(
@@ -59,16 +82,10 @@ class Word(Struct, frozen=True):
     """One word of a sentence, with its place in it."""
 
     text: str
+    plain: str  # lower case, without 's and the like
     stem: str
     start: int
     end: int
-
-
-@lru_cache(maxsize=32_768)
-def stem(word: str) -> str:
-    """The stem under which forms of one word meet; an apostrophe ends it."""
-    plain = re.split(r"['’]", word.lower(), maxsplit=1)[0]
-    return str(_STEMMER.stemWord(plain))
 
 
 def parts(identifier: str) -> list[str]:
@@ -89,7 +106,8 @@ def content(text: str) -> tuple[str, ...]:
 def words(text: str) -> Iterator[Word]:
     """The words of a sentence; `Ada's` is one, `pet-friendly` two."""
     for match in _WORD.finditer(text):
-        yield Word(match.group(), stem(match.group()), match.start(), match.end())
+        plain = base(match.group())
+        yield Word(match.group(), plain, stem(plain), match.start(), match.end())
 
 
 def _synonyms() -> dict[str, tuple[str, ...]]:

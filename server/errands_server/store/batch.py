@@ -15,20 +15,36 @@ from ..domain.errors import Conflict, Reason, RunChanged
 from ..domain.event import Record, RunStatus
 from ..domain.run import Run
 from . import tables as t
-from .works import Append, Created, Creation, Repeated
+from .works import Append, Created, Creation, Repeated, Together
 
 REQUEST_TTL: Final = 24 * 3_600 * 1_000  # milliseconds a request id is remembered
 
 
-def write(connection: Connection, works: Sequence[Creation | Append]) -> list[Any]:
-    """Write a batch inside the open transaction: creations first, then appends, in order."""
+def write(connection: Connection, works: Sequence[Creation | Append | Together]) -> list[Any]:
+    """Write a batch inside the open transaction, and give one outcome for each work.
+
+    An append whose run has another head than it expects is rejected and writes nothing.
+    """
     rows = _Rows()
-    creations = [_create(connection, work, rows) for work in works if isinstance(work, Creation)]
-    created = iter(creations)
-    heads = _heads(connection, [work.run_id for work in works if isinstance(work, Append)])
-    outcomes = [next(created) if isinstance(work, Creation) else _append(work, heads, rows) for work in works]
+    heads = _heads(connection, [append.run_id for work in works for append in _appends(work)])
+    outcomes = [
+        _create(connection, work, rows)
+        if isinstance(work, Creation)
+        else _append(_appends(work), heads, rows)
+        for work in works
+    ]
     rows.insert(connection)
     return outcomes
+
+
+def _appends(work: Creation | Append | Together) -> Sequence[Append]:
+    match work:
+        case Append():
+            return (work,)
+        case Together():
+            return work.appends
+        case Creation():
+            return ()
 
 
 def _heads(connection: Connection, run_ids: list[str]) -> dict[str, tuple[int, int]]:
@@ -46,12 +62,14 @@ _HEADS: Final = (
 )
 
 
-def _append(work: Append, heads: dict[str, tuple[int, int]], rows: _Rows) -> Any:
-    head = heads.get(work.run_id)
-    if head is None or head[0] != work.after or work.epoch not in {None, head[1]}:
-        return RunChanged(work.run_id)
-    heads[work.run_id] = (work.run.sequence, work.run.epoch)
-    rows.append(work)
+def _append(works: Sequence[Append], heads: dict[str, tuple[int, int]], rows: _Rows) -> Any:
+    for work in works:
+        head = heads.get(work.run_id)
+        if head is None or head[0] != work.after or work.epoch not in {None, head[1]}:
+            return RunChanged(work.run_id)
+    for work in works:
+        heads[work.run_id] = (work.run.sequence, work.run.epoch)
+        rows.append(work)
     return None
 
 

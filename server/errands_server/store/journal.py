@@ -13,16 +13,18 @@ from . import reading
 from .batch import write
 from .database import sync_engine
 from .reading import PAGE, Head, Inputs
-from .works import Append, Created, Creation
+from .works import Append, Created, Creation, Together
 from .writer import Writer
 
 T = TypeVar("T")
+OnCommit = Callable[[Creation | Append, Created | None], None]
+"""Called in the event loop for everything committed, in order, before its writer goes on."""
 
 
 class Journal:
     """Appends to and reads from the logs. Appends that wait together share one commit."""
 
-    def __init__(self, url: str, on_commit: Callable[[str, str, Sequence[Record]], None]) -> None:
+    def __init__(self, url: str, on_commit: OnCommit) -> None:
         self._engine = sync_engine(url)
         self._on_commit = on_commit
         self._writer = Writer(self._engine, write, self._committed)
@@ -59,6 +61,10 @@ class Journal:
         """
         await self._writer.submit(append)
 
+    async def append_together(self, appends: Sequence[Append]) -> None:
+        """Add records to several runs' logs, all or none. Raises as `append` does."""
+        await self._writer.submit(Together(appends))
+
     async def read(self, run_id: str, after: int = 0, limit: int = PAGE) -> list[Record]:
         """At most `limit` records behind `after`, in order."""
         return await self.reader(reading.records, run_id, after, limit)
@@ -88,6 +94,10 @@ class Journal:
         """Every run that has not ended, oldest first."""
         return await self.reader(reading.unfinished)
 
+    async def due(self, before: int) -> list[Head]:
+        """Runs for which something is due before this time, soonest first, at most a page."""
+        return await self.reader(reading.due, before)
+
     async def reader(self, read: Callable[..., T], *arguments: object) -> T:
         """The answer of `read(connection, *arguments)`, in the reader thread and a transaction of its own."""
 
@@ -97,8 +107,13 @@ class Journal:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
-    def _committed(self, work: Creation | Append, outcome: Created | None) -> None:
-        if isinstance(work, Append):
-            self._on_commit(work.tenant, work.run_id, work.records)
-        elif outcome is not None and not outcome.replayed:
-            self._on_commit(work.tenant, work.run_id, outcome.records)
+    def _committed(self, work: Creation | Append | Together, outcome: Created | None) -> None:
+        match work:
+            case Append():
+                self._on_commit(work, None)
+            case Together():
+                for append in work.appends:
+                    self._on_commit(append, None)
+            case Creation():
+                if outcome is not None and not outcome.replayed:
+                    self._on_commit(work, outcome)

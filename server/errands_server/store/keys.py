@@ -56,6 +56,11 @@ class Keys:
             except IntegrityError:
                 pass  # another process made it first, which is as good
 
+    async def any(self) -> bool:
+        """Whether this tenant ever had a key."""
+        query = select(t.keys.c.id).where(t.keys.c.tenant == self._tenant).limit(1)
+        return (await self._connection.execute(query)).first() is not None
+
     async def list(self, *, before: str = "", limit: int) -> Sequence[Key]:
         query = select(t.keys).where(t.keys.c.tenant == self._tenant, t.keys.c.revoked_at.is_(None))
         if before:

@@ -105,3 +105,8 @@ def artifact(connection: Connection, run_id: str, artifact_id: str) -> bytes:
 def unfinished(connection: Connection) -> list[Head]:
     query = select(*HEAD).where(t.runs.c.finished_at.is_(None)).order_by(t.runs.c.run_id)
     return [head(row) for row in connection.execute(query)]
+
+
+def due(connection: Connection, before: int) -> list[Head]:
+    query = select(*HEAD).where(t.runs.c.wake_at <= before).order_by(t.runs.c.wake_at).limit(PAGE)
+    return [head(row) for row in connection.execute(query)]

@@ -20,6 +20,7 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     status: str = ""
     integration_ids: Sequence[str] = ()
     before: str = ""  # only runs older than this id
+    unfinished: bool = False
 
 
 class Runs:
@@ -47,6 +48,8 @@ class Runs:
             conditions.append(t.runs.c.user_id == wanted.user_id)
         if wanted.status:
             conditions.append(t.runs.c.status == wanted.status)
+        if wanted.unfinished:
+            conditions.append(t.runs.c.finished_at.is_(None))
         if wanted.integration_ids:
             conditions.append(t.runs.c.run_id.in_(self._using(wanted.integration_ids)))
         return await self._select(*conditions, limit=limit, skip=skip)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from ..domain.errors import NotFound, Reason
-from ..domain.event import Record
 from . import identity, migrating, retention
 from .database import async_engine, sync_engine
-from .journal import Journal
+from .journal import Journal, OnCommit
 from .keys import Key
 from .reading import Head
 from .transaction import Transaction, begin
-
-OnCommit = Callable[[str, str, Sequence[Record]], None]
 
 
 class Store:
@@ -29,8 +25,7 @@ class Store:
     async def open(cls, url: str, on_commit: OnCommit, *, migrate: bool = True) -> Store:
         """Open the database, bringing its schema up to date where `migrate`.
 
-        `on_commit(tenant, run_id, records)` is called in the event loop for everything
-        committed, in order. SchemaOutdated: `migrate` is off and the schema is another.
+        SchemaOutdated: `migrate` is off and the schema is another.
         """
         await asyncio.to_thread(_prepare, url, migrate)
         return cls(url, Journal(url, on_commit))

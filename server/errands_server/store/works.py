@@ -87,3 +87,13 @@ class Append(Struct, frozen=True, kw_only=True):
 
 def _not_written() -> Exception:
     return Unavailable(Reason.STORE_UNAVAILABLE, "the database could not commit; nothing was written")
+
+
+class Together(Struct, frozen=True):
+    """Appends to different runs, all or none."""
+
+    appends: Sequence[Append]
+
+    def stored(self, connection: Connection) -> Any:
+        outcomes = [append.stored(connection) for append in self.appends]
+        return next((outcome for outcome in outcomes if outcome is not None), None)

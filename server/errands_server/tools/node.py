@@ -79,7 +79,7 @@ class Node(Struct, frozen=True):
         if not isinstance(reference, str):
             raise self.error("$ref must be a string")
         if not reference.startswith("#/"):
-            raise self.error(f"$ref {reference!r} points outside this document; bundle it into one file first")
+            raise self.error(f"$ref {reference!r} points outside this document; bundle it into one file")
         return reference
 
     def locate(self, reference: str) -> Node:

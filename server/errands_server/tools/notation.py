@@ -35,8 +35,8 @@ def parse(text: str) -> Any:
     """Plain JSON values, at most MAX_DEPTH deep. DocumentError: this is neither JSON nor YAML."""
     if len(text) > MAX_TEXT:
         raise DocumentError("", f"the document is longer than {MAX_TEXT // 1024 // 1024} MiB")
-    text = text.removeprefix("\ufeff").lstrip()
-    value = _json(text) if text.startswith(("{", "[")) else _yaml(text)
+    text = text.removeprefix("\ufeff")
+    value = _json(text) if text.lstrip().startswith(("{", "[")) else _yaml(text)
     _check_size(value)
     return value
 
@@ -150,7 +150,7 @@ def _plain(text: str) -> Any:
 
 
 def _refused(event: yaml.Event, message: str) -> DocumentError:
-    return DocumentError(f"line {event.start_mark.line + 1}", message)
+    return DocumentError(f"line {event.start_mark.line + 1}" if event.start_mark else "", message)
 
 
 def _check_size(value: Any) -> None:

@@ -1,29 +1,21 @@
-"""Turns schemas of OpenAPI 3.0 and 3.1 into self-contained JSON Schema (2020-12).
-
-Arguments are checked against the result before a call, so it may be looser than the
-document, never tighter: the service checks the rest itself. Hence only keywords that say
-what a value must be are kept, `oneOf` becomes `anyOf` (its alternatives may differ only in a
-`pattern` or `format`, which are shown and not enforced), and a keyword whose value has the
-wrong type is left out.
-"""
+"""Turns schemas of OpenAPI 3.0 and 3.1 into self-contained JSON Schema (2020-12)."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from .node import Node
+from .keywords import EXAMPLES, SCHEMA_LISTS, SCHEMA_MAPS, SCHEMAS, modernised, value_keyword
+from .node import DocumentError, Node
 
 MAX_TOTAL: Final = 256 * 1024 * 1024  # bytes of JSON in all self-contained schemas of a document
 
-_TYPES: Final = ("null", "boolean", "object", "array", "number", "string", "integer")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -76,7 +68,7 @@ class Schemas:
             if fits:
                 left -= component.size
                 waiting.extend(component.references)
-        self._spend(budget - left, converted)
+        self._spend(budget - left)
         return {**converted.schema, "$defs": definitions} if definitions else converted.schema
 
     def name(self, node: Node) -> str:
@@ -104,11 +96,10 @@ class Schemas:
         references = tuple(conversion.references.values())
         return Converted(schema, references, len(msgspec.json.encode(schema)))
 
-    def _spend(self, size: int, converted: Converted) -> None:
-        self._total += max(size, converted.size)
+    def _spend(self, size: int) -> None:
+        self._total += size
         if self._total > MAX_TOTAL:
-            where = converted.references[0] if converted.references else Node(None, "components", None)
-            raise where.error(f"the schemas of all operations hold more than {MAX_TOTAL >> 20} MiB together")
+            raise DocumentError("components.schemas", f"the operations need over {MAX_TOTAL >> 20} MiB")
 
 
 class _Conversion:
@@ -122,34 +113,27 @@ class _Conversion:
     def schema(self, node: Node) -> Any:
         if isinstance(node.value, bool):
             return node.value
+        if node.value is None:  # an empty line of YAML
+            return {}
         converted: dict[str, Any] = {}
         for keyword, member in node.members():
             converted.update(self._keyword(keyword, member))
         if node.reference() is not None:
             converted["$ref"] = self._refer(node.followed())
         self._require(node, converted)
-        _bounds(node, converted)
-        return _nullable(converted) if node.value.get("nullable") is True else converted
+        return modernised(converted, node.value)
 
     def _keyword(self, keyword: str, member: Node) -> Mapping[str, Any]:
-        if keyword in _SCHEMA:
-            return self._nested(keyword, member)
-        if keyword in _SCHEMA_MAPS and isinstance(member.value, dict):
-            return {keyword: {name: self.schema(child) for name, child in member.members()}}
-        if keyword in _SCHEMA_LISTS and isinstance(member.value, list):
-            return {_SCHEMA_LISTS[keyword]: [self.schema(child) for child in member.items()]}
-        if keyword in _VALUES and _VALUES[keyword](member.value):
-            return {keyword: member.value}
-        if keyword == "type":
-            return _type(member.value)
-        if keyword == "example" and self._direction is Direction.SENT:
-            return {"examples": [member.value]}
-        return {}
-
-    def _nested(self, keyword: str, member: Node) -> Mapping[str, Any]:
-        if isinstance(member.value, dict | bool):
-            return {keyword: self.schema(member)}
-        return {}
+        match member.value:
+            case dict() | bool() if keyword in SCHEMAS:
+                return {keyword: self.schema(member)}
+            case dict() if keyword in SCHEMA_MAPS:
+                return {keyword: {name: self.schema(child) for name, child in member.members()}}
+            case [_, *_] if keyword in SCHEMA_LISTS:
+                return {SCHEMA_LISTS[keyword]: [self.schema(child) for child in member.items()]}
+            case _ if self._direction is Direction.RECEIVED and keyword in EXAMPLES:
+                return {}  # bulky, and nobody writes an answer
+        return value_keyword(keyword, member.value)
 
     def _refer(self, target: Node) -> str:
         self.references[target.place] = target
@@ -166,69 +150,3 @@ class _Conversion:
             return False
         declared = properties.at(name).followed().value
         return isinstance(declared, dict) and declared.get(self._direction.value) is True
-
-
-def _type(value: Any) -> Mapping[str, Any]:
-    types = [name for name in (value if isinstance(value, list) else [value]) if name in _TYPES]
-    if not types:
-        return {}
-    return {"type": types if len(types) > 1 else types[0]}
-
-
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    types = schema.get("type")
-    if types is None:
-        return {"anyOf": [schema, {"type": "null"}]} if schema else schema
-    nullable = {**schema, "type": list(dict.fromkeys([*([types] if isinstance(types, str) else types), "null"]))}
-    if "enum" in schema and None not in schema["enum"]:
-        nullable["enum"] = [*schema["enum"], None]
-    return nullable
-
-
-def _bounds(node: Node, converted: dict[str, Any]) -> None:
-    # OpenAPI 3.0 has JSON Schema draft 4's booleans here.
-    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if node.value.get(exclusive) is True and bound in converted:
-            converted[exclusive] = converted.pop(bound)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-def _is_requirement(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_names(names) for names in value.values())
-
-
-_SCHEMA: Final = frozenset({"items", "additionalProperties", "propertyNames"})
-_SCHEMA_MAPS: Final = frozenset({"properties", "dependentSchemas"})
-_SCHEMA_LISTS: Final = {"allOf": "allOf", "anyOf": "anyOf", "oneOf": "anyOf", "prefixItems": "prefixItems"}
-_VALUES: Final[Mapping[str, Callable[[Any], bool]]] = {
-    **dict.fromkeys(("title", "description", "format", "pattern", "contentEncoding", "contentMediaType"), _is_text),
-    **dict.fromkeys(("readOnly", "writeOnly", "deprecated", "uniqueItems"), _is_flag),
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number),
-    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"), _is_count),
-    "multipleOf": lambda value: _is_number(value) and value > 0,
-    "required": _is_names,
-    "dependentRequired": _is_requirement,
-    "enum": lambda value: isinstance(value, list) and bool(value),
-    "const": lambda value: True,
-    "default": lambda value: True,
-    "examples": lambda value: isinstance(value, list),
-}

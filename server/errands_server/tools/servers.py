@@ -50,18 +50,33 @@ def base_for(node: Node, base: Base, *, source_url: str) -> Base:
 
 def parse(text: str, place: str) -> Base:
     """Check and split an http or https URL without user, query and fragment."""
+    url = _checked(text, place)
+    if url.query or url.fragment:
+        raise DocumentError(place, "a base URL has no query and no fragment")
+    return Base(_origin(url), url.raw_path.decode("ascii").rstrip("/"))
+
+
+def origin_of(text: str, place: str) -> str:
+    """The origin of an http or https URL: lower case, without a default port."""
+    return _origin(_checked(text, place))
+
+
+def _checked(text: str, place: str) -> httpx2.URL:
     try:
         url = httpx2.URL(text)
     except (httpx2.InvalidURL, UnicodeError) as error:
-        raise DocumentError(place, f"{text[:200]!r} is not a URL ({error}); {_ASK}") from None
+        raise DocumentError(place, f"{text[:200]!r} is not a URL: {error}") from None
     if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.raw_host.decode("ascii")):
         raise DocumentError(place, f"{text[:200]!r} is not an http or https URL; {_ASK}")
     if url.port is not None and not 0 < url.port < 65536:
         raise DocumentError(place, f"{url.port} is not a port")
-    if url.userinfo or url.query or url.fragment:
-        raise DocumentError(place, "a base URL has no user, query or fragment")
-    path = url.raw_path.decode("ascii").rstrip("/")
-    return Base(f"{url.scheme}://{url.netloc.decode('ascii')}", path)
+    if url.userinfo:
+        raise DocumentError(place, "a URL with a user or password is not accepted")
+    return url
+
+
+def _origin(url: httpx2.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode('ascii')}"
 
 
 def _first_server(node: Node) -> Node | None:

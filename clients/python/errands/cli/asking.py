@@ -7,17 +7,15 @@ from typing import Final
 
 import click
 
-from errands.cli import describe
-from errands.cli.documents import bare
+from errands.cli.documents import document
 from errands.cli.session import Session
+from errands.cli.words import clean
 from errands.client import Error
-from errands.v1 import approval_pb2
 from errands.v1.approval_pb2 import (
     APPROVAL_KIND_IN_DOUBT,
     Approval,
     DecideApprovalRequest,
     DecideApprovalResponse,
-    Decision,
 )
 
 LATER: Final = "later"
@@ -28,7 +26,10 @@ def decide(
 ) -> Approval:
     """Decide as `approve`, `deny`, `retry`, `done` or `fail`. Raises Error."""
     request = DecideApprovalRequest(
-        approval_id=approval_id, decision=_decision(decision), reason=reason, output_json=output_json
+        approval_id=approval_id,
+        decision=f"DECISION_{decision.upper()}",
+        reason=reason,
+        output_json=output_json,
     )
     return session.call("ApprovalService/DecideApproval", request, DecideApprovalResponse).approval
 
@@ -41,19 +42,32 @@ def commands(asked: Approval) -> str:
 
 
 def ask(session: Session, asked: Approval) -> str:
-    """Ask at the terminal and carry the answer to the server; says what came of it.
+    """Ask at the terminal and carry the answer to the server. What it returns should be said, if anything.
 
     An answer that cannot be delivered decides nothing, and the approval stays open.
     """
-    choices = [bare_choice(asked, index) for index in range(len(asked.choices))]
-    answer = click.prompt(
-        f"{', '.join(choices)} or {LATER}?", type=click.Choice([*choices, LATER]), show_choices=False
-    )
+    choices = [*document(asked)["choices"], LATER]
+    answer = click.prompt(" / ".join(choices), type=click.Choice(choices), show_choices=False)
     if answer == LATER:
         return commands(asked)
     output = _output() if answer == "done" else ""
     try:
         decide(session, asked.approval_id, answer, output_json=output)
     except Error as error:
-        return f"not decided: {session.explain(error)}; {commands(asked)}"
+        return f"not decided: {clean(str(session.explain(error)))}; {commands(asked)}"
     return ""
+
+
+def _output() -> str:
+    """What the call answered, as far as the person knows; empty where they do not."""
+    return click.prompt(
+        "what it answered (JSON; empty if not known)", default="", show_default=False, value_proc=json_text
+    )
+
+
+def json_text(text: str) -> str:
+    """The text itself, if it is JSON or empty. UsageError: it is neither."""
+    try:
+        return json.dumps(json.loads(text)) if text.strip() else ""
+    except ValueError as error:
+        raise click.UsageError(f"not JSON: {error}") from error

@@ -64,7 +64,7 @@ def approval(asked: Approval) -> Description:
     lines = [
         f"approval {asked.approval_id} ({bare(asked, 'kind')}): {line(asked.text)}",
         *(text for call in asked.calls for text in _call(call)),
-        f"  for user {line(asked.user_id)}, until {when(asked.expires_at)}, {asked.hash}",
+        f"  for user {line(asked.user_id) or '?'}, until {when(asked.expires_at)}, {asked.hash}",
     ]
     return Description(clean("\n".join(lines)), "bold yellow")
 
@@ -144,7 +144,12 @@ def _reasoning(thought: Reasoning) -> Description:
     return Description(f"{thought.step_id}: {line(thought.text)}".removeprefix(": "), "dim italic")
 
 
-_STATUS_STYLES: Final = {"SUCCESS": "bold green", "FAILED": "bold red", "NO_SUCCESS": "bold red", "PAUSED": "bold yellow"}
+_STATUS_STYLES: Final = {
+    "SUCCESS": "bold green",
+    "FAILED": "bold red",
+    "NO_SUCCESS": "bold red",
+    "PAUSED": "bold yellow",
+}
 _OUTCOME_STYLES: Final = {"done": "green", "failed": "red", "denied": "red", "skipped": "yellow"}
 _ARMS: Final[Mapping[str, Callable[[Any], Description]]] = {
     "status_changed": _status,

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -18,6 +17,7 @@ from errands.v1.event_pb2 import RunEvent
 from errands.v1.plan_pb2 import PLAN_TYPE_JSON, ExecutionPlan
 
 Document: TypeAlias = dict[str, Any]
+Field: TypeAlias = Any  # protobuf has a descriptor class for each of its implementations
 
 _LOWER: Final = frozenset({"Outcome", "Decision", "CallEffect", "ApprovalStatus", "PlanType"})
 _UNSPECIFIED: Final = 0
@@ -53,11 +53,12 @@ def _plain(message: Message) -> Document:
     }
 
 
-def _name(field: FieldDescriptor) -> str:
-    return field.json_name.removesuffix("Json")
+def _name(field: Field) -> str:
+    name: str = field.json_name
+    return name.removesuffix("Json")
 
 
-def _value(message: Message, field: FieldDescriptor) -> Any:
+def _value(message: Message, field: Field) -> Any:
     value = getattr(message, field.name)
     if field.is_repeated:
         return [_single(field, item) for item in value]
@@ -66,17 +67,17 @@ def _value(message: Message, field: FieldDescriptor) -> Any:
     return _single(field, value)
 
 
-def _bare(field: FieldDescriptor, number: int) -> str:
+def _bare(field: Field, number: int) -> str:
     enum = field.enum_type
     known = enum.values_by_number.get(number)
     if known is None:  # a newer server's
         return str(number)
     prefix = enum.values_by_number[_UNSPECIFIED].name.removesuffix("UNSPECIFIED")
-    name = known.name.removeprefix(prefix)
+    name: str = known.name.removeprefix(prefix)
     return name.lower() if enum.name in _LOWER else name
 
 
-def _single(field: FieldDescriptor, value: Any) -> Any:
+def _single(field: Field, value: Any) -> Any:
     if field.message_type is not None:
         return when(value) if isinstance(value, Timestamp) else document(value)
     if field.enum_type is not None:

@@ -40,8 +40,10 @@ def _options(*, environment: bool) -> list[click.Parameter]:
     """A fresh set of the options; only one set of a command line may read the environment."""
 
     def option(*names: str, help: str, env: str = "", **more: Any) -> click.Option:  # noqa: A002 (click's word)
-        reads = {"envvar": env, "show_envvar": True} if environment and env else {}
-        return click.Option(names, help=help, expose_value=False, callback=_keep, default=None, **reads, **more)
+        reads: dict[str, Any] = {"envvar": env, "show_envvar": True} if environment and env else {}
+        return click.Option(
+            names, help=help, expose_value=False, callback=_keep, default=None, **reads, **more
+        )
 
     return [
         option("--server", help=f"Address of the server.  [default: {DEFAULT_SERVER}]", env="ERRANDS_SERVER"),

@@ -53,6 +53,9 @@ class PlainScreen(JsonScreen):
     def event(self, event: RunEvent) -> None:
         click.echo(_numbered(event, describe.event(event).text))
 
+    def say(self, text: str) -> None:
+        click.echo(text)
+
 
 class RichScreen:
     """Coloured lines, and below them what is being done at the moment."""

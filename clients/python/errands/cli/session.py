@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
@@ -19,7 +19,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _NO_KEY: Final = (
-    "no API key: set ERRANDS_API_KEY or give --api-key; the first `errands serve` on a data directory shows one"
+    "no API key: set ERRANDS_API_KEY or give --api-key; a server shows its first one when it first starts"
 )
 
 
@@ -28,7 +28,7 @@ class Failure(click.ClickException):
 
     def __init__(self, error: Error) -> None:
         super().__init__(clean(str(error)))
-        self.exit_code = exits.of_code(error.code)
+        self.exit_code: int = exits.of_code(error.code)  # type: ignore[misc] # click reads it from the instance
         self._violations = [f"  {clean(v.field)}: {clean(v.message)}" for v in error.violations]
 
     def show(self, file: IO[Any] | None = None) -> None:
@@ -57,6 +57,15 @@ class Session:
     def call(self, method: str, request: Message, answer: type[Answer]) -> Answer:
         """One request, within the chosen timeout. Raises Error."""
         return self.connection.call(method, request, answer, timeout=self._chosen.timeout)
+
+    def pages(self, method: str, request: Any, answer: type[Answer]) -> Iterator[Answer]:
+        """Every page of a list, as it is wanted. Raises Error."""
+        while True:
+            page: Any = self.call(method, request, answer)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     def close(self) -> None:
         if self._connection is not None:

@@ -166,5 +166,5 @@ async def _refusal(_: Request, refused: Exception) -> Response:
     if not isinstance(refused, Refused):
         raise refused
     body = {"error": {"code": refused.code, "message": refused.message}}
-    headers = {} if refused.retry_after is None else {"Retry-After": f"{refused.retry_after:g}"}
+    headers = {} if refused.retry_after is None else {"Retry-After": str(refused.retry_after)}
     return JSONResponse(body, refused.status, headers)

@@ -18,7 +18,7 @@ class Fault:
     delay_after: float = 0.0
     drop: bool = False  # close the connection instead of answering
     unavailable: bool = False  # 503 with Retry-After, and no effect
-    retry_after: float = 0.0
+    retry_after: int = 0
     ignore_key: bool = False
     times: int | None = None  # how many requests it strikes; None: all until it is cleared
 

@@ -23,7 +23,7 @@ _SCHEMA: Final = Path(__file__).with_name("schema.sql")
 class Refused(Exception):
     """The shop does not do it, and nothing changed. Carries the HTTP status and a code."""
 
-    def __init__(self, status: int, code: str, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code

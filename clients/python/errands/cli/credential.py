@@ -1,0 +1,95 @@
+"""Credentials for an integration: read from the environment or a file, never from the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import Any, Final, TypeAlias
+
+import click
+
+from errands.v1.integration_pb2 import (
+    ApiKeyCredential,
+    BasicCredential,
+    BearerCredential,
+    IntegrationCredential,
+)
+
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_PLACES: Final = ("header", "query", "cookie")
+
+
+def _from(name: str, what: str) -> list[Decorator]:
+    return [
+        click.option(f"--{name}-env", metavar="VAR", help=f"Environment variable with the {what}."),
+        click.option(f"--{name}-file", metavar="FILE", help=f"File with the {what}; - is stdin."),
+    ]
+
+
+_OPTIONS: Final[list[Decorator]] = [
+    *_from("bearer", "bearer token"),
+    *(click.option(f"--api-key-{p}", metavar="NAME", help=f"Send an API key in this {p}.") for p in _PLACES),
+    *_from("api-key", "API key"),
+    click.option("--basic-user", metavar="NAME", help="Log in as this user (basic authentication)."),
+    *_from("basic", "password"),
+]
+
+
+def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that `credential` reads."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)
+
+
+def credential(given: Mapping[str, str | None]) -> IntegrationCredential | None:
+    """The one credential the options describe, if they do. UsageError: two of them, or half of one."""
+    found = [made for made in (_bearer(given), _api_key(given), _basic(given)) if made]
+    if len(found) > 1:
+        raise click.UsageError("an integration has one credential: a bearer token, an API key or a password")
+    return found[0] if found else None
+
+
+def _bearer(given: Mapping[str, str | None]) -> IntegrationCredential | None:
+    token = _secret(given, "bearer")
+    return IntegrationCredential(bearer=BearerCredential(token=token)) if token else None
+
+
+def _api_key(given: Mapping[str, str | None]) -> IntegrationCredential | None:
+    places = [(place, name) for place in _PLACES if (name := given[f"api_key_{place}"])]
+    value = _secret(given, "api_key")
+    if not places and not value:
+        return None
+    if len(places) != 1 or not value:
+        raise click.UsageError(
+            "an API key needs one of --api-key-header, -query, -cookie and one of --api-key-env, -file"
+        )
+    [(place, name)] = places
+    key = ApiKeyCredential(name=name, value=value)
+    setattr(key, "in", place)  # a keyword of Python
+    return IntegrationCredential(api_key=key)
+
+
+def _basic(given: Mapping[str, str | None]) -> IntegrationCredential | None:
+    username, password = given["basic_user"], _secret(given, "basic")
+    if not username and not password:
+        return None
+    if not username or not password:
+        raise click.UsageError("basic authentication needs --basic-user and one of --basic-env, --basic-file")
+    return IntegrationCredential(basic=BasicCredential(username=username, password=password))
+
+
+def _secret(given: Mapping[str, str | None], name: str) -> str:
+    variable, file = given[f"{name}_env"], given[f"{name}_file"]
+    if variable and variable not in os.environ:
+        raise click.UsageError(f"the environment has no {variable}")
+    if variable:
+        return os.environ[variable]
+    if not file:
+        return ""
+    try:
+        with click.open_file(file) as opened:
+            content: str = opened.read()
+            return content.strip()
+    except OSError as error:
+        raise click.UsageError(f"{file}: {error.strerror}") from error

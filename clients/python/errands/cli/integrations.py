@@ -1,0 +1,180 @@
+"""`errands integrations`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from errands.cli.credential import credential, credential_options
+from errands.cli.documents import bare, document
+from errands.cli.named import all_integrations, integration_id
+from errands.cli.options import Group
+from errands.cli.session import Session, echo_json, with_session
+from errands.cli.words import clean, columns, line
+from errands.v1.integration_pb2 import (
+    INTEGRATION_STATUS_ACTIVE,
+    INTEGRATION_STATUS_INACTIVE,
+    CreateIntegrationRequest,
+    CreateIntegrationResponse,
+    DeleteIntegrationRequest,
+    DeleteIntegrationResponse,
+    GetIntegrationRequest,
+    GetIntegrationResponse,
+    Integration,
+    IntegrationStatus,
+    ListToolsRequest,
+    ListToolsResponse,
+    Tool,
+    UpdateIntegrationRequest,
+    UpdateIntegrationResponse,
+)
+
+
+@click.group(cls=Group)
+def integrations() -> None:
+    """The services runs may call."""
+
+
+@integrations.command()
+@click.argument("name")
+@click.option("--openapi", required=True, metavar="URL_OR_FILE", help="OpenAPI 3.0 or 3.1 document.")
+@click.option("--base-url", default="", help="Where requests go, instead of the document's first server.")
+@click.option("--internal", is_flag=True, help="It lies in a private or loopback network (scope operator).")
+@click.option("--shared", is_flag=True, help="The credential is one account for every user.")
+@click.option("--honours-idempotency-keys", is_flag=True, help="All its writes honour Idempotency-Key.")
+@credential_options
+@with_session
+def add(
+    session: Session,
+    /,
+    *,
+    name: str,
+    openapi: str,
+    base_url: str,
+    internal: bool,
+    shared: bool,
+    honours_idempotency_keys: bool,
+    **secrets: str | None,
+) -> None:
+    """Add the service that an OpenAPI document describes.
+
+    Secrets come from the environment or a file: the command line is visible to others.
+    """
+    request = CreateIntegrationRequest(
+        name=name,
+        base_url=base_url,
+        internal=internal,
+        credential=credential(secrets),
+        shared_credential=shared,
+        honours_idempotency_keys=honours_idempotency_keys,
+        **_document(openapi),
+    )
+    made = session.call("IntegrationService/CreateIntegration", request, CreateIntegrationResponse)
+    _show(session, made.integration)
+
+
+@integrations.command()
+@with_session
+def ls(session: Session) -> None:
+    """List integrations by name."""
+    found = list(all_integrations(session))
+    if session.json:
+        echo_json([document(one) for one in found])
+    elif found:
+        click.echo(columns(("ID", "NAME", "STATUS", "TOOLS", "REVISION", "BASE URL"), map(_row, found)))
+
+
+@integrations.command()
+@click.argument("integration")
+@with_session
+def get(session: Session, *, integration: str) -> None:
+    """Show INTEGRATION, given by id or name."""
+    request = GetIntegrationRequest(id=integration_id(session, integration))
+    _show(
+        session,
+        session.call("IntegrationService/GetIntegration", request, GetIntegrationResponse).integration,
+    )
+
+
+@integrations.command()
+@click.argument("integration")
+@with_session
+def tools(session: Session, *, integration: str) -> None:
+    """List what INTEGRATION can do."""
+    request = ListToolsRequest(id=integration_id(session, integration), page_size=100)
+    pages = session.pages("IntegrationService/ListTools", request, ListToolsResponse)
+    found = [tool for page in pages for tool in page.tools]
+    if session.json:
+        echo_json([document(tool) for tool in found])
+    elif found:
+        click.echo(columns(("TOOL", "EFFECT", "REQUEST", "TITLE"), map(_tool_row, found)))
+
+
+@integrations.command()
+@click.argument("integration")
+@with_session
+def activate(session: Session, *, integration: str) -> None:
+    """Let runs use INTEGRATION again."""
+    _set_status(session, integration, INTEGRATION_STATUS_ACTIVE)
+
+
+@integrations.command()
+@click.argument("integration")
+@with_session
+def deactivate(session: Session, *, integration: str) -> None:
+    """Let nothing call INTEGRATION any more, not even runs under way."""
+    _set_status(session, integration, INTEGRATION_STATUS_INACTIVE)
+
+
+@integrations.command()
+@click.argument("integration")
+@with_session
+def rm(session: Session, *, integration: str) -> None:
+    """Delete INTEGRATION. Runs that would still call it fail those calls."""
+    request = DeleteIntegrationRequest(id=integration_id(session, integration))
+    session.call("IntegrationService/DeleteIntegration", request, DeleteIntegrationResponse)
+    click.echo("{}" if session.json else f"deleted {request.id}")
+
+
+def _document(openapi: str) -> dict[str, Any]:
+    if openapi.startswith(("http://", "https://")):
+        return {"openapi_url": openapi}
+    try:
+        return {"openapi_document": Path(openapi).read_text()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{openapi}: {error}", param_hint="--openapi") from error
+
+
+def _set_status(session: Session, integration: str, status: IntegrationStatus) -> None:
+    request = UpdateIntegrationRequest(id=integration_id(session, integration), status=status)
+    changed = session.call("IntegrationService/UpdateIntegration", request, UpdateIntegrationResponse)
+    _show(session, changed.integration)
+
+
+def _show(session: Session, found: Integration) -> None:
+    if session.json:
+        echo_json(document(found))
+        return
+    click.echo("  ".join(_row(found)))
+    if found.auth.type not in ("", "none"):
+        click.echo(f"authenticates with {found.auth.type}, {'shared' if found.auth.shared else 'per user'}")
+    for left_out in found.left_out:
+        click.echo(f"left out: {clean(line(left_out))}", err=True)
+
+
+def _row(found: Integration) -> tuple[str, ...]:
+    status = bare(found, "status") + (" internal" if found.internal else "")
+    return (
+        found.id,
+        found.name,
+        status,
+        f"{found.tool_count} tools",
+        f"r{found.revision}",
+        line(found.base_url),
+    )
+
+
+def _tool_row(tool: Tool) -> tuple[str, ...]:
+    return tool.name, "read" if tool.read_only else "write", f"{tool.method} {tool.path}", tool.title

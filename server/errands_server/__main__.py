@@ -1,0 +1,85 @@
+"""`errands serve`: run the service until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from . import config as configuration
+from .config import Config
+
+
+def serve(arguments: Sequence[str]) -> int:
+    """Run a server; the exit status: 0 after a drain, 1 where it could not start."""
+    config = configuration.parse(arguments)
+    configure_log(config.log_level)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(config))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # there is none for this platform
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def configure_log(level: str) -> None:
+    """One JSON object per line on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+async def _serve(config: Config) -> int:
+    from .app import FolderInUse, running
+    from .store.migrating import SchemaOutdated
+
+    try:
+        async with running(config) as app:
+            if app.operator_key:
+                _say(f"errands: operator key {app.operator_key} (shown once)")
+            _say(f"errands: ready grpc={app.grpc_address} http={app.http_address} data={config.data}")
+            await _until_signal(app.hurry)
+            await app.drain()
+    except (FolderInUse, SchemaOutdated, OSError, ValueError) as error:
+        print(f"errands: {error}", file=sys.stderr)  # noqa: T201 (a command speaks to its user)
+        return 1
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 (a command speaks to its user)
+
+
+async def _until_signal(hurry: object) -> None:
+    """Wait for SIGTERM or SIGINT; another one later makes the drain hurry."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+
+    def on_signal() -> None:
+        if asked.is_set() and callable(hurry):
+            hurry()
+        asked.set()
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, on_signal)
+    await asked.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(serve(sys.argv[2:] if sys.argv[1:2] == ["serve"] else sys.argv[1:]))

@@ -1,0 +1,132 @@
+"""Checks the fields of a request and collects every violation before anything is done."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from typing import Final, TypeVar
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ..domain.errors import Invalid, NotFound, Reason, Violation
+
+E = TypeVar("E")
+
+PAGE: Final = 50
+MAX_PAGE: Final = 100
+
+
+class Checks:
+    """Collects violations; `done` raises them all together."""
+
+    def __init__(self) -> None:
+        self.violations: list[Violation] = []
+
+    def wrong(self, field: str, message: str) -> None:
+        self.violations.append(Violation(field, message))
+
+    def text(self, field: str, value: str, *, least: int = 0, most: int) -> str:
+        """A text of `least` to `most` characters, without NUL."""
+        if len(value) < least:
+            self.wrong(field, "must not be empty" if least == 1 else f"needs {least} characters")
+        elif len(value) > most:
+            self.wrong(field, f"has {len(value)} characters; at most {most} are allowed")
+        elif "\x00" in value:
+            self.wrong(field, "must not contain a NUL character")
+        return value
+
+    def printable(self, field: str, value: str, *, most: int) -> str:
+        """As `text`, printable ASCII only."""
+        if not all(" " <= character <= "~" for character in value):
+            self.wrong(field, "must be printable ASCII")
+        return self.text(field, value, most=most)
+
+    def number(self, field: str, value: int, *, least: int, most: int) -> int:
+        if not least <= value <= most:
+            self.wrong(field, f"is {value}; it must be {least} to {most}")
+        return value
+
+    def count(self, field: str, values: Sequence[object], *, least: int = 0, most: int) -> None:
+        if not least <= len(values) <= most:
+            self.wrong(field, f"has {len(values)} entries; it must have {least} to {most}")
+
+    def choice(self, field: str, value: int, choices: dict[int, E], default: E) -> E:
+        """What an enum value stands for; `default` for 0 and, with a violation, for unknown ones."""
+        if value not in choices and value != 0:
+            self.wrong(field, f"{value} is no known value")
+        return choices.get(value, default)
+
+    def one_of(self, field: str, value: str, choices: Collection[str]) -> str:
+        if value not in choices:
+            self.wrong(field, f"is {value!r}; it must be one of {', '.join(choices)}")
+        return value
+
+    def json_text(self, field: str, value: str, *, most: int) -> bytes:
+        """JSON text of at most `most` bytes."""
+        body = value.encode()
+        if len(body) > most:
+            self.wrong(field, f"has {len(body)} bytes; at most {most} are allowed")
+            return body
+        try:
+            json.loads(value, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            self.wrong(field, f"is not JSON: {error}")
+        return body
+
+    def page_size(self, value: int, *, default: int = PAGE, most: int = MAX_PAGE) -> int:
+        """AIP-158: 0 means the default."""
+        if value < 0 or value > most:
+            self.wrong("page_size", f"is {value}; it must be 1 to {most}, or 0 for {default}")
+        return value or default
+
+    def page_token(self, token: str, filters: object) -> str:
+        """The key a page token holds, where it belongs to these filters."""
+        if not token:
+            return ""
+        try:
+            body = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+            mark, key = body.split(":", 1)
+        except (binascii.Error, ValueError):
+            self.wrong("page_token", "is not a token this service gave; start from the first page")
+            return ""
+        if mark != _mark(filters):
+            self.wrong("page_token", "belongs to other filters; start from the first page")
+        return key
+
+    def timestamp(self, field: str, value: Timestamp, *, after: int) -> int:
+        """Milliseconds; must lie behind `after`."""
+        milliseconds = value.seconds * 1_000 + value.nanos // 1_000_000
+        if milliseconds <= after:
+            self.wrong(field, "lies in the past")
+        return milliseconds
+
+    def done(self) -> None:
+        """Raise Invalid with everything that is wrong, if anything is."""
+        if self.violations:
+            raise Invalid(self.violations)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def next_token(key: str, filters: object) -> str:
+    """A page token that leads behind `key`, for these filters only."""
+    return base64.urlsafe_b64encode(f"{_mark(filters)}:{key}".encode()).decode().rstrip("=")
+
+
+def _mark(filters: object) -> str:
+    return hashlib.sha256(repr(filters).encode()).hexdigest()[:12]
+
+
+def identifier(value: str, reason: Reason) -> str:
+    """A UUID in its usual form. What is none names nothing, so it is not found."""
+    try:
+        return str(UUID(value))
+    except ValueError:
+        kind = reason.value.removesuffix("_NOT_FOUND").lower()
+        raise NotFound(reason, f"there is no {kind} {value[:64]!r}", subject=value[:64]) from None

@@ -1,0 +1,192 @@
+"""What every call passes through: who asks, until when, what went wrong, and a line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
+from typing import Any, Final
+from uuid import uuid4
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+from grpc import aio
+from grpc_status import rpc_status
+from msgspec import Struct
+
+from ..domain.errors import Reason, Refused, Unauthenticated
+from ..services.principal import Principal
+from .status import status
+
+Recognise = Callable[[str], Awaitable[Principal]]
+
+_PUBLIC_SERVICES: Final = ("/grpc.health.v1.", "/grpc.reflection.")
+_PUBLIC_METHODS: Final = frozenset(
+    {
+        "/errands.v1.ApprovalService/GetApprovalByToken",
+        "/errands.v1.ApprovalService/DecideByToken",
+    }
+)
+_TICKETED: Final = "/errands.v1.RunService/StreamRunEvents"
+TICKET: Final = "x-stream-ticket"
+
+_log = structlog.get_logger("errands.access")
+
+
+class Caller(Struct):
+    """Who makes the present call. `principal` is None on methods that need no key."""
+
+    principal: Principal | None = None
+    ticket: str = ""
+    request_id: str = ""
+
+
+_caller: ContextVar[Caller] = ContextVar("caller")
+
+
+def caller() -> Caller:
+    """Who makes the present call."""
+    return _caller.get()
+
+
+def principal() -> Principal:
+    """The key behind the present call. CREDENTIALS_MISSING: there is none."""
+    found = _caller.get().principal
+    if found is None:
+        raise _missing()
+    return found
+
+
+def _missing() -> Unauthenticated:
+    message = "send an API key as x-api-key or as Authorization: Bearer"
+    return Unauthenticated(Reason.CREDENTIALS_MISSING, message)
+
+
+class Gate(aio.ServerInterceptor):
+    """One interceptor instead of a chain: each layer would cost another wrapping per call.
+
+    Handlers are wrapped once per method, not once per call.
+    """
+
+    def __init__(self, recognise: Recognise) -> None:
+        self._recognise = recognise
+        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
+        method = details.method
+        handler = self._handlers.get(method)
+        if handler is None:
+            found = await continuation(details)
+            if found is None:
+                return None
+            handler = self._handlers[method] = self._wrap(method, found)
+        return handler
+
+    def _wrap(self, method: str, handler: Any) -> Any:
+        if method.startswith(_PUBLIC_SERVICES):
+            return handler
+        serializer = _serializer
+        if handler.response_streaming:
+            behavior = self._streaming(method, handler.unary_stream)
+            make = grpc.unary_stream_rpc_method_handler
+        else:
+            behavior = self._unary(method, handler.unary_unary)
+            make = grpc.unary_unary_rpc_method_handler
+        return make(
+            behavior, request_deserializer=handler.request_deserializer, response_serializer=serializer
+        )
+
+    def _unary(self, method: str, behavior: Any) -> Any:
+        async def call(request: Message, context: Any) -> Any:
+            started = time.perf_counter()
+            who = Caller()
+            _caller.set(who)
+            try:
+                await self._identify(method, who, context.invocation_metadata())
+                answer = await behavior(request, context)
+            except Refused as error:
+                _line(method, who, started, error.reason)
+                await context.abort_with_status(rpc_status.to_status(status(error)))
+            except (asyncio.CancelledError, aio.AbortError):
+                _line(method, who, started, "CANCELLED")
+                raise
+            except Exception:
+                await _fault(method, who, started, context)
+            else:
+                _line(method, who, started, "OK")
+                return answer
+
+        return call
+
+    def _streaming(self, method: str, behavior: Any) -> Any:
+        async def call(request: Message, context: Any) -> Any:
+            started = time.perf_counter()
+            who = Caller()
+            _caller.set(who)
+            try:
+                await self._identify(method, who, context.invocation_metadata())
+                async for answer in behavior(request, context):
+                    yield answer
+            except Refused as error:
+                _line(method, who, started, error.reason)
+                await context.abort_with_status(rpc_status.to_status(status(error)))
+            except (asyncio.CancelledError, aio.AbortError, GeneratorExit):
+                _line(method, who, started, "CANCELLED")
+                raise
+            except Exception:
+                await _fault(method, who, started, context)
+            else:
+                _line(method, who, started, "OK")
+
+        return call
+
+    async def _identify(self, method: str, who: Caller, metadata: Iterable[tuple[str, str | bytes]]) -> None:
+        secrets = set()
+        for name, value in metadata:
+            text = value if isinstance(value, str) else value.decode("ascii", "replace")
+            if name == "x-api-key":
+                secrets.add(text)
+            elif name == "authorization" and text[:7].lower() == "bearer ":
+                secrets.add(text[7:].strip())
+            elif name == TICKET:
+                who.ticket = text
+            elif name == "x-request-id":
+                who.request_id = text[:128]
+        if len(secrets) > 1:
+            message = "x-api-key and Authorization hold different keys; send one"
+            raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)
+        if secrets:
+            who.principal = await self._recognise(secrets.pop())
+        elif method not in _PUBLIC_METHODS and not (method == _TICKETED and who.ticket):
+            raise _missing()
+
+
+def _serializer(message: Any) -> bytes:
+    """Streams hand over what is encoded already."""
+    if isinstance(message, bytes):
+        return message
+    encoded: bytes = message.SerializeToString()
+    return encoded
+
+
+def _line(method: str, who: Caller, started: float, outcome: str) -> None:
+    _log.info(
+        "call",
+        method=method,
+        outcome=str(outcome),
+        ms=round((time.perf_counter() - started) * 1_000, 2),
+        tenant=who.principal.tenant if who.principal else "",
+        key=who.principal.key_id if who.principal else "",
+        request_id=who.request_id,
+    )
+
+
+async def _fault(method: str, who: Caller, started: float, context: Any) -> None:
+    """A bug: the log gets everything, the caller an id to ask about."""
+    request_id = who.request_id or uuid4().hex
+    _log.exception("fault", method=method, request_id=request_id)
+    _line(method, who, started, Reason.INTERNAL)
+    message = f"a fault of the service; its log has more under request id {request_id}"
+    await context.abort_with_status(rpc_status.to_status(status(Refused(Reason.INTERNAL, message))))

@@ -1,0 +1,212 @@
+"""RunService."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from errands.v1 import run_pb2 as pb
+from errands.v1 import run_pb2_grpc
+
+from ..domain import output_schema
+from ..domain.errors import Reason, Unauthenticated, Violation
+from ..domain.event import RunStatus, Strategy
+from ..domain.run import FINAL
+from ..services import views
+from ..services.links import Tickets
+from ..services.principal import Principal, Scope
+from ..services.runs import CREATE, NewRun, Runs
+from ..store.runs import RunFilter
+from ..store.sealing import Sealer
+from ..store.works import RequestKey
+from ..streams import View
+from . import messages
+from .checks import Checks, identifier, next_token
+from .interceptors import caller, principal
+from .messages import STATUS_OF, STRATEGY_OF, Messages
+
+MAX_INTENT: Final = 10_000
+MAX_CONTEXT: Final = 65_536
+MAX_ID: Final = 255
+DEFAULT_PLAN_WAIT: Final = 10_000  # milliseconds
+MAX_PLAN_WAIT: Final = 60_000
+DEADLINE_MARGIN: Final = 0.25  # seconds kept back for the answer
+DEFAULT_RUNS: Final = 10
+MAX_SKIP: Final = 100_000
+DEFAULT_EVENTS: Final = 100
+
+
+class RunServicer(run_pb2_grpc.RunServiceServicer):
+    def __init__(self, runs: Runs, tickets: Tickets, made: Messages, sealer: Sealer) -> None:
+        self._runs = runs
+        self._tickets = tickets
+        self._messages = made
+        self._sealer = sealer
+
+    async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:
+        who = principal()
+        wanted = self._new_run(request, context.time_remaining(), await self._selection(who, request))
+        if request.validate_only:
+            run = await self._runs.preview(who, wanted)
+            return pb.CreateRunResponse(status=messages.STATUS[RunStatus.QUEUED], plan=messages.plan_of(run))
+        seen = await self._runs.create(who, wanted)
+        view = View(links=who.may(Scope.APPROVALS))
+        return pb.CreateRunResponse(
+            run_id=seen.head.run_id,
+            repeat_key=seen.head.repeat_key,
+            status=messages.STATUS[seen.run.status],
+            events=self._messages.events(who.tenant, seen.head.run_id, seen.records, view),
+            execution_plan_id=seen.run.plan_id,
+            plan=messages.plan_of(seen.run),
+            repeat_run_id=seen.head.repeat_run_id or "",
+        )
+
+    async def _selection(self, who: Principal, request: pb.CreateRunRequest) -> list[Violation]:
+        selection = request.selected_customer_integration_ids
+        return await self._runs.problems(who, selection[:100])
+
+    def _new_run(
+        self, request: pb.CreateRunRequest, time_left: float | None, problems: list[Violation]
+    ) -> NewRun:
+        checks = Checks()
+        checks.text("intent", request.intent.strip(), least=1, most=MAX_INTENT)
+        checks.count(
+            "selected_customer_integration_ids",
+            request.selected_customer_integration_ids,
+            least=1,
+            most=100,
+        )
+        checks.violations += problems
+        checks.text("context", request.context, most=MAX_CONTEXT)
+        checks.text("user_id", request.user_id, least=1, most=MAX_ID)
+        strategy = checks.choice("approval_strategy", request.approval_strategy, STRATEGY_OF, Strategy.NONE)
+        checks.text("repeat_key", request.repeat_key, most=MAX_ID)
+        checks.printable("request_id", request.request_id, most=MAX_ID)
+        if request.output_schema_json and (problem := output_schema.problem(request.output_schema_json)):
+            checks.wrong("output_schema_json", problem)
+        wait = request.plan_wait_ms if request.HasField("plan_wait_ms") else DEFAULT_PLAN_WAIT
+        checks.number("plan_wait_ms", wait, least=0, most=MAX_PLAN_WAIT)
+        checks.done()
+        left = wait / 1_000 if time_left is None else time_left - DEADLINE_MARGIN
+        return NewRun(
+            intent=request.intent,
+            selection=tuple(request.selected_customer_integration_ids),
+            context=request.context,
+            user_id=request.user_id,
+            strategy=strategy,
+            repeat_key=request.repeat_key,
+            output_schema=request.output_schema_json,
+            request=self._request_key(request) if request.request_id else None,
+            plan_wait=max(0.0, min(wait / 1_000, left)),
+        )
+
+    def _request_key(self, request: pb.CreateRunRequest) -> RequestKey:
+        body = pb.CreateRunRequest()
+        body.CopyFrom(request)
+        body.ClearField("request_id")
+        canonical = body.SerializeToString(deterministic=True)
+        mac = self._sealer.mac("request body", hashlib.sha256(canonical).digest())
+        return RequestKey(CREATE, request.request_id, mac)
+
+    async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.GetRunResponse:
+        most = views.MAX_EVENTS if request.include_events else 0
+        seen = await self._runs.get(principal(), _run_id(request.run_id), keep=most)
+        return pb.GetRunResponse(run=self._run(seen, most))
+
+    def _run(self, seen: views.RunView, most_events: int = 0) -> pb.Run:
+        return self._messages.run(seen, most_events=most_events, links=principal().may(Scope.APPROVALS))
+
+    async def ListRuns(self, request: pb.ListRunsRequest, context: Any) -> pb.ListRunsResponse:
+        checks = Checks()
+        size = checks.page_size(request.page_size, default=DEFAULT_RUNS)
+        skip = checks.number("skip", request.skip, least=0, most=MAX_SKIP)
+        checks.text("user_id", request.user_id, most=MAX_ID)
+        checks.count("customer_integration_ids", request.customer_integration_ids, most=100)
+        if request.status and request.status not in STATUS_OF:
+            checks.wrong("status", f"{request.status} is no known value")
+        ids = tuple(request.customer_integration_ids)
+        filters = (request.user_id, request.status, ids)
+        before = checks.page_token(request.page_token, filters)
+        checks.done()
+        wanted = RunFilter(
+            user_id=request.user_id,
+            status=STATUS_OF[request.status] if request.status else "",
+            integration_ids=ids,
+            before=before,
+        )
+        most = views.MAX_EVENTS_IN_LISTS if request.include_events else 0
+        page = await self._runs.page(principal(), wanted, limit=size, skip=skip, keep=most)
+        token = next_token(page.runs[-1].head.run_id, filters) if page.more else ""
+        return pb.ListRunsResponse(runs=[self._run(seen, most) for seen in page.runs], next_page_token=token)
+
+    async def CancelRun(self, request: pb.CancelRunRequest, context: Any) -> pb.CancelRunResponse:
+        seen = await self._runs.cancel(
+            principal(), _run_id(request.run_id), allow_finished=request.allow_finished
+        )
+        return pb.CancelRunResponse(run=self._run(seen))
+
+    async def StreamRunEvents(self, request: pb.StreamRunEventsRequest, context: Any) -> AsyncIterator[bytes]:
+        run_id = _run_id(request.run_id)
+        after = _cursor(request.after_sequence)
+        tenant, view = self._stream_view(run_id, include_tool_calls=request.include_tool_calls)
+        async for piece in self._runs.follow(tenant, run_id, after=after, view=view):
+            yield piece
+
+    def _stream_view(self, run_id: str, *, include_tool_calls: bool) -> tuple[str, View]:
+        who = caller()
+        if who.principal is None:
+            ticket = self._tickets.redeem(who.ticket)
+            if ticket.run_id != run_id or (include_tool_calls and not ticket.view.tool_calls):
+                message = "the stream ticket is for another run or view; ask for a new one"
+                raise Unauthenticated(Reason.TICKET_INVALID, message)
+            return ticket.tenant, View(tool_calls=include_tool_calls, links=ticket.view.links)
+        who.principal.require(Scope.RUNS_READ)
+        links = who.principal.may(Scope.APPROVALS)
+        return who.principal.tenant, View(tool_calls=include_tool_calls, links=links)
+
+    async def ListRunEvents(self, request: pb.ListRunEventsRequest, context: Any) -> pb.ListRunEventsResponse:
+        run_id = _run_id(request.run_id)
+        checks = Checks()
+        checks.number("limit", request.limit, least=0, most=views.MAX_EVENTS)
+        checks.done()
+        after = _cursor(request.after_sequence)
+        who = principal()
+        head, records = await self._runs.events(
+            who, run_id, after=after, limit=request.limit or DEFAULT_EVENTS
+        )
+        view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
+        cursor = records[-1].sequence if records else after
+        ended = records[-1].status in FINAL if records else head.finished_at is not None
+        return pb.ListRunEventsResponse(
+            events=self._messages.events(who.tenant, run_id, records, view),
+            next_after_sequence=cursor,
+            end=ended,
+        )
+
+    async def CreateStreamTicket(
+        self, request: pb.CreateStreamTicketRequest, context: Any
+    ) -> pb.CreateStreamTicketResponse:
+        who = principal()
+        seen = await self._runs.get(who, _run_id(request.run_id))
+        who.require(Scope.RUNS_READ)
+        view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
+        ticket, expires_at = self._tickets.issue(who.tenant, seen.head.run_id, view)
+        return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=messages.timestamp(expires_at))
+
+    async def GetPlan(self, request: pb.GetPlanRequest, context: Any) -> pb.GetPlanResponse:
+        plan_id = identifier(request.execution_plan_id, Reason.PLAN_NOT_FOUND)
+        seen = await self._runs.plan(principal(), plan_id)
+        return pb.GetPlanResponse(plan=messages.plan_of(seen.run))
+
+
+def _run_id(value: str) -> str:
+    return identifier(value, Reason.RUN_NOT_FOUND)
+
+
+def _cursor(value: int) -> int:
+    checks = Checks()
+    if value < 0:
+        checks.wrong("after_sequence", f"is {value}; it must be 0 or the sequence of an event")
+    checks.done()
+    return value

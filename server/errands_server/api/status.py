@@ -1,0 +1,121 @@
+"""From domain errors to the wire: one table of codes, and one google.rpc.Status for each error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2 as details
+from google.rpc.status_pb2 import Status
+from grpc import StatusCode
+
+from ..domain.errors import Conflict, Exhausted, Invalid, NotFound, Reason, Refused, Unavailable
+
+DOMAIN: Final = "errands"
+
+# The comments of error_reason.proto hold the same table; a test compares them.
+CODES: Final[Mapping[Reason, StatusCode]] = {
+    Reason.FIELD_INVALID: StatusCode.INVALID_ARGUMENT,
+    Reason.CREDENTIALS_MISSING: StatusCode.UNAUTHENTICATED,
+    Reason.CREDENTIALS_INVALID: StatusCode.UNAUTHENTICATED,
+    Reason.SCOPE_MISSING: StatusCode.PERMISSION_DENIED,
+    Reason.RUN_NOT_FOUND: StatusCode.NOT_FOUND,
+    Reason.PLAN_NOT_FOUND: StatusCode.NOT_FOUND,
+    Reason.APPROVAL_NOT_FOUND: StatusCode.NOT_FOUND,
+    Reason.INTEGRATION_NOT_FOUND: StatusCode.NOT_FOUND,
+    Reason.KEY_NOT_FOUND: StatusCode.NOT_FOUND,
+    Reason.RUN_FINISHED: StatusCode.FAILED_PRECONDITION,
+    Reason.RUN_BUSY: StatusCode.ABORTED,
+    Reason.RUN_QUEUE_FULL: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.TOO_MANY_STREAMS: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.IDEMPOTENCY_KEY_REUSED: StatusCode.FAILED_PRECONDITION,
+    Reason.REQUEST_IN_FLIGHT: StatusCode.ABORTED,
+    Reason.CURSOR_AHEAD: StatusCode.OUT_OF_RANGE,
+    Reason.TICKET_INVALID: StatusCode.UNAUTHENTICATED,
+    Reason.TOKEN_INVALID: StatusCode.INVALID_ARGUMENT,
+    Reason.ALREADY_DECIDED: StatusCode.FAILED_PRECONDITION,
+    Reason.APPROVAL_CLOSED: StatusCode.FAILED_PRECONDITION,
+    Reason.APPROVAL_EXPIRED: StatusCode.FAILED_PRECONDITION,
+    Reason.INTEGRATION_NAME_TAKEN: StatusCode.ALREADY_EXISTS,
+    Reason.DOCUMENT_INVALID: StatusCode.INVALID_ARGUMENT,
+    Reason.DOCUMENT_UNREACHABLE: StatusCode.FAILED_PRECONDITION,
+    Reason.SERVER_DRAINING: StatusCode.UNAVAILABLE,
+    Reason.STORE_UNAVAILABLE: StatusCode.UNAVAILABLE,
+    Reason.COMMIT_UNKNOWN: StatusCode.UNAVAILABLE,
+    Reason.DEADLINE_EXCEEDED: StatusCode.DEADLINE_EXCEEDED,
+    Reason.INTERNAL: StatusCode.INTERNAL,
+    Reason.NO_FITTING_TOOL: StatusCode.NOT_FOUND,
+    Reason.ARGUMENT_MISSING: StatusCode.INVALID_ARGUMENT,
+    Reason.PLAN_INVALID: StatusCode.INTERNAL,
+    Reason.PLANNER_FAILED: StatusCode.INTERNAL,
+    Reason.ENGINE_FAILED: StatusCode.INTERNAL,
+    Reason.APPROVAL_DENIED: StatusCode.ABORTED,
+    Reason.CANCELED: StatusCode.CANCELLED,
+    Reason.NOTHING_DONE: StatusCode.ABORTED,
+    Reason.PARTLY_DONE: StatusCode.ABORTED,
+    Reason.AUTHORIZATION_REFUSED: StatusCode.PERMISSION_DENIED,
+    Reason.AUTHORIZATION_EXPIRED: StatusCode.DEADLINE_EXCEEDED,
+    Reason.OUTCOME_UNKNOWN: StatusCode.UNKNOWN,
+    Reason.OUTPUT_MISSING: StatusCode.DATA_LOSS,
+    Reason.OUTPUT_TOO_LARGE: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.OUTPUT_SCHEMA_MISMATCH: StatusCode.FAILED_PRECONDITION,
+    Reason.OUTPUT_INCOMPLETE: StatusCode.FAILED_PRECONDITION,
+    Reason.ARGUMENTS_INVALID: StatusCode.INVALID_ARGUMENT,
+    Reason.ARGUMENTS_CHANGED: StatusCode.FAILED_PRECONDITION,
+    Reason.SECRET_IN_ARGUMENT: StatusCode.INVALID_ARGUMENT,
+    Reason.INTEGRATION_INACTIVE: StatusCode.FAILED_PRECONDITION,
+    Reason.ADDRESS_FORBIDDEN: StatusCode.PERMISSION_DENIED,
+    Reason.SERVICE_UNREACHABLE: StatusCode.UNAVAILABLE,
+    Reason.SERVICE_REFUSED: StatusCode.FAILED_PRECONDITION,
+    Reason.SERVICE_UNAVAILABLE: StatusCode.UNAVAILABLE,
+    Reason.SERVICE_RATE_LIMITED: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.DEPENDENCY_FAILED: StatusCode.FAILED_PRECONDITION,
+}
+
+
+def status(error: Refused) -> Status:
+    """The error as google.rpc.Status: one ErrorInfo, and what else fits (AIP-193)."""
+    packed = []
+    for message in (_info(error), *_details(error)):
+        any_message = AnyMessage()
+        any_message.Pack(message)
+        packed.append(any_message)
+    return Status(code=CODES[error.reason].value[0], message=error.message, details=packed)
+
+
+def _info(error: Refused) -> details.ErrorInfo:
+    metadata = {"scope": error.subject} if error.reason is Reason.SCOPE_MISSING else {}
+    return details.ErrorInfo(reason=error.reason.value, domain=DOMAIN, metadata=metadata)
+
+
+def _details(error: Refused) -> Iterator[Message]:
+    match error:
+        case Invalid(violations=violations):
+            yield details.BadRequest(
+                field_violations=[
+                    details.BadRequest.FieldViolation(field=v.field, description=v.message)
+                    for v in violations
+                ]
+            )
+        case NotFound(subject=subject):
+            kind = error.reason.value.removesuffix("_NOT_FOUND").lower()
+            yield details.ResourceInfo(resource_type=kind, resource_name=subject, description=error.message)
+        case Conflict(subject=subject):
+            violation = details.PreconditionFailure.Violation(
+                type=error.reason.value, subject=subject, description=error.message
+            )
+            yield details.PreconditionFailure(violations=[violation])
+        case Exhausted(subject=subject):
+            quota = details.QuotaFailure.Violation(subject=subject, description=error.message)
+            yield details.QuotaFailure(violations=[quota])
+    if isinstance(error, Exhausted | Unavailable) or error.retry_after is not None:
+        yield _retry(error.retry_after or 1.0)
+
+
+def _retry(seconds: float) -> details.RetryInfo:
+    delay: Any = Duration()
+    delay.FromMilliseconds(int(seconds * 1_000))
+    return details.RetryInfo(retry_delay=delay)

@@ -1,0 +1,114 @@
+"""Settings: flags of `serve`, each also an environment variable `ERRANDS_<NAME>`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+DAY: Final = 24 * 3_600 * 1_000  # milliseconds
+_UNITS: Final = {"h": 3_600 * 1_000, "d": DAY}
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """How a server is run. `keep` is in milliseconds, None for ever; `drain` in seconds."""
+
+    data: Path = Path(".errands")
+    grpc: str = "127.0.0.1:50051"
+    http: str = "127.0.0.1:8080"
+    database: str = ""
+    public_url: str = ""
+    secret_key_file: Path | None = None
+    secret_key: str = ""
+    api_key: str = ""
+    log_level: str = "info"
+    drain: float = 20.0
+    keep: int | None = None
+    max_active: int = 256
+    max_queued: int = 1_000
+    reflection: bool = True
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.data / 'errands.db'}"
+
+
+def _duration(text: str) -> int:
+    match = re.fullmatch(r"(\d+)([hd])", text)
+    if match is None or int(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 12h or 90d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
+    return text
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in {"on", "off", "true", "false", "1", "0"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither on nor off")
+    return text.lower() in {"on", "true", "1"}
+
+
+def _number(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="errands serve",
+        description="Run the service: gRPC, health over HTTP, and the embedded engine.",
+        epilog="Each flag is also an environment variable, such as ERRANDS_PUBLIC_URL. "
+        "ERRANDS_SECRET_KEY holds sealing keys and ERRANDS_API_KEY an operator key for this "
+        "process; both stay out of argument lists on purpose.",
+    )
+    add = parser.add_argument
+    add("--data", type=Path, metavar="DIR", help="folder of the database (.errands)")
+    add("--grpc", type=_address, metavar="HOST:PORT", help="where gRPC listens (127.0.0.1:50051)")
+    add("--http", type=_address, metavar="HOST:PORT", help="where HTTP listens (127.0.0.1:8080)")
+    add("--database", metavar="URL", help="database instead of SQLite in --data")
+    add("--public-url", metavar="URL", help="how people reach the HTTP address; links begin with it")
+    add("--secret-key-file", type=Path, metavar="FILE", help="sealing keys (secret.key in --data)")
+    add("--log-level", choices=["debug", "info", "warning", "error"], help="what is logged (info)")
+    add("--drain", type=float, metavar="SECONDS", help="time for calls in flight on SIGTERM (20)")
+    add("--keep", type=_duration, metavar="90d", help="erase runs this long after their end (never)")
+    add("--max-active", type=_number, metavar="N", help="runs executed at the same time (256)")
+    add("--max-queued", type=_number, metavar="N", help="runs of one tenant that may wait (1000)")
+    add("--reflection", type=_switch, metavar="on|off", help="gRPC server reflection (on)")
+    add("--tls-cert", type=Path, metavar="FILE", help="certificate chain; gRPC then speaks TLS")
+    add("--tls-key", type=Path, metavar="FILE", help="private key of --tls-cert")
+    return parser
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Config:
+    """Settings from flags, then the environment, then defaults. Exits 2 on a usage error."""
+    parser = _parser()
+    flags = vars(parser.parse_args(list(arguments)))
+    named = [
+        item
+        for name in flags
+        if (value := environment.get(f"ERRANDS_{name.upper()}"))
+        for item in (f"--{name.replace('_', '-')}", value)
+    ]
+    values = vars(parser.parse_args(named))
+    values.update({name: value for name, value in flags.items() if value is not None})
+    config = Config(
+        secret_key=environment.get("ERRANDS_SECRET_KEY", ""),
+        api_key=environment.get("ERRANDS_API_KEY", ""),
+        **{name: value for name, value in values.items() if value is not None},
+    )
+    if (config.tls_cert is None) != (config.tls_key is None):
+        parser.error("--tls-cert and --tls-key go together")
+    return config

@@ -1,0 +1,208 @@
+"""Executes runs in this process: a bounded number at once, fair between tenants, resumed on start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict, deque
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from ..domain import commands
+from ..domain.draft import Draft
+from ..domain.errors import Exhausted, Reason, RunChanged, Unavailable
+from ..domain.event import RunStatus, UnknownEvent
+from ..domain.run import Run
+from ..executor.owner import Owner, Parts
+from ..store.reading import Inputs
+from ..store.works import Append
+
+NAME: Final = "embedded"
+SWEEP: Final = 5.0  # seconds between looks at what is due; timers shorter than that stay in memory
+
+_log = structlog.get_logger("errands.engine")
+
+
+class Waiting(Struct, frozen=True):
+    """A run that waits for a place, with what is already known of it."""
+
+    tenant: str
+    run_id: str
+    run: Run | None = None
+    inputs: Inputs | None = None
+
+
+class FairQueue:
+    """First come, first served within a tenant; tenants take turns."""
+
+    def __init__(self) -> None:
+        self._tenants: OrderedDict[str, deque[Waiting]] = OrderedDict()
+        self._ids: set[str] = set()
+
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self._ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def count(self, tenant: str) -> int:
+        return len(self._tenants.get(tenant, ()))
+
+    def put(self, waiting: Waiting) -> None:
+        self._ids.add(waiting.run_id)
+        self._tenants.setdefault(waiting.tenant, deque()).append(waiting)
+
+    def take(self) -> Waiting:
+        tenant, queue = next(iter(self._tenants.items()))
+        waiting = queue.popleft()
+        self._ids.discard(waiting.run_id)
+        if queue:
+            self._tenants.move_to_end(tenant)
+        else:
+            del self._tenants[tenant]
+        return waiting
+
+
+class EmbeddedEngine:
+    """Every run of this process has at most one owner task. Runs that wait for people have none."""
+
+    def __init__(self, parts: Parts, *, max_active: int = 256, max_queued: int = 1_000) -> None:
+        self._parts = parts
+        self._max_active = max_active
+        self._max_queued = max_queued
+        self._queue = FairQueue()
+        self._owners: dict[str, Owner] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+        self._draining = False
+        self._idle = asyncio.Event()
+
+    async def start(self) -> None:
+        """Resume everything that has not ended, then look after what becomes due."""
+        for head in await self._parts.journal.unfinished():
+            if head.status in {RunStatus.QUEUED, RunStatus.RUNNING}:
+                self.nudge(head.tenant, head.run_id)
+        self._sweeper = asyncio.create_task(self._sweep(), name="errands sweep")
+
+    def check_room(self, tenant: str) -> None:
+        """RUN_QUEUE_FULL: as many of the tenant's runs wait as may. SERVER_DRAINING."""
+        if self._draining:
+            raise Unavailable(Reason.SERVER_DRAINING, "the server is shutting down", retry_after=1)
+        if self._queue.count(tenant) >= self._max_queued:
+            message = f"{self._max_queued} runs of this tenant wait already"
+            raise Exhausted(Reason.RUN_QUEUE_FULL, message, subject=tenant, retry_after=1)
+
+    def submit(self, tenant: str, run_id: str, run: Run, inputs: Inputs) -> None:
+        """Execute a run that was just stored."""
+        self._enqueue(Waiting(tenant, run_id, run, inputs))
+
+    def nudge(self, tenant: str, run_id: str) -> None:
+        """Something happened to the run: a decision, a cancellation, a timer."""
+        owner = self._owners.get(run_id)
+        if owner is not None:
+            owner.nudge()
+        elif run_id not in self._queue:
+            self._enqueue(Waiting(tenant, run_id))
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing more; give calls in flight `seconds`, then record them as unknown."""
+        self._draining = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for owner in self._owners.values():
+            owner.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._all_left()
+        for owner in self._owners.values():
+            owner.abort()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await self._all_left()
+        for task in self._tasks.values():
+            task.cancel()
+
+    def hurry(self) -> None:
+        """Give up the calls in flight now: a second signal asks for a quick end."""
+        for owner in self._owners.values():
+            owner.abort()
+
+    async def _all_left(self) -> None:
+        while self._tasks:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def _enqueue(self, waiting: Waiting) -> None:
+        if self._draining:
+            return  # it stays in the store and is resumed on the next start
+        self._queue.put(waiting)
+        self._fill()
+
+    def _fill(self) -> None:
+        while len(self._queue) and len(self._tasks) < self._max_active:
+            waiting = self._queue.take()
+            owner = Owner(self._parts, waiting.tenant, waiting.run_id)
+            self._owners[waiting.run_id] = owner
+            self._tasks[waiting.run_id] = asyncio.create_task(
+                self._own(owner, waiting), name=f"run {waiting.run_id}"
+            )
+
+    async def _own(self, owner: Owner, waiting: Waiting) -> None:
+        try:
+            await owner.execute(waiting.run, waiting.inputs)
+        except UnknownEvent as error:
+            # A newer release wrote this log; it is left for one that can read it.
+            _log.error("run left alone", run_id=waiting.run_id, error=str(error))
+        except Unavailable as error:
+            _log.error("run left for the next start", run_id=waiting.run_id, error=error.message)
+        except Exception:
+            _log.exception("run failed", run_id=waiting.run_id)
+            await self._fail(waiting)
+        finally:
+            self._leave(owner, waiting)
+
+    def _leave(self, owner: Owner, waiting: Waiting) -> None:
+        del self._owners[waiting.run_id]
+        del self._tasks[waiting.run_id]
+        if owner.stale and not owner.run.ended:
+            # Somebody nudged it in its last moment.
+            self._enqueue(Waiting(waiting.tenant, waiting.run_id))
+        if not self._draining:
+            self._fill()
+        self._idle.set()
+
+    async def _fail(self, waiting: Waiting) -> None:
+        """A fault of the service ends the run, visibly, rather than leaving it as it is."""
+        try:
+            run = await self._parts.journal.fold(waiting.run_id)
+            if run.ended:
+                return
+            draft = Draft(run, self._parts.world.now())
+            if run.epoch == 0:
+                return
+            message = "The engine could not go on; the server's log says why."
+            draft.add(*commands.fail(Reason.ENGINE_FAILED, message))
+            await self._parts.journal.append(
+                Append(
+                    tenant=waiting.tenant,
+                    run_id=waiting.run_id,
+                    after=run.sequence,
+                    epoch=run.epoch,
+                    records=draft.records,
+                    run=draft.run,
+                )
+            )
+        except (RunChanged, Unavailable):
+            _log.error("run could not be failed", run_id=waiting.run_id)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                for head in await self._parts.journal.due(self._parts.world.now() + int(SWEEP * 1_000)):
+                    if head.run_id not in self._owners and head.run_id not in self._queue:
+                        self.nudge(head.tenant, head.run_id)
+            except Exception:
+                _log.exception("sweep failed")
+            await asyncio.sleep(SWEEP)

@@ -1,0 +1,111 @@
+"""What an attempt's answer means for its call: done, failed, to be tried again, or in doubt."""
+
+from __future__ import annotations
+
+from ..domain.draft import Draft
+from ..domain.effects import AskApproval
+from ..domain.errors import Reason
+from ..domain.event import ApprovalKind, CallDelayed, CallFinished, CallLost, Outcome
+from ..domain.policy import MAX_ATTEMPTS, backoff, is_harmless
+from ..domain.run import CallProgress, CallState
+from ..domain.tool import Repeat
+from ..ports import Answer, Done, Failed, Unknown
+from ..world import World
+from . import documents
+from .turns import Turns
+
+_GONE = frozenset({404, 410})
+_CONFLICT = 409
+
+
+def record(draft: Draft, turns: Turns, world: World, call_id: str, answer: Answer) -> None:
+    """Add what the answer means. Nothing, where the call is no longer waiting for it."""
+    progress = draft.run.calls[call_id]
+    if progress.state is not CallState.SENT:
+        return
+    match answer:
+        case Done():
+            _done(draft, progress, answer.output)
+        case Unknown():
+            _lost(draft, world, progress, answer)
+        case Failed():
+            _failed(draft, turns, world, progress, answer)
+
+
+def _done(draft: Draft, progress: CallProgress, output: bytes) -> None:
+    draft.add(
+        CallFinished(
+            call_id=progress.call.id,
+            step_id=progress.call.step_id,
+            outcome=Outcome.DONE,
+            output=documents.keep(draft, output),
+        )
+    )
+
+
+def _lost(draft: Draft, world: World, progress: CallProgress, answer: Unknown) -> None:
+    wait = backoff(progress.attempts, jitter=world.jitter(), retry_after=answer.retry_after)
+    draft.add(
+        CallLost(
+            call_id=progress.call.id,
+            step_id=progress.call.step_id,
+            until=draft.now + wait,
+            message=answer.message,
+        )
+    )
+
+
+def _failed(draft: Draft, turns: Turns, world: World, progress: CallProgress, answer: Failed) -> None:
+    if progress.doubt and progress.call.method == "DELETE" and answer.status in _GONE:
+        _done(draft, progress, b"null")  # an earlier attempt deleted it
+    elif _may_try_again(progress, answer):
+        _delay(draft, world, progress, answer)
+    elif progress.doubt and not _speaks_for_all(progress, answer):
+        _doubt(draft, turns, progress, answer)
+    else:
+        draft.add(
+            CallFinished(
+                call_id=progress.call.id,
+                step_id=progress.call.step_id,
+                outcome=Outcome.FAILED,
+                reason=answer.reason,
+                message=answer.message,
+            )
+        )
+
+
+def _may_try_again(progress: CallProgress, answer: Failed) -> bool:
+    if progress.attempts >= MAX_ATTEMPTS:
+        return False
+    in_progress = answer.status == _CONFLICT and progress.doubt and progress.call.repeat is Repeat.KEYED
+    return answer.transient or in_progress
+
+
+def _speaks_for_all(progress: CallProgress, answer: Failed) -> bool:
+    """Whether this refusal also settles the earlier attempt whose answer was lost."""
+    if is_harmless(progress):
+        return True
+    # A service that honours keys answers a repeated key for the first attempt.
+    return progress.call.repeat is Repeat.KEYED and answer.status > 0 and not answer.transient
+
+
+def _delay(draft: Draft, world: World, progress: CallProgress, answer: Failed) -> None:
+    wait = backoff(progress.attempts, jitter=world.jitter(), retry_after=answer.retry_after)
+    title = progress.call.title or progress.call.tool.name
+    limited = answer.reason is Reason.SERVICE_RATE_LIMITED
+    why = "the service's rate limit was reached" if limited else answer.message.rstrip(".")
+    draft.add(
+        CallDelayed(
+            call_id=progress.call.id,
+            step_id=progress.call.step_id,
+            until=draft.now + wait,
+            text=f"{title} waits {wait / 1_000:.1f} s: {why}.",
+        )
+    )
+
+
+def _doubt(draft: Draft, turns: Turns, progress: CallProgress, answer: Failed) -> None:
+    call = progress.call
+    message = f"an attempt was lost, and the next one failed: {answer.message}"
+    draft.add(CallLost(call_id=call.id, step_id=call.step_id, until=draft.now, message=message))
+    turns.ask(draft, AskApproval(ApprovalKind.IN_DOUBT, call.step_id, (call.id,)))

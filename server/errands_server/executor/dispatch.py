@@ -1,0 +1,102 @@
+"""Sends calls: the last checks before a call is stored as started, and the sending itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from ..domain.draft import Draft
+from ..domain.effects import AskApproval
+from ..domain.errors import Reason
+from ..domain.event import ApprovalKind, AuthRequested, Call, CallFinished, CallStarted, Outcome
+from ..domain.policy import AUTHORIZATION_TTL, is_harmless
+from ..domain.run import CallProgress
+from ..ports import Answer, Request, Toolbox, Unknown
+from ..tools.catalogue import Catalogue
+from ..world import World
+from .turns import Turns
+
+CALL_TIMEOUT = 60.0  # seconds; the toolbox has a shorter one of its own
+
+
+async def open_gate(_: Call) -> None:
+    """A gate that holds nothing back."""
+
+
+class Dispatch(Struct, frozen=True, kw_only=True):
+    """Sends the calls of one run. `gate` is passed between storing a call and sending it."""
+
+    turns: Turns
+    catalogue: Catalogue
+    toolbox: Toolbox
+    world: World
+    gate: Callable[[Call], Awaitable[None]] = open_gate
+
+    async def start(self, draft: Draft, call_id: str) -> Call | None:
+        """Record that the call starts, and give it; or record why it does not."""
+        progress = draft.run.calls[call_id]
+        refusal = await self._refusal(draft, progress)
+        if isinstance(refusal, CallFinished) and progress.doubt and not is_harmless(progress):
+            # It will not be sent again, but an earlier attempt may have had its effect.
+            doubt = AskApproval(ApprovalKind.IN_DOUBT, progress.call.step_id, (call_id,))
+            self.turns.ask(draft, doubt)
+            return None
+        if refusal is not None:
+            draft.add(refusal)
+            return None
+        call = progress.call
+        draft.add(CallStarted(call=call, epoch=draft.run.epoch, attempt=progress.attempts + 1))
+        return call
+
+    async def send(self, call: Call, user_id: str) -> Answer:
+        """Send it, once. Never raises for what the service does."""
+        request = Request(
+            ref=call.tool,
+            arguments=call.arguments,
+            idempotency_key=call.key,
+            user_id=user_id,
+            tenant=self.turns.tenant,
+        )
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                return await self.toolbox.call(request)
+        except TimeoutError:
+            return Unknown(message=f"no answer within {CALL_TIMEOUT:.0f} s")
+
+    async def _refusal(self, draft: Draft, progress: CallProgress) -> CallFinished | AuthRequested | None:
+        call = progress.call
+        current = (await self.catalogue.active(self.turns.tenant)).get(call.tool.integration_id)
+        if current is None:
+            message = f"{call.integration_name} was deactivated or deleted."
+            return _failed(call, Reason.INTEGRATION_INACTIVE, message)
+        _, tool = await self.catalogue.tool(self.turns.tenant, call.tool)
+        if self.turns.hash(draft, call.id, call.tool, tool, call.arguments) != call.hash:
+            message = "The call is not what it was when it was proposed; nothing was sent."
+            return _failed(call, Reason.ARGUMENTS_CHANGED, message)
+        # A credential belongs to the origin it was given for.
+        usable = current.credential is not None and current.origin == call.origin
+        if tool.secured and not usable:
+            return self._authorization(draft, call)
+        return None
+
+    def _authorization(self, draft: Draft, call: Call) -> AuthRequested:
+        return AuthRequested(
+            authorization_id=self.world.new_id(),
+            integration_id=call.tool.integration_id,
+            integration_name=call.integration_name,
+            user_id=draft.run.user_id,
+            call_ids=(call.id,),
+            expires_at=draft.now + AUTHORIZATION_TTL,
+        )
+
+
+def _failed(call: Call, reason: Reason, message: str) -> CallFinished:
+    return CallFinished(
+        call_id=call.id,
+        step_id=call.step_id,
+        outcome=Outcome.FAILED,
+        reason=reason,
+        message=message,
+    )

@@ -1,0 +1,368 @@
+"""One run, executed by one task: fold, ask what is next, store it, do it, and again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from msgspec import Struct
+
+from ..domain import commands
+from ..domain.draft import Draft
+from ..domain.effects import (
+    AskApproval,
+    Conclude,
+    Effect,
+    GiveUp,
+    MakePlan,
+    SendCall,
+    SkipStep,
+    Think,
+    next_effects,
+    wake_at,
+)
+from ..domain.errors import CommitUnknown, Reason, RunChanged, Unavailable
+from ..domain.event import AnyEvent, Call, CallAbandoned, Claimed
+from ..domain.run import CallState, Run
+from ..domain.tool import Effect as ToolEffect
+from ..ports import Planner, Toolbox, Unknown
+from ..store.journal import Journal
+from ..store.reading import Inputs
+from ..store.works import Append
+from ..tools.catalogue import Catalogue
+from ..world import World
+from . import answers, documents, planning, results
+from .dispatch import Dispatch, open_gate
+from .turns import Turns
+
+DISPATCH_WINDOW: Final = 2.0  # seconds from asking for the commit to sending the call
+MAX_CALLS: Final = 16  # of one run at the same time
+LINGER: Final = 60.0  # seconds a run waits for a timer in memory before it is left to the store
+STORE_RETRY: Final = 0.5  # seconds between tries while the store cannot be written
+
+_log = structlog.get_logger("errands.executor")
+
+Outcome = Callable[[Draft], None]
+"""Adds what came of an effect to a draft. Adds nothing where the run has moved past it."""
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """What every owner works with."""
+
+    journal: Journal
+    catalogue: Catalogue
+    planner: Planner
+    toolbox: Toolbox
+    world: World
+    gate: Callable[[Call], Awaitable[None]] = open_gate
+
+
+class Superseded(Exception):
+    """Another process has claimed the run."""
+
+
+class Owner:
+    """Executes one run until it ends, waits for people, or is told to stop."""
+
+    def __init__(self, parts: Parts, tenant: str, run_id: str) -> None:
+        self._parts = parts
+        self._tenant = tenant
+        self._run_id = run_id
+        self._turns = Turns(tenant=tenant, run_id=run_id, catalogue=parts.catalogue, world=parts.world)
+        self._dispatch = Dispatch(
+            turns=self._turns,
+            catalogue=parts.catalogue,
+            toolbox=parts.toolbox,
+            world=parts.world,
+            gate=parts.gate,
+        )
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._outcomes: list[Outcome] = []
+        self._changed = asyncio.Event()
+        self.stale = False
+        self._stopping = False
+        self._epoch = 0
+        self._looked_at = 0
+        self.run = Run()
+        self._inputs: Inputs | None = None
+
+    def nudge(self) -> None:
+        """Something was appended to the run's log by somebody else."""
+        self.stale = True
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Start no more calls, and return when those in flight are recorded."""
+        self._stopping = True
+        self._changed.set()
+
+    def abort(self) -> None:
+        """Give up the calls in flight: their outcomes are unknown."""
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def execute(self, run: Run | None = None, inputs: Inputs | None = None) -> None:
+        """Execute until the run ends, waits without a task, or `stop` was called."""
+        try:
+            self.run = await self._parts.journal.fold(self._run_id) if run is None else run
+            self._inputs = inputs
+            while not self.run.ended:
+                await self._advance()
+                if self.run.ended or self._may_leave():
+                    return
+                await self._wait()
+        except Superseded:
+            _log.info("run taken over by another process", run_id=self._run_id)
+        finally:
+            await self._end_tasks()
+
+    async def _end_tasks(self) -> None:
+        self.abort()
+        for task in list(self._tasks.values()):
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def _may_leave(self) -> bool:
+        if self._tasks or self._outcomes or self.stale:
+            return False
+        return self._stopping or self._seconds_to_wake() > LINGER
+
+    def _seconds_to_wake(self) -> float:
+        due = wake_at(self.run)
+        # What was due when the run was last looked at waits for something else by now.
+        if due is None or due <= self._looked_at:
+            return float("inf")
+        return max(0.0, (due - self._parts.world.now()) / 1_000)
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(self._seconds_to_wake(), LINGER)):
+                await self._changed.wait()
+        self._changed.clear()
+
+    async def _advance(self) -> None:
+        """Store everything that can be decided now, then do what that allows."""
+        while True:
+            if self.stale:
+                await self._catch_up()
+            if self.run.ended:
+                return
+            draft = Draft(self.run, self._parts.world.now())
+            self._looked_at = draft.now
+            applied = len(self._outcomes)
+            try:
+                calls = await self._decide(draft)
+                asked = self._parts.world.monotonic()
+                if not draft.records:
+                    return
+                await self._commit(draft)
+            except (RunChanged, CommitUnknown):
+                self.stale = True
+                continue
+            except Unavailable:
+                if self._stopping:
+                    raise
+                await asyncio.sleep(STORE_RETRY)
+                self.stale = True
+                continue
+            del self._outcomes[:applied]
+            self.run = draft.run
+            self._send(calls, asked)
+            return
+
+    async def _catch_up(self) -> None:
+        self.stale = False
+        self.run = await self._parts.journal.fold(self._run_id, self.run)
+        if self._epoch and self.run.epoch != self._epoch:
+            raise Superseded
+        if self.run.cancel is not None:
+            self._abort_reads()
+
+    def _abort_reads(self) -> None:
+        for call_id, task in self._tasks.items():
+            progress = self.run.calls.get(call_id)
+            if progress is not None and progress.call.effect is ToolEffect.READ:
+                task.cancel()
+
+    async def _commit(self, draft: Draft) -> None:
+        await self._parts.journal.append(
+            Append(
+                tenant=self._tenant,
+                run_id=self._run_id,
+                after=draft.base.sequence,
+                epoch=draft.base.epoch,
+                records=draft.records,
+                run=draft.run,
+                artifacts=draft.artifacts,
+            )
+        )
+        self._epoch = draft.run.epoch
+
+    async def _decide(self, draft: Draft) -> list[Call]:
+        """Fill the draft with all that can be decided; the calls to send once it is stored."""
+        if self._epoch == 0:
+            draft.add(Claimed(epoch=draft.run.epoch + 1))
+        for outcome in self._outcomes:
+            outcome(draft)
+        self._abandon_unsent(draft)
+        self._expire(draft)
+        calls: list[Call] = []
+        while effects := [e for e in next_effects(draft.run, draft.now) if self._is_new(e, calls)]:
+            for effect in effects:
+                await self._perform(effect, draft, calls)
+        draft.announce()
+        return calls
+
+    def _abandon_unsent(self, draft: Draft) -> None:
+        """A call stored by a commit whose answer was lost was never sent."""
+        for call_id, progress in draft.run.calls.items():
+            if progress.state is CallState.SENT and call_id not in self._tasks:
+                draft.add(CallAbandoned(call_id=call_id, reason="the store did not answer in time"))
+
+    def _expire(self, draft: Draft) -> None:
+        draft.add(*commands.expire(draft.run, draft.now))
+        cancel = draft.run.cancel
+        if cancel is not None and cancel.until <= draft.now:
+            self.abort()
+
+    def _is_new(self, effect: Effect, calls: list[Call]) -> bool:
+        match effect:
+            case MakePlan() | Conclude():
+                return type(effect).__name__ not in self._tasks
+            case SendCall():
+                return not self._stopping and len(self._tasks) + len(calls) < MAX_CALLS
+            case _:
+                return True
+
+    async def _perform(self, effect: Effect, draft: Draft, calls: list[Call]) -> None:
+        match effect:
+            case Think(step_id=step_id):
+                await self._turns.think(draft, step_id, await self._read_outputs(draft, step_id))
+            case SkipStep():
+                self._turns.skip(draft, effect)
+            case GiveUp():
+                self._turns.give_up(draft, effect)
+            case AskApproval():
+                self._turns.ask(draft, effect)
+            case SendCall(call_id=call_id):
+                if self._is_new(effect, calls) and (call := await self._dispatch.start(draft, call_id)):
+                    calls.append(call)
+            case MakePlan():
+                self._spawn("MakePlan", partial(self._make_plan, draft.run))
+            case Conclude():
+                await self._conclude(draft)
+
+    async def _read_outputs(self, draft: Draft, step_id: str) -> dict[str, Any]:
+        step = draft.run.steps[step_id].step
+        needed = {slot.step for call in step.calls for slot in call.slots}
+        return await documents.outputs(self._parts.journal, self._run_id, draft.run, needed, draft)
+
+    def _spawn(self, name: str, work: Callable[[], Awaitable[Outcome]]) -> None:
+        async def perform() -> None:
+            try:
+                self._outcomes.append(await work())
+            except Exception:
+                _log.exception("effect failed", run_id=self._run_id, effect=name)
+                self._outcomes.append(_engine_failed)
+            finally:
+                # Cut off before it came to anything, it leaves no outcome and is decided anew.
+                self._tasks.pop(name, None)
+                self._changed.set()
+
+        self._tasks[name] = asyncio.create_task(perform(), name=f"{self._run_id} {name}")
+
+    def _send(self, calls: list[Call], asked: float) -> None:
+        for call in calls:
+            self._spawn(call.id, partial(self._send_one, call, self.run.user_id, asked))
+
+    async def _send_one(self, call: Call, user_id: str, asked: float) -> Outcome:
+        await self._parts.gate(call)
+        # Whoever paused us may have handed the run to somebody else in the meantime.
+        if self._parts.world.monotonic() - asked > DISPATCH_WINDOW:
+            return _abandoned(call.id)
+        try:
+            answer = await self._dispatch.send(call, user_id)
+        except asyncio.CancelledError:
+            answer = Unknown(message="it was cut off when the run was stopped")
+        return lambda draft: answers.record(draft, self._turns, self._parts.world, call.id, answer)
+
+    async def _make_plan(self, run: Run) -> Outcome:
+        inputs = await self._load_inputs()
+        candidates = await self._parts.catalogue.candidates(self._tenant, inputs.integrations)
+        events = await planning.make_plan(
+            self._parts.planner,
+            self._parts.journal,
+            self._parts.world,
+            run=run,
+            inputs=inputs,
+            candidates=candidates,
+        )
+        return lambda draft: _planned(draft, events)
+
+    async def _load_inputs(self) -> Inputs:
+        if self._inputs is None:
+            self._inputs = await self._parts.journal.inputs(self._run_id)
+        return self._inputs
+
+    async def _conclude(self, draft: Draft) -> None:
+        if not commands.needs_result(draft.run):
+            draft.add(*commands.conclude(draft.run, None))
+            return
+        inputs = await self._load_inputs()
+        outputs = await documents.outputs(
+            self._parts.journal, self._run_id, draft.run, set(draft.run.steps), draft
+        )
+        found = results.findings(draft.run, outputs)
+        if not inputs.output_schema:
+            _finish(draft, results.standard(found, draft.run))
+            return
+        self._spawn("Conclude", partial(self._make_result, inputs, found))
+
+    async def _make_result(self, inputs: Inputs, found: list[Any]) -> Outcome:
+        try:
+            result = await results.fitting(self._parts.planner, inputs.intent, inputs.output_schema, found)
+        except results.Mismatch as mismatch:
+            text = str(mismatch)
+            return lambda draft: _concluded(draft, None, text)
+        return lambda draft: _concluded(draft, result, "")
+
+
+def _planned(draft: Draft, events: list[AnyEvent]) -> None:
+    if MakePlan() in next_effects(draft.run, draft.now):
+        draft.add(*events)
+
+
+def _concluded(draft: Draft, result: dict[str, Any] | None, mismatch: str) -> None:
+    if Conclude() not in next_effects(draft.run, draft.now):
+        return
+    if result is None:
+        draft.add(*commands.conclude(draft.run, None, mismatch))
+    else:
+        _finish(draft, result)
+
+
+def _finish(draft: Draft, result: dict[str, Any]) -> None:
+    try:
+        document = documents.keep(draft, results.encode(result))
+    except results.Mismatch as too_large:
+        draft.add(*commands.conclude(draft.run, None, str(too_large)))
+    else:
+        draft.add(*commands.conclude(draft.run, document))
+
+
+def _abandoned(call_id: str) -> Outcome:
+    def add(draft: Draft) -> None:
+        if draft.run.calls[call_id].state is CallState.SENT:
+            draft.add(CallAbandoned(call_id=call_id, reason="the dispatch window had passed"))
+
+    return add
+
+
+def _engine_failed(draft: Draft) -> None:
+    if not draft.run.ended:
+        message = "The engine could not go on; the server's log says why."
+        draft.add(*commands.fail(Reason.ENGINE_FAILED, message))

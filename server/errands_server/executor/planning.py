@@ -1,0 +1,73 @@
+"""Makes the plan of a run, or reuses that of the run it repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from ..domain import context
+from ..domain.approval import plan_hash
+from ..domain.errors import PlanInvalid, Reason
+from ..domain.event import AnyEvent, Noted, PlanMade, PlanRefused
+from ..domain.plan import Plan, check
+from ..domain.repeating import DoesNotFit, rebind
+from ..domain.run import Run
+from ..ports import Brief, Candidate, Planner
+from ..store.journal import Journal
+from ..store.reading import Inputs
+from ..world import World
+
+_log = structlog.get_logger("errands.executor")
+
+
+async def make_plan(
+    planner: Planner,
+    journal: Journal,
+    world: World,
+    *,
+    run: Run,
+    inputs: Inputs,
+    candidates: Sequence[Candidate],
+) -> list[AnyEvent]:
+    """The events that give the run its plan, or say why there is none. Never raises for the planner."""
+    if not run.repeat_of:
+        return [await _plan(planner, world, run.plan_id, inputs, candidates)]
+    repeated = await journal.fold(run.repeat_of)
+    if repeated.plan is None or repeated.plan_id != run.plan_id:
+        return [await _plan(planner, world, run.plan_id, inputs, candidates)]
+    try:
+        available = {candidate.ref for candidate in candidates}
+        plan = rebind(repeated.plan, context.values(inputs.context), available)
+    except DoesNotFit as reason:
+        note = Noted(text=f"The plan of run {run.repeat_of} was not reused: {reason}.")
+        return [note, await _plan(planner, world, world.new_id(), inputs, candidates)]
+    return [_made(plan, run.plan_id)]
+
+
+async def _plan(
+    planner: Planner, world: World, plan_id: str, inputs: Inputs, candidates: Sequence[Candidate]
+) -> AnyEvent:
+    brief = Brief(
+        intent=inputs.intent,
+        context=inputs.context,
+        candidates=candidates,
+        now=datetime.fromtimestamp(world.now() / 1_000, UTC),
+    )
+    try:
+        plan = await planner.plan(brief)
+        if not isinstance(plan, Plan):
+            return PlanRefused(plan_id=plan_id, reason=plan.reason, message=plan.message)
+        check(plan)
+    except PlanInvalid as error:
+        return PlanRefused(plan_id=plan_id, reason=Reason.PLAN_INVALID, message=str(error))
+    except Exception:
+        _log.exception("planner failed")
+        message = "The planner failed; the server's log says how."
+        return PlanRefused(plan_id=plan_id, reason=Reason.PLANNER_FAILED, message=message)
+    return _made(plan, plan_id)
+
+
+def _made(plan: Plan, plan_id: str) -> PlanMade:
+    return PlanMade(plan=plan, plan_id=plan_id, hash=plan_hash(plan))

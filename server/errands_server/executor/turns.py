@@ -1,0 +1,135 @@
+"""What a run can decide without the world: steps, their turns, and what to ask people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ..domain import approval, procedure
+from ..domain.draft import Draft
+from ..domain.effects import AskApproval, GiveUp, SkipStep
+from ..domain.errors import Reason
+from ..domain.event import (
+    ApprovalKind,
+    ApprovalRequested,
+    Call,
+    CallFinished,
+    CallsProposed,
+    Outcome,
+    StepFinished,
+    StepStarted,
+)
+from ..domain.plan import PlannedCall
+from ..domain.policy import APPROVAL_TTL
+from ..domain.tool import Tool
+from ..tools.catalogue import Catalogue
+from ..world import World
+
+
+class Turns(Struct, frozen=True, kw_only=True):
+    """Takes turns for the runs of one tenant."""
+
+    tenant: str
+    run_id: str
+    catalogue: Catalogue
+    world: World
+
+    async def think(self, draft: Draft, step_id: str, outputs: Mapping[str, Any]) -> None:
+        """Start the step, or take its next turn. `outputs` holds what its slots read."""
+        step = draft.run.steps[step_id]
+        if not step.started:
+            draft.add(StepStarted(step_id=step_id, text=step.step.description))
+        turn = procedure.turn(draft.run, step_id, outputs)
+        if isinstance(turn, procedure.Proposal):
+            calls = [await self._call(draft, step_id, call, bound) for call, bound in turn.calls]
+            draft.add(CallsProposed(step_id=step_id, calls=tuple(calls)))
+        else:
+            draft.add(StepFinished(step_id=step_id, outcome=turn.outcome, text=turn.text, reason=turn.reason))
+
+    async def _call(
+        self, draft: Draft, step_id: str, planned: PlannedCall, arguments: dict[str, Any]
+    ) -> Call:
+        loaded, tool = await self.catalogue.tool(self.tenant, planned.tool)
+        current = (await self.catalogue.active(self.tenant)).get(planned.tool.integration_id)
+        call_id = self.world.new_id()
+        return Call(
+            id=call_id,
+            step_id=step_id,
+            tool=planned.tool,
+            integration_name=loaded.name,
+            title=tool.title,
+            effect=tool.effect,
+            repeat=tool.repeat,
+            method=tool.method,
+            origin=tool.origin,
+            path=tool.path,
+            arguments=arguments,
+            key=call_id,
+            hash=self.hash(draft, call_id, planned.tool, tool, arguments),
+            shared=current is not None and current.credential is not None,
+            planned=approval.covers(draft.run.steps[step_id].step, planned.tool, arguments),
+        )
+
+    def hash(self, draft: Draft, call_id: str, ref: Any, tool: Tool, arguments: Mapping[str, Any]) -> str:
+        return approval.call_hash(
+            run_id=self.run_id,
+            call_id=call_id,
+            tool=ref,
+            origin=tool.origin,
+            arguments=arguments,
+            user_id=draft.run.user_id,
+        )
+
+    def skip(self, draft: Draft, effect: SkipStep) -> None:
+        text = "Skipped: a step it depends on was not done."
+        draft.add(
+            StepFinished(
+                step_id=effect.step_id,
+                outcome=Outcome.SKIPPED,
+                text=text,
+                reason=Reason.DEPENDENCY_FAILED,
+            )
+        )
+
+    def give_up(self, draft: Draft, effect: GiveUp) -> None:
+        progress = draft.run.calls[effect.call_id]
+        draft.add(
+            CallFinished(
+                call_id=effect.call_id,
+                step_id=progress.call.step_id,
+                outcome=Outcome.FAILED,
+                reason=Reason.SERVICE_UNAVAILABLE,
+                message=progress.message,
+            )
+        )
+
+    def ask(self, draft: Draft, effect: AskApproval) -> None:
+        """Ask a person, with everything the decision covers."""
+        calls = tuple(draft.run.calls[call_id].call for call_id in effect.call_ids)
+        covered = draft.run.plan_hash if effect.kind is ApprovalKind.PLAN else approval.calls_hash(calls)
+        draft.add(
+            ApprovalRequested(
+                approval_id=self.world.new_id(),
+                kind=effect.kind,
+                step_id=effect.step_id,
+                text=_question(draft, effect),
+                calls=calls,
+                hash=covered,
+                expires_at=draft.now + APPROVAL_TTL,
+            )
+        )
+
+
+def _question(draft: Draft, effect: AskApproval) -> str:
+    if effect.kind is ApprovalKind.PLAN:
+        assert draft.run.plan is not None  # noqa: S101 (there is no such effect without a plan)
+        return f"Carry out this plan? {draft.run.plan.description}"
+    progress = draft.run.calls[effect.call_ids[0]]
+    title = progress.call.title or progress.call.tool.name
+    where = progress.call.integration_name
+    if effect.kind is ApprovalKind.IN_DOUBT:
+        return f"{title} ({where}) was sent and its outcome is not known: {progress.message}."
+    more = f" and {len(effect.call_ids) - 1} more calls" if len(effect.call_ids) > 1 else ""
+    return f"{title} ({where}){more}?"

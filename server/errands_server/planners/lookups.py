@@ -1,0 +1,148 @@
+"""Look-ups: calls put before another one to find what it needs and nothing said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from msgspec import Struct
+
+from ..domain.tool import ToolRef
+from .arguments import Argument, Binding, Hearing
+from .clauses import Clause
+from .drafts import Draft, slot, suppliers, synonyms
+from .evidence import FAIR, QUERIES
+from .hints import Hints
+from .mentions import Mention
+from .ranking import Catalogue
+from .schemas import Leaf, Type
+from .sheets import Sheet
+from .words import lexicon, words
+
+_TRIED: Final = 5  # tools per argument
+_DEPTH: Final = 2  # look-ups may need look-ups, this deep
+# Of `all orders` no look-up's first answer is meant.
+_WHOLE: Final = lexicon("all every each any")
+
+
+class Desk(Struct, frozen=True):
+    """What lies before the planner while it works on one clause."""
+
+    catalogue: Catalogue
+    hints: Hints
+    clause: Clause
+    number: int
+    hearing: Hearing
+    earlier: tuple[Hearing, ...]
+
+
+class Attempt(Struct, frozen=True):
+    """What came of drafting one tool: every draft so far with its own last, and what is wrong with it."""
+
+    drafts: tuple[Draft, ...]
+    missing: tuple[Leaf, ...]
+    unplaced: tuple[Mention, ...]
+    score: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether the call can be made and says all that was said."""
+        return not self.missing and not self.unplaced
+
+
+def look_up(
+    desk: Desk, binding: Binding, drafts: tuple[Draft, ...], depth: int = _DEPTH
+) -> tuple[Draft, ...]:
+    """Put look-ups before the call for arguments nothing said, the best founded first."""
+    if depth == 0 or any(word.plain in _WHOLE for word in words(desk.clause.text)):
+        return drafts
+    while wanted := _wanted(desk, binding):
+        found = max(_finds(desk, binding, drafts, depth), key=lambda find: find.score, default=None)
+        if found is None:
+            break
+        fresh = found.drafts[len(drafts) :]
+        drafts = found.drafts
+        binding.used |= {m for draft in fresh for argument in draft.arguments for m in argument.mentions}
+        if not fill(binding, wanted, drafts):
+            break
+    return drafts
+
+
+def fill(binding: Binding, leaves: Iterable[Leaf], drafts: tuple[Draft, ...]) -> bool:
+    """Bind parameters to the answers of earlier drafts; whether any was."""
+    filled = False
+    for leaf in leaves:
+        source = slot(leaf, binding.sheet, drafts)
+        if source is not None:
+            where = ".".join(map(str, source.path))
+            binding.add(Argument(leaf=leaf, source=f"step {source.draft + 1}: {where}", slot=source))
+            filled = True
+    return filled
+
+
+def close(desk: Desk, binding: Binding, drafts: tuple[Draft, ...]) -> Attempt:
+    """The attempt a binding has come to. A row of values, or of looked-up ones, makes several calls."""
+    fans = {drafts[a.slot.draft].fan for a in binding.arguments.values() if a.slot} - {1}
+    if not fans:
+        binding.repeat(desk.hearing)
+        fans = {len(a.values) for a in binding.arguments.values()} - {0, 1}
+    order = {leaf.path: place for place, leaf in enumerate(binding.sheet.takes)}
+    arguments = tuple(sorted(binding.arguments.values(), key=lambda a: order[a.leaf.path]))
+    draft = Draft(sheet=binding.sheet, arguments=arguments, clause=desk.number, fan=min(fans, default=1))
+    return Attempt(
+        drafts=(*drafts, draft),
+        missing=tuple(binding.missing()),
+        unplaced=tuple(said.mention for said in binding.unplaced(desk.hearing)),
+        score=sum(argument.score for argument in arguments if argument.mentions),
+    )
+
+
+def _wanted(desk: Desk, binding: Binding) -> list[Leaf]:
+    """What a look-up may find: missing arguments, and an identifier for a value with no place of its own."""
+    missing = binding.missing()
+    if not binding.unplaced(desk.hearing):
+        return missing
+    return missing + [leaf for leaf in binding.open() if leaf.identifies and leaf not in missing]
+
+
+def _finds(desk: Desk, binding: Binding, drafts: tuple[Draft, ...], depth: int) -> Iterator[Attempt]:
+    """The look-ups that could be made; those for optional arguments only if they place a value."""
+    unplaced = {said.mention for said in binding.unplaced(desk.hearing)}
+    needed = _givers(desk.catalogue, binding.missing(), binding.sheet)
+    wanted = _wanted(desk, binding)
+    for ref, sheet in _givers(desk.catalogue, wanted, binding.sheet).items():
+        found = _find(desk, sheet, binding, drafts, depth)
+        placed = {m for argument in found.drafts[-1].arguments for m in argument.mentions}
+        if (ref in needed or placed & unplaced) and not found.missing and _serves(found, wanted, binding):
+            yield found
+
+
+def _serves(found: Attempt, wanted: Iterable[Leaf], binding: Binding) -> bool:
+    own = found.drafts[-1:]
+    return own[0].founded and any(slot(leaf, binding.sheet, own) is not None for leaf in wanted)
+
+
+def _givers(catalogue: Catalogue, leaves: Iterable[Leaf], taker: Sheet) -> dict[ToolRef, Sheet]:
+    """The plainest few tools for each parameter whose answers can give it."""
+    found: dict[ToolRef, Sheet] = {}
+    for leaf in leaves:
+        wanted = taker.subject(leaf) if leaf.identifies else leaf.words
+        near = catalogue.readers([*wanted, *synonyms(wanted)])
+        fit = (s for s in near if s is not taker and next(suppliers(leaf, taker, s), None) is not None)
+        found |= {sheet.candidate.ref: sheet for sheet in islice(fit, _TRIED)}
+    return found
+
+
+def _find(desk: Desk, sheet: Sheet, taker: Binding, drafts: tuple[Draft, ...], depth: int) -> Attempt:
+    """Draft one look-up from what the call it serves leaves unsaid."""
+    binding = Binding(sheet, taker.used)
+    binding.hear(desk.hearing)
+    binding.read(desk.hints)
+    if not any(argument.mentions for argument in binding.arguments.values()):
+        queries = [leaf for leaf in binding.open() if leaf.type is Type.TEXT and leaf.words & QUERIES]
+        binding.hear(desk.hearing, least=FAIR, only=queries[:1])
+    binding.hear(desk.hearing, least=FAIR, only=binding.missing())
+    drafts = look_up(desk, binding, drafts, depth - 1)
+    binding.settle()
+    return close(desk, binding, drafts)

@@ -1,0 +1,118 @@
+"""Approvals: shown, and decided by key or by link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from ..domain import commands
+from ..domain.draft import Draft
+from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Violation
+from ..domain.event import AnyEvent, ApprovalKind, Decision
+from ..executor import documents
+from ..store.approvals import ApprovalRow
+from ..store.sealing import Sealer
+from ..store.store import Store
+from ..world import World
+from . import links
+from .changes import change_together
+from .principal import Principal, Scope
+
+BY_LINK: Final = "link"
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A person's decision. `output` is JSON text, only with DONE."""
+
+    approval_id: str
+    decision: Decision
+    reason: str = ""
+    output: bytes = b""
+
+
+class Approvals:
+    """The approvals of all tenants, as the caller may see and decide them."""
+
+    def __init__(self, store: Store, sealer: Sealer, world: World) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._world = world
+
+    async def page(
+        self, principal: Principal, *, status: str, run_id: str, before: str, limit: int
+    ) -> Sequence[ApprovalRow]:
+        """Newest first."""
+        principal.require(Scope.APPROVALS, Scope.RUNS_READ)
+        async with self._store.begin(principal.tenant) as transaction:
+            return await transaction.approvals.list(status=status, run_id=run_id, before=before, limit=limit)
+
+    async def decide(self, principal: Principal, answers: Sequence[Answer]) -> list[ApprovalRow]:
+        """Decide approvals, all or none; they come back decided, in the order given.
+
+        APPROVAL_NOT_FOUND, ALREADY_DECIDED, APPROVAL_CLOSED, APPROVAL_EXPIRED.
+        """
+        principal.require(Scope.APPROVALS)
+        return await self._decide(principal.tenant, principal.actor, answers)
+
+    async def by_token(self, token: str) -> tuple[ApprovalRow, Decision, tuple[Decision, ...]]:
+        """The approval of a link, the decision it stands for, and those it allows. TOKEN_INVALID."""
+        pointer, mac = links.point(token)
+        row = await self._find(pointer.tenant, pointer.approval_id)
+        if row is None:
+            raise links.invalid_token()
+        links.verify(self._sealer, pointer, mac, row.request)
+        both = commands.CHOICES[row.request.kind]
+        allowed = both if pointer.decision is Decision.APPROVE else (Decision.DENY,)
+        return row, pointer.decision, allowed
+
+    async def decide_by_token(self, token: str, decision: Decision | None) -> ApprovalRow:
+        """Decide with a link, which stands for one decision and may allow the other."""
+        row, meant, allowed = await self.by_token(token)
+        chosen = decision or meant
+        if chosen not in allowed:
+            message = f"this link only allows {', '.join(allowed)}"
+            raise Forbidden(Reason.SCOPE_MISSING, message, subject=Scope.APPROVALS)
+        pointer, _ = links.point(token)
+        answer = Answer(approval_id=row.approval_id, decision=chosen)
+        return (await self._decide(pointer.tenant, BY_LINK, [answer]))[0]
+
+    async def _decide(self, tenant: str, actor: str, answers: Sequence[Answer]) -> list[ApprovalRow]:
+        by_run: dict[str, list[Answer]] = {}
+        for index, answer in enumerate(answers):
+            row = await self._find(tenant, answer.approval_id)
+            if row is None:
+                message = f"there is no approval {answer.approval_id}"
+                raise NotFound(Reason.APPROVAL_NOT_FOUND, message, subject=answer.approval_id)
+            if len(answers) > 1 and row.request.kind is ApprovalKind.IN_DOUBT:
+                message = "an IN_DOUBT approval is decided alone, not in a batch"
+                raise Invalid([Violation(f"decisions[{index}].approval_id", message)])
+            by_run.setdefault(row.run_id, []).append(answer)
+        decisions = {run_id: _decider(group, actor) for run_id, group in by_run.items()}
+        await change_together(self._store.journal, self._world, tenant, decisions)
+        rows = [await self._find(tenant, answer.approval_id) for answer in answers]
+        return [row for row in rows if row is not None]
+
+    async def _find(self, tenant: str, approval_id: str) -> ApprovalRow | None:
+        async with self._store.begin(tenant) as transaction:
+            return await transaction.approvals.find(approval_id)
+
+
+def _decider(answers: Sequence[Answer], actor: str) -> Callable[[Draft], list[AnyEvent]]:
+    def decide(draft: Draft) -> list[AnyEvent]:
+        return [
+            event
+            for answer in answers
+            for event in commands.decide(
+                draft.run,
+                answer.approval_id,
+                answer.decision,
+                actor=actor,
+                now=draft.now,
+                reason=answer.reason,
+                output=documents.keep(draft, answer.output) if answer.output else None,
+            )
+        ]
+
+    return decide

@@ -1,0 +1,217 @@
+"""Integrations: imported, changed, listed, and taken away."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..domain.errors import Invalid, NotFound, Reason, Violation
+from ..domain.tool import Tool
+from ..store.integrations import Integration, Revision
+from ..store.sealing import Sealer
+from ..store.store import Store
+from ..tools.catalogue import Catalogue
+from ..tools.credential import Credential
+from ..tools.document import read
+from ..tools.fetch import fetch_document
+from ..tools.node import DocumentError
+from ..tools.sealed import seal
+from ..tools.servers import origin_of
+from ..world import World
+from .authorizations import Authorizations
+from .principal import Principal, Scope
+
+KIND: Final = "openapi"
+_ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without look-alikes
+
+
+class Source(Struct, frozen=True):
+    """Where a description comes from: its text, or a URL it is fetched from once."""
+
+    url: str = ""
+    text: str = ""
+
+
+class Secret(Struct, frozen=True):
+    """A shared credential, and the name of its kind."""
+
+    auth_type: str
+    credential: Credential
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What to make or change. None leaves a field as it is."""
+
+    name: str | None = None
+    source: Source | None = None
+    base_url: str | None = None
+    internal: bool = False
+    secret: Secret | None = None
+    remove_credential: bool = False
+    active: bool | None = None
+    honours_keys: bool | None = None
+
+
+class Integrations:
+    """The integrations of all tenants, as the caller may see and change them."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        sealer: Sealer,
+        authorizations: Authorizations,
+        world: World,
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._sealer = sealer
+        self._authorizations = authorizations
+        self._world = world
+
+    async def create(self, principal: Principal, wanted: Change) -> Integration:
+        """Read the description and store an integration made from it.
+
+        DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, INTEGRATION_NAME_TAKEN.
+        """
+        principal.require(Scope.INTEGRATIONS)
+        if wanted.internal:
+            principal.require(Scope.OPERATOR)
+        name = wanted.name or ""
+        integration_id = _new_id(name)
+        revision = await self._described(
+            wanted.source or Source(),
+            base_url=wanted.base_url or "",
+            internal=wanted.internal,
+            honours_keys=bool(wanted.honours_keys),
+        )
+        revision = self._with_secret(revision, integration_id, wanted)
+        async with self._store.begin(principal.tenant, writes=True) as transaction:
+            await transaction.integrations.add(integration_id, name, revision, self._world.now())
+        self._catalogue.changed(principal.tenant)
+        return await self.get(principal, integration_id)
+
+    async def update(self, principal: Principal, integration_id: str, wanted: Change) -> Integration:
+        """Change an integration, as a new revision. Raises as `create` does."""
+        principal.require(Scope.INTEGRATIONS)
+        before = await self.get(principal, integration_id)
+        old = await self._revision(principal, before)
+        revised = await self._revised(old, wanted)
+        if origin_of(revised.base_url, "base_url") != origin_of(old.base_url, "base_url"):
+            _check_move(principal, old, wanted)
+        revision = self._with_secret(revised, integration_id, wanted)
+        after = replace(
+            before,
+            name=before.name if wanted.name is None else wanted.name,
+            active=before.active if wanted.active is None else wanted.active,
+        )
+        async with self._store.begin(principal.tenant, writes=True) as transaction:
+            await transaction.integrations.revise(after, revision, self._world.now())
+        self._catalogue.changed(principal.tenant)
+        if wanted.secret is not None:
+            await self._authorizations.grant(principal.tenant, integration_id)
+        return await self.get(principal, integration_id)
+
+    async def get(self, principal: Principal, integration_id: str) -> Integration:
+        """One integration. INTEGRATION_NOT_FOUND."""
+        principal.require(Scope.INTEGRATIONS, Scope.RUNS_READ, Scope.RUNS_WRITE)
+        async with self._store.begin(principal.tenant) as transaction:
+            integration = await transaction.integrations.find(integration_id)
+        return integration or _raise_missing(integration_id)
+
+    async def page(self, principal: Principal, *, after: str, limit: int) -> Sequence[Integration]:
+        """By name."""
+        principal.require(Scope.INTEGRATIONS, Scope.RUNS_READ, Scope.RUNS_WRITE)
+        async with self._store.begin(principal.tenant) as transaction:
+            return await transaction.integrations.list(after=after, limit=limit)
+
+    async def tools(self, principal: Principal, integration_id: str, *, after: str, limit: int) -> list[Tool]:
+        """The tools of the newest revision, by name."""
+        integration = await self.get(principal, integration_id)
+        loaded = await self._catalogue.load(principal.tenant, integration_id, integration.revision)
+        names = sorted(name for name in loaded.operations if name > after)[:limit]
+        return [loaded.operations[name].tool for name in names]
+
+    async def delete(self, principal: Principal, integration_id: str) -> None:
+        """Take it away: nothing more is sent to it. INTEGRATION_NOT_FOUND."""
+        principal.require(Scope.INTEGRATIONS)
+        async with self._store.begin(principal.tenant, writes=True) as transaction:
+            if not await transaction.integrations.delete(integration_id, self._world.now()):
+                _raise_missing(integration_id)
+        self._catalogue.changed(principal.tenant)
+
+    async def _revision(self, principal: Principal, integration: Integration) -> Revision:
+        async with self._store.begin(principal.tenant) as transaction:
+            revision = await transaction.integrations.revision(integration.id, integration.revision)
+        return revision or _raise_missing(integration.id)
+
+    async def _revised(self, old: Revision, wanted: Change) -> Revision:
+        """The old revision with the changes that need its document read anew."""
+        if wanted.source is None and wanted.base_url is None and wanted.honours_keys is None:
+            return old
+        new = await self._described(
+            wanted.source or Source(text=old.document.decode()),
+            base_url=old.base_url if wanted.base_url is None else wanted.base_url,
+            internal=old.internal,
+            honours_keys=old.honours_keys if wanted.honours_keys is None else wanted.honours_keys,
+        )
+        return replace(new, auth_type=old.auth_type, shared=old.shared, credential=old.credential)
+
+    async def _described(
+        self, source: Source, *, base_url: str, internal: bool, honours_keys: bool
+    ) -> Revision:
+        text = source.text or await fetch_document(source.url, internal=internal)
+        try:
+            # Large documents take seconds, which the event loop does not have.
+            description = await asyncio.to_thread(
+                read, text, base_url=base_url, source_url=source.url, honours_keys=honours_keys
+            )
+        except DocumentError as error:
+            field = "openapi_document" if source.text else "openapi_url"
+            raise Invalid([Violation(field, str(error))], reason=Reason.DOCUMENT_INVALID) from error
+        first = description.operations[0].base_path if description.operations else ""
+        return Revision(
+            kind=KIND,
+            base_url=base_url or description.origin + first,
+            internal=internal,
+            honours_keys=honours_keys,
+            document=text.encode(),
+            operations=msgspec.json.encode(description.operations),
+            tool_count=len(description.operations),
+            left_out=tuple(f"{omitted.place}: {omitted.why}" for omitted in description.left_out),
+        )
+
+    def _with_secret(self, revision: Revision, integration_id: str, wanted: Change) -> Revision:
+        if wanted.secret is not None:
+            sealed = seal(self._sealer, wanted.secret.credential, integration_id)
+            return replace(revision, auth_type=wanted.secret.auth_type, shared=True, credential=sealed)
+        if wanted.remove_credential:
+            return replace(revision, auth_type="none", shared=False, credential=None)
+        return revision
+
+
+def _check_move(principal: Principal, old: Revision, wanted: Change) -> None:
+    """A private address was opened, and a credential given, for one origin only."""
+    if old.internal:
+        principal.require(Scope.OPERATOR)
+    if old.credential is not None and wanted.secret is None and not wanted.remove_credential:
+        message = "moves to another origin: send the credential for it, or remove the stored one"
+        raise Invalid([Violation("base_url", message)])
+
+
+def _raise_missing(integration_id: str) -> NoReturn:
+    message = f"there is no integration {integration_id}"
+    raise NotFound(Reason.INTEGRATION_NOT_FOUND, message, subject=integration_id)
+
+
+def _new_id(name: str) -> str:
+    """The name in letters a URL and a shell take as they are, and eight random ones."""
+    slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "integration"
+    return f"{slug}_{''.join(secrets.choice(_ID_ALPHABET) for _ in range(8))}"

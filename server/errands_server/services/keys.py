@@ -1,0 +1,111 @@
+"""API keys: made, listed, revoked, and recognised."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+from ..domain.errors import Forbidden, NotFound, Reason, Unauthenticated
+from ..store.keys import Key
+from ..store.store import Store
+from ..world import World
+from .principal import Principal, Scope
+
+_REMEMBERED: Final = 10_000
+_TTL: Final = 5_000  # milliseconds another process may take to notice a revocation
+
+DEFAULT_TENANT: Final = "default"
+
+
+def hash_secret(secret: str) -> bytes:
+    """What is stored of a key's secret: 256 random bits need no slow hash."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+class Keys:
+    """The keys of all tenants, as the caller may see and change them."""
+
+    def __init__(self, store: Store, world: World, *, process_secret: str = "") -> None:
+        self._store = store
+        self._world = world
+        self._known: OrderedDict[bytes, tuple[int, Key]] = OrderedDict()
+        self._process = hash_secret(process_secret) if process_secret else b""
+
+    async def recognise(self, secret: str) -> Principal:
+        """Whose secret this is. CREDENTIALS_INVALID: unknown, revoked or expired.
+
+        The comparison is over hashes, so its time tells nothing of the secret.
+        """
+        hashed = hash_secret(secret)
+        if self._process and secrets.compare_digest(hashed, self._process):
+            return Principal(DEFAULT_TENANT, "process", frozenset({Scope.OPERATOR}))
+        key = await self._key(hashed)
+        if key is None or (key.expires_at is not None and key.expires_at <= self._world.now()):
+            message = "the API key is unknown, revoked or expired"
+            raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)
+        return Principal(key.tenant, key.id, key.scopes)
+
+    async def _key(self, hashed: bytes) -> Key | None:
+        now = self._world.now()
+        known = self._known.get(hashed)
+        if known is not None and now - known[0] < _TTL:
+            return known[1]
+        key = await self._store.key(hashed)
+        self._known.pop(hashed, None)
+        if key is not None:
+            self._known[hashed] = (now, key)
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return key
+
+    async def create(
+        self,
+        principal: Principal,
+        *,
+        name: str,
+        scopes: frozenset[Scope],
+        expires_at: int | None,
+        tenant: str = "",
+    ) -> tuple[Key, str]:
+        """A new key and its secret, which is shown this once. No key grants more than its maker has."""
+        principal.require(Scope.ADMIN)
+        if tenant and tenant != principal.tenant:
+            principal.require(Scope.OPERATOR)
+        for scope in scopes:
+            if not principal.may(scope):
+                message = f"you cannot grant {scope}, which your key lacks"
+                raise Forbidden(Reason.SCOPE_MISSING, message, subject=scope)
+        return await self.issue(tenant or principal.tenant, name=name, scopes=scopes, expires_at=expires_at)
+
+    async def issue(
+        self, tenant: str, *, name: str, scopes: frozenset[Scope], expires_at: int | None = None
+    ) -> tuple[Key, str]:
+        """A new key, on the server's own authority."""
+        secret = f"ek_{secrets.token_urlsafe(32)}"
+        key = Key(
+            id=self._world.new_id(),
+            tenant=tenant,
+            name=name,
+            scopes=frozenset(str(scope) for scope in scopes),
+            created_at=self._world.now(),
+            expires_at=expires_at,
+        )
+        async with self._store.begin(tenant, writes=True) as transaction:
+            await transaction.keys.add(key, hash_secret(secret))
+        return key, secret
+
+    async def page(self, principal: Principal, *, before: str, limit: int) -> Sequence[Key]:
+        principal.require(Scope.ADMIN)
+        async with self._store.begin(principal.tenant) as transaction:
+            return await transaction.keys.list(before=before, limit=limit)
+
+    async def revoke(self, principal: Principal, key_id: str) -> None:
+        """Stop a key, from now on. KEY_NOT_FOUND."""
+        principal.require(Scope.ADMIN)
+        async with self._store.begin(principal.tenant, writes=True) as transaction:
+            if not await transaction.keys.revoke(key_id, self._world.now()):
+                raise NotFound(Reason.KEY_NOT_FOUND, f"there is no key {key_id}", subject=key_id)
+        self._known.clear()

@@ -1,0 +1,124 @@
+"""The integrations of every tenant as the executor uses them: loaded once per revision."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from ..domain.tool import Tool, ToolRef
+from ..ports import Candidate
+from ..store.integrations import Integration
+from ..store.reading import Selected
+from ..store.sealing import Sealer
+from ..store.store import Store
+from .credential import Credential
+from .operation import Operation
+from .sealed import unseal
+from .servers import origin_of
+
+MAX_REVISIONS: Final = 256
+
+_decode = msgspec.json.Decoder(tuple[Operation, ...]).decode
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """One immutable revision."""
+
+    integration_id: str
+    revision: int
+    name: str
+    internal: bool
+    operations: Mapping[str, Operation]
+    candidates: Sequence[Candidate]
+
+
+class Current(Struct, frozen=True, kw_only=True):
+    """What can change between two revisions' uses: the active integration and its credential."""
+
+    integration: Integration
+    origin: str
+    credential: Credential | None
+
+
+class Catalogue:
+    """Revisions never change, so they are kept; what can change is kept until `changed` is called.
+
+    On SQLite every change goes through this process, which calls `changed` once it is committed.
+    """
+
+    def __init__(self, store: Store, sealer: Sealer) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._revisions: OrderedDict[tuple[str, str, int], Loaded] = OrderedDict()
+        self._current: dict[str, dict[str, Current]] = {}
+
+    def changed(self, tenant: str) -> None:
+        """Forget what is known of the tenant's active integrations."""
+        self._current.pop(tenant, None)
+
+    async def active(self, tenant: str) -> Mapping[str, Current]:
+        """The tenant's active integrations by id."""
+        known = self._current.get(tenant)
+        if known is None:
+            known = await self._read_active(tenant)
+            self._current[tenant] = known
+        return known
+
+    async def candidates(self, tenant: str, selection: Sequence[Selected]) -> list[Candidate]:
+        """Every tool of the selected revisions."""
+        loaded = [await self.load(tenant, chosen.id, chosen.revision) for chosen in selection]
+        return [candidate for revision in loaded for candidate in revision.candidates]
+
+    async def tool(self, tenant: str, ref: ToolRef) -> tuple[Loaded, Tool]:
+        """A tool and its revision. LookupError: the revision has no such tool."""
+        loaded = await self.load(tenant, ref.integration_id, ref.revision)
+        return loaded, loaded.operations[ref.name].tool
+
+    async def load(self, tenant: str, integration_id: str, revision: int) -> Loaded:
+        """One revision, also of an integration that is no longer active. LookupError: there is none."""
+        key = (tenant, integration_id, revision)
+        loaded = self._revisions.get(key)
+        if loaded is None:
+            loaded = self._revisions[key] = await self._read(tenant, integration_id, revision)
+            if len(self._revisions) > MAX_REVISIONS:
+                self._revisions.popitem(last=False)
+        self._revisions.move_to_end(key)
+        return loaded
+
+    async def _read(self, tenant: str, integration_id: str, number: int) -> Loaded:
+        async with self._store.begin(tenant) as transaction:
+            revision = await transaction.integrations.revision(integration_id, number)
+            integration = await transaction.integrations.find(integration_id)
+        if revision is None:
+            raise LookupError(f"integration {integration_id} has no revision {number}")
+        name = integration_id if integration is None else integration.name
+        operations = {operation.tool.name: operation for operation in _decode(revision.operations)}
+        return Loaded(
+            integration_id=integration_id,
+            revision=number,
+            name=name,
+            internal=revision.internal,
+            operations=operations,
+            candidates=[
+                Candidate(ToolRef(integration_id, number, tool_name), name, operation.tool)
+                for tool_name, operation in operations.items()
+            ],
+        )
+
+    async def _read_active(self, tenant: str) -> dict[str, Current]:
+        found: dict[str, Current] = {}
+        async with self._store.begin(tenant) as transaction:
+            for integration in await transaction.integrations.active():
+                revision = await transaction.integrations.revision(integration.id, integration.revision)
+                assert revision is not None  # noqa: S101 (a foreign key holds it)
+                sealed = revision.credential
+                found[integration.id] = Current(
+                    integration=integration,
+                    origin=origin_of(revision.base_url, "base_url"),
+                    credential=None if sealed is None else unseal(self._sealer, sealed, integration.id),
+                )
+        return found

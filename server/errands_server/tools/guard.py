@@ -1,0 +1,119 @@
+"""Which addresses a tool may reach, checked after DNS resolution and dialled as checked.
+
+Without this a tenant's description, or a name whose address changes between look and
+connect, could read an instance's metadata or the network around the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from typing import Final, TypeAlias
+
+import httpcore2
+
+Address: TypeAlias = IPv4Address | IPv6Address
+
+# Sources: IANA special-purpose address registries (RFC 6890), RFC 6598, providers' metadata pages.
+_INTERNAL: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "::1/128",
+            "fc00::/7",
+        ),
+    )
+)
+_NEVER: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24"),
+            *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+            *("2001::/23", "2001:db8::/32", "3fff::/20"),  # the first holds Teredo
+            # Metadata and wire servers inside otherwise reachable ranges: Alibaba, Azure, AWS, GCP.
+            *("100.100.100.200/32", "168.63.129.16/32", "fd00:ec2::/32", "fd20:ce::254/128"),
+        ),
+    )
+)
+_GLOBAL: Final = IPv6Network("2000::/3")  # all of IPv6 that is given out for global unicast
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_ATTEMPT: Final = 3.0  # seconds for an address while there is another to try
+
+
+class AddressForbidden(Exception):
+    """A host stands at an address that may not be reached."""
+
+
+def permitted(address: Address, *, internal: bool) -> bool:
+    """Whether a tool may connect here. `internal` adds loopback and private addresses, no more."""
+    if any(address in network for network in _NEVER):
+        return False
+    if any(address in network for network in _INTERNAL):
+        return internal
+    if isinstance(address, IPv4Address):
+        return True
+    carried = _carried(address)
+    return address in _GLOBAL if carried is None else permitted(carried, internal=internal)
+
+
+def _carried(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address at which a translated or tunnelled IPv6 address comes out."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+async def resolve(host: str, port: int, *, internal: bool) -> Sequence[str]:
+    """The addresses of a host. AddressForbidden: one of them, at least, may not be reached.
+
+    One bad address condemns the name, so that what is allowed does not depend on the order
+    of a DNS answer. OSError: the name has no address.
+    """
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a label too long for DNS
+        raise OSError(f"{host!r} is not a host name") from error
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    for address in addresses:
+        if not permitted(ipaddress.ip_address(address), internal=internal):
+            raise AddressForbidden(f"{host} stands at {address}, which tools may not reach")
+    return addresses
+
+
+class GuardedNetwork(httpcore2.AsyncNetworkBackend):
+    """Opens connections to checked addresses only; TLS and Host still see the name."""
+
+    def __init__(self, *, internal: bool) -> None:
+        self._internal = internal
+        self._network = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect to the first address that answers. AddressForbidden: none was tried."""
+        try:
+            addresses = await resolve(host, port, internal=self._internal)
+        except OSError as error:
+            raise httpcore2.ConnectError(f"{host} cannot be resolved: {error}") from error
+        failure: Exception = httpcore2.ConnectError(f"{host} has no address")
+        for address in addresses:
+            limit = timeout if address == addresses[-1] else _ATTEMPT
+            try:
+                return await self._network.connect_tcp(address, port, limit, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+        raise failure

@@ -1,0 +1,182 @@
+"""Sends one operation over HTTP and says what became of it. It never raises for what a service does."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+import httpx2
+from msgspec import structs
+
+from ..domain.errors import Reason
+from ..domain.tool import Effect
+from ..ports import Answer, Done, Failed, Request, Unknown
+from .arguments import ArgumentChecker
+from .credential import Credential
+from .guard import AddressForbidden
+from .operation import Operation
+from .outgoing import Outgoing, Unsendable, compose
+from .reply import Reply, answer_of
+from .scrubbing import scrub, scrub_json
+from .transport import GuardedTransport, read_bounded
+
+MAX_ANSWER: Final = 1024 * 1024  # bytes after decompression
+MAX_MESSAGE: Final = 500  # characters, after secrets are out: a cut must not leave half of one
+
+_MAX_ERROR: Final = 64 * 1024  # bytes of an error's body that are looked through for its message
+_MAX_REDIRECTS: Final = 5
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_NOBODY: Final = Credential()
+
+
+__all__ = ["Credential", "OpenApiSender"]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class OpenApiSender:
+    """Sends calls over two bounded connection pools, one for internal and one for public addresses."""
+
+    def __init__(
+        self,
+        *,
+        connections: int = 256,
+        tls: ssl.SSLContext | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        tls = tls or httpx2.create_ssl_context(trust_env=False)
+        self._internal = GuardedTransport(internal=True, connections=connections, tls=tls)
+        self._public = GuardedTransport(internal=False, connections=connections, tls=tls)
+        self._arguments = ArgumentChecker()
+        self._now = now
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._internal.aclose()
+        await self._public.aclose()
+
+    async def send(
+        self,
+        operation: Operation,
+        request: Request,
+        *,
+        credential: Credential | None = None,
+        internal: bool,
+        timeout: float,
+    ) -> Answer:
+        """Make one call, once; nothing is sent again here but a redirected GET or HEAD.
+
+        `timeout` is in seconds and covers everything, also waiting for a connection.
+        `internal` opens loopback and private addresses; requests go to the operation's
+        origin only. Failed means that the call had no effect, Unknown that the request may
+        have left. Cancelling leaves the outcome unknown; the caller must say so.
+        """
+        credential = credential or _NOBODY
+        if problem := self._arguments.problem(request.ref, operation.tool, request.arguments):
+            return _cleaned(Failed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
+        try:
+            outgoing = compose(operation, request, credential)
+        except Unsendable as refusal:
+            return Failed(reason=refusal.reason, message=refusal.message)
+        call = _Call(self._internal if internal else self._public, operation.tool.effect, self._now)
+        return _cleaned(await call.make(outgoing, timeout), credential)
+
+
+class _Call:
+    """One call under way. How far it came decides what its breaking off means."""
+
+    def __init__(self, transport: GuardedTransport, effect: Effect, now: Callable[[], datetime]) -> None:
+        self._transport = transport
+        self._effect = effect
+        self._now = now
+        self._left = False  # whether a byte of the request may have left
+        self._reply: Reply | None = None  # without its body
+
+    async def make(self, outgoing: Outgoing, timeout: float) -> Answer:
+        try:
+            async with asyncio.timeout(timeout):
+                return self._answer(await self._follow(outgoing))
+        except AddressForbidden as refusal:
+            return Failed(reason=Reason.ADDRESS_FORBIDDEN, message=str(refusal))
+        except TimeoutError:
+            return self._broken_off(f"no answer within {timeout:g} seconds")
+        except (httpx2.HTTPError, OSError) as error:
+            return self._broken_off(str(error) or type(error).__name__)
+
+    async def _follow(self, outgoing: Outgoing) -> Reply:
+        for _ in range(_MAX_REDIRECTS):
+            reply = await self._exchange(outgoing)
+            target = _redirect(outgoing, reply)
+            if target is None:
+                return reply
+            outgoing = structs.replace(outgoing, url=target)
+        return await self._exchange(outgoing)
+
+    async def _exchange(self, outgoing: Outgoing) -> Reply:
+        response = await self._transport.handle_async_request(
+            httpx2.Request(
+                outgoing.method,
+                outgoing.url,
+                headers=outgoing.headers,
+                content=outgoing.content,
+                extensions={"trace": self._trace},
+            )
+        )
+        try:
+            self._reply = Reply(status=response.status_code, headers=dict(response.headers))
+            limit = MAX_ANSWER if response.is_success else _MAX_ERROR
+            body, truncated = await read_bounded(response, limit)
+            return structs.replace(self._reply, body=body, truncated=truncated)
+        finally:
+            await response.aclose()
+
+    async def _trace(self, event: str, _: Mapping[str, Any]) -> None:
+        # Everything before (DNS, connecting, TLS, waiting for a connection) sends no request.
+        self._left = self._left or event.endswith("send_request_headers.started")
+
+    def _answer(self, reply: Reply) -> Answer:
+        return answer_of(reply, effect=self._effect, now=self._now())
+
+    def _broken_off(self, why: str) -> Answer:
+        if not self._left:
+            message = f"the service cannot be reached: {why}"
+            return Failed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)
+        if self._reply is None:
+            return Unknown(message=f"the request left, but its answer did not come: {why}")
+        if self._reply.status >= 400:  # said enough, even without its body
+            return self._answer(self._reply)
+        return Unknown(message=f"the service answered {self._reply.status}, but not to the end: {why}")
+
+
+def _redirect(outgoing: Outgoing, reply: Reply) -> httpx2.URL | None:
+    """Where to go on, if this reply may be followed: GET and HEAD, within the origin."""
+    location = reply.headers.get("location")
+    if outgoing.method not in ("GET", "HEAD") or reply.status not in _REDIRECTS or not location:
+        return None
+    try:
+        target = outgoing.url.join(location)
+    except httpx2.InvalidURL:
+        return None
+    return target if _origin(target) == _origin(outgoing.url) and not target.userinfo else None
+
+
+def _origin(url: httpx2.URL) -> tuple[str, bytes, int | None]:
+    return url.scheme, url.raw_host, url.port
+
+
+def _cleaned(answer: Answer, credential: Credential) -> Answer:
+    """The answer without secrets, fit to be stored."""
+    if isinstance(answer, Done):
+        return structs.replace(answer, output=scrub_json(answer.output, credential))
+    return structs.replace(answer, message=scrub(answer.message, credential)[:MAX_MESSAGE])

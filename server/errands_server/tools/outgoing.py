@@ -1,0 +1,133 @@
+"""Puts one HTTP request together from an operation, its arguments and a credential."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx2
+import msgspec
+from msgspec import Struct
+
+from ..domain.errors import Reason
+from ..domain.tool import Repeat
+from ..ports import Request
+from .credential import Credential
+from .inputs import KEY_HEADER
+from .operation import Location, Operation, Parameter
+from .parameters import header_text, path_text, query_pairs
+
+_PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+_ACCEPT: Final = "application/json, text/*;q=0.5, */*;q=0.1"
+
+
+class Outgoing(Struct, frozen=True, kw_only=True):
+    """A request that is ready to leave."""
+
+    method: str
+    url: httpx2.URL
+    headers: Mapping[str, str]
+    content: bytes | None
+
+
+class Unsendable(Exception):
+    """A request that cannot be written down; nothing was sent."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+def compose(operation: Operation, request: Request, credential: Credential) -> Outgoing:
+    """The request of a call whose arguments fit its schema. Unsendable: HTTP cannot carry one."""
+    arguments = request.arguments
+    content = _content(operation, arguments)
+    return Outgoing(
+        method=operation.tool.method,
+        url=_url(operation, arguments, credential),
+        headers={
+            "accept": _ACCEPT,
+            "accept-encoding": "gzip, deflate",
+            "user-agent": "errands",
+            **({} if content is None else {"content-type": operation.body_type}),
+            **_headers(operation, arguments),
+            **_key(operation, request.idempotency_key),
+            **_credential_headers(credential),
+        },
+        content=content,
+    )
+
+
+def _content(operation: Operation, arguments: Mapping[str, Any]) -> bytes | None:
+    if not operation.body_type or "body" not in arguments:
+        return None
+    return msgspec.json.encode(arguments["body"])
+
+
+def _url(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> httpx2.URL:
+    pairs = [
+        pair
+        for parameter, value in _given(operation, arguments, Location.QUERY)
+        for pair in query_pairs(parameter, value)
+    ]
+    pairs += [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in credential.query.items()]
+    url = f"{operation.tool.origin}{operation.base_path}{_path(operation, arguments)}"
+    try:
+        return httpx2.URL(f"{url}?{'&'.join(pairs)}" if pairs else url)
+    except httpx2.InvalidURL as error:  # longer than a URL may be
+        raise Unsendable(Reason.ARGUMENTS_INVALID, f"arguments: they make no valid URL: {error}") from None
+
+
+def _path(operation: Operation, arguments: Mapping[str, Any]) -> str:
+    values = {
+        parameter.name: (parameter.argument, path_text(parameter, value))
+        for parameter, value in _given(operation, arguments, Location.PATH)
+    }
+    for argument, text in values.values():
+        if not text:
+            raise Unsendable(Reason.ARGUMENTS_INVALID, f"arguments.{argument}: must not be empty in a path")
+    path = _PLACEHOLDER.sub(lambda found: values[found[1]][1], operation.tool.path)
+    # Percent-encoding leaves dots alone, and a segment of dots would name another operation.
+    if not {".", ".."}.isdisjoint(path.split("/")):
+        raise Unsendable(Reason.ARGUMENTS_INVALID, "arguments: `.` and `..` cannot stand alone in a path")
+    return path
+
+
+def _headers(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for parameter, value in _given(operation, arguments, Location.HEADER):
+        text = header_text(parameter, value)
+        if not _fits_header(text):
+            problem = f"arguments.{parameter.argument}: a header holds printable ASCII only"
+            raise Unsendable(Reason.ARGUMENTS_INVALID, problem)
+        headers[parameter.name.lower()] = text
+    return headers
+
+
+def _key(operation: Operation, key: str) -> dict[str, str]:
+    name = operation.key_header or (KEY_HEADER if operation.tool.repeat is Repeat.KEYED else "")
+    return {name.lower(): key} if name else {}
+
+
+def _credential_headers(credential: Credential) -> dict[str, str]:
+    headers = {name.lower(): value for name, value in credential.headers.items()}
+    if credential.cookies:
+        headers["cookie"] = "; ".join(f"{name}={value}" for name, value in credential.cookies.items())
+    if not all(_fits_header(value) for value in headers.values()):
+        raise Unsendable(Reason.CREDENTIALS_INVALID, "the credential holds characters a header cannot carry")
+    return headers
+
+
+def _given(
+    operation: Operation, arguments: Mapping[str, Any], location: Location
+) -> Iterator[tuple[Parameter, Any]]:
+    for parameter in operation.parameters:
+        if parameter.location is location and parameter.argument in arguments:
+            yield parameter, arguments[parameter.argument]
+
+
+def _fits_header(text: str) -> bool:
+    return text.isascii() and text.isprintable() and text == text.strip()

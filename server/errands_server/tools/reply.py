@@ -1,0 +1,136 @@
+"""Says what an HTTP reply means for a call: done, certainly failed, or not known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from ..domain.errors import Reason
+from ..domain.tool import Effect
+from ..ports import Answer, Done, Failed, Unknown
+
+_WORDS: Final = ("message", "error_description", "detail", "error", "msg", "errors", "title")
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """A reply as received: header names in lower case, the body decompressed and perhaps cut."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    truncated: bool = False
+
+
+def answer_of(reply: Reply, *, effect: Effect, now: datetime) -> Answer:
+    """What the reply means; messages are as long as the service made them.
+
+    `now` is what a Retry-After that is a date counts from (RFC 9110 §10.2.3).
+    """
+    message = _message(reply)
+    wait = _retry_after(reply.headers.get("retry-after", ""), now)
+    match reply.status:
+        case status if 200 <= status < 300:
+            return _success(reply, effect)
+        case 302 | 303 if effect is Effect.WRITE:
+            # How forms answer after the deed, and how logins refuse before it: nobody can tell.
+            return Unknown(message=message, retry_after=wait)
+        case 408 | 502 | 504 | 520 | 522 | 524:  # the last three are a well-known proxy's 502 and 504
+            return Unknown(message=message, retry_after=wait)
+        case 429:
+            return _not_now(Reason.SERVICE_RATE_LIMITED, reply, message, wait)
+        case 425 | 503:
+            return _not_now(Reason.SERVICE_UNAVAILABLE, reply, message, wait)
+        case status if 300 <= status < 600:
+            again = status >= 500 and effect is Effect.READ
+            return Failed(reason=Reason.SERVICE_REFUSED, message=message, status=status, transient=again)
+    return Unknown(message=message)
+
+
+def _not_now(reason: Reason, reply: Reply, message: str, wait: float | None) -> Failed:
+    return Failed(reason=reason, message=message, status=reply.status, transient=True, retry_after=wait)
+
+
+def _success(reply: Reply, effect: Effect) -> Answer:
+    if not reply.truncated:
+        return Done(output=_output(reply), status=reply.status)
+    if effect is Effect.WRITE:  # it happened, however much the service has to say about it
+        cut = {"truncated": True, "bytes": len(reply.body)}
+        return Done(output=msgspec.json.encode(cut), status=reply.status)
+    message = f"the service answered {reply.status} with more than {len(reply.body)} bytes"
+    return Failed(reason=Reason.OUTPUT_TOO_LARGE, message=message, status=reply.status)
+
+
+def _output(reply: Reply) -> bytes:
+    if not reply.body:
+        return b"null"
+    media_type = _media_type(reply)
+    if _is_json(media_type) and _is_valid_json(reply.body):
+        return reply.body
+    if _is_json(media_type) or media_type.startswith("text/"):
+        return msgspec.json.encode(_text(reply))
+    return msgspec.json.encode({"contentType": media_type, "bytes": len(reply.body)})
+
+
+def _media_type(reply: Reply) -> str:
+    return reply.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type in ("application/json", "text/json") or media_type.endswith("+json")
+
+
+def _is_valid_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _text(reply: Reply) -> str:
+    _, _, charset = reply.headers.get("content-type", "").lower().partition("charset=")
+    try:
+        return reply.body.decode(charset.partition(";")[0].strip(' "') or "utf-8", "replace")
+    except LookupError:  # a charset nobody knows
+        return reply.body.decode("utf-8", "replace")
+
+
+def _message(reply: Reply) -> str:
+    location = reply.headers.get("location", "") if 300 <= reply.status < 400 else ""
+    said = f"it redirects to {location}" if location else _own_words(reply)
+    return f"the service answered {reply.status}: {said}" if said else f"the service answered {reply.status}"
+
+
+def _own_words(reply: Reply) -> str:
+    try:
+        words = _find_words(msgspec.json.decode(reply.body))
+    except (ValueError, RecursionError):
+        words = ""
+    return words or " ".join(_text(reply).split())
+
+
+def _find_words(document: Any) -> str:
+    """The first sentence meant for people: RFC 9457's, OAuth's and the customs of many APIs."""
+    if isinstance(document, list):
+        return _find_words(document[0]) if document else ""
+    if isinstance(document, dict):
+        return next(filter(None, (_find_words(document.get(key)) for key in _WORDS)), "")
+    return document if isinstance(document, str) else ""
+
+
+def _retry_after(value: str, now: datetime) -> float | None:
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    # A date without a zone is in GMT (RFC 9110 §5.6.7).
+    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds())

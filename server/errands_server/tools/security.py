@@ -1,0 +1,29 @@
+"""Reads what a document says about authentication: its schemes, and who needs which."""
+
+from __future__ import annotations
+
+from .node import Node
+from .operation import SecurityScheme
+
+
+def read_schemes(document: Node) -> dict[str, SecurityScheme]:
+    """The security schemes a document declares, by name."""
+    declared = document.at("components").at("securitySchemes")
+    return {name: _scheme(node.followed()) for name, node in declared.members()}
+
+
+def read_security(owner: Node) -> tuple[tuple[str, ...], ...]:
+    """The alternatives of a `security` list; an empty one means that none is needed."""
+    return tuple(tuple(name for name, _ in item.members()) for item in owner.at("security").items())
+
+
+def _scheme(node: Node) -> SecurityScheme:
+    flows = node.at("flows")
+    return SecurityScheme(
+        kind=node.text("type"),
+        scheme=node.text("scheme").lower(),
+        location=node.text("in"),
+        name=node.text("name"),
+        flows={name: flow.value for name, flow in flows.members()},
+        discovery_url=node.text("openIdConnectUrl"),
+    )

@@ -1,0 +1,103 @@
+"""Integrations and keys from the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+from errands.cli.exits import Exit
+from errands.cli.keys import expiry
+
+from tests.cli.command_line import Errands
+
+
+@pytest.fixture
+def document(tmp_path: Path, shop: httpx2.Client) -> str:
+    """The shop's document in a file."""
+    file = tmp_path / "shop.json"
+    file.write_text(shop.get("/openapi.json").text)
+    return str(file)
+
+
+def test_an_integration_lives_from_add_to_rm(errands: Errands, document: str) -> None:
+    added = errands.json("integrations", "add", "life", "--openapi", document, "--internal")
+    tools = {tool["name"]: tool for tool in errands.json("integrations", "tools", "life")}
+
+    assert (added["status"], added["internal"], added["toolCount"]) == ("ACTIVE", True, 7)
+    assert (tools["createOrder"]["readOnly"], tools["listOrders"]["readOnly"]) == (False, True)
+    assert errands.json("integrations", "deactivate", "life")["status"] == "INACTIVE"
+    assert errands.json("integrations", "activate", added["id"])["status"] == "ACTIVE"
+    assert "life" in errands("integrations", "ls").stdout
+    errands("integrations", "rm", "life")
+    assert "(INTEGRATION_NOT_FOUND)" in errands("integrations", "get", "life", code=Exit.NOT_FOUND).stderr
+
+
+def test_a_name_is_taken_once(errands: Errands, document: str) -> None:
+    errands("integrations", "add", "taken", "--openapi", document, "--internal")
+    again = errands("integrations", "add", "taken", "--openapi", document, "--internal", code=Exit.REFUSED)
+
+    assert "(INTEGRATION_NAME_TAKEN)" in again.stderr
+    errands("integrations", "rm", "taken")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (["--bearer-env", "SECRET"], "bearer"),
+        (["--api-key-header", "x-shop-key", "--api-key-env", "SECRET"], "apiKey"),
+        (["--basic-user", "ada", "--basic-file", "-"], "basic"),
+    ],
+)
+def test_a_shared_credential_is_taken_and_never_shown(
+    errands: Errands, document: str, arguments: list[str], kind: str
+) -> None:
+    add = ["integrations", "add", f"secret-{kind}", "--openapi", document, "--internal", "--shared", "--json"]
+    done = errands(*add, *arguments, env={"SECRET": "hunter2hunter2"}, stdin="hunter2hunter2\n")
+
+    assert json.loads(done.stdout)["auth"] == {"type": kind, "shared": True}
+    assert "hunter2" not in done.stdout + done.stderr
+    errands("integrations", "rm", f"secret-{kind}")
+
+
+def test_a_document_that_is_none_is_refused(errands: Errands, tmp_path: Path) -> None:
+    file = tmp_path / "document.json"
+    file.write_text('{"swagger": "2.0"}')
+
+    assert (
+        "(DOCUMENT_INVALID)"
+        in errands("integrations", "add", "bad", "--openapi", str(file), code=Exit.REFUSED).stderr
+    )
+
+
+def test_a_key_works_until_it_is_revoked_and_only_within_its_scopes(errands: Errands) -> None:
+    made = errands("keys", "create", "reader", "--scope", "runs:read", "--expires", "30d")
+    secret = made.stdout.strip()
+    [key] = [key for key in errands.json("keys", "ls") if key["name"] == "reader"]
+
+    assert key["scopes"] == ["runs:read"]
+    assert secret not in errands("keys", "ls").stdout
+    errands("ls", "--api-key", secret)
+    refused = errands("run", "anything", "--api-key", secret, code=Exit.CREDENTIALS)
+    assert "(SCOPE_MISSING)" in refused.stderr
+    errands("keys", "revoke", key["id"])
+    assert "(CREDENTIALS_INVALID)" in errands("ls", "--api-key", secret, code=Exit.CREDENTIALS).stderr
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("30d", NOW + timedelta(days=30)),
+        ("12h", NOW + timedelta(hours=12)),
+        ("90m", NOW + timedelta(minutes=90)),
+        ("2027-01-31", datetime(2027, 1, 31, tzinfo=UTC)),
+        ("2027-01-31T10:00:00+02:00", datetime(2027, 1, 31, 8, tzinfo=UTC)),
+    ],
+)
+def test_an_expiry_is_a_span_from_now_or_a_date(text: str, moment: datetime) -> None:
+    assert expiry(text, NOW) == moment

@@ -1,0 +1,519 @@
+"""OpenAPI documents become operations, or an error that names the place."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from errands_server.domain.tool import Effect, Repeat, Tool
+from errands_server.tools.document import Description, DocumentError, Operation, read
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+PETS: dict[str, Any] = {
+    "openapi": "3.0.3",
+    "info": {"title": "Pets", "version": "1"},
+    "servers": [{"url": "https://{region}.Example.com:443/v1/", "variables": {"region": {"default": "eu"}}}],
+    "security": [{"token": []}],
+    "paths": {
+        "/pets/{id}": {
+            "parameters": [{"$ref": "#/components/parameters/id"}],
+            "get": {
+                "operationId": "pets/get",
+                "summary": "Get a pet",
+                "tags": ["pets"],
+                "parameters": [
+                    {
+                        "name": "fields",
+                        "in": "query",
+                        "schema": {"type": "array", "items": {"type": "string"}},
+                    },
+                    {"name": "id", "in": "query", "schema": {"type": "integer", "minimum": 1}},
+                    {"name": "Accept", "in": "header", "schema": {"type": "string"}},
+                    {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
+                ],
+                "security": [{}, {"token": []}],
+                "responses": {
+                    "404": {"description": "none", "content": {"application/json": {"schema": {}}}},
+                    "200": {"$ref": "#/components/responses/pet"},
+                },
+            },
+            "delete": {"responses": {"204": {"description": "gone"}}},
+            "put": {
+                "requestBody": {"$ref": "#/components/requestBodies/pet"},
+                "responses": {},
+                "deprecated": True,
+            },
+        },
+        "/pets": {
+            "post": {
+                "operationId": "pets/create",
+                "parameters": [
+                    {
+                        "name": "idempotency-key",
+                        "in": "header",
+                        "required": True,
+                        "schema": {"type": "string"},
+                    },
+                    {"name": "body", "in": "query", "schema": {"type": "string"}},
+                ],
+                "requestBody": {"$ref": "#/components/requestBodies/pet"},
+                "responses": {},
+            },
+        },
+        "/pets/search": {"post": {"x-errands-effect": "read", "responses": {}}},
+        "/pets/import": {
+            "post": {
+                "requestBody": {"content": {"text/csv": {"schema": {"type": "string"}}}},
+                "responses": {},
+            },
+        },
+    },
+    "components": {
+        "parameters": {
+            "id": {
+                "name": "id",
+                "in": "path",
+                "required": True,
+                "description": "which",
+                "schema": {"$ref": "#/components/schemas/Id"},
+            },
+        },
+        "requestBodies": {
+            "pet": {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Pet"}}},
+            },
+        },
+        "responses": {
+            "pet": {
+                "description": "a pet",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Pet"}}},
+            },
+        },
+        "schemas": {
+            "Id": {"type": "string", "format": "uuid", "example": "7"},
+            "Pet": {
+                "type": "object",
+                "required": ["id", "name", "secret"],
+                "properties": {
+                    "id": {"type": "string", "readOnly": True},
+                    "secret": {"type": "string", "writeOnly": True},
+                    "name": {"type": "string", "nullable": True},
+                    "kind": {"type": "string", "enum": ["cat", "dog"], "nullable": True},
+                    "age": {"type": "number", "minimum": 0, "exclusiveMinimum": True},
+                    "parent": {"$ref": "#/components/schemas/Pet"},
+                },
+            },
+        },
+        "securitySchemes": {"token": {"type": "http", "scheme": "Bearer"}},
+    },
+}
+
+
+def described(document: dict[str, Any] = PETS, **options: Any) -> Description:
+    return read(json.dumps(document), **options)
+
+
+def operation(name: str, document: dict[str, Any] = PETS, **options: Any) -> Operation:
+    return next(found for found in described(document, **options).operations if found.tool.name == name)
+
+
+def tool(name: str, document: dict[str, Any] = PETS, **options: Any) -> Tool:
+    return operation(name, document, **options).tool
+
+
+def with_operation(changes: dict[str, Any], *, path: str = "/x", method: str = "post") -> dict[str, Any]:
+    """A document of one operation named `it`."""
+    one = {"operationId": "it", "responses": {}, **changes}
+    return {"openapi": "3.1.0", "servers": [{"url": "https://a.example"}], "paths": {path: {method: one}}}
+
+
+def body_schema(schema: Any, **components: Any) -> Any:
+    content = {"application/json": {"schema": schema}}
+    document = with_operation({"requestBody": {"content": content}})
+    return tool("it", document | {"components": {"schemas": components}}).parameters
+
+
+def place_of_error(text: str | dict[str, Any], **options: Any) -> str:
+    with pytest.raises(DocumentError) as caught:
+        read(text if isinstance(text, str) else json.dumps(text), **options)
+    return caught.value.place
+
+
+def test_parameters_and_body_become_one_arguments_object():
+    parameters = tool("put_pets_id").parameters
+
+    assert parameters["properties"]["id"] == {
+        "type": "string",
+        "format": "uuid",
+        "examples": ["7"],
+        "description": "which",
+    }
+    assert parameters["required"] == ["id", "body"]
+    assert parameters["additionalProperties"] is False
+
+
+def test_a_name_used_in_two_places_gets_the_place_as_suffix():
+    found = operation("pets_get")
+
+    assert list(found.tool.parameters["properties"]) == ["id", "fields", "id_query", "X-Trace"]
+    assert [(p.argument, p.name, p.location) for p in found.parameters][2] == ("id_query", "id", "query")
+
+
+def test_a_parameter_called_body_leaves_the_name_to_the_body():
+    assert list(tool("pets_create").parameters["properties"]) == ["body_query", "body"]
+
+
+def test_headers_that_are_ours_to_set_are_no_arguments():
+    assert not {"Accept", "idempotency-key"} & tool("pets_get").parameters["properties"].keys()
+
+
+def test_a_parameter_that_a_security_scheme_fills_is_no_argument():
+    key = {"name": "api_key", "in": "query", "required": True, "schema": {"type": "string"}}
+    document = with_operation({"parameters": [key]})
+    document["components"] = {"securitySchemes": {"k": {"type": "apiKey", "in": "query", "name": "api_key"}}}
+
+    assert tool("it", document).parameters["properties"] == {}
+
+
+def test_schemas_stand_alone_and_may_contain_themselves():
+    pet = {"id": "1", "body": {"name": "Tom", "secret": "s", "parent": {"name": None, "secret": "s"}}}
+    checker = Draft202012Validator(tool("put_pets_id").parameters)
+
+    assert checker.is_valid(pet)
+    pet["body"]["parent"]["name"] = 7
+    assert not checker.is_valid(pet)
+
+
+def test_what_only_the_service_writes_is_not_required_of_us_and_the_reverse():
+    assert tool("put_pets_id").parameters["properties"]["body"]["required"] == ["name", "secret"]
+    assert tool("pets_get").output["required"] == ["id", "name"]
+
+
+def test_schemas_of_openapi_3_0_read_as_json_schema_2020_12():
+    properties = tool("put_pets_id").parameters["properties"]["body"]["properties"]
+
+    assert properties["name"]["type"] == ["string", "null"]
+    assert properties["kind"]["enum"] == ["cat", "dog", None]
+    assert properties["age"] == {"type": "number", "exclusiveMinimum": 0}
+
+
+@pytest.mark.parametrize(
+    ("name", "effect", "repeat"),
+    [
+        ("pets_get", Effect.READ, Repeat.FREELY),
+        ("post_pets_search", Effect.READ, Repeat.FREELY),
+        ("pets_create", Effect.WRITE, Repeat.KEYED),
+        ("delete_pets_id", Effect.WRITE, Repeat.BRIEFLY),
+        ("put_pets_id", Effect.WRITE, Repeat.BRIEFLY),
+    ],
+)
+def test_effect_and_repeat_follow_method_key_and_extension(name, effect, repeat):
+    assert (tool(name).effect, tool(name).repeat) == (effect, repeat)
+
+
+def test_a_write_is_never_repeated_unless_something_says_it_may_be():
+    assert tool("it", with_operation({})).repeat is Repeat.NEVER
+    assert tool("it", with_operation({"x-errands-idempotent": True})).repeat is Repeat.FREELY
+    assert tool("it", with_operation({}), honours_keys=True).repeat is Repeat.KEYED
+
+
+def test_the_key_header_is_kept_as_declared():
+    assert operation("pets_create").key_header == "idempotency-key"
+    assert operation("delete_pets_id", honours_keys=True).key_header == "Idempotency-Key"
+    assert operation("pets_get", honours_keys=True).key_header == ""
+
+
+def test_an_operation_is_secured_unless_it_may_go_without():
+    assert tool("put_pets_id").secured
+    assert not tool("pets_get").secured
+    assert not tool("it", with_operation({"security": []}) | {"security": [{"token": []}]}).secured
+    assert described().schemes["token"].scheme == "bearer"
+
+
+def test_the_output_is_the_first_successful_json_answer():
+    assert tool("pets_get").output["properties"]["name"] == {"type": ["string", "null"]}
+    assert tool("delete_pets_id").output is None
+
+
+def test_an_operation_that_cannot_be_sent_is_left_out_by_name_and_the_rest_stays():
+    (omission,) = described().left_out
+
+    assert omission.place == "paths./pets/import.post"
+    assert "text/csv" in omission.why
+    assert len(described().operations) == 5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parameters": [{"name": "c", "in": "cookie", "required": True}]},
+        {"parameters": [{"name": "q", "in": "query", "style": "matrix", "required": True}]},
+        {"parameters": [{"name": "two words", "in": "header", "required": True}]},
+        {"servers": [{"url": "https://elsewhere.example"}]},
+    ],
+    ids=["cookie", "style", "header", "server"],
+)
+def test_what_cannot_be_sent_is_never_left_to_chance(changes):
+    description = described(with_operation(changes))
+
+    assert description.operations == ()
+    assert len(description.left_out) == 1
+
+
+def test_a_path_whose_parameter_is_not_declared_is_left_out():
+    assert described(with_operation({}, path="/x/{id}")).left_out
+
+
+def test_names_are_unique_and_the_same_every_time():
+    long = "x" * 80
+    document = with_operation({"operationId": long})
+    document["paths"]["/y"] = {"get": {"operationId": long}, "put": {"operationId": "ä ö"}, "post": {}}
+    names = [found.tool.name for found in described(document).operations]
+
+    assert names == ["x" * 64, "x" * 62 + "_2", "put", "post_y"]
+
+
+def test_operations_survive_storage():
+    operations = described().operations
+
+    stored = msgspec.json.encode(operations)
+
+    assert msgspec.json.decode(stored, type=tuple[Operation, ...]) == operations
+
+
+def test_the_origin_is_normalised_and_the_path_of_the_server_is_kept():
+    assert described().origin == "https://eu.example.com"
+    assert operation("pets_get").base_path == "/v1"
+
+
+@pytest.mark.parametrize(
+    ("servers", "options", "origin", "base_path"),
+    [
+        (
+            [{"url": "https://a.example"}],
+            {"base_url": "http://B.example:8080/x/"},
+            "http://b.example:8080",
+            "/x",
+        ),
+        ([{"url": "/v2"}], {"source_url": "https://c.example/docs/api.json"}, "https://c.example", "/v2"),
+        ([{"url": "v2"}], {"source_url": "https://c.example/docs/api.json"}, "https://c.example", "/docs/v2"),
+        ([], {"source_url": "https://c.example/docs/api.json"}, "https://c.example", ""),
+        ([{"url": "https://[::1]:443/"}], {}, "https://[::1]", ""),
+        ([{"url": "https://bücher.example"}], {}, "https://xn--bcher-kva.example", ""),
+    ],
+)
+def test_the_base_url_is_the_given_one_else_the_first_server(servers, options, origin, base_path):
+    found = operation("it", with_operation({}) | {"servers": servers}, **options)
+
+    assert (found.tool.origin, found.base_path) == (origin, base_path)
+
+
+@pytest.mark.parametrize(
+    "url", ["/v1", "ftp://a.example", "https://u:p@a.example", "https://a.example?x=1", "https://{a}.example"]
+)
+def test_a_document_without_a_usable_server_asks_for_a_base_url(url):
+    assert place_of_error(PETS | {"servers": [{"url": url}]}) == "servers[0]"
+    assert described(PETS | {"servers": [{"url": url}]}, base_url="https://a.example").operations
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [
+        ({"swagger": "2.0"}, "swagger"),
+        ({"openapi": "3.2.0"}, "openapi"),
+        ({"openapi": 3.1}, "openapi"),
+        (PETS | {"paths": []}, "paths"),
+        (PETS | {"paths": {"pets": {}}}, "paths.pets"),
+        (with_operation({"parameters": {}}), "paths./x.post.parameters"),
+        (with_operation({"parameters": [{"in": "query"}]}), "paths./x.post.parameters[0]"),
+        (with_operation({"requestBody": {"$ref": "other.yaml#/x"}}), "paths./x.post.requestBody"),
+        (with_operation({"requestBody": {"$ref": "#/nowhere"}}), "paths./x.post.requestBody"),
+        (with_operation({"x-errands-effect": "maybe"}), "paths./x.post.x-errands-effect"),
+    ],
+)
+def test_an_error_names_its_place(document, place):
+    assert place_of_error(document) == place
+
+
+def test_references_that_lead_to_each_other_are_refused():
+    document = with_operation({"requestBody": {"$ref": "#/components/requestBodies/a"}})
+    document["components"] = {"requestBodies": {"a": {"$ref": "#/components/requestBodies/b"}}}
+    document["components"]["requestBodies"]["b"] = {"$ref": "#/components/requestBodies/a"}
+
+    assert place_of_error(document) == "paths./x.post.requestBody"
+
+
+def test_yaml_reads_like_the_json_it_stands_for():
+    text = """
+        openapi: 3.1.0
+        servers: [{url: https://a.example}]
+        paths:
+          /x:
+            get:
+              operationId: it
+              parameters:
+                - {name: on, in: query, schema: {enum: [2024-01-01, yes, 010]}}
+              responses: {200: {description: ok, content: {application/json: {schema: &s {type: integer}}}}}
+            put:
+              responses: {200: {description: ok, content: {application/json: {schema: *s}}}}
+    """
+    get, put = read(text).operations
+
+    assert get.tool.parameters["properties"]["on"]["enum"] == ["2024-01-01", "yes", "010"]
+    assert get.tool.output == put.tool.output == {"type": "integer"}
+    assert read(yaml.safe_dump(PETS, sort_keys=False)) == described()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a: &a [*a]",
+        "a: *b",
+        "? [a]\n: 1",
+        "a: &b {c: 1}\nd: {<<: *b}",
+        "--- {}\n--- {}",
+        "a: \x00",
+        "a: \ud800",
+        '{"a": NaN}',
+        "- " * 100_000,
+        "[" * 100_000,
+        "{a: " * 100_000,
+        '{"a":' * 100_000,
+        "[1]",
+        "a: &a [1,1,1,1,1,1,1,1]\n"
+        + "".join(f"{k}: &{k} [{','.join(f'*{chr(ord(k) - 1)}' for _ in range(8))}]\n" for k in "bcdefghijk"),
+    ],
+)
+def test_text_that_is_no_document_or_an_attack_is_refused_at_once(text):
+    started = time.monotonic()
+
+    with pytest.raises(DocumentError):
+        read(text)
+
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "required": True},
+        {"minimum": "1", "maxLength": -1, "multipleOf": 0, "enum": [], "type": "file"},
+        {"properties": [], "items": 3, "allOf": [], "anyOf": {}, "patternProperties": {"[": {}}},
+        {"dependentRequired": {"a": "b"}, "$dynamicRef": "#x", "$id": "https://elsewhere.example/"},
+    ],
+)
+def test_keywords_that_make_no_sense_constrain_nothing(schema):
+    parameters = body_schema(schema)
+
+    Draft202012Validator.check_schema(parameters)
+    assert Draft202012Validator(parameters).is_valid({"body": "text"})
+
+
+def test_a_converted_schema_never_refuses_what_the_document_allows():
+    alternatives = {"oneOf": [{"type": "string", "format": "date"}, {"type": "string", "pattern": "^x$"}]}
+    open_ended = {"patternProperties": {"^x-": {}}, "additionalProperties": False}
+
+    assert Draft202012Validator(body_schema(alternatives)).is_valid({"body": "x"})
+    assert Draft202012Validator(body_schema(open_ended)).is_valid({"body": {"x-a": 1}})
+
+
+def test_schemas_that_all_refer_to_each_other_are_stored_in_bounded_space():
+    names = [f"S{number}" for number in range(120)]
+    web = {
+        name: {"properties": {other: {"$ref": f"#/components/schemas/{other}"} for other in names}}
+        for name in names
+    }
+    paths = {
+        f"/{number}": {
+            "get": {"responses": {"200": {"content": {"application/json": {"schema": web["S0"]}}}}}
+        }
+        for number in range(120)
+    }
+    document = with_operation({}) | {"paths": paths, "components": {"schemas": web}}
+    started = time.monotonic()
+
+    operations = described(document).operations
+
+    assert time.monotonic() - started < 5
+    assert len(msgspec.json.encode(operations)) < 120 * 48 * 1024
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=6)
+    | st.sampled_from(["#/components/schemas/Pet", "#/paths", "x#/y", "header", "query", "path", "cookie"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=4)
+            | st.sampled_from(["$ref", "schema", "in", "name", "content", "items", "nullable"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    children = document.items() if isinstance(document, dict) else enumerate(document)
+    found = [path] if path else []
+    for key, child in children:
+        below = (*path, key)
+        found += places(child, below) if isinstance(child, dict | list) else [below]
+    return found
+
+
+PLACES = places(PETS)
+
+
+def put(document: Any, path: tuple[Any, ...], value: Any) -> None:
+    """Replace what is at `path`, if earlier changes left it there."""
+    for key in path[:-1]:
+        document = document[key] if isinstance(document, dict | list) and _has(document, key) else None
+    if isinstance(document, dict | list) and _has(document, path[-1]):
+        document[path[-1]] = value
+
+
+def _has(document: Any, key: Any) -> bool:
+    return key in document if isinstance(document, dict) else isinstance(key, int) and key < len(document)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(PLACES), JSON), min_size=1, max_size=4), st.booleans())
+def test_a_broken_document_is_read_or_refused_with_a_document_error(changes, as_yaml):
+    document = copy.deepcopy(PETS)
+    for path, value in changes:
+        put(document, path, value)
+
+    try:
+        description = read(yaml.safe_dump(document) if as_yaml else json.dumps(document))
+    except DocumentError:
+        return
+    for found in description.operations:
+        Draft202012Validator.check_schema(found.tool.parameters)
+    stored = msgspec.json.encode(description.operations)
+    assert msgspec.json.decode(stored, type=tuple[Operation, ...]) == description.operations
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 4000), st.integers(0, 60), st.text(max_size=20), st.booleans())
+def test_broken_text_is_read_or_refused_with_a_document_error(start, length, insertion, as_yaml):
+    text = yaml.safe_dump(PETS) if as_yaml else json.dumps(PETS)
+
+    try:
+        read(text[:start] + insertion + text[start + length :])
+    except DocumentError:
+        return
