@@ -1,0 +1,31 @@
+"""What many tests stand on: a server, a shop, and the shop as an integration."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.demo.shops import open_shop
+from tests.service import Service, serving
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncGenerator[Service, None]:
+    """A server on an empty folder."""
+    async with serving(tmp_path / "data") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def _one_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    with open_shop(tmp_path_factory.mktemp("shop") / "shop.db") as client:
+        yield client
+
+
+@pytest.fixture
+async def shop_id(service: Service, _one_shop: httpx2.Client) -> str:
+    """A shop that works, as an integration of `service`."""
+    return await service.add_integration(str(_one_shop.base_url.join("/openapi.json")))
