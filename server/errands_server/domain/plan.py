@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -97,22 +97,37 @@ def _check_acyclic(steps: Mapping[str, Step]) -> None:
 
 
 def read_path(document: Any, path: Path) -> Any:
-    """The value at `path` inside a JSON document. LookupError: there is none."""
-    for part in path:
-        if isinstance(document, Mapping) and isinstance(part, str):
-            document = document[part]
-        elif isinstance(document, Sequence) and not isinstance(document, str) and isinstance(part, int):
-            document = document[part]
-        else:
-            raise KeyError(part)
+    """The value at `path` inside a JSON document. LookupError names the first part that is missing."""
+    for depth, part in enumerate(path):
+        try:
+            document = _member(document, part)
+        except (KeyError, IndexError):
+            raise LookupError(written(path[: depth + 1])) from None
     return document
 
 
+def _member(document: Any, part: str | int) -> Any:
+    fits = isinstance(document, Mapping) if isinstance(part, str) else isinstance(document, list | tuple)
+    if not fits:
+        raise KeyError(part)
+    return document[part]
+
+
+def written(path: Path) -> str:
+    """A path as people write it: `products[0].id`."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".")
+
+
 def bind(call: PlannedCall, outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The call's arguments with every slot filled. LookupError: an output lacks the value."""
+    """The call's arguments with every slot filled. LookupError says which output lacks what."""
     arguments = _copy(call.arguments)
     for slot in call.slots:
-        _write(arguments, slot.target, read_path(outputs[slot.step], slot.source))
+        try:
+            value = read_path(outputs[slot.step], slot.source)
+        except LookupError as missing:
+            raise LookupError(f"Step {slot.step} answered without {missing}") from None
+        _write(arguments, slot.target, value)
     bound: dict[str, Any] = arguments
     return bound
 

@@ -42,13 +42,12 @@ def _propose(run: Run, step_id: str, outputs: Mapping[str, Any]) -> Turn:
     needed = {slot.step for call in step.calls for slot in call.slots}
     unknown = sorted(needed - outputs.keys())
     if unknown:
-        text = f"Skipped: what step {unknown[0]} answered is not known."
+        text = f"What step {unknown[0]} answered is not known, and this step needs it."
         return Finish(Outcome.SKIPPED, text, Reason.OUTPUT_MISSING)
     try:
         return Proposal(tuple((call, bind(call, outputs)) for call in step.calls))
     except LookupError as error:
-        text = f"An earlier step's output has no value at {error}."
-        return Finish(Outcome.FAILED, text, Reason.OUTPUT_MISSING)
+        return Finish(Outcome.FAILED, f"{error}, which this step needs.", Reason.OUTPUT_MISSING)
 
 
 def _finish(run: Run, step_id: str, calls: list[CallProgress]) -> Finish:

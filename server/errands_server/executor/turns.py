@@ -83,7 +83,7 @@ class Turns(Struct, frozen=True, kw_only=True):
         )
 
     def skip(self, draft: Draft, effect: SkipStep) -> None:
-        text = "Skipped: a step it depends on was not done."
+        text = "A step it depends on was not done."
         draft.add(
             StepFinished(
                 step_id=effect.step_id,

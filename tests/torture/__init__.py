@@ -1,0 +1,1 @@
+"""Slow proofs, run as commands: real processes, killed without warning."""
