@@ -1,0 +1,109 @@
+"""The service under load: real API, planner, engine and SQLite; tools are no-ops in the process.
+
+Commands come on standard input, one a line; each is answered with one line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+import uvloop
+from errands_server.app import Overrides, running
+from errands_server.config import Config
+from errands_server.domain import commands
+from errands_server.domain.draft import Draft
+from errands_server.domain.event import AnyEvent, Noted
+from errands_server.ports import Answer, Done, Request
+from errands_server.services.changes import change
+from errands_server.store.store import Store
+from errands_server.world import World
+
+KEY = "bench-key"
+
+
+class NoOp:
+    """A toolbox whose every call is done at once."""
+
+    async def call(self, request: Request) -> Answer:
+        return Done(output=b'{"id":"x_1","ok":true}')
+
+
+class Control:
+    """What the benchmark asks of the server besides gRPC."""
+
+    def __init__(self, store: Store) -> None:
+        self._journal = store.journal
+        self._store = store
+
+    async def unfinished(self) -> int:
+        """Runs that have not ended."""
+        return len(await self._journal.unfinished())
+
+    async def note(self, run_id: str, count: str, each: str) -> float:
+        """Append `count` notes, `each` at a time, one append after the other; the seconds it took."""
+        began = time.perf_counter()
+        for _ in range(int(count) // int(each)):
+            await self._change(run_id, lambda _: [Noted(text="a note of the usual length")] * int(each))
+        return time.perf_counter() - began
+
+    async def cancel(self, run_id: str) -> float:
+        """End a run."""
+        await self._change(run_id, lambda d: commands.cancel(d.run, actor="bench", now=d.now))
+        return time.perf_counter()
+
+    async def _change(self, run_id: str, decide: Callable[[Draft], list[AnyEvent]]) -> None:
+        await change(self._journal, World(), "default", run_id, decide)
+
+
+async def main(log: TextIO) -> None:
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(log),
+    )
+    await _serve()
+
+
+async def _serve() -> None:
+    stores: list[Store] = []
+    opened = Store.open
+
+    async def remember(*arguments: Any, **options: Any) -> Store:
+        stores.append(await opened(*arguments, **options))
+        return stores[-1]
+
+    Store.open = remember  # type: ignore[method-assign]
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        config = Config(
+            data=Path(folder),
+            grpc="127.0.0.1:0",
+            http="127.0.0.1:0",
+            api_key=KEY,
+            max_queued=1_000_000,
+        )
+        async with running(config, Overrides(toolbox=lambda _: NoOp())) as app:
+            print(f"ready grpc={app.grpc_address}", flush=True)
+            await _obey(Control(stores[0]))
+
+
+async def _obey(control: Control) -> None:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := (await reader.readline()).decode().split():
+        command: Callable[..., Awaitable[Any]] = getattr(control, line[0])
+        print(json.dumps(await command(*line[1:])), flush=True)
+
+
+if __name__ == "__main__":
+    with Path("/dev/null").open("w") as sink:
+        uvloop.run(main(sink))
