@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 GENERATED := clients/python/errands/v1
 
-.PHONY: demo test serve setup generate lock check lint types walls buf drift format clean
+.PHONY: demo test serve setup generate lock check lint types walls buf drift format torture bench \
+  bench-smoke clean
 
 demo: setup ## Set up, then run the demonstration: a run that survives kill -9
 	$(BIN)/errands demo
@@ -58,6 +59,16 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/buf format -w
+
+torture: setup ## Kill and stop servers under load, and prove that nothing is lost or done twice
+	$(BIN)/python -m tests.torture.crashes --runs 200
+	$(BIN)/python -m tests.torture.stops
+
+bench: setup ## Measure against the raw ceiling (needs h2load: Debian's nghttp2-client)
+	$(BIN)/python -m tests.bench
+
+bench-smoke: setup
+	$(BIN)/python -m tests.bench --rounds 1 --scale 0.1
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
