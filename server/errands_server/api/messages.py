@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from errands.v1 import approval_pb2 as approval_pb
@@ -13,6 +13,7 @@ from errands.v1 import integration_pb2 as integration_pb
 from errands.v1 import key_pb2 as key_pb
 from errands.v1 import plan_pb2 as plan_pb
 from errands.v1 import run_pb2 as run_pb
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ..domain import commands
@@ -27,6 +28,10 @@ from ..store.integrations import Integration
 from ..store.keys import Key
 from ..streams import View
 from .status import CODES
+
+M = TypeVar("M", bound=Message)
+# gRPC clients take messages of 4 MiB unless told otherwise; a result may have 1 MiB of its own.
+MAX_BYTES: Final = 2 << 20
 
 
 def _numbers(enum: Any, prefix: str, values: type[StrEnum], *, by_name: bool = False) -> dict[Any, Any]:
@@ -52,6 +57,16 @@ APPROVAL_STATUS_OF: Final = {number: status for status, number in APPROVAL_STATU
 
 Link = Callable[[e.ApprovalRequested, e.Decision], str]
 """Gives the URL that decides an approval so."""
+
+
+def within(found: Sequence[M]) -> Sequence[M]:
+    """The first of these messages that fit one answer together; at least one, if there is any."""
+    size = 0
+    for index, message in enumerate(found):
+        size += message.ByteSize()
+        if index and size > MAX_BYTES:
+            return found[:index]
+    return found
 
 
 def timestamp(milliseconds: int) -> Timestamp:
@@ -124,7 +139,7 @@ class Messages:
             kind=KIND[request.kind],
             step_id=request.step_id,
             text=request.text,
-            calls=[_call(call) for call in request.calls],
+            calls=[_call(call) for call in request.calls or request.preview],
             hash=request.hash,
             created_at=timestamp(created_at),
             expires_at=timestamp(request.expires_at),
@@ -225,8 +240,8 @@ class Messages:
         if most_events:
             view = View(links=links)
             events = self.events(head.tenant, head.run_id, seen.records, view)
-            message.events.extend(events[:most_events])
-            message.events_truncated = len(events) > most_events
+            message.events.extend(within(events[:most_events]))
+            message.events_truncated = len(events) > len(message.events)
         return message
 
     def _pending(self, tenant: str, run_id: str, run: Run) -> list[approval_pb.Approval]:

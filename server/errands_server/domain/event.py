@@ -190,6 +190,7 @@ class ApprovalRequested(Event, frozen=True, kw_only=True, tag="approval.required
     step_id: str = ""
     text: str
     calls: tuple[Call, ...] = ()
+    preview: tuple[Call, ...] = ()  # of a PLAN: what it would call, arguments as far as they are known
     hash: str
     expires_at: int
 

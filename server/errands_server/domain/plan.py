@@ -132,6 +132,14 @@ def bind(call: PlannedCall, outputs: Mapping[str, Any]) -> dict[str, Any]:
     return bound
 
 
+def shown(call: PlannedCall) -> dict[str, Any]:
+    """The call's arguments for a person: where a slot is open, `{"$from": "s1: customers[0].id"}`."""
+    arguments: dict[str, Any] = _copy(call.arguments)
+    for slot in call.slots:
+        _write(arguments, slot.target, {"$from": f"{slot.step}: {written(slot.source)}"})
+    return arguments
+
+
 def _copy(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _copy(item) for key, item in value.items()}

@@ -72,7 +72,7 @@ class Dispatch(Struct, frozen=True, kw_only=True):
             message = f"{call.integration_name} was deactivated or deleted."
             return _failed(call, Reason.INTEGRATION_INACTIVE, message)
         _, tool = await self.catalogue.tool(self.turns.tenant, call.tool)
-        if self.turns.hash(draft, call.id, call.tool, tool, call.arguments) != call.hash:
+        if self.turns.hash(draft, call.id, call.tool, tool.origin, call.arguments) != call.hash:
             message = "The call is not what it was when it was proposed; nothing was sent."
             return _failed(call, Reason.ARGUMENTS_CHANGED, message)
         # A credential belongs to the origin it was given for.

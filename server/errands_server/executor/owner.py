@@ -26,7 +26,7 @@ from ..domain.effects import (
     wake_at,
 )
 from ..domain.errors import CommitUnknown, Reason, RunChanged, Unavailable
-from ..domain.event import AnyEvent, Call, CallAbandoned, Claimed
+from ..domain.event import AnyEvent, ApprovalKind, Call, CallAbandoned, Claimed
 from ..domain.run import CallState, Run
 from ..domain.tool import Effect as ToolEffect
 from ..ports import Planner, Toolbox, Unknown
@@ -153,9 +153,8 @@ class Owner:
                 return
             draft = Draft(self.run, self._parts.world.now())
             self._looked_at = draft.now
-            applied = len(self._outcomes)
             try:
-                calls = await self._decide(draft)
+                calls, applied = await self._decide(draft)
                 asked = self._parts.world.monotonic()
                 if not draft.records:
                     return
@@ -202,25 +201,39 @@ class Owner:
         )
         self._epoch = draft.run.epoch
 
-    async def _decide(self, draft: Draft) -> list[Call]:
-        """Fill the draft with all that can be decided; the calls to send once it is stored."""
+    async def _decide(self, draft: Draft) -> tuple[list[Call], int]:
+        """Fill the draft with all that can be decided.
+
+        Gives the calls to send once it is stored, and how many outcomes it holds.
+        """
         if self._epoch == 0:
             draft.add(Claimed(epoch=draft.run.epoch + 1))
-        for outcome in self._outcomes:
-            outcome(draft)
-        self._abandon_unsent(draft)
-        self._expire(draft)
         calls: list[Call] = []
+        applied = -1
+        while applied < len(self._outcomes):
+            for outcome in self._outcomes[max(applied, 0) :]:
+                outcome(draft)
+            applied = len(self._outcomes)
+            await self._take_effects(draft, calls)
+            # What needs no waiting, such as planning without a model, shares the commit.
+            await asyncio.sleep(0)
+        draft.announce()
+        return calls, applied
+
+    async def _take_effects(self, draft: Draft, calls: list[Call]) -> None:
+        if draft.run.ended:
+            return
+        self._abandon_unsent(draft, calls)
+        self._expire(draft)
         while effects := [e for e in next_effects(draft.run, draft.now) if self._is_new(e, calls)]:
             for effect in effects:
                 await self._perform(effect, draft, calls)
-        draft.announce()
-        return calls
 
-    def _abandon_unsent(self, draft: Draft) -> None:
+    def _abandon_unsent(self, draft: Draft, calls: list[Call]) -> None:
         """A call stored by a commit whose answer was lost was never sent."""
+        known = self._tasks.keys() | {call.id for call in calls}
         for call_id, progress in draft.run.calls.items():
-            if progress.state is CallState.SENT and call_id not in self._tasks:
+            if progress.state is CallState.SENT and call_id not in known:
                 draft.add(CallAbandoned(call_id=call_id, reason="the store did not answer in time"))
 
     def _expire(self, draft: Draft) -> None:
@@ -246,6 +259,8 @@ class Owner:
                 self._turns.skip(draft, effect)
             case GiveUp():
                 self._turns.give_up(draft, effect)
+            case AskApproval(kind=ApprovalKind.PLAN):
+                await self._turns.ask_plan(draft)
             case AskApproval():
                 self._turns.ask(draft, effect)
             case SendCall(call_id=call_id):

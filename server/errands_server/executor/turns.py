@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..domain import approval, procedure
 from ..domain.draft import Draft
@@ -21,9 +22,9 @@ from ..domain.event import (
     StepFinished,
     StepStarted,
 )
-from ..domain.plan import PlannedCall
+from ..domain.plan import PlannedCall, shown
 from ..domain.policy import APPROVAL_TTL
-from ..domain.tool import Tool
+from ..domain.tool import ToolRef
 from ..tools.catalogue import Catalogue
 from ..world import World
 
@@ -51,33 +52,25 @@ class Turns(Struct, frozen=True, kw_only=True):
     async def _call(
         self, draft: Draft, step_id: str, planned: PlannedCall, arguments: dict[str, Any]
     ) -> Call:
-        loaded, tool = await self.catalogue.tool(self.tenant, planned.tool)
-        current = (await self.catalogue.active(self.tenant)).get(planned.tool.integration_id)
+        described = await self._described(step_id, planned.tool, arguments)
         call_id = self.world.new_id()
-        return Call(
+        return replace(
+            described,
             id=call_id,
-            step_id=step_id,
-            tool=planned.tool,
-            integration_name=loaded.name,
-            title=tool.title,
-            effect=tool.effect,
-            repeat=tool.repeat,
-            method=tool.method,
-            origin=tool.origin,
-            path=tool.path,
-            arguments=arguments,
             key=call_id,
-            hash=self.hash(draft, call_id, planned.tool, tool, arguments),
-            shared=current is not None and current.credential is not None,
+            hash=self.hash(draft, call_id, planned.tool, described.origin, arguments),
             planned=approval.covers(draft.run.steps[step_id].step, planned.tool, arguments),
         )
 
-    def hash(self, draft: Draft, call_id: str, ref: Any, tool: Tool, arguments: Mapping[str, Any]) -> str:
+    def hash(
+        self, draft: Draft, call_id: str, ref: ToolRef, origin: str, arguments: Mapping[str, Any]
+    ) -> str:
+        """What an approval of this call covers."""
         return approval.call_hash(
             run_id=self.run_id,
             call_id=call_id,
             tool=ref,
-            origin=tool.origin,
+            origin=origin,
             arguments=arguments,
             user_id=draft.run.user_id,
         )
@@ -106,9 +99,8 @@ class Turns(Struct, frozen=True, kw_only=True):
         )
 
     def ask(self, draft: Draft, effect: AskApproval) -> None:
-        """Ask a person, with everything the decision covers."""
+        """Ask a person about calls, with everything the decision covers."""
         calls = tuple(draft.run.calls[call_id].call for call_id in effect.call_ids)
-        covered = draft.run.plan_hash if effect.kind is ApprovalKind.PLAN else approval.calls_hash(calls)
         draft.add(
             ApprovalRequested(
                 approval_id=self.world.new_id(),
@@ -116,16 +108,53 @@ class Turns(Struct, frozen=True, kw_only=True):
                 step_id=effect.step_id,
                 text=_question(draft, effect),
                 calls=calls,
-                hash=covered,
+                hash=approval.calls_hash(calls),
                 expires_at=draft.now + APPROVAL_TTL,
             )
         )
 
+    async def ask_plan(self, draft: Draft) -> None:
+        """Ask a person about the plan, with every call it announces."""
+        plan = draft.run.plan
+        assert plan is not None  # noqa: S101 (there is no such effect without a plan)
+        preview = [await self._preview(step.id, call) for step in plan.steps for call in step.calls]
+        draft.add(
+            ApprovalRequested(
+                approval_id=self.world.new_id(),
+                kind=ApprovalKind.PLAN,
+                text=f"Carry out this plan? {plan.description}",
+                preview=tuple(preview),
+                hash=draft.run.plan_hash,
+                expires_at=draft.now + APPROVAL_TTL,
+            )
+        )
+
+    async def _preview(self, step_id: str, planned: PlannedCall) -> Call:
+        return await self._described(step_id, planned.tool, shown(planned))
+
+    async def _described(self, step_id: str, ref: ToolRef, arguments: dict[str, Any]) -> Call:
+        """A call with all that is known of its tool, and nothing yet that identifies it."""
+        loaded, tool = await self.catalogue.tool(self.tenant, ref)
+        current = (await self.catalogue.active(self.tenant)).get(ref.integration_id)
+        return Call(
+            id="",
+            step_id=step_id,
+            tool=ref,
+            integration_name=loaded.name,
+            title=tool.title,
+            effect=tool.effect,
+            repeat=tool.repeat,
+            method=tool.method,
+            origin=tool.origin,
+            path=tool.path,
+            arguments=arguments,
+            key="",
+            hash="",
+            shared=current is not None and current.credential is not None,
+        )
+
 
 def _question(draft: Draft, effect: AskApproval) -> str:
-    if effect.kind is ApprovalKind.PLAN:
-        assert draft.run.plan is not None  # noqa: S101 (there is no such effect without a plan)
-        return f"Carry out this plan? {draft.run.plan.description}"
     progress = draft.run.calls[effect.call_ids[0]]
     title = progress.call.title or progress.call.tool.name
     where = progress.call.integration_name
