@@ -23,7 +23,11 @@ class Server:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [*COMMAND, "--data", str(self._data), "--grpc", self.address, "--http", "127.0.0.1:0"],
+            [
+                *(*COMMAND, "--data", str(self._data), "--grpc", self.address, "--http", "127.0.0.1:0"),
+                # Links are made from it when they are shown, and must look the same after a restart.
+                *("--public-url", "http://errands.test"),
+            ],
             env=environment(ERRANDS_API_KEY=API_KEY),
             stdout=subprocess.PIPE,
             text=True,

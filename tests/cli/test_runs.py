@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,16 @@ def test_a_run_without_a_terminal_prints_how_to_decide_and_goes_on_when_somebody
     assert process.wait() == Exit.SUCCESS
 
 
+def test_what_was_decided_long_ago_is_shown_and_not_asked_again(errands: Errands) -> None:
+    run_id = detached(errands, FIND, "--approval", "on-start")
+    errands("approve", watched_until(errands, run_id, "approval.required")["approvalId"])
+    errands("watch", run_id)
+    replayed = errands("watch", run_id).stdout
+
+    assert "(PLAN): Carry out this plan?" in replayed
+    assert "decide with:" not in replayed
+
+
 def test_a_denied_plan_ends_the_run_with_6(errands: Errands) -> None:
     run_id = detached(errands, ORDER, "--approval", "on-start")
     asked = watched_until(errands, run_id, "approval.required")
@@ -165,14 +176,14 @@ def test_interrupting_leaves_the_run_going_and_says_how_to_come_back(errands: Er
         assert process.stdout is not None
         next(text for text in process.stdout if text.startswith("decide with:"))
         process.send_signal(signal.SIGINT)
-        last = process.stdout.read().strip()
+        last = process.stdout.read().splitlines()[-1]
 
     assert process.wait() == Exit.INTERRUPTED
-    run_id = last.split("errands watch ")[1].split()[0]
-    assert last == (
-        f"the run goes on; see it: errands watch {run_id} --after {last.split('--after ')[1].split()[0]}"
-        f"  stop it: errands cancel {run_id}"
+    said = re.fullmatch(
+        r"the run goes on; see it: errands watch (\S+) --after \d+  stop it: errands cancel \1", last
     )
+    assert said, last
+    run_id = said[1]
     assert errands.json("get", run_id)["status"] == "PAUSED"
     errands("cancel", run_id)
 
@@ -199,8 +210,7 @@ def test_a_watcher_outlives_its_server_and_misses_and_repeats_nothing(tmp_path: 
                 assert watcher.stdout is not None
                 seen = [json.loads(line) for line in _until(watcher.stdout, "approval.required")]
                 server.kill()
-                while "the server went away" not in watcher.stdout.readline():
-                    pass
+                assert "the server went away" in watcher.stdout.readline()
                 server.start()
                 errands("approve", asked["approvalId"])
                 seen += [json.loads(line) for line in watcher.stdout if line.startswith("{")]

@@ -15,6 +15,7 @@ from errands.cli.exits import Exit
 
 from tests.cli.command_line import ERRANDS, Errands
 
+FIND = "Find the customer ada@example.com"
 ORDER = 'Find the customer ada@example.com, find the product "red mug", and order 2 of them for her'
 
 
@@ -81,9 +82,17 @@ def test_an_approval_is_asked_at_the_terminal_and_carried_out(terminal: Callable
 def test_the_question_shows_exactly_what_would_be_sent(
     terminal: Callable[..., Terminal], shop_id: str
 ) -> None:
-    at = terminal("run", "Find the customer ada@example.com", "--approval", "on-tool-call", "--user", "ada")
+    at = terminal("run", FIND, "--integration", "shop", "--approval", "on-tool-call", "--user", "ada")
     at.until("approve / deny / later")
-    for text in ("searchCustomers", shop_id, '"email": "ada@example.com"', "read", "for user ada", "sha256:"):
+    for text in (
+        "searchCustomers",
+        shop_id,
+        '"email": "ada@example.com"',
+        "read",
+        "own account",
+        "until 20",
+        "sha256:",
+    ):
         assert text in at.shown
     at.type("deny\n")
 

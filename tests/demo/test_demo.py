@@ -23,7 +23,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
 
 def test_the_demonstration_proves_what_it_claims_and_cleans_up(tmp_path: Path) -> None:
     with start(tmp_path) as demo:
-        said, _ = demo.communicate(timeout=60)
+        said, _ = demo.communicate(timeout=120)
 
     assert demo.returncode == 0, said
     assert "the server went away" in said
@@ -37,7 +37,7 @@ def test_an_interrupted_demonstration_cleans_up_too(tmp_path: Path) -> None:
         assert demo.stdout is not None
         next(line for line in demo.stdout if "A shop with an OpenAPI document" in line)
         demo.send_signal(signal.SIGINT)
-        demo.communicate(timeout=60)
+        demo.communicate(timeout=120)
 
     assert demo.returncode == 130
     assert list(tmp_path.iterdir()) == []

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from time import perf_counter
-
 import msgspec
 import pytest
 from errands_server.domain.errors import Reason
@@ -368,17 +365,3 @@ async def test_deprecated_tools_are_left_alone_while_others_remain(ask):
 
 async def test_an_intent_that_is_a_document_is_refused(ask):
     assert isinstance(await ask("list customers. " * 1000, SHOP), Refusal)
-
-
-async def test_a_plan_over_fifty_tools_takes_milliseconds(planner: CatalogPlanner):
-    tools = SHOP + PLANNER + CRM
-    brief = Brief(intent=f"Create an order of 3 blue mugs for {ADA}", context="", candidates=tools, now=NOW)
-    await planner.plan(brief)  # reads the tools
-    started = perf_counter()
-
-    for turn in range(20):
-        await planner.plan(
-            Brief(intent=brief.intent, context="", candidates=tools, now=NOW + timedelta(days=turn))
-        )
-
-    assert (perf_counter() - started) / 20 < 0.05  # seconds; a generous bound for a loaded machine

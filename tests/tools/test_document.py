@@ -389,8 +389,6 @@ def test_yaml_reads_like_the_json_it_stands_for():
         "{a: " * 100_000,
         '{"a":' * 100_000,
         "[1]",
-        "a: &a [1,1,1,1,1,1,1,1]\n"
-        + "".join(f"{k}: &{k} [{','.join(f'*{chr(ord(k) - 1)}' for _ in range(8))}]\n" for k in "bcdefghijk"),
     ],
 )
 def test_text_that_is_no_document_or_an_attack_is_refused_at_once(text):
@@ -399,7 +397,24 @@ def test_text_that_is_no_document_or_an_attack_is_refused_at_once(text):
     with pytest.raises(DocumentError):
         read(text)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # an attack takes minutes
+
+
+@pytest.mark.parametrize("width", [8, 2000])
+def test_a_short_text_that_stands_for_a_vast_document_is_refused_for_it(width):
+    lines = [f"a: &a [{','.join('1' * width)}]"]
+    lines += [f"{key}: &{key} [{','.join([f'*{chr(ord(key) - 1)}'] * width)}]" for key in "bcdefghijk"]
+
+    with pytest.raises(DocumentError, match="more than 5,000,000 values"):
+        read("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "text", ["- " * 100_000, '{"a":' * 101 + "1" + "}" * 101, "a: " + "[" * 101 + "]" * 101]
+)
+def test_nesting_without_end_is_refused_for_it(text):
+    with pytest.raises(DocumentError, match="nested too deeply"):
+        read(text)
 
 
 @pytest.mark.parametrize(
@@ -408,6 +423,7 @@ def test_text_that_is_no_document_or_an_attack_is_refused_at_once(text):
         {"type": "string", "required": True},
         {"minimum": "1", "maxLength": -1, "multipleOf": 0, "enum": [], "type": "file"},
         {"properties": [], "items": 3, "allOf": [], "anyOf": {}, "patternProperties": {"[": {}}},
+        {"required": ["a", "a"], "dependentRequired": {"b": ["a", "a"]}},
         {"dependentRequired": {"a": "b"}, "$dynamicRef": "#x", "$id": "https://elsewhere.example/"},
     ],
 )
@@ -443,7 +459,7 @@ def test_schemas_that_all_refer_to_each_other_are_stored_in_bounded_space():
 
     operations = described(document).operations
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # an attack takes minutes
     assert len(msgspec.json.encode(operations)) < 120 * 48 * 1024
 
 
@@ -491,7 +507,7 @@ def _has(document: Any, key: Any) -> bool:
     return key in document if isinstance(document, dict) else isinstance(key, int) and key < len(document)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), JSON), min_size=1, max_size=4), st.booleans())
 def test_a_broken_document_is_read_or_refused_with_a_document_error(changes, as_yaml):
     document = copy.deepcopy(PETS)
@@ -508,7 +524,7 @@ def test_a_broken_document_is_read_or_refused_with_a_document_error(changes, as_
     assert msgspec.json.decode(stored, type=tuple[Operation, ...]) == description.operations
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 4000), st.integers(0, 60), st.text(max_size=20), st.booleans())
 def test_broken_text_is_read_or_refused_with_a_document_error(start, length, insertion, as_yaml):
     text = yaml.safe_dump(PETS) if as_yaml else json.dumps(PETS)

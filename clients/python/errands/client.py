@@ -9,7 +9,7 @@ from typing import Any, Final, Self, TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped] # ships no stubs
+from google.rpc import error_details_pb2, status_pb2
 
 Answer = TypeVar("Answer", bound=Message)
 

@@ -41,6 +41,8 @@ COMMON: Final = frozenset(_ACTIONS) | frozenset(_ASKING.split()) | QUESTIONS
 VERBS: Final = (COMMON - QUESTIONS) | frozenset(_PARTICULAR.split())
 # Verbs that are as often nouns: `order_delete`, `book.search`, "name and order number".
 NOUNS: Final = lexicon("order book file log change check view display email start mark post put place print")
+# Nouns that, where they open a demand, ask to make one: `invoice the order`.
+MAKING: Final = lexicon("invoice bill message text")
 _METHODS: Final = {
     "GET": Action.READ,
     "HEAD": Action.READ,

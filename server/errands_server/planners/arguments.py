@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from ..domain.plan import Path
-from .evidence import GOOD, Evidence, Said, weigh
+from .counting import Counted, Row
+from .evidence import GOOD, Evidence, Said, weigh, within
 from .hints import Hints
 from .matching import matched
-from .mentions import OUTRIGHT, Mention, Series
+from .mentions import OUTRIGHT, Kind, Mention, Series
 from .phrasing import Phrasing
 from .schemas import Leaf
 from .sheets import Sheet
@@ -42,6 +44,22 @@ class Hearing(Struct, frozen=True):
     said: tuple[Said, ...]
     rows: tuple[Series, ...]
     phrasing: Phrasing
+    counted: tuple[Row, ...]
+
+    def only(self, mention: Mention) -> Hearing:
+        """Nothing but this mention of it."""
+        said = tuple(said for said in self.said if said.mention == mention)
+        return msgspec.structs.replace(self, said=said, rows=())
+
+    def row(self, sheet: Sheet) -> Row:
+        """What a tool that takes quantities is asked for: the row with most numbers, the first of such."""
+        known = sheet.nouns | sheet.resource
+        rows = [row for row in self.counted if not any(known.intersection(line.stems[-1:]) for line in row)]
+        return max(rows, key=_numbers, default=()) if sheet.quantities else ()
+
+
+def _numbers(row: Row) -> int:
+    return sum(line.many.kind is not Kind.ARTICLE for line in row)
 
 
 class Binding:
@@ -49,6 +67,7 @@ class Binding:
 
     def __init__(self, sheet: Sheet, taken: Iterable[Mention] = ()) -> None:
         self.sheet = sheet
+        self.counted: tuple[tuple[Leaf, Counted], ...] = ()
         self.arguments: dict[Path, Argument] = {}
         self.used = set(taken)
 
@@ -56,6 +75,39 @@ class Binding:
         """Bind one parameter."""
         self.arguments[argument.leaf.path] = argument
         self.used |= argument.mentions
+
+    def count(self, row: Row) -> None:
+        """Bind the quantities to what the sentence counts, and what is counted where it is an identifier."""
+        lines = zip(self.sheet.quantities, row, strict=False)
+        self.counted = tuple((leaf, line) for leaf, line in lines if _countable(leaf, line.many.value))
+        for quantity, line in self.counted:
+            self.add(_outright(quantity, line.many))
+            thing = self.sheet.counted(quantity)
+            if thing and line.thing.kind in (Kind.IDENTIFIER, Kind.UUID):
+                self.add(_outright(thing, line.thing))
+        self.used |= {thing for _, thing in self.sought()}
+
+    def sought(self) -> Iterator[tuple[Leaf, Mention]]:
+        """What is counted and still to be identified, with the parameter that identifies it."""
+        for quantity, line in self.counted:
+            thing = self.sheet.counted(quantity)
+            if thing and thing.path not in self.arguments and line.stems:
+                yield thing, line.thing
+
+    def meant(self, leaf: Leaf) -> frozenset[str]:
+        """The words for what a parameter must identify, where a sentence counts it."""
+        lines = (line for quantity, line in self.counted if self.sheet.counted(quantity) is leaf)
+        return frozenset(next((line.stems for line in lines), ()))
+
+    def overlooked(self, hearing: Hearing) -> Iterator[Mention]:
+        """What is counted beside what this call counts, and is left out of it."""
+        if not self.counted:
+            return
+        numbers = [said.mention for said in hearing.said if said.mention.kind in (Kind.NUMBER, Kind.COUNT)]
+        yield from (number for number in numbers if number not in self.used)
+        for line in (line for row in hearing.counted for line in row):
+            if line.many.kind is Kind.ARTICLE and line.more and line.many not in self.used:
+                yield line.thing
 
     def open(self) -> Iterator[Leaf]:
         """The parameters without a value."""
@@ -168,6 +220,16 @@ class Binding:
             if found is not None:
                 value, why = found
                 self.add(Argument(leaf=leaf, source=f"intent: {why}", values=(value,)))
+
+
+def _countable(leaf: Leaf, many: int | float) -> bool:
+    return isinstance(many, int) and within(leaf, many)
+
+
+def _outright(leaf: Leaf, mention: Mention) -> Argument:
+    return Argument(
+        leaf=leaf, source="intent: counted", values=(mention.value,), mentions=frozenset({mention})
+    )
 
 
 def _argument(

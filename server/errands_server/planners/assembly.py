@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ..domain.plan import ContextBinding, Path, Plan, PlannedCall, Slot, Step
-from .arguments import Argument
 from .drafts import Draft
+from .schemas import Leaf
 from .sheets import Sheet
 from .words import parts
 
@@ -83,11 +83,11 @@ def _slots(draft: Draft, turn: int, drafts: Sequence[Draft]) -> Iterator[Slot]:
 
 
 def _put(document: Any, path: Path, value: Any) -> None:
-    """Set `value` at `path`; lists hold the single element 0."""
+    """Set `value` at `path`; elements of a list come in order."""
     for part, following in pairwise(path):
         empty: Any = [] if isinstance(following, int) else {}
         if isinstance(document, list):
-            if not document:
+            if part == len(document):
                 document.append(empty)
         else:
             document.setdefault(part, empty)
@@ -100,14 +100,16 @@ def _put(document: Any, path: Path, value: Any) -> None:
 
 def _description(draft: Draft) -> str:
     # What came from the context stays out: descriptions are shown where the context is not.
-    told = [argument for argument in draft.arguments if argument.mentions][:_SHOWN]
-    said = ", ".join(_told(argument) for argument in told)
+    told: dict[str, list[str]] = {}
+    for argument in draft.arguments:
+        if argument.mentions:
+            told.setdefault(_label(argument.leaf), []).extend(map(_short, argument.values))
+    said = ", ".join(f"{label} {_joined(shown)}".strip() for label, shown in list(told.items())[:_SHOWN])
     return f"{title(draft.sheet)}: {said}" if said else title(draft.sheet)
 
 
-def _told(argument: Argument) -> str:
-    shown = _joined([_short(value) for value in argument.values])
-    return f"{' '.join(parts(argument.leaf.name))} {shown}"
+def _label(leaf: Leaf) -> str:
+    return "" if leaf.searches else " ".join(parts(leaf.name))
 
 
 def _short(value: Any) -> str:

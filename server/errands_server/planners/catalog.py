@@ -20,7 +20,7 @@ from .drafting import attempt, hearing
 from .drafts import Draft
 from .hints import Hints
 from .lookups import Attempt, Desk
-from .mentions import POINTED, Mention, mentions
+from .mentions import Mention, mentions
 from .ranking import FITS, Library, Ranked
 from .schemas import Leaf
 
@@ -39,7 +39,7 @@ class Reading(Struct, frozen=True):
     ranked: tuple[Ranked, ...]
     drafts: tuple[Draft, ...] = ()
     missing: tuple[Leaf, ...] = ()
-    unplaced: tuple[Mention, ...] = ()
+    ignored: tuple[Mention, ...] = ()  # what must not be left out, and was
 
     @property
     def fits(self) -> bool:
@@ -50,11 +50,6 @@ class Reading(Struct, frozen=True):
     def served(self) -> bool:
         """Whether calls were found that do what the clause asks."""
         return self.fits and not self.missing and not self.ignored
-
-    @property
-    def ignored(self) -> tuple[Mention, ...]:
-        """Values that must not be left out, and were: without them another thing would be done."""
-        return tuple(mention for mention in self.unplaced if mention.kind in POINTED)
 
 
 class CatalogPlanner:
@@ -103,13 +98,12 @@ class CatalogPlanner:
 
 
 def _read(desk: Desk, drafts: tuple[Draft, ...]) -> Reading:
-    inside = [said.mention for said in desk.hearing.said]
-    ranked = tuple(desk.catalogue.rank(demand(desk.clause, inside, desk.catalogue.knows), _TRIED))
+    ranked = tuple(desk.catalogue.rank(demand(desk.clause, desk.hearing, desk.catalogue.knows), _TRIED))
     reading = Reading(desk.clause, ranked)
     if not reading.fits:
         return reading
     best = _best(desk, [r for r in ranked if r.score >= max(FITS, ranked[0].score * _CLOSE)], drafts)
-    return Reading(desk.clause, ranked, _ordered(desk, best.drafts, len(drafts)), best.missing, best.unplaced)
+    return Reading(desk.clause, ranked, _ordered(desk, best.drafts, len(drafts)), best.missing, best.ignored)
 
 
 def _best(desk: Desk, ranked: Sequence[Ranked], drafts: tuple[Draft, ...]) -> Attempt:
@@ -124,12 +118,15 @@ def _worth(tried: Attempt, fit: float, earlier: int) -> tuple[bool, bool, float]
 
 
 def _ordered(desk: Desk, drafts: tuple[Draft, ...], earlier: int) -> tuple[Draft, ...]:
-    """A write the intent puts behind another demand waits for it; reads need not."""
+    """A call the intent puts behind another demand waits for what does that, unless both only read."""
     last = drafts[-1]
-    if not desk.clause.after or last.sheet.tool.effect is Effect.READ:
+    if not desk.clause.after or not earlier:
         return drafts
-    before = tuple(n for n, draft in enumerate(drafts[:earlier]) if draft.clause == desk.number - 1)
-    return (*drafts[:-1], msgspec.structs.replace(last, after=before))
+    # Look-ups stand before the call they serve: the last draft is the demand's own.
+    before = drafts[earlier - 1]
+    if last.sheet.tool.effect is before.sheet.tool.effect is Effect.READ:
+        return drafts
+    return (*drafts[:-1], msgspec.structs.replace(last, after=(earlier - 1,)))
 
 
 def _objection(readings: Sequence[Reading]) -> Refusal | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from .actions import NOUNS, QUESTIONS, VERBS
+from .actions import MAKING, NOUNS, QUESTIONS, VERBS
 from .mentions import Kind, Mention, covering
 from .words import STOP, lexicon, words
 
@@ -42,6 +42,7 @@ _DETAILS: Final = lexicon(
     """include including use using assume assuming consider considering ensure sort limit note given thanks
     thank format return answer apply round explain express don let hello hi hey dear cheers"""
 )
+_OBJECTS: Final = lexicon("it them him")
 _ABBREVIATION: Final = re.compile(r"(?:\b[A-Z]|\b(?:Inc|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|No|Ltd|Co))$")
 
 
@@ -84,9 +85,9 @@ def _separates(intent: str, start: int, match: re.Match[str]) -> bool:
 
 def _commands(text: str) -> bool:
     first, second = opening(text)
-    if first in NOUNS:
+    if first in NOUNS | MAKING:
         return second in STOP or second.isdigit()
-    return first in VERBS
+    return first in VERBS or second in _OBJECTS
 
 
 def _fragment(intent: str, start: int, end: int, after: bool) -> _Fragment:

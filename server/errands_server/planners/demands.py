@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from .actions import COMMON, NOUNS, VERBS, Action, spoken
+from .actions import COMMON, MAKING, NOUNS, VERBS, Action, spoken
+from .arguments import Hearing
 from .clauses import Clause, opening
 from .mentions import Kind, Mention, covering
 from .words import STOP, SYNONYMS, Word, lexicon, stem, words
@@ -15,6 +16,11 @@ from .words import STOP, SYNONYMS, Word, lexicon, stem, words
 _BEHIND: Final = 0.4  # words behind a preposition say with what, not what
 _OPENING: Final = 2.0  # an uncommon verb, or the very subject: what opens a clause must be met
 _PREPOSITIONS: Final = lexicon("of for in at on with from to by about near between under using named called")
+_KIND: Final = 0.3  # the kind of a value says a little of what is asked for
+_EMAIL: Final = stem("email")
+_WHETHER: Final = lexicon("is are was were has did does")
+_AUXILIARIES: Final = lexicon("do have")
+_PRONOUNS: Final = lexicon("i you we they")
 _VALUES: Final = frozenset(Kind) - {Kind.PHRASE, Kind.NAME}
 
 
@@ -27,25 +33,50 @@ class Demand(Struct, frozen=True):
     verb: str = ""  # of a particular kind: only a tool that speaks of it will do
 
 
-def demand(clause: Clause, found: Sequence[Mention], knows: Callable[[str], bool]) -> Demand:
-    """What a clause asks for. Values weigh nothing, nor do names of which no tool `knows` the stem."""
-    first, _ = opening(clause.text)
+def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> Demand:
+    """What a clause asks for. Values weigh nothing, nor do names of which no tool `knows` the stem, nor
+    what an order counts by number."""
+    first, second = opening(clause.text)
     spoken_words = list(words(clause.text))
+    action = spoken(word.plain for word in spoken_words)
+    if _asks(*spoken_words[:2]):
+        action = Action.READ
+    elif first in MAKING and second not in _PREPOSITIONS:
+        action = Action.CREATE
+    found = [said.mention for said in hearing.said]
+    loose = _loose(hearing, action)
     weights: dict[str, float] = {}
     share = 1.0
     for word in spoken_words:
         share = _BEHIND if weights and word.plain in _PREPOSITIONS else share
-        weight = share * _weight(word, covering(found, clause.start + word.start), knows)
+        mention = covering(found, clause.start + word.start)
+        weight = share * _weight(word, mention, mention not in loose or knows(word.stem))
         if word.plain == first and first not in COMMON:
             weight *= _OPENING
         if weight:
             weights[word.stem] = max(weights.get(word.stem, 0.0), weight)
+    if action is Action.READ and any(mention.kind is Kind.EMAIL for mention in found):
+        weights.setdefault(_EMAIL, _KIND)
     return Demand(
-        action=spoken(word.plain for word in spoken_words),
+        action=action,
         weights=weights,
         said=_with_synonyms(word.stem for word in spoken_words),
         verb=stem(first) if first in VERBS - COMMON else "",
     )
+
+
+def _loose(hearing: Hearing, action: Action | None) -> set[Mention]:
+    """Mentions whose words are anybody's guess: names, and what is ordered by number."""
+    counted = [line for row in hearing.counted for line in row if line.many.kind is not Kind.ARTICLE]
+    names = {said.mention for said in hearing.said if said.mention.kind is Kind.NAME}
+    return names if action is Action.READ else names | {line.thing for line in counted}
+
+
+def _asks(first: Word | None = None, second: Word | None = None) -> bool:
+    """Whether a clause opens as a question to be answered with yes or no: `has it been`, `do you have`."""
+    if first is None or second is None:
+        return False
+    return first.plain in _WHETHER or (first.plain in _AUXILIARIES and second.plain in _PRONOUNS)
 
 
 def _with_synonyms(said: Iterable[str]) -> frozenset[str]:
@@ -53,12 +84,10 @@ def _with_synonyms(said: Iterable[str]) -> frozenset[str]:
     return own.union(*(SYNONYMS.get(word, ()) for word in own))
 
 
-def _weight(word: Word, mention: Mention | None, knows: Callable[[str], bool]) -> float:
-    if word.plain in STOP:
+def _weight(word: Word, mention: Mention | None, telling: bool) -> float:
+    if word.plain in STOP or not telling:
         return 0.0
     if mention and mention.kind in _VALUES:
-        return 0.0
-    if mention and mention.kind is Kind.NAME and not knows(word.stem):
         return 0.0
     # A common verb is answered by the action; its word only helps.
     return 0.3 if word.plain in COMMON - NOUNS else 1.0

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from .arguments import Binding, Hearing
-from .clauses import Clause
+from .clauses import Clause, opening
+from .counting import rows
 from .drafts import Draft
-from .evidence import FAINT, FAIR, SURE, surroundings
+from .evidence import FAINT, FAIR, QUERIES, SURE, surroundings
 from .lookups import Attempt, Desk, close, fill, look_up
-from .mentions import Mention, series
+from .mentions import Kind, Mention, series
 from .phrasing import Phrasing
-from .schemas import Leaf
+from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import lexicon, words
+from .words import lexicon, stems, words
 
-_POINTERS = lexicon("it its them they their that those this these him his her he she there")
+_SEEKING: Final = lexicon("find search look lookup query browse")
+_POINTERS: Final = lexicon("it its them they their that those this these him his her he she there")
 
 
 def hearing(intent: str, clause: Clause, found: Sequence[Mention]) -> Hearing:
@@ -25,6 +28,7 @@ def hearing(intent: str, clause: Clause, found: Sequence[Mention]) -> Hearing:
         said=tuple(surroundings(intent, clause, inside)),
         rows=tuple(series(intent, inside)),
         phrasing=Phrasing(clause, inside),
+        counted=rows(intent, inside),
     )
 
 
@@ -34,7 +38,9 @@ def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
     The clause itself comes first, then the context, then answers of earlier steps; what is
     still missing is taken from looser evidence, earlier clauses and look-ups, in this order.
     """
-    binding = Binding(sheet)
+    row = desk.hearing.row(sheet)
+    binding = Binding(sheet.repeated(len(row)))
+    binding.count(row)
     binding.hear(desk.hearing)
     binding.phrase(desk.hearing.phrasing)
     binding.place(desk.hearing, binding.missing())
@@ -43,11 +49,25 @@ def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
     binding.hear(desk.hearing, least=FAIR, only=binding.missing())
     for earlier in reversed(desk.earlier):
         binding.hear(earlier, least=SURE, only=binding.missing())
+    _seek(desk, binding)
     drafts = look_up(desk, binding, drafts)
     binding.place(desk.hearing, list(binding.open()))
     binding.hear(desk.hearing, least=FAINT, only=binding.missing())
     binding.settle()
     return close(desk, binding, drafts)
+
+
+def _seek(desk: Desk, binding: Binding) -> None:
+    """Bind what a tool that reads searches by to what a clause speaks of in words no tool knows."""
+    if not binding.sheet.harmless or any(argument.mentions for argument in binding.arguments.values()):
+        return
+    verb, _ = opening(desk.clause.text)
+    kinds = {Kind.NAME, Kind.PHRASE} if verb in _SEEKING else {Kind.NAME}
+    queries = [leaf for leaf in binding.open() if leaf.type is Type.TEXT and leaf.words & QUERIES]
+    for said in desk.hearing.said:
+        if said.mention.kind in kinds and not all(map(desk.catalogue.knows, stems(str(said.mention.value)))):
+            binding.hear(desk.hearing.only(said.mention), least=FAIR, only=queries[:1])
+            return
 
 
 def _referred(desk: Desk, binding: Binding) -> list[Leaf]:

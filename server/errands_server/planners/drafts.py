@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Final
 
 from msgspec import Struct
 
-from .arguments import Argument, Source
+from .arguments import Argument, Binding, Source
 from .evidence import QUERIES
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import GENERIC, SYNONYMS, stemmed
+from .words import GENERIC, SYNONYMS, stemmed, stems
 
 # Facts everything has of its own: one thing's status is never another's.
 _OWN: Final = GENERIC | stemmed(
@@ -35,6 +35,12 @@ class Draft(Struct, frozen=True, kw_only=True):
         """Whether anything said or known leads to this call."""
         return any(argument.mentions or argument.key or argument.slot for argument in self.arguments)
 
+    def asked_for(self, meant: Set[str]) -> bool:
+        """Whether this call was made with these words, or more or fewer of them; no words mean anything."""
+        values = (value for argument in self.arguments if argument.mentions for value in argument.values)
+        said = {stem for value in values for stem in stems(str(value))}
+        return not meant or (bool(said) and (meant <= said or said <= meant))
+
     @property
     def singles_out(self) -> bool:
         """Whether the first element of a list it answers can be meant: asked for by address, by name,
@@ -50,13 +56,17 @@ class Draft(Struct, frozen=True, kw_only=True):
         return leaf.type in _ADDRESSES or bool(leaf.type is Type.TEXT and leaf.words & QUERIES)
 
 
-def slot(leaf: Leaf, taker: Sheet, drafts: Sequence[Draft]) -> Source | None:
+def slot(leaf: Leaf, taker: Binding, drafts: Sequence[Draft]) -> Source | None:
     """Where the latest draft that can give this argument has it in its answer."""
+    meant = taker.meant(leaf)
+    taken = [argument.slot for argument in taker.arguments.values() if meant]
     for number in range(len(drafts) - 1, -1, -1):
         giver = drafts[number]
-        for given in suppliers(leaf, taker, giver.sheet):
-            if giver.singles_out or not any(isinstance(part, int) for part in given.path):
-                return Source(number, given.path)
+        for given in suppliers(leaf, taker.sheet, giver.sheet) if giver.asked_for(meant) else ():
+            source = Source(number, given.path)
+            one = giver.singles_out or not any(isinstance(part, int) for part in given.path)
+            if one and source not in taken:
+                return source
     return None
 
 

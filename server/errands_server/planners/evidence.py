@@ -75,6 +75,7 @@ QUERIES: Final = stemmed("q query search term text keyword filter name title")
 _LINKS: Final = lexicon("the a an my our is are was of its =")
 # What ends the words that can name a value behind them.
 _BREAK: Final = re.compile(r"[.;!?,]\s|\b(?:and|or)\b", re.IGNORECASE)
+_PEOPLE: Final = stemmed("customer client buyer user contact person member employee people")
 _PERCENT: Final = frozenset({"percent", "percentag"})
 
 
@@ -136,9 +137,9 @@ def weigh(leaf: Leaf, said: Said, sheet: Sheet) -> Evidence | None:
     if suits is None:
         return None
     value, stripped = _value(leaf, said.mention, sheet)
-    if value is None or not _within(leaf, value):
+    if value is None or not within(leaf, value):
         return None
-    if _is_anothers(leaf, said, sheet):
+    if _is_anothers(leaf, said, sheet) or _is_nobody(leaf, said, sheet):
         return None
     suits = min(suits, 0.3) if leaf.identifies and said.mention.kind in _AMOUNTS else suits
     if suits < _PLAIN and not (_named(leaf.particular, said.label) or _is_said_of(leaf, said, sheet)):
@@ -164,6 +165,8 @@ def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[t
         yield 1.0 + len(behind) / len(leaf.particular), f"followed by {' '.join(said.after)!r}"
     elif leaf.about & set(said.after):
         yield 0.8, "its unit fits"
+    if said.mention.kind is Kind.IDENTIFIER and any(_abbreviates(said, word) for word in leaf.particular):
+        yield 1.0, "its prefix fits"
     if _roles(said) & leaf.words:
         yield 2.0, f"behind {' '.join(sorted(said.cues))!r}"
     if _is_said_of(leaf, said, sheet):
@@ -174,6 +177,13 @@ def _named(wanted: frozenset[str], label: tuple[str, ...]) -> float:
     """The share of an argument's words said right before a value; nearer words count more."""
     near = {word: 1.0 - 0.2 * distance for distance, word in reversed(list(enumerate(label)))}
     return sum(near.get(word, 0.0) for word in wanted) / len(wanted) if wanted else 0.0
+
+
+def _abbreviates(said: Said, word: str) -> bool:
+    """Whether the prefix of an identifier stands for a word: `prd_7` for product, `ORD-17` for order."""
+    prefix, mark, _ = re.sub("[-_]", "_", str(said.mention.value).lower()).partition("_")
+    letters = iter(word)
+    return bool(mark) and word.startswith(prefix[:1]) and all(letter in letters for letter in prefix)
 
 
 def _roles(said: Said) -> frozenset[str]:
@@ -193,6 +203,11 @@ def _is_anothers(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
     if not (leaf.identifies and particular and said.noun) or said.noun in _COMMON:
         return False
     return not _alike({said.noun}, particular | leaf.about | sheet.owner(leaf))
+
+
+def _is_nobody(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
+    """Whether a value names no person, where one is sought: nobody is called by plain words."""
+    return said.mention.kind is Kind.PHRASE and bool(leaf.words & QUERIES and sheet.resource & _PEOPLE)
 
 
 def _alike(one: Iterable[str], others: frozenset[str]) -> bool:
@@ -231,7 +246,8 @@ def _trimmed(phrase: str, own: frozenset[str], known: frozenset[str]) -> tuple[s
     return (phrase[inner[0].start : inner[-1].end], stripped) if inner else (None, False)
 
 
-def _within(leaf: Leaf, value: Any) -> bool:
+def within(leaf: Leaf, value: Any) -> bool:
+    """Whether a value keeps to the bounds an argument documents."""
     if isinstance(value, int | float):
         low, high = leaf.schema.get("minimum"), leaf.schema.get("maximum")
         return not (isinstance(low, int | float) and value < low) and not (

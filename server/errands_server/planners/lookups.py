@@ -14,11 +14,11 @@ from .clauses import Clause
 from .drafts import Draft, slot, suppliers, synonyms
 from .evidence import FAIR, QUERIES
 from .hints import Hints
-from .mentions import Mention
+from .mentions import POINTED, Kind, Mention
 from .ranking import Catalogue
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import lexicon, words
+from .words import lexicon, stems, words
 
 _TRIED: Final = 5  # tools per argument
 _DEPTH: Final = 2  # look-ups may need look-ups, this deep
@@ -43,19 +43,27 @@ class Attempt(Struct, frozen=True):
     drafts: tuple[Draft, ...]
     missing: tuple[Leaf, ...]
     unplaced: tuple[Mention, ...]
+    overlooked: tuple[Mention, ...]
     score: float
 
     @property
     def complete(self) -> bool:
         """Whether the call can be made and says all that was said."""
-        return not self.missing and not self.unplaced
+        return not self.missing and not self.unplaced and not self.overlooked
+
+    @property
+    def ignored(self) -> tuple[Mention, ...]:
+        """Values that must not be left out, and were: without them another thing would be done."""
+        pointed = tuple(mention for mention in self.unplaced if mention.kind in POINTED)
+        return tuple(dict.fromkeys((*pointed, *self.overlooked)))
 
 
 def look_up(
     desk: Desk, binding: Binding, drafts: tuple[Draft, ...], depth: int = _DEPTH
 ) -> tuple[Draft, ...]:
     """Put look-ups before the call for arguments nothing said, the best founded first."""
-    if depth == 0 or any(word.plain in _WHOLE for word in words(desk.clause.text)):
+    whole = any(word.plain in _WHOLE for word in words(desk.clause.text))
+    if depth == 0 or (whole and not binding.sheet.harmless):
         return drafts
     while wanted := _wanted(desk, binding):
         found = max(_finds(desk, binding, drafts, depth), key=lambda find: find.score, default=None)
@@ -73,7 +81,7 @@ def fill(binding: Binding, leaves: Iterable[Leaf], drafts: tuple[Draft, ...]) ->
     """Bind parameters to the answers of earlier drafts; whether any was."""
     filled = False
     for leaf in leaves:
-        source = slot(leaf, binding.sheet, drafts)
+        source = slot(leaf, binding, drafts)
         if source is not None:
             where = ".".join(map(str, source.path))
             binding.add(Argument(leaf=leaf, source=f"step {source.draft + 1}: {where}", slot=source))
@@ -94,6 +102,7 @@ def close(desk: Desk, binding: Binding, drafts: tuple[Draft, ...]) -> Attempt:
         drafts=(*drafts, draft),
         missing=tuple(binding.missing()),
         unplaced=tuple(said.mention for said in binding.unplaced(desk.hearing)),
+        overlooked=tuple(binding.overlooked(desk.hearing)),
         score=sum(argument.score for argument in arguments if argument.mentions),
     )
 
@@ -101,14 +110,25 @@ def close(desk: Desk, binding: Binding, drafts: tuple[Draft, ...]) -> Attempt:
 def _wanted(desk: Desk, binding: Binding) -> list[Leaf]:
     """What a look-up may find: missing arguments, and an identifier for a value with no place of its own."""
     missing = binding.missing()
-    if not binding.unplaced(desk.hearing):
+    if not _unplaced(desk, binding):
         return missing
     return missing + [leaf for leaf in binding.open() if leaf.identifies and leaf not in missing]
 
 
+def _unplaced(desk: Desk, binding: Binding) -> set[Mention]:
+    """What a look-up may place: what is said outright, and names that are no words of the catalogue."""
+    names = {
+        said.mention
+        for said in desk.hearing.said
+        if said.mention.kind is Kind.NAME and said.mention not in binding.used
+        if not all(map(desk.catalogue.knows, stems(str(said.mention.value))))
+    }
+    return names | {said.mention for said in binding.unplaced(desk.hearing)}
+
+
 def _finds(desk: Desk, binding: Binding, drafts: tuple[Draft, ...], depth: int) -> Iterator[Attempt]:
     """The look-ups that could be made; those for optional arguments only if they place a value."""
-    unplaced = {said.mention for said in binding.unplaced(desk.hearing)}
+    unplaced = _unplaced(desk, binding)
     needed = _givers(desk.catalogue, binding.missing(), binding.sheet)
     wanted = _wanted(desk, binding)
     for ref, sheet in _givers(desk.catalogue, wanted, binding.sheet).items():
@@ -119,8 +139,9 @@ def _finds(desk: Desk, binding: Binding, drafts: tuple[Draft, ...], depth: int) 
 
 
 def _serves(found: Attempt, wanted: Iterable[Leaf], binding: Binding) -> bool:
-    own = found.drafts[-1:]
-    return own[0].founded and any(slot(leaf, binding.sheet, own) is not None for leaf in wanted)
+    own = len(found.drafts) - 1
+    sources = (slot(leaf, binding, found.drafts) for leaf in wanted)
+    return found.drafts[own].founded and any(source and source.draft == own for source in sources)
 
 
 def _givers(catalogue: Catalogue, leaves: Iterable[Leaf], taker: Sheet) -> dict[ToolRef, Sheet]:
@@ -136,12 +157,16 @@ def _givers(catalogue: Catalogue, leaves: Iterable[Leaf], taker: Sheet) -> dict[
 
 def _find(desk: Desk, sheet: Sheet, taker: Binding, drafts: tuple[Draft, ...], depth: int) -> Attempt:
     """Draft one look-up from what the call it serves leaves unsaid."""
-    binding = Binding(sheet, taker.used)
+    mine = [thing for leaf, thing in taker.sought() if next(suppliers(leaf, taker.sheet, sheet), None)][:1]
+    binding = Binding(sheet, taker.used.difference(mine))
+    queries = [leaf for leaf in binding.open() if leaf.type is Type.TEXT and leaf.words & QUERIES][:1]
+    for thing in mine:
+        binding.hear(desk.hearing.only(thing), least=FAIR, only=queries)
+    binding.used.update(mine)
     binding.hear(desk.hearing)
     binding.read(desk.hints)
     if not any(argument.mentions for argument in binding.arguments.values()):
-        queries = [leaf for leaf in binding.open() if leaf.type is Type.TEXT and leaf.words & QUERIES]
-        binding.hear(desk.hearing, least=FAIR, only=queries[:1])
+        binding.hear(desk.hearing, least=FAIR, only=queries)
     binding.hear(desk.hearing, least=FAIR, only=binding.missing())
     drafts = look_up(desk, binding, drafts, depth - 1)
     binding.settle()

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     IDENTIFIER = "identifier"
     NUMBER = "number"
     COUNT = "spelled-out number"
+    ARTICLE = "article"
     PERCENT = "percentage"
     NAME = "name"
     PHRASE = "phrase"
@@ -77,17 +78,20 @@ _FILE: Final = re.compile(r"(?<![\w/])(?:~|[A-Za-z]:)?/[\w./-]*\w")
 _IDENTIFIER: Final = re.compile(
     r"(?<![\w.^-])(?:#?(?=[\w/-]*\d)[A-Za-z_]+(?:[-_/]?\w+)*|\d+(?:-\d+)+|\d+[-/_][A-Z]\w*)(?![\w^])"
 )
+# Words joined by underscores (cus_ada); what a value is given to (`rate=5`) names it.
+_KEY: Final = re.compile(r"(?<![\w./-])[A-Za-z]+(?:_\w+)+(?![\w(]|\s?[=:])")
 # What follows `called` is a name whatever its letters, up to the next small word or comma.
 _TITLE: Final = re.compile(r"\b(?:called|named|titled)\s+(?P<rest>[^\0.,;:!?]+)", re.IGNORECASE)
 _NUMBER: Final = re.compile(
     r"(?<![\w.^])(?P<sign>-)?[$€£#]?(?P<digits>(?<![\[(,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!,\d)|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
-    r"(?:\s?(?P<percent>%)|\s(?P<scale>hundred|thousand|million|billion)\b|(?P<unit>[A-Za-z°µ]{1,4})\b)?(?![\w^])"
+    r"(?:\s?(?P<percent>%)|\s(?P<scale>dozen|hundred|thousand|million|billion)\b|(?P<unit>[A-Za-z°µ]{1,4})\b)?(?![\w^])"
 )
 # A word of a name: initials (J.K.), a title (St.), or a capitalised word.
 _PROPER: Final = r"(?:(?:[A-Z]\.)+|(?:St|Dr|Mr|Mrs|Ms|Mt)\.|[A-Z][\w&+-]*(?:['\u2019](?!s\b)\w+)?)"
 _NAME: Final = re.compile(rf"(?<![\w-]){_PROPER}(?:[ ]+(?:(?:of|the|de|van|von|&)[ ]+)*{_PROPER})*")
 _COUNT: Final = re.compile(
-    r"\b(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|fifty|hundred)\b(?!-)",
+    r"\b(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|twenty|fifty|hundred)"
+    r"(?:\s(?P<scale>dozen|hundred|thousand))?\b(?!-)",
     re.IGNORECASE,
 )
 _COUNTS: Final = dict(
@@ -96,9 +100,15 @@ _COUNTS: Final = dict(
         range(2, 13),
         strict=True,
     )
-) | {"twenty": 20, "fifty": 50, "hundred": 100}
-_SCALE: Final = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
-_BETWEEN: Final = re.compile(r"\s*(?:,\s*(?:and|or|&)|,|and|or|&)\s*", re.IGNORECASE)
+) | {"dozen": 12, "twenty": 20, "fifty": 50, "hundred": 100}
+_SCALE: Final = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 1_000,
+    "million": 1_000_000,
+    "billion": 1_000_000_000,
+}
+BETWEEN: Final = re.compile(r"\s*(?:,\s*(?:and|or|&)|,|and|or|&)\s*", re.IGNORECASE)
 
 _OPENINGS: Final = STOP | VERBS | QUESTIONS | (VAGUE - {"new"})  # New York
 
@@ -118,6 +128,7 @@ def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
         lambda rest: _matches(_FILE, Kind.IDENTIFIER, rest),
         lambda rest: _dates(rest, now),
         lambda rest: _matches(_IDENTIFIER, Kind.IDENTIFIER, rest),
+        lambda rest: _matches(_KEY, Kind.IDENTIFIER, rest),
         _numbers,
         _titles,
         _names,
@@ -177,7 +188,7 @@ def _row(text: str, row: list[Mention]) -> Iterator[Series]:
 def _joins(text: str, left: Mention, right: Mention) -> bool:
     gap = text[left.end : right.start]
     alike = left.kind is right.kind or {left.kind, right.kind} <= _WORDY
-    return alike and _BETWEEN.fullmatch(gap) is not None
+    return alike and BETWEEN.fullmatch(gap) is not None
 
 
 def _matches(pattern: re.Pattern[str], kind: Kind, text: str) -> Iterator[Mention]:
@@ -204,7 +215,8 @@ def _numbers(text: str) -> Iterator[Mention]:
         kind = Kind.PERCENT if match["percent"] else Kind.NUMBER
         yield Mention(kind, _number(match), match.start(), match.end(), match["unit"] or "")
     for match in _COUNT.finditer(text):
-        yield Mention(Kind.COUNT, _COUNTS[match.group().lower()], match.start(), match.end())
+        count = _COUNTS[match[1].lower()] * _SCALE.get((match["scale"] or "").lower(), 1)
+        yield Mention(Kind.COUNT, count, match.start(), match.end())
 
 
 def _number(match: re.Match[str]) -> int | float:
@@ -242,11 +254,11 @@ def _phrases(text: str) -> Iterator[Mention]:
     """Runs of plain words that are neither grammar nor, at the start of a run, a verb."""
     run: list[tuple[int, int]] = []
     for word in words(text):
-        breaks = word.plain in (STOP if run else _OPENINGS)
-        if run and (breaks or text[run[-1][1] : word.start] not in (" ", "-")):
+        goes_on = bool(run) and text[run[-1][1] : word.start] in (" ", "-") and word.plain not in STOP
+        if run and not goes_on:
             yield Mention(Kind.PHRASE, text[run[0][0] : run[-1][1]], run[0][0], run[-1][1])
             run = []
-        if not breaks:
+        if goes_on or word.plain not in _OPENINGS:
             run.append((word.start, word.end))
     if run:
         yield Mention(Kind.PHRASE, text[run[0][0] : run[-1][1]], run[0][0], run[-1][1])

@@ -10,10 +10,11 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ..domain.plan import Path
-from .words import GENERIC, content, stems
+from .words import GENERIC, content, stemmed, stems
 
 Schema = Mapping[str, Any]
 
+_SEARCH: Final = stemmed("q query search term terms keyword keywords text")
 _DEPTH: Final = 6  # recursive schemas end here; deeper values are left to the model planner
 _WIDTH: Final = 200  # values per tool; a body with more is not filled by hand either
 
@@ -52,6 +53,11 @@ class Leaf(Struct, frozen=True, kw_only=True):
     def particular(self) -> frozenset[str]:
         """The words that tell this value from others of its kind; all of them where none do."""
         return self.words - GENERIC or self.words
+
+    @property
+    def searches(self) -> bool:
+        """Whether this is what a search is for, by its name."""
+        return self.type is Type.TEXT and self.words <= _SEARCH
 
     @property
     def identifies(self) -> bool:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
+from ..domain.plan import Path
 from ..domain.tool import Effect, Tool
 from ..ports import Candidate
 from .actions import VERBS, Action, of_tool
-from .schemas import Leaf, given, taken
+from .schemas import Leaf, Type, given, taken
 from .words import GENERIC, STOP, content, lexicon, parts, stem, stemmed, stems
 
 # What a word weighs by where it stands: a name is chosen, a description is chatted.
@@ -23,6 +25,7 @@ _USUAL_LENGTH: Final = 15  # words of a description; longer ones count for less,
 _WRAPPERS: Final = stemmed(
     "data items item results result records record values entries list content response"
 )
+_QUANTITIES: Final = stemmed("quantity qty")
 _WORDLESS: Final = lexicon("get api v data info information")
 
 
@@ -41,6 +44,26 @@ class Sheet(Struct, frozen=True, dict=True):
         """What the answer holds, where that is documented."""
         output = self.candidate.tool.output
         return given(output) if output else ()
+
+    @cached_property
+    def quantities(self) -> tuple[Leaf, ...]:
+        """The parameters that say how many of something are meant."""
+        return tuple(leaf for leaf in self.takes if _counts(leaf))
+
+    def counted(self, quantity: Leaf) -> Leaf | None:
+        """The identifier of what a quantity is of: the only one in the same object."""
+        beside = [leaf for leaf in self.takes if leaf.identifies and leaf.path[:-1] == quantity.path[:-1]]
+        return beside[0] if len(beside) == 1 else None
+
+    def repeated(self, count: int) -> Sheet:
+        """This sheet with so many elements in the lists whose elements have a quantity, at least one."""
+        lists = {_list(leaf) for leaf in self.quantities} - {None}
+        if count < 2 or not lists:
+            return self
+        plain = [leaf for leaf in self.takes if _list(leaf) not in lists]
+        lines = [leaf for leaf in self.takes if _list(leaf) in lists]
+        takes = (*plain, *(_element(leaf, number) for number in range(count) for leaf in lines))
+        return msgspec.structs.replace(self, takes=takes)
 
     def owner(self, leaf: Leaf) -> frozenset[str]:
         """What a top-level parameter belongs to: `id` in /customers/{id}/orders is a customer's."""
@@ -63,6 +86,20 @@ class Sheet(Struct, frozen=True, dict=True):
     def tool(self) -> Tool:
         """The tool itself."""
         return self.candidate.tool
+
+
+def _counts(leaf: Leaf) -> bool:
+    return leaf.type is Type.INTEGER and not leaf.array and bool(leaf.words & _QUANTITIES)
+
+
+def _list(leaf: Leaf) -> Path | None:
+    return leaf.path[: leaf.path.index(0)] if 0 in leaf.path else None
+
+
+def _element(leaf: Leaf, number: int) -> Leaf:
+    place = leaf.path.index(0)
+    path = (*leaf.path[:place], number, *leaf.path[place + 1 :])
+    return msgspec.structs.replace(leaf, path=path)
 
 
 def read(candidate: Candidate) -> Sheet:

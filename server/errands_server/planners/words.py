@@ -51,7 +51,7 @@ STOP: Final = lexicon(
 # Words that stand before what is meant and are not meant themselves.
 VAGUE: Final = lexicon(
     """information info detail details data current currently latest next last upcoming recent following
-    provided total certain specific particular various different new"""
+    provided total one certain specific particular various different new"""
 )
 # Words a name carries without becoming more particular: `customer_name` is about customers.
 GENERIC: Final = stemmed("id name number num value code key of the in is")
@@ -64,7 +64,7 @@ _SAME: Final = tuple(
     meeting appointment event
     task todo reminder
     product item article
-    purchase order
+    purchase buy order
     price cost
     picture image photo
     film movie

@@ -91,7 +91,9 @@ def _is_names(value: Any) -> bool:
 
 
 def _is_requirement(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_names(names) for names in value.values())
+    return isinstance(value, dict) and all(
+        _is_names(names) and len(set(names)) == len(names) for names in value.values()
+    )
 
 
 def _is_anything(_: Any) -> bool:

@@ -109,8 +109,6 @@ class _Builder:
     def _begin(self, value: list[Any] | dict[str, Any], event: yaml.CollectionStartEvent) -> None:
         if self._wants_key():
             raise _refused(event, "a key must be a string")
-        if len(self._open) == MAX_DEPTH:
-            raise _refused(event, "the document is nested too deeply")
         self._open.append(value)
         self._keys.append(None)
         self._anchors.append(event.anchor)

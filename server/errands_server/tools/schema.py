@@ -141,7 +141,8 @@ class _Conversion:
 
     def _require(self, node: Node, converted: dict[str, Any]) -> None:
         properties = node.at("properties")
-        names = [name for name in converted.pop("required", ()) if not self._hidden(properties, name)]
+        required = dict.fromkeys(converted.pop("required", ()))
+        names = [name for name in required if not self._hidden(properties, name)]
         if names:
             converted["required"] = names
 

@@ -61,10 +61,11 @@ def _step(step: PlanStep) -> str:
 
 def approval(asked: Approval) -> Description:
     """Everything a person must know to decide: exactly what will be sent, where, and as whom."""
+    user = f"for user {line(asked.user_id)}, " if asked.user_id else ""
     lines = [
         f"approval {asked.approval_id} ({bare(asked, 'kind')}): {line(asked.text)}",
         *(text for call in asked.calls for text in _call(call)),
-        f"  for user {line(asked.user_id) or '?'}, until {when(asked.expires_at)}, {asked.hash}",
+        f"  {user}until {when(asked.expires_at)}, {asked.hash}",
     ]
     return Description(clean("\n".join(lines)), "bold yellow")
 

@@ -60,13 +60,16 @@ class Follower:
         Raises Error: the server refuses, or stays away for longer than PATIENCE.
         """
         while not (yield from self._until_lost()):
-            self._say(f"the server went away; going on from event {self.cursor} when it is back")
             self._wait_for_server()
 
     def run(self) -> Run:
-        """The run as it is now. Raises Error."""
-        request = GetRunRequest(run_id=self._run_id)
-        return self._connection.call("RunService/GetRun", request, GetRunResponse, timeout=_PROBE_TIMEOUT).run
+        """The run as it is now. Raises Error, as `events` does."""
+        try:
+            return self._read()
+        except Error as error:
+            if not _passing(error):
+                raise
+            return self._wait_for_server()
 
     def _until_lost(self) -> Generator[RunEvent, None, bool]:
         """Events of one stream; true where the run ended, false where the stream did."""
@@ -77,7 +80,7 @@ class Follower:
                 if event.HasField("status_changed") and event.status in FINAL:
                     return True
             # A finished run has nothing behind its last event, and its stream closes at once.
-            return self.run().status in FINAL
+            return self._read().status in FINAL
         except Error as error:
             if not _passing(error):
                 raise
@@ -92,13 +95,17 @@ class Follower:
         ):
             yield from message.events
 
-    def _wait_for_server(self) -> None:
+    def _read(self) -> Run:
+        request = GetRunRequest(run_id=self._run_id)
+        return self._connection.call("RunService/GetRun", request, GetRunResponse, timeout=_PROBE_TIMEOUT).run
+
+    def _wait_for_server(self) -> Run:
+        self._say(f"the server went away; going on from event {self.cursor} when it is back")
         last: Error | None = None
         for seconds in PATIENCE:
             self._pause(seconds)
             try:
-                self.run()
-                return
+                return self._read()
             except Error as error:
                 if not _passing(error):
                     raise
