@@ -14,15 +14,16 @@ from typing import Any, Final
 
 import grpc
 import structlog
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from msgspec import Struct
+
 from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1.approval_pb2_grpc import add_ApprovalServiceServicer_to_server
 from errands.v1.integration_pb2_grpc import add_IntegrationServiceServicer_to_server
 from errands.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
 from errands.v1.run_pb2_grpc import add_RunServiceServicer_to_server
-from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
-from msgspec import Struct
 
 from .api.approvals import ApprovalServicer
 from .api.integrations import MAX_DOCUMENT, IntegrationServicer
@@ -74,7 +75,7 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 )
 _HOUR: Final = 3_600.0  # seconds between sweeps of what is kept too long
 

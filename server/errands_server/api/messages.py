@@ -7,14 +7,15 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import msgspec
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from errands.v1 import approval_pb2 as approval_pb
 from errands.v1 import event_pb2 as event_pb
 from errands.v1 import integration_pb2 as integration_pb
 from errands.v1 import key_pb2 as key_pb
 from errands.v1 import plan_pb2 as plan_pb
 from errands.v1 import run_pb2 as run_pb
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from ..domain import commands
 from ..domain import event as e
@@ -187,7 +188,7 @@ class Messages:
                 self.approval(
                     record.event,
                     run_id=run_id,
-                    user_id="",
+                    user_id=record.event.user_id,
                     created_at=record.at,
                     tenant=tenant if view.links else "",
                 )

@@ -186,6 +186,7 @@ class StepFinished(Event, frozen=True, kw_only=True, tag="step.completed"):
 
 class ApprovalRequested(Event, frozen=True, kw_only=True, tag="approval.required"):
     approval_id: str
+    user_id: str = ""  # on whose behalf the calls would be made
     kind: ApprovalKind
     step_id: str = ""
     text: str

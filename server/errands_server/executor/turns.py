@@ -104,6 +104,7 @@ class Turns(Struct, frozen=True, kw_only=True):
         draft.add(
             ApprovalRequested(
                 approval_id=self.world.new_id(),
+                user_id=draft.run.user_id,
                 kind=effect.kind,
                 step_id=effect.step_id,
                 text=_question(draft, effect),
@@ -121,6 +122,7 @@ class Turns(Struct, frozen=True, kw_only=True):
         draft.add(
             ApprovalRequested(
                 approval_id=self.world.new_id(),
+                user_id=draft.run.user_id,
                 kind=ApprovalKind.PLAN,
                 text=f"Carry out this plan? {plan.description}",
                 preview=tuple(preview),
