@@ -34,7 +34,8 @@ class Probes:
         """Answer on HOST:PORT, and give the real one. OSError: the address is taken."""
         app = Starlette(routes=[Route("/healthz", self._healthz), Route("/readyz", self._readyz)])
         host, _, port = address.rpartition(":")
-        bound = socket.create_server((host, int(port)))
+        family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+        bound = socket.create_server((host.strip("[]"), int(port)), family=family)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
         task = asyncio.create_task(_serve(server, bound), name="errands http")
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -17,6 +17,7 @@ from .store.journal import Journal
 
 BACKLOG: Final = 256  # entries a slow reader may lag behind before it reads the log instead
 MAX_STREAMS: Final = 20_000
+PIECE: Final = 1 << 20  # bytes sent together; gRPC clients refuse messages over 4 MiB
 
 
 class View(Struct, frozen=True):
@@ -109,15 +110,15 @@ class Hub:
             for subscription in subscriptions:
                 subscription.put(entry)
 
-    def subscribe(self, run_id: str) -> Subscription:
-        """A subscription the caller hands back to `unsubscribe`.
-
-        TOO_MANY_STREAMS; SERVER_DRAINING once the hub is closed.
-        """
-        if self._closed:
-            raise draining()
+    def check_room(self) -> None:
+        """TOO_MANY_STREAMS. For who follows a run; who waits for its plan only stays a moment."""
         if self._count >= MAX_STREAMS:
             raise Exhausted(Reason.TOO_MANY_STREAMS, "too many streams are open", retry_after=5)
+
+    def subscribe(self, run_id: str) -> Subscription:
+        """A subscription the caller hands back to `unsubscribe`. SERVER_DRAINING once the hub is closed."""
+        if self._closed:
+            raise draining()
         self._count += 1
         subscription = Subscription()
         self._subscriptions.setdefault(run_id, set()).add(subscription)
@@ -147,8 +148,9 @@ async def records(
 ) -> AsyncGenerator[list[Entry], None]:
     """Every record behind `after`, in order and once: first the past, then live, up to the final one.
 
-    SERVER_DRAINING: the server stops; go on elsewhere from the last sequence.
+    TOO_MANY_STREAMS. SERVER_DRAINING: the server stops; go on elsewhere from the last sequence.
     """
+    hub.check_room()
     subscription = hub.subscribe(run_id)
     try:
         async with aclosing(_follow(subscription, hub, journal, (tenant, run_id), after)) as batches:
@@ -190,7 +192,21 @@ async def encoded(
     """`records`, encoded for a view and joined: one piece for all that waited together."""
     async with aclosing(records(hub, journal, tenant, run_id, after)) as batches:
         async for batch in batches:
-            for start in range(0, len(batch), BACKLOG):
-                piece = b"".join(entry.encoded(view) for entry in batch[start : start + BACKLOG])
-                if piece:
-                    yield piece
+            for piece in _pieces(batch, view):
+                yield piece
+
+
+def _pieces(batch: Sequence[Entry], view: View) -> Iterator[bytes]:
+    """What of a batch a view shows, joined as long as it stays small enough for one message."""
+    waiting: list[bytes] = []
+    size = 0
+    for entry in batch:
+        shown = entry.encoded(view)
+        if waiting and (size + len(shown) > PIECE or len(waiting) == BACKLOG):
+            yield b"".join(waiting)
+            waiting, size = [], 0
+        if shown:
+            waiting.append(shown)
+            size += len(shown)
+    if waiting:
+        yield b"".join(waiting)

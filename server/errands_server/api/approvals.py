@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from errands.v1 import approval_pb2 as pb
 from errands.v1 import approval_pb2_grpc
@@ -19,6 +22,7 @@ from .messages import APPROVAL_STATUS_OF, DECISION_OF, Messages
 MAX_REASON: Final = 1_000
 MAX_OUTPUT: Final = 1 << 20  # bytes
 MAX_TOKEN: Final = 2_048
+MAX_DECISIONS: Final = 100
 
 
 class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
@@ -46,31 +50,26 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
     async def DecideApproval(
         self, request: pb.DecideApprovalRequest, context: Any
     ) -> pb.DecideApprovalResponse:
-        checks = Checks()
-        answer = _answer(checks, request, "")
-        checks.done()
-        rows = await self._approvals.decide(principal(), [answer])
+        rows = await self._approvals.decide(principal(), _answers([request], [""]))
         return pb.DecideApprovalResponse(approval=self._messages.approval_row(rows[0]))
 
     async def BatchDecideApprovals(
         self, request: pb.BatchDecideApprovalsRequest, context: Any
     ) -> pb.BatchDecideApprovalsResponse:
         checks = Checks()
-        checks.count("decisions", request.decisions, least=1, most=100)
-        answers = [
-            _answer(checks, decision, f"decisions[{index}].")
-            for index, decision in enumerate(request.decisions[:100])
-        ]
-        if len({answer.approval_id for answer in answers}) < len(answers):
-            checks.wrong("decisions", "names an approval twice")
+        checks.count("decisions", request.decisions, least=1, most=MAX_DECISIONS)
         checks.done()
-        rows = await self._approvals.decide(principal(), answers)
+        paths = [f"decisions[{index}]." for index in range(len(request.decisions))]
+        rows = await self._approvals.decide(principal(), _answers(request.decisions, paths))
         return pb.BatchDecideApprovalsResponse(approvals=[self._messages.approval_row(row) for row in rows])
 
     async def GetApprovalByToken(
         self, request: pb.GetApprovalByTokenRequest, context: Any
     ) -> pb.GetApprovalByTokenResponse:
-        row, action, allowed = await self._approvals.by_token(_token(request.token))
+        checks = Checks()
+        token = checks.printable("token", request.token, most=MAX_TOKEN)
+        checks.done()
+        row, action, allowed = await self._approvals.by_token(token)
         return pb.GetApprovalByTokenResponse(
             approval=self._messages.approval_row(row),
             action=messages.DECISION[action],
@@ -78,13 +77,27 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         )
 
     async def DecideByToken(self, request: pb.DecideByTokenRequest, context: Any) -> pb.DecideByTokenResponse:
-        token = _token(request.token)
         checks = Checks()
+        token = checks.printable("token", request.token, most=MAX_TOKEN)
         if request.decision and request.decision not in DECISION_OF:
             checks.wrong("decision", f"{request.decision} is no known value")
         checks.done()
         row = await self._approvals.decide_by_token(token, DECISION_OF.get(request.decision))
         return pb.DecideByTokenResponse(approval=self._messages.approval_row(row))
+
+
+def _answers(requests: Sequence[pb.DecideApprovalRequest], paths: Sequence[str]) -> list[Answer]:
+    checks = Checks()
+    answers = [_answer(checks, request, path) for request, path in zip(requests, paths, strict=True)]
+    checks.done()
+    identified = [
+        replace(answer, approval_id=identifier(answer.approval_id, Reason.APPROVAL_NOT_FOUND))
+        for answer in answers
+    ]
+    if len({answer.approval_id for answer in identified}) < len(identified):
+        checks.wrong("decisions", "names an approval twice")
+    checks.done()
+    return identified
 
 
 def _answer(checks: Checks, request: pb.DecideApprovalRequest, path: str) -> Answer:
@@ -98,15 +111,5 @@ def _answer(checks: Checks, request: pb.DecideApprovalRequest, path: str) -> Ans
         if decision is not Decision.DONE:
             checks.wrong(f"{path}output_json", "goes only with DECISION_DONE")
     return Answer(
-        approval_id=identifier(request.approval_id, Reason.APPROVAL_NOT_FOUND),
-        decision=decision,
-        reason=request.reason,
-        output=output,
+        approval_id=request.approval_id, decision=decision, reason=request.reason, output=output, path=path
     )
-
-
-def _token(value: str) -> str:
-    checks = Checks()
-    checks.printable("token", value, most=MAX_TOKEN)
-    checks.done()
-    return value

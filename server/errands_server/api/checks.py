@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Collection, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ..domain.errors import Invalid, NotFound, Reason, Violation
@@ -17,7 +17,10 @@ from ..domain.errors import Invalid, NotFound, Reason, Violation
 E = TypeVar("E")
 
 PAGE: Final = 50
+MAX_ID: Final = 255  # characters
 MAX_PAGE: Final = 100
+MAX_DEPTH: Final = 100  # levels of a JSON document
+_YEAR_10000: Final = 253_402_300_800  # seconds
 
 
 class Checks:
@@ -50,6 +53,11 @@ class Checks:
             self.wrong(field, f"is {value}; it must be {least} to {most}")
         return value
 
+    def cursor(self, field: str, value: int) -> int:
+        if value < 0:
+            self.wrong(field, f"is {value}; it must be 0 or the sequence of an event")
+        return value
+
     def count(self, field: str, values: Sequence[object], *, least: int = 0, most: int) -> None:
         if not least <= len(values) <= most:
             self.wrong(field, f"has {len(values)} entries; it must have {least} to {most}")
@@ -66,15 +74,21 @@ class Checks:
         return value
 
     def json_text(self, field: str, value: str, *, most: int) -> bytes:
-        """JSON text of at most `most` bytes."""
+        """JSON text of at most `most` bytes and `MAX_DEPTH` levels.
+
+        It is read with the decoder that reads it again later, which is stricter than others.
+        """
         body = value.encode()
         if len(body) > most:
             self.wrong(field, f"has {len(body)} bytes; at most {most} are allowed")
             return body
         try:
-            json.loads(value, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
+            document = msgspec.json.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
             self.wrong(field, f"is not JSON: {error}")
+        else:
+            if _deeper(document, MAX_DEPTH):
+                self.wrong(field, f"is nested more than {MAX_DEPTH} levels deep")
         return body
 
     def page_size(self, value: int, *, default: int = PAGE, most: int = MAX_PAGE) -> int:
@@ -93,12 +107,15 @@ class Checks:
         except (binascii.Error, ValueError):
             self.wrong("page_token", "is not a token this service gave; start from the first page")
             return ""
-        if mark != _mark(filters):
+        if mark != _mark(filters) or "\x00" in key:
             self.wrong("page_token", "belongs to other filters; start from the first page")
         return key
 
     def timestamp(self, field: str, value: Timestamp, *, after: int) -> int:
-        """Milliseconds; must lie behind `after`."""
+        """Milliseconds; must lie behind `after`, in a year of four digits (google.protobuf.Timestamp)."""
+        if not (0 <= value.nanos < 1_000_000_000 and value.seconds < _YEAR_10000):
+            self.wrong(field, "is no time before the year 10000")
+            return after
         milliseconds = value.seconds * 1_000 + value.nanos // 1_000_000
         if milliseconds <= after:
             self.wrong(field, "lies in the past")
@@ -110,8 +127,20 @@ class Checks:
             raise Invalid(self.violations)
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _deeper(document: Any, levels: int) -> bool:
+    """Whether containers are nested more than `levels` deep; without recursion, which is what it guards."""
+    level = [document]
+    for _ in range(levels):
+        level = [item for value in level for item in _items(value)]
+        if not level:
+            return False
+    return any(isinstance(value, dict | list) for value in level)
+
+
+def _items(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def next_token(key: str, filters: object) -> str:
@@ -128,5 +157,16 @@ def identifier(value: str, reason: Reason) -> str:
     try:
         return str(UUID(value))
     except ValueError:
-        kind = reason.value.removesuffix("_NOT_FOUND").lower()
-        raise NotFound(reason, f"there is no {kind} {value[:64]!r}", subject=value[:64]) from None
+        raise _names_nothing(value, reason) from None
+
+
+def name(value: str, reason: Reason) -> str:
+    """An id that is no UUID. What cannot be one is not looked for, but not found."""
+    if len(value) > MAX_ID or "\x00" in value:
+        raise _names_nothing(value, reason)
+    return value
+
+
+def _names_nothing(value: str, reason: Reason) -> NotFound:
+    kind = reason.value.removesuffix("_NOT_FOUND").lower()
+    return NotFound(reason, f"there is no {kind} {value[:64]!r}", subject=value[:64])

@@ -8,10 +8,11 @@ from typing import Any, Final
 from errands.v1 import integration_pb2 as pb
 from errands.v1 import integration_pb2_grpc
 
+from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret, Source
 from ..tools.credential import Credential
 from . import messages
-from .checks import Checks, next_token
+from .checks import Checks, name, next_token
 from .interceptors import principal
 
 MAX_NAME: Final = 100
@@ -49,14 +50,14 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
         self, request: pb.UpdateIntegrationRequest, context: Any
     ) -> pb.UpdateIntegrationResponse:
         checks = Checks()
-        name = request.name.strip() if request.HasField("name") else None
-        if name is not None:
-            checks.text("name", name, least=1, most=MAX_NAME)
+        renamed = request.name.strip() if request.HasField("name") else None
+        if renamed is not None:
+            checks.text("name", renamed, least=1, most=MAX_NAME)
         checks.text("base_url", request.base_url, most=MAX_URL)
         active = checks.choice("status", request.status, _ACTIVE, None)
         keyed = request.HasField("honours_idempotency_keys")
         wanted = Change(
-            name=name,
+            name=renamed,
             source=_source(checks, request),
             base_url=request.base_url if request.HasField("base_url") else None,
             secret=_secret(checks, request),
@@ -67,13 +68,13 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
         if wanted.secret is not None and wanted.remove_credential:
             checks.wrong("remove_credential", "does not go with credential")
         checks.done()
-        changed = await self._integrations.update(principal(), request.id, wanted)
+        changed = await self._integrations.update(principal(), _id(request), wanted)
         return pb.UpdateIntegrationResponse(integration=messages.integration(changed))
 
     async def GetIntegration(
         self, request: pb.GetIntegrationRequest, context: Any
     ) -> pb.GetIntegrationResponse:
-        found = await self._integrations.get(principal(), request.id)
+        found = await self._integrations.get(principal(), _id(request))
         return pb.GetIntegrationResponse(integration=messages.integration(found))
 
     async def ListIntegrations(
@@ -90,12 +91,12 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
     async def DeleteIntegration(
         self, request: pb.DeleteIntegrationRequest, context: Any
     ) -> pb.DeleteIntegrationResponse:
-        await self._integrations.delete(principal(), request.id)
+        await self._integrations.delete(principal(), _id(request))
         return pb.DeleteIntegrationResponse()
 
     async def ListTools(self, request: pb.ListToolsRequest, context: Any) -> pb.ListToolsResponse:
         size, after = _page(request, request.id)
-        found = await self._integrations.tools(principal(), request.id, after=after, limit=size + 1)
+        found = await self._integrations.tools(principal(), _id(request), after=after, limit=size + 1)
         more = len(found) > size
         return pb.ListToolsResponse(
             tools=[messages.tool(one) for one in found[:size]],
@@ -107,6 +108,10 @@ _ACTIVE: Final[dict[int, bool | None]] = {
     pb.INTEGRATION_STATUS_ACTIVE: True,
     pb.INTEGRATION_STATUS_INACTIVE: False,
 }
+
+
+def _id(request: Any) -> str:
+    return name(request.id, Reason.INTEGRATION_NOT_FOUND)
 
 
 def _page(request: Any, filters: object) -> tuple[int, str]:

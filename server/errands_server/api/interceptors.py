@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
 from contextvars import ContextVar
 from typing import Any, Final
 from uuid import uuid4
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc import aio
 from grpc_status import rpc_status
 from msgspec import Struct
 
-from ..domain.errors import Reason, Refused, Unauthenticated
+from ..domain.errors import Invalid, Reason, Refused, Unauthenticated, Violation
 from ..services.principal import Principal
 from .status import status
 
 Recognise = Callable[[str], Awaitable[Principal]]
+Parse = Callable[[bytes], Message]
 
 _PUBLIC_SERVICES: Final = ("/grpc.health.v1.", "/grpc.reflection.")
 _PUBLIC_METHODS: Final = frozenset(
@@ -87,25 +89,24 @@ class Gate(aio.ServerInterceptor):
     def _wrap(self, method: str, handler: Any) -> Any:
         if method.startswith(_PUBLIC_SERVICES):
             return handler
-        serializer = _serializer
+        # Requests are parsed behind the key, where what does not parse can be answered properly.
+        parse = handler.request_deserializer
         if handler.response_streaming:
-            behavior = self._streaming(method, handler.unary_stream)
+            behavior = self._streaming(method, handler.unary_stream, parse)
             make = grpc.unary_stream_rpc_method_handler
         else:
-            behavior = self._unary(method, handler.unary_unary)
+            behavior = self._unary(method, handler.unary_unary, parse)
             make = grpc.unary_unary_rpc_method_handler
-        return make(
-            behavior, request_deserializer=handler.request_deserializer, response_serializer=serializer
-        )
+        return make(behavior, request_deserializer=None, response_serializer=_serializer)
 
-    def _unary(self, method: str, behavior: Any) -> Any:
-        async def call(request: Message, context: Any) -> Any:
+    def _unary(self, method: str, behavior: Any, parse: Parse) -> Any:
+        async def call(body: bytes, context: Any) -> Any:
             started = time.perf_counter()
             who = Caller()
             _caller.set(who)
             try:
                 await self._identify(method, who, context.invocation_metadata())
-                answer = await behavior(request, context)
+                answer = await behavior(_parsed(parse, body), context)
             except Refused as error:
                 _line(method, who, started, error.reason)
                 await context.abort_with_status(rpc_status.to_status(status(error)))
@@ -120,15 +121,16 @@ class Gate(aio.ServerInterceptor):
 
         return call
 
-    def _streaming(self, method: str, behavior: Any) -> Any:
-        async def call(request: Message, context: Any) -> Any:
+    def _streaming(self, method: str, behavior: Any, parse: Parse) -> Any:
+        async def call(body: bytes, context: Any) -> Any:
             started = time.perf_counter()
             who = Caller()
             _caller.set(who)
             try:
                 await self._identify(method, who, context.invocation_metadata())
-                async for answer in behavior(request, context):
-                    yield answer
+                async with aclosing(behavior(_parsed(parse, body), context)) as answers:
+                    async for answer in answers:
+                        yield answer
             except Refused as error:
                 _line(method, who, started, error.reason)
                 await context.abort_with_status(rpc_status.to_status(status(error)))
@@ -161,6 +163,13 @@ class Gate(aio.ServerInterceptor):
             who.principal = await self._recognise(secrets.pop())
         elif method not in _PUBLIC_METHODS and not (method == _TICKETED and who.ticket):
             raise _missing()
+
+
+def _parsed(parse: Parse, body: bytes) -> Message:
+    try:
+        return parse(body)
+    except DecodeError as error:
+        raise Invalid([Violation("request", f"is no message of this method: {error}")]) from error
 
 
 def _serializer(message: Any) -> bytes:

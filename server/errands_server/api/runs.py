@@ -22,13 +22,12 @@ from ..store.sealing import Sealer
 from ..store.works import RequestKey
 from ..streams import View
 from . import messages
-from .checks import Checks, identifier, next_token
+from .checks import MAX_ID, Checks, identifier, next_token
 from .interceptors import caller, principal
 from .messages import STATUS_OF, STRATEGY_OF, Messages
 
 MAX_INTENT: Final = 10_000
 MAX_CONTEXT: Final = 65_536
-MAX_ID: Final = 255
 DEFAULT_PLAN_WAIT: Final = 10_000  # milliseconds
 MAX_PLAN_WAIT: Final = 60_000
 DEADLINE_MARGIN: Final = 0.25  # seconds kept back for the answer
@@ -56,7 +55,9 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             run_id=seen.head.run_id,
             repeat_key=seen.head.repeat_key,
             status=messages.STATUS[seen.run.status],
-            events=self._messages.events(who.tenant, seen.head.run_id, seen.records, view),
+            events=messages.within(
+                self._messages.events(who.tenant, seen.head.run_id, seen.records, view)[: views.MAX_EVENTS]
+            ),
             execution_plan_id=seen.run.plan_id,
             plan=messages.plan_of(seen.run),
             repeat_run_id=seen.head.repeat_run_id or "",
@@ -70,7 +71,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         self, request: pb.CreateRunRequest, time_left: float | None, problems: list[Violation]
     ) -> NewRun:
         checks = Checks()
-        checks.text("intent", request.intent.strip(), least=1, most=MAX_INTENT)
+        checks.text("intent", request.intent if request.intent.strip() else "", least=1, most=MAX_INTENT)
         checks.count(
             "selected_customer_integration_ids",
             request.selected_customer_integration_ids,
@@ -125,6 +126,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         checks.count("customer_integration_ids", request.customer_integration_ids, most=100)
         if request.status and request.status not in STATUS_OF:
             checks.wrong("status", f"{request.status} is no known value")
+        for index, chosen in enumerate(request.customer_integration_ids[:100]):
+            checks.text(f"customer_integration_ids[{index}]", chosen, least=1, most=MAX_ID)
         ids = tuple(request.customer_integration_ids)
         filters = (request.user_id, request.status, ids)
         before = checks.page_token(request.page_token, filters)
@@ -137,8 +140,11 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         )
         most = views.MAX_EVENTS_IN_LISTS if request.include_events else 0
         page = await self._runs.page(principal(), wanted, limit=size, skip=skip, keep=most)
-        token = next_token(page.runs[-1].head.run_id, filters) if page.more else ""
-        return pb.ListRunsResponse(runs=[self._run(seen, most) for seen in page.runs], next_page_token=token)
+        runs = messages.within([self._run(seen, most) for seen in page.runs])
+        more = page.more or len(runs) < len(page.runs)
+        return pb.ListRunsResponse(
+            runs=runs, next_page_token=next_token(runs[-1].run_id, filters) if more else ""
+        )
 
     async def CancelRun(self, request: pb.CancelRunRequest, context: Any) -> pb.CancelRunResponse:
         seen = await self._runs.cancel(
@@ -147,8 +153,10 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return pb.CancelRunResponse(run=self._run(seen))
 
     async def StreamRunEvents(self, request: pb.StreamRunEventsRequest, context: Any) -> AsyncIterator[bytes]:
+        checks = Checks()
+        after = checks.cursor("after_sequence", request.after_sequence)
+        checks.done()
         run_id = _run_id(request.run_id)
-        after = _cursor(request.after_sequence)
         tenant, view = self._stream_view(run_id, include_tool_calls=request.include_tool_calls)
         async for piece in self._runs.follow(tenant, run_id, after=after, view=view):
             yield piece
@@ -166,22 +174,24 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return who.principal.tenant, View(tool_calls=include_tool_calls, links=links)
 
     async def ListRunEvents(self, request: pb.ListRunEventsRequest, context: Any) -> pb.ListRunEventsResponse:
-        run_id = _run_id(request.run_id)
         checks = Checks()
         checks.number("limit", request.limit, least=0, most=views.MAX_EVENTS)
+        after = checks.cursor("after_sequence", request.after_sequence)
         checks.done()
-        after = _cursor(request.after_sequence)
+        run_id = _run_id(request.run_id)
         who = principal()
         head, records = await self._runs.events(
             who, run_id, after=after, limit=request.limit or DEFAULT_EVENTS
         )
         view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
-        cursor = records[-1].sequence if records else after
-        ended = records[-1].status in FINAL if records else head.finished_at is not None
+        events = self._messages.events(who.tenant, run_id, records, view)
+        kept = messages.within(events)
+        if len(kept) < len(events):
+            return pb.ListRunEventsResponse(events=kept, next_after_sequence=kept[-1].sequence)
         return pb.ListRunEventsResponse(
-            events=self._messages.events(who.tenant, run_id, records, view),
-            next_after_sequence=cursor,
-            end=ended,
+            events=events,
+            next_after_sequence=records[-1].sequence if records else after,
+            end=records[-1].status in FINAL if records else head.finished_at is not None,
         )
 
     async def CreateStreamTicket(
@@ -189,7 +199,6 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
     ) -> pb.CreateStreamTicketResponse:
         who = principal()
         seen = await self._runs.get(who, _run_id(request.run_id))
-        who.require(Scope.RUNS_READ)
         view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
         ticket, expires_at = self._tickets.issue(who.tenant, seen.head.run_id, view)
         return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=messages.timestamp(expires_at))
@@ -202,11 +211,3 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
 def _run_id(value: str) -> str:
     return identifier(value, Reason.RUN_NOT_FOUND)
-
-
-def _cursor(value: int) -> int:
-    checks = Checks()
-    if value < 0:
-        checks.wrong("after_sequence", f"is {value}; it must be 0 or the sequence of an event")
-    checks.done()
-    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -12,9 +12,12 @@ from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
-from ..domain.errors import Conflict, Exhausted, Invalid, NotFound, Reason, Refused, Unavailable
+from ..domain.errors import Conflict, Exhausted, Invalid, NotFound, Reason, Refused, Unavailable, Violation
 
 DOMAIN: Final = "errands"
+# Clients take 8 KiB of trailing metadata, in which a status stands twice and is encoded.
+MAX_MESSAGE: Final = 500  # bytes
+MAX_VIOLATIONS: Final = 3_000  # bytes
 
 # The comments of error_reason.proto hold the same table; a test compares them.
 CODES: Final[Mapping[Reason, StatusCode]] = {
@@ -83,7 +86,7 @@ def status(error: Refused) -> Status:
         any_message = AnyMessage()
         any_message.Pack(message)
         packed.append(any_message)
-    return Status(code=CODES[error.reason].value[0], message=error.message, details=packed)
+    return Status(code=CODES[error.reason].value[0], message=_cut(error.message), details=packed)
 
 
 def _info(error: Refused) -> details.ErrorInfo:
@@ -92,27 +95,42 @@ def _info(error: Refused) -> details.ErrorInfo:
 
 
 def _details(error: Refused) -> Iterator[Message]:
+    message, subject = _cut(error.message), _cut(error.subject)
     match error:
         case Invalid(violations=violations):
-            yield details.BadRequest(
-                field_violations=[
-                    details.BadRequest.FieldViolation(field=v.field, description=v.message)
-                    for v in violations
-                ]
-            )
-        case NotFound(subject=subject):
+            yield _bad_request(violations)
+        case NotFound():
             kind = error.reason.value.removesuffix("_NOT_FOUND").lower()
-            yield details.ResourceInfo(resource_type=kind, resource_name=subject, description=error.message)
-        case Conflict(subject=subject):
+            yield details.ResourceInfo(resource_type=kind, resource_name=subject, description=message)
+        case Conflict():
             violation = details.PreconditionFailure.Violation(
-                type=error.reason.value, subject=subject, description=error.message
+                type=error.reason.value, subject=subject, description=message
             )
             yield details.PreconditionFailure(violations=[violation])
-        case Exhausted(subject=subject):
-            quota = details.QuotaFailure.Violation(subject=subject, description=error.message)
+        case Exhausted():
+            quota = details.QuotaFailure.Violation(subject=subject, description=message)
             yield details.QuotaFailure(violations=[quota])
     if isinstance(error, Exhausted | Unavailable) or error.retry_after is not None:
         yield _retry(error.retry_after or 1.0)
+
+
+def _bad_request(violations: Sequence[Violation]) -> details.BadRequest:
+    """Every violation, as far as they can travel; the last one says how many more there are."""
+    answer = details.BadRequest()
+    for index, violation in enumerate(violations):
+        description = _cut(violation.message)
+        if index and answer.ByteSize() + len(violation.field) + len(description.encode()) > MAX_VIOLATIONS:
+            description = f"is wrong, and so are {len(violations) - index - 1} more"
+            answer.field_violations.add(field=violation.field, description=description)
+            break
+        answer.field_violations.add(field=violation.field, description=description)
+    return answer
+
+
+def _cut(text: str) -> str:
+    """The text, shortened where it says too much: callers may have put megabytes into it."""
+    body = text.encode()
+    return text if len(body) <= MAX_MESSAGE else body[:MAX_MESSAGE].decode(errors="ignore") + "…"
 
 
 def _retry(seconds: float) -> details.RetryInfo:

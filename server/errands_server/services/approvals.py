@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -24,12 +24,13 @@ BY_LINK: Final = "link"
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """A person's decision. `output` is JSON text, only with DONE."""
+    """A person's decision. `output` is JSON text, only with DONE; `path` leads to it in its request."""
 
     approval_id: str
     decision: Decision
     reason: str = ""
     output: bytes = b""
+    path: str = ""
 
 
 class Approvals:
@@ -80,15 +81,16 @@ class Approvals:
 
     async def _decide(self, tenant: str, actor: str, answers: Sequence[Answer]) -> list[ApprovalRow]:
         by_run: dict[str, list[Answer]] = {}
-        for index, answer in enumerate(answers):
+        violations: list[Violation] = []
+        for answer in answers:
             row = await self._find(tenant, answer.approval_id)
             if row is None:
                 message = f"there is no approval {answer.approval_id}"
                 raise NotFound(Reason.APPROVAL_NOT_FOUND, message, subject=answer.approval_id)
-            if len(answers) > 1 and row.request.kind is ApprovalKind.IN_DOUBT:
-                message = "an IN_DOUBT approval is decided alone, not in a batch"
-                raise Invalid([Violation(f"decisions[{index}].approval_id", message)])
+            violations += _misfits(answer, row.request.kind)
             by_run.setdefault(row.run_id, []).append(answer)
+        if violations:
+            raise Invalid(violations)
         decisions = {run_id: _decider(group, actor) for run_id, group in by_run.items()}
         await change_together(self._store.journal, self._world, tenant, decisions)
         rows = [await self._find(tenant, answer.approval_id) for answer in answers]
@@ -97,6 +99,16 @@ class Approvals:
     async def _find(self, tenant: str, approval_id: str) -> ApprovalRow | None:
         async with self._store.begin(tenant) as transaction:
             return await transaction.approvals.find(approval_id)
+
+
+def _misfits(answer: Answer, kind: ApprovalKind) -> Iterator[Violation]:
+    if answer.path and kind is ApprovalKind.IN_DOUBT:
+        message = "an IN_DOUBT approval is decided alone, not in a batch"
+        yield Violation(f"{answer.path}approval_id", message)
+    if answer.decision not in commands.CHOICES[kind]:
+        choices = ", ".join(commands.CHOICES[kind])
+        message = f"{answer.decision} does not fit a {kind} approval; choose one of {choices}"
+        yield Violation(f"{answer.path}decision", message)
 
 
 def _decider(answers: Sequence[Answer], actor: str) -> Callable[[Draft], list[AnyEvent]]:

@@ -101,23 +101,32 @@ class Integrations:
     async def update(self, principal: Principal, integration_id: str, wanted: Change) -> Integration:
         """Change an integration, as a new revision. Raises as `create` does."""
         principal.require(Scope.INTEGRATIONS)
-        before = await self.get(principal, integration_id)
+        while True:
+            before = await self.get(principal, integration_id)
+            after, revision = await self._changed(principal, before, wanted)
+            async with self._store.begin(principal.tenant, writes=True) as transaction:
+                if await transaction.integrations.find(integration_id) != before:
+                    continue  # another change was first; this one goes on top of it
+                await transaction.integrations.revise(after, revision, self._world.now())
+            break
+        self._catalogue.changed(principal.tenant)
+        if wanted.secret is not None:
+            await self._authorizations.grant(principal.tenant, integration_id)
+        return await self.get(principal, integration_id)
+
+    async def _changed(
+        self, principal: Principal, before: Integration, wanted: Change
+    ) -> tuple[Integration, Revision]:
         old = await self._revision(principal, before)
         revised = await self._revised(old, wanted)
         if origin_of(revised.base_url, "base_url") != origin_of(old.base_url, "base_url"):
             _check_move(principal, old, wanted)
-        revision = self._with_secret(revised, integration_id, wanted)
         after = replace(
             before,
             name=before.name if wanted.name is None else wanted.name,
             active=before.active if wanted.active is None else wanted.active,
         )
-        async with self._store.begin(principal.tenant, writes=True) as transaction:
-            await transaction.integrations.revise(after, revision, self._world.now())
-        self._catalogue.changed(principal.tenant)
-        if wanted.secret is not None:
-            await self._authorizations.grant(principal.tenant, integration_id)
-        return await self.get(principal, integration_id)
+        return after, self._with_secret(revised, before.id, wanted)
 
     async def get(self, principal: Principal, integration_id: str) -> Integration:
         """One integration. INTEGRATION_NOT_FOUND."""
@@ -174,6 +183,8 @@ class Integrations:
                 read, text, base_url=base_url, source_url=source.url, honours_keys=honours_keys
             )
         except DocumentError as error:
+            if error.place == "baseUrl":
+                raise Invalid([Violation("base_url", error.message)]) from error
             field = "openapi_document" if source.text else "openapi_url"
             raise Invalid([Violation(field, str(error))], reason=Reason.DOCUMENT_INVALID) from error
         first = description.operations[0].base_path if description.operations else ""

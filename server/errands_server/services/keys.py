@@ -50,15 +50,17 @@ class Keys:
 
     async def _key(self, hashed: bytes) -> Key | None:
         now = self._world.now()
-        known = self._known.get(hashed)
+        remembered = self._known
+        known = remembered.get(hashed)
         if known is not None and now - known[0] < _TTL:
             return known[1]
         key = await self._store.key(hashed)
-        self._known.pop(hashed, None)
+        # Where a key was revoked meanwhile, `_known` is another one, and this reading may be old.
+        remembered.pop(hashed, None)
         if key is not None:
-            self._known[hashed] = (now, key)
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+            remembered[hashed] = (now, key)
+            if len(remembered) > _REMEMBERED:
+                remembered.popitem(last=False)
         return key
 
     async def create(
@@ -108,4 +110,4 @@ class Keys:
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             if not await transaction.keys.revoke(key_id, self._world.now()):
                 raise NotFound(Reason.KEY_NOT_FOUND, f"there is no key {key_id}", subject=key_id)
-        self._known.clear()
+        self._known = OrderedDict()

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections import OrderedDict
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -42,9 +43,14 @@ def point(text: str) -> tuple[Pointer, bytes]:
     """What a token points to, and its code. TOKEN_INVALID: it is none of ours."""
     try:
         body = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return msgspec.json.decode(body[_MAC:], type=Pointer), body[:_MAC]
+        pointer = msgspec.json.decode(body[_MAC:], type=Pointer)
+        # Nobody has vouched for the pointer yet, so it names nothing but ids.
+        UUID(pointer.approval_id)
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise invalid_token() from error
+    if not pointer.tenant.isprintable():
+        raise invalid_token()
+    return pointer, body[:_MAC]
 
 
 def verify(sealer: Sealer, pointer: Pointer, mac: bytes, request: ApprovalRequested) -> None:

@@ -16,6 +16,7 @@ from ..domain.effects import MakePlan, next_effects
 from ..domain.errors import (
     CommitUnknown,
     Conflict,
+    Exhausted,
     Invalid,
     NotFound,
     Reason,
@@ -88,7 +89,8 @@ class Runs:
         self._world = world
 
     async def problems(self, principal: Principal, selection: Sequence[str]) -> list[Violation]:
-        """What is wrong with a selection of integrations."""
+        """What is wrong with a selection of integrations, for who may create runs."""
+        principal.require(Scope.RUNS_WRITE)
         field = "selected_customer_integration_ids"
         if ALL in selection:
             if len(selection) > 1:
@@ -115,29 +117,33 @@ class Runs:
         try:
             created = await self._store_run(self._creation(principal, wanted, inputs, run_id))
             if created.replayed:
-                return await self.get(principal, created.run_id, keep=views.MAX_EVENTS)
+                return await self._view(principal, created.run_id, keep=views.MAX_EVENTS)
             await _plan_or_timeout(subscription, wanted.plan_wait)
         finally:
             self._hub.unsubscribe(run_id, subscription)
-        return await self.get(principal, run_id, keep=views.MAX_EVENTS)
+        return await self._view(principal, run_id, keep=views.MAX_EVENTS)
 
     async def preview(self, principal: Principal, wanted: NewRun) -> Run:
-        """The run as it would be once planned. Nothing is stored or started."""
+        """The run as it would be once planned, without a plan where that takes longer than
+        `plan_wait`. Nothing is stored or started.
+        """
         principal.require(Scope.RUNS_WRITE)
         inputs = await self._inputs(principal, wanted)
         creation = self._creation(principal, wanted, inputs, run_id="")
         run = creation.build(None).run
         candidates = await self._catalogue.candidates(principal.tenant, inputs.integrations)
-        events = await make_plan(
-            self._planner,
-            self._journal,
-            self._world,
-            run=run,
-            inputs=inputs,
-            candidates=candidates,
-        )
         draft = Draft(run, self._world.now())
-        draft.add(*events)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wanted.plan_wait):
+                events = await make_plan(
+                    self._planner,
+                    self._journal,
+                    self._world,
+                    run=run,
+                    inputs=inputs,
+                    candidates=candidates,
+                )
+                draft.add(*events)
         return draft.run
 
     async def _inputs(self, principal: Principal, wanted: NewRun) -> Inputs:
@@ -195,7 +201,10 @@ class Runs:
 
     async def get(self, principal: Principal, run_id: str, *, keep: int = 0) -> RunView:
         """One run, with its records where `keep` is not 0. RUN_NOT_FOUND."""
-        principal.require(Scope.RUNS_READ, Scope.RUNS_WRITE)
+        principal.require(Scope.RUNS_READ)
+        return await self._view(principal, run_id, keep=keep)
+
+    async def _view(self, principal: Principal, run_id: str, *, keep: int = 0) -> RunView:
         head = await self._store.run(principal.tenant, run_id)
         return await views.view(self._journal, head, keep=keep)
 
@@ -232,14 +241,15 @@ class Runs:
             )
         except Conflict as refused:
             if refused.reason is Reason.RUN_FINISHED and allow_finished:
-                return await self.get(principal, run_id)
+                return await self._view(principal, run_id)
             raise
         if not run.ended:
             await self._ended(head, run.sequence, CANCEL_GRACE / 1_000 + 1)
-        return await self.get(principal, run_id)
+        return await self._view(principal, run_id)
 
     async def _ended(self, head: Head, after: int, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
+        # The cancellation is stored; where its end cannot be followed, the run is answered as it is.
+        with contextlib.suppress(TimeoutError, Exhausted, Unavailable):
             async with asyncio.timeout(seconds):
                 log = records(self._hub, self._journal, head.tenant, head.run_id, after)
                 async for _ in log:
@@ -278,7 +288,8 @@ async def _plan_or_timeout(subscription: Subscription, seconds: float) -> None:
     run = Run()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while (entries := await subscription.take()) is not None:
+            # Nothing is taken where the server drains: the run stays without a plan for now.
+            while entries := await subscription.take():
                 for entry in entries:
                     run = apply(run, entry.record)
                 if run.ended or (run.sequence and MakePlan() not in next_effects(run, run.updated_at)):

@@ -1,0 +1,93 @@
+"""A planner that does as it is told: by the intent, and when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from errands_server.domain.plan import ContextBinding, Plan, PlannedCall, Slot, Step
+from errands_server.ports import Brief, Finding, Refusal
+
+Make = Callable[[Brief], Plan | Refusal]
+
+
+class Told:
+    """Plans with `make` once `may_plan` is set, and counts how often it was asked."""
+
+    def __init__(self, make: Make, *, results: Sequence[Any] = ()) -> None:
+        self._make = make
+        self._results = list(results)
+        self.asked = 0
+        self.concluded = 0
+        self.may_plan = asyncio.Event()
+        self.may_plan.set()
+        self.was_asked = asyncio.Event()
+
+    async def plan(self, brief: Brief) -> Plan | Refusal:
+        self.asked += 1
+        self.was_asked.set()
+        await self.may_plan.wait()
+        return self._make(brief)
+
+    async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
+        self.concluded += 1
+        return self._results[min(self.concluded, len(self._results)) - 1]
+
+
+def step(
+    brief: Brief,
+    number: int,
+    tool: str,
+    *arguments: Mapping[str, Any],
+    after: Sequence[int] = (),
+    slots: Sequence[Slot] = (),
+    context: Sequence[ContextBinding] = (),
+) -> Step:
+    """Step `sN`: one call of `tool` for each of the arguments."""
+    ref = {candidate.tool.name: candidate.ref for candidate in brief.candidates}[tool]
+    return Step(
+        id=f"s{number}",
+        description=f"{tool} {number}",
+        depends_on=tuple(f"s{other}" for other in after),
+        calls=tuple(
+            PlannedCall(tool=ref, arguments=given, slots=tuple(slots), context=tuple(context))
+            for given in arguments or ({},)
+        ),
+    )
+
+
+def steps(*made: tuple[Any, ...]) -> Make:
+    """A plan of independent steps: each the name of a tool, and the arguments of its calls."""
+
+    def make(brief: Brief) -> Plan:
+        return Plan(
+            description=brief.intent,
+            steps=tuple(step(brief, number, *one) for number, one in enumerate(made, 1)),
+        )
+
+    return make
+
+
+def chain(*made: tuple[Any, ...]) -> Make:
+    """As `steps`, each behind the one before."""
+
+    def make(brief: Brief) -> Plan:
+        return Plan(
+            description=brief.intent,
+            steps=tuple(
+                step(brief, number, *one, after=[number - 1] if number > 1 else [])
+                for number, one in enumerate(made, 1)
+            ),
+        )
+
+    return make
+
+
+READ = ("readThings", {"q": "a"})
+WRITE = ("writeThing", {"body": {"n": 1}})
+HELD = ("readHeld", {"q": "a"})
+HELD_WRITE = ("writeHeld", {"body": {"n": 1}})
+REFUSED = ("writeRefused", {"body": {"n": 1}})
+LOST = ("writeLost", {"body": {"n": 1}})
+LOCKED = ("readLocked", {})
