@@ -42,11 +42,13 @@ from .probes import Probes
 from .services import links
 from .services.approvals import Approvals
 from .services.authorizations import Authorizations
+from .services.creating import Creating
 from .services.integrations import Integrations
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.links import Tickets
 from .services.principal import Scope
 from .services.runs import Runs
+from .services.views import Views
 from .store.sealing import Sealer, load_or_create_keys, parse_keys
 from .store.store import Store
 from .store.works import Append, Created, Creation
@@ -209,10 +211,13 @@ class _Server:
         server = cls(config, engine, hub, store)
         keys = Keys(store, world, process_secret=config.api_key)
         operator_key = await _first_key(store, keys)
-        runs = Runs(store, hub, engine, catalogue, planner, world)
+        seen = Views(store.journal)
+        runs = Runs(store, hub, world, seen)
+        creating = Creating(store, hub, engine, catalogue, planner, world, seen)
         server._grpc = aio.server(interceptors=[Gate(keys.recognise)], options=_OPTIONS)
         tickets = Tickets(sealer, world)
-        add_RunServiceServicer_to_server(RunServicer(runs, tickets, messages, sealer), server._grpc)
+        servicer = RunServicer(creating, runs, tickets, messages, sealer)
+        add_RunServiceServicer_to_server(servicer, server._grpc)
         approvals = Approvals(store, sealer, world)
         add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, messages), server._grpc)
         authorizations = Authorizations(store, world)

@@ -304,9 +304,6 @@ async def test_a_request_id_is_forgotten_after_a_day(serve: Serve, clock: object
         assert again.run_id != first.run_id
 
 
-@pytest.mark.xfail(
-    strict=True, reason="services ask for room before the store is asked for the request (needs a read of it)"
-)
 async def test_a_request_that_was_carried_out_is_answered_even_when_the_queue_is_full(serve: Serve) -> None:
     planner = slow()
     async with serve(planner, max_active=1, max_queued=1) as service:

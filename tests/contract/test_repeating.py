@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from errands.v1 import event_pb2, integration_pb2
 from errands_server.domain.errors import Reason
 from errands_server.domain.plan import ContextBinding, Plan
@@ -133,9 +131,6 @@ async def test_a_repeated_run_is_approved_afresh(serve: Serve, desk: Desk) -> No
         assert len(desk.bodies()) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="executor/planning.py: a run that repeats one without a plan keeps that one's plan id"
-)
 async def test_a_run_that_repeats_one_without_a_plan_gets_a_plan_id_of_its_own(serve: Serve) -> None:
     willing: list[bool] = []
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from errands_server.domain.plan import Plan, check
 from errands_server.planners.catalog import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Refusal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+
 from errands_server.domain.errors import Reason
 from errands_server.domain.tool import ToolRef
 from errands_server.planners.catalog import CatalogPlanner

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from errands_server.domain.plan import Plan, check
 from errands_server.planners.catalog import CatalogPlanner
 from errands_server.ports import Brief, Finding, Refusal
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from .catalogues import CRM, PLANNER, SHOP
 from .conftest import NOW

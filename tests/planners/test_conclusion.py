@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from errands_server.domain.plan import PlannedCall, Step
 from errands_server.domain.tool import ToolRef
 from errands_server.planners.catalog import CatalogPlanner

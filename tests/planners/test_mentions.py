@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from errands_server.planners.clauses import clauses
 from errands_server.planners.mentions import Kind, mentions, series
 

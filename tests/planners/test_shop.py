@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 import pytest
+
 from errands_server.domain.errors import Reason
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Candidate, Refusal

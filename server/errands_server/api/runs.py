@@ -14,12 +14,13 @@ from ..domain.errors import Reason, Unauthenticated, Violation
 from ..domain.event import RunStatus, Strategy
 from ..domain.run import FINAL
 from ..services import views
+from ..services.creating import CREATE, Creating, NewRun
 from ..services.links import Tickets
 from ..services.principal import Principal, Scope
-from ..services.runs import CREATE, NewRun, Runs
+from ..services.runs import Runs
+from ..store.requests import RequestKey
 from ..store.runs import RunFilter
 from ..store.sealing import Sealer
-from ..store.works import RequestKey
 from ..streams import View
 from . import messages
 from .checks import MAX_ID, Checks, identifier, next_token
@@ -37,7 +38,10 @@ DEFAULT_EVENTS: Final = 100
 
 
 class RunServicer(run_pb2_grpc.RunServiceServicer):
-    def __init__(self, runs: Runs, tickets: Tickets, made: Messages, sealer: Sealer) -> None:
+    def __init__(
+        self, creating: Creating, runs: Runs, tickets: Tickets, made: Messages, sealer: Sealer
+    ) -> None:
+        self._creating = creating
         self._runs = runs
         self._tickets = tickets
         self._messages = made
@@ -45,64 +49,37 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:
         who = principal()
-        wanted = self._new_run(request, context.time_remaining(), await self._selection(who, request))
+        key = self._request_key(request)
+        if key is not None and (seen := await self._creating.answered(who, key)):
+            return self._created(who, seen)
+        problems = await self._creating.problems(who, request.selected_customer_integration_ids[:100])
+        wanted = _new_run(request, key, context.time_remaining(), problems)
         if request.validate_only:
-            run = await self._runs.preview(who, wanted)
-            return pb.CreateRunResponse(status=messages.STATUS[RunStatus.QUEUED], plan=messages.plan_of(run))
-        seen = await self._runs.create(who, wanted)
+            run = await self._creating.preview(who, wanted)
+            plan = messages.plan_of(run)
+            plan.ClearField("execution_plan_id")
+            return pb.CreateRunResponse(status=messages.STATUS[RunStatus.QUEUED], plan=plan)
+        return self._created(who, await self._creating.create(who, wanted))
+
+    def _created(self, who: Principal, seen: views.RunView) -> pb.CreateRunResponse:
         view = View(links=who.may(Scope.APPROVALS))
+        events = self._messages.events(who.tenant, seen.head.run_id, seen.records, view)
         return pb.CreateRunResponse(
             run_id=seen.head.run_id,
             repeat_key=seen.head.repeat_key,
             status=messages.STATUS[seen.run.status],
-            events=messages.within(
-                self._messages.events(who.tenant, seen.head.run_id, seen.records, view)[: views.MAX_EVENTS]
-            ),
+            events=messages.within(events[: views.MAX_EVENTS]),
             execution_plan_id=seen.run.plan_id,
             plan=messages.plan_of(seen.run),
             repeat_run_id=seen.head.repeat_run_id or "",
         )
 
-    async def _selection(self, who: Principal, request: pb.CreateRunRequest) -> list[Violation]:
-        selection = request.selected_customer_integration_ids
-        return await self._runs.problems(who, selection[:100])
-
-    def _new_run(
-        self, request: pb.CreateRunRequest, time_left: float | None, problems: list[Violation]
-    ) -> NewRun:
+    def _request_key(self, request: pb.CreateRunRequest) -> RequestKey | None:
+        """Identifies the request. None: it has no id, or one that will be refused."""
         checks = Checks()
-        checks.text("intent", request.intent if request.intent.strip() else "", least=1, most=MAX_INTENT)
-        checks.count(
-            "selected_customer_integration_ids",
-            request.selected_customer_integration_ids,
-            least=1,
-            most=100,
-        )
-        checks.violations += problems
-        checks.text("context", request.context, most=MAX_CONTEXT)
-        checks.text("user_id", request.user_id, least=1, most=MAX_ID)
-        strategy = checks.choice("approval_strategy", request.approval_strategy, STRATEGY_OF, Strategy.NONE)
-        checks.text("repeat_key", request.repeat_key, most=MAX_ID)
         checks.printable("request_id", request.request_id, most=MAX_ID)
-        if request.output_schema_json and (problem := output_schema.problem(request.output_schema_json)):
-            checks.wrong("output_schema_json", problem)
-        wait = request.plan_wait_ms if request.HasField("plan_wait_ms") else DEFAULT_PLAN_WAIT
-        checks.number("plan_wait_ms", wait, least=0, most=MAX_PLAN_WAIT)
-        checks.done()
-        left = wait / 1_000 if time_left is None else time_left - DEADLINE_MARGIN
-        return NewRun(
-            intent=request.intent,
-            selection=tuple(request.selected_customer_integration_ids),
-            context=request.context,
-            user_id=request.user_id,
-            strategy=strategy,
-            repeat_key=request.repeat_key,
-            output_schema=request.output_schema_json,
-            request=self._request_key(request) if request.request_id else None,
-            plan_wait=max(0.0, min(wait / 1_000, left)),
-        )
-
-    def _request_key(self, request: pb.CreateRunRequest) -> RequestKey:
+        if not request.request_id or checks.violations or request.validate_only:
+            return None
         body = pb.CreateRunRequest()
         body.CopyFrom(request)
         body.ClearField("request_id")
@@ -112,7 +89,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.GetRunResponse:
         most = views.MAX_EVENTS if request.include_events else 0
-        seen = await self._runs.get(principal(), _run_id(request.run_id), keep=most)
+        seen = await self._runs.get(principal(), _run_id(request.run_id), events=most)
         return pb.GetRunResponse(run=self._run(seen, most))
 
     def _run(self, seen: views.RunView, most_events: int = 0) -> pb.Run:
@@ -139,7 +116,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             before=before,
         )
         most = views.MAX_EVENTS_IN_LISTS if request.include_events else 0
-        page = await self._runs.page(principal(), wanted, limit=size, skip=skip, keep=most)
+        page = await self._runs.page(principal(), wanted, limit=size, skip=skip, events=most)
         runs = messages.within([self._run(seen, most) for seen in page.runs])
         more = page.more or len(runs) < len(page.runs)
         return pb.ListRunsResponse(
@@ -207,6 +184,45 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         plan_id = identifier(request.execution_plan_id, Reason.PLAN_NOT_FOUND)
         seen = await self._runs.plan(principal(), plan_id)
         return pb.GetPlanResponse(plan=messages.plan_of(seen.run))
+
+
+def _new_run(
+    request: pb.CreateRunRequest,
+    key: RequestKey | None,
+    time_left: float | None,
+    problems: list[Violation],
+) -> NewRun:
+    checks = Checks()
+    checks.text("intent", request.intent if request.intent.strip() else "", least=1, most=MAX_INTENT)
+    checks.count(
+        "selected_customer_integration_ids",
+        request.selected_customer_integration_ids,
+        least=1,
+        most=100,
+    )
+    checks.violations += problems
+    checks.text("context", request.context, most=MAX_CONTEXT)
+    checks.text("user_id", request.user_id, least=1, most=MAX_ID)
+    strategy = checks.choice("approval_strategy", request.approval_strategy, STRATEGY_OF, Strategy.NONE)
+    checks.text("repeat_key", request.repeat_key, most=MAX_ID)
+    checks.printable("request_id", request.request_id, most=MAX_ID)
+    if request.output_schema_json and (problem := output_schema.problem(request.output_schema_json)):
+        checks.wrong("output_schema_json", problem)
+    wait = request.plan_wait_ms if request.HasField("plan_wait_ms") else DEFAULT_PLAN_WAIT
+    checks.number("plan_wait_ms", wait, least=0, most=MAX_PLAN_WAIT)
+    checks.done()
+    left = wait / 1_000 if time_left is None else time_left - DEADLINE_MARGIN
+    return NewRun(
+        intent=request.intent,
+        selection=tuple(request.selected_customer_integration_ids),
+        context=request.context,
+        user_id=request.user_id,
+        strategy=strategy,
+        repeat_key=request.repeat_key,
+        output_schema=request.output_schema_json,
+        request=key,
+        plan_wait=max(0.0, min(wait / 1_000, left)),
+    )
 
 
 def _run_id(value: str) -> str:

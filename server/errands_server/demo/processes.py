@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
-_START: Final = 20.0  # seconds a process may take until it is ready
+_START: Final = 60.0  # seconds a process may take until it is ready
 _STOP: Final = 5.0
 
 

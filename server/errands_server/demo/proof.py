@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import jsonschema
+
 from errands.cli.session import Session
 from errands.v1.event_pb2 import RUN_STATUS_SUCCESS
 from errands.v1.run_pb2 import ListRunEventsRequest, ListRunEventsResponse, Run

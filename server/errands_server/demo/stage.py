@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx2
+
 from errands.cli.options import Settings
 from errands.cli.session import Session
 

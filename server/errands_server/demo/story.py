@@ -11,7 +11,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any, Final
+
+import click
 
 from errands.cli import asking
 from errands.cli.follow import Follower
@@ -54,7 +57,7 @@ def main(argv: list[str]) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="errands-demo-", ignore_cleanup_errors=True) as folder:
             return _perform(Path(folder), shown, ask=options.ask)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         return 128 + signal.SIGINT
     finally:
         shown.close()
@@ -79,10 +82,11 @@ def _perform(folder: Path, shown: Screen, *, ask: bool) -> int:
 def _tell(stage: Stage, shown: Screen, *, ask: bool) -> bool:
     run_id = _begin(stage, shown)
     follower = Follower(stage.session.connection, run_id, tool_calls=True, say=shown.say)
-    pool = ThreadPoolExecutor(1)
+    pool, over = ThreadPoolExecutor(1), Event()
     try:
-        crash = pool.submit(_crash_midway, stage, shown)
+        crash = pool.submit(_crash_midway, stage, shown, over)
         seen = [event.sequence for event in _shown(stage, follower, shown, ask=ask)]
+        over.set()
         crashed = crash.result()
     finally:
         pool.shutdown(wait=False)  # an interrupted story ends its shop, which ends the wait
@@ -129,10 +133,11 @@ def _decide(stage: Stage, shown: Screen, event: RunEvent, *, ask: bool) -> None:
     asking.decide(stage.session, asked.approval_id, "approve", reason="the demonstration")
 
 
-def _crash_midway(stage: Stage, shown: Screen) -> bool:
+def _crash_midway(stage: Stage, shown: Screen, over: Event) -> bool:
     """Kill the server when the order exists and its answer is still held back; false: none came."""
-    if not stage.shop.effects(at_least=1):
-        return False
+    while not stage.shop.effects(at_least=1):
+        if over.is_set():
+            return False
     shown.say(
         "\nThe order is placed and nobody was told. Now the server is killed (SIGKILL) and started again.\n"
     )

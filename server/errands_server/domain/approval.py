@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import rfc8785
@@ -19,19 +20,9 @@ def digest(document: Any) -> str:
     try:
         canonical = rfc8785.dumps(document)
     except rfc8785.IntegerDomainError:
-        # RFC 8785 stops at 2**53; larger integers are hashed by their exact digits.
-        canonical = rfc8785.dumps(_exact(document))
+        # RFC 8785 stops at 2**53; documents with larger integers keep every digit of them.
+        canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     return "sha256:" + hashlib.sha256(canonical).hexdigest()
-
-
-def _exact(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _exact(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_exact(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
-        return {"$integer": str(value)}
-    return value
 
 
 def call_hash(
@@ -73,6 +64,9 @@ def _planned(call: PlannedCall) -> dict[str, Any]:
     }
 
 
+_ABSENT: Final = object()
+
+
 def covers(step: Step, tool: ToolRef, arguments: Mapping[str, Any]) -> bool:
     """Whether the plan's `step` announced this call: same tool, same literals, slots where it said."""
     return any(planned.tool == tool and _agree(planned, arguments) for planned in step.calls)
@@ -88,7 +82,12 @@ def _same(literal: Any, actual: Any, at: tuple[str | int, ...], open_at: set[tup
         return True
     if any(target[: len(at)] == at for target in open_at):
         return _same_container(literal, actual, at, open_at)
-    return bool(literal == actual)
+    return literal is not _ABSENT and actual is not _ABSENT and _text(literal) == _text(actual)
+
+
+def _text(value: Any) -> bytes:
+    """JSON tells apart what Python takes for equal: `true`, 1 and 1.0."""
+    return msgspec.json.encode(value, order="sorted")
 
 
 def _same_container(
@@ -97,10 +96,10 @@ def _same_container(
     if isinstance(actual, Mapping):
         known = literal if isinstance(literal, Mapping) else {}
         keys = set(known) | set(actual)
-        return all(_same(known.get(k), actual.get(k), (*at, k), open_at) for k in keys)
+        return all(_same(known.get(k, _ABSENT), actual.get(k, _ABSENT), (*at, k), open_at) for k in keys)
     if isinstance(actual, list):
         items = literal if isinstance(literal, list | tuple) else []
-        padded = [*items, *[None] * (len(actual) - len(items))]
+        padded = [*items, *[_ABSENT] * (len(actual) - len(items))]
         return len(items) <= len(actual) and all(
             _same(one, other, (*at, i), open_at)
             for i, (one, other) in enumerate(zip(padded, actual, strict=True))

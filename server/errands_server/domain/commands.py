@@ -22,7 +22,7 @@ from .event import (
     StatusChanged,
 )
 from .policy import CANCEL_GRACE
-from .run import ApprovalProgress, CallState, Run
+from .run import ENDED, ApprovalProgress, CallProgress, CallState, Run
 
 CHOICES: Final = {
     ApprovalKind.PLAN: (Decision.APPROVE, Decision.DENY),
@@ -50,15 +50,16 @@ def cancel(run: Run, *, actor: str, now: int) -> list[AnyEvent]:
 def close_canceled(run: Run) -> list[AnyEvent]:
     """The last events of a cancelled run, with what was completed and what is uncertain."""
     completed = tuple(c.call.id for c in run.calls.values() if c.state is CallState.DONE)
-    unknown = tuple(
-        c.call.id
-        for c in run.calls.values()
-        if c.state in {CallState.SENT, CallState.LOST, CallState.DOUBTED, CallState.UNKNOWN}
-    )
+    unknown = tuple(c.call.id for c in run.calls.values() if _is_uncertain(c))
     return [
         ErrorRaised(reason=Reason.CANCELED, message="The run was cancelled."),
         StatusChanged(status=RunStatus.CANCELED, completed=completed, unknown=unknown),
     ]
+
+
+def _is_uncertain(progress: CallProgress) -> bool:
+    in_doubt = progress.doubt and progress.state not in ENDED
+    return in_doubt or progress.state in {CallState.SENT, CallState.UNKNOWN}
 
 
 def decide(

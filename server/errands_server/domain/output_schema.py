@@ -13,6 +13,16 @@ from jsonschema.validators import validator_for
 
 MAX_BYTES: Final = 65_536
 MAX_DEPTH: Final = 32
+_DIALECTS: Final = frozenset(
+    {
+        "http://json-schema.org/draft-03/schema",
+        "http://json-schema.org/draft-04/schema",
+        "http://json-schema.org/draft-06/schema",
+        "http://json-schema.org/draft-07/schema",
+        "https://json-schema.org/draft/2019-09/schema",
+        "https://json-schema.org/draft/2020-12/schema",
+    }
+)
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 
 
@@ -38,11 +48,17 @@ def _unusable(schema: dict[str, Any]) -> str | None:
             return f"is nested more than {MAX_DEPTH} levels deep"
         if key in _REFERENCES and not (isinstance(value, str) and value.startswith("#")):
             return f"refers to {value!r}; only references inside the schema (#…) are followed"
+    if "$schema" in schema and not _is_known(schema["$schema"]):
+        return f"names {schema['$schema']!r} as its $schema; use one of {', '.join(sorted(_DIALECTS))}"
     try:
         validator_for(schema, default=Draft7Validator).check_schema(schema)
     except SchemaError as error:
         return f"is no valid JSON Schema: {error.message} at {error.json_path}"
     return None
+
+
+def _is_known(dialect: Any) -> bool:
+    return isinstance(dialect, str) and dialect.removesuffix("#") in _DIALECTS
 
 
 def _walk(value: Any, depth: int) -> Iterator[tuple[int, str, Any]]:

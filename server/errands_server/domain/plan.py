@@ -43,7 +43,7 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step. Its calls are independent of each other and are made together.
 
     The output of a step with one call is that call's output, of a step with several the
-    list of their outputs in this order. A step without calls leaves them to the planner.
+    list of their outputs in this order.
     """
 
     id: str
@@ -61,7 +61,8 @@ class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def check(plan: Plan) -> None:
-    """Raise PlanInvalid unless steps are unique, known, acyclic, and slots read dependencies."""
+    """Raise PlanInvalid unless steps are unique, known and acyclic, each has calls, and slots read
+    dependencies and have a place in the arguments."""
     if not 1 <= len(plan.steps) <= MAX_STEPS:
         raise PlanInvalid(f"a plan has 1 to {MAX_STEPS} steps, this one has {len(plan.steps)}")
     steps: dict[str, Step] = {}
@@ -72,6 +73,9 @@ def check(plan: Plan) -> None:
     for step in plan.steps:
         _check_references(step, steps)
     _check_acyclic(steps)
+    for step in plan.steps:
+        if not step.calls:
+            raise PlanInvalid(f"step {step.id!r} has no calls")
 
 
 def _check_references(step: Step, steps: Mapping[str, Step]) -> None:
@@ -79,9 +83,19 @@ def _check_references(step: Step, steps: Mapping[str, Step]) -> None:
         if dependency not in steps:
             raise PlanInvalid(f"step {step.id!r} depends on unknown step {dependency!r}")
     for call in step.calls:
-        for slot in call.slots:
-            if slot.step not in step.depends_on:
-                raise PlanInvalid(f"step {step.id!r} reads step {slot.step!r} without depending on it")
+        _check_slots(step, call)
+
+
+def _check_slots(step: Step, call: PlannedCall) -> None:
+    arguments = _copy(call.arguments)
+    for slot in call.slots:
+        if slot.step not in step.depends_on:
+            raise PlanInvalid(f"step {step.id!r} reads step {slot.step!r} without depending on it")
+        try:
+            _write(arguments, slot.target, None)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            message = f"step {step.id!r} cannot put an output at {slot.target!r} of its arguments"
+            raise PlanInvalid(message) from None
 
 
 def _check_acyclic(steps: Mapping[str, Step]) -> None:

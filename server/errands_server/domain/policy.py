@@ -22,7 +22,7 @@ BACKOFF_CEILING: Final = 30 * SECOND
 
 def may_repeat(progress: CallProgress, now: int) -> bool:
     """Whether a call with an unknown outcome may be sent again without asking a person."""
-    if progress.attempts >= MAX_ATTEMPTS:
+    if progress.attempts >= MAX_ATTEMPTS or progress.reason is not None:
         return False
     age = now - progress.sent_at
     match progress.call.repeat:

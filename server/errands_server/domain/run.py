@@ -13,6 +13,7 @@ from . import event as e
 from .errors import Reason
 from .event import Decision, Document, Outcome, Record, RunStatus, Strategy
 from .plan import Plan, Step
+from .tool import Effect
 
 RULES_VERSION: Final = 1
 
@@ -71,7 +72,7 @@ class CallProgress(Struct, frozen=True):
     not_before: int = 0
     doubt: bool = False  # an earlier attempt may have had its effect
     output: Document | None = None
-    reason: Reason | None = None
+    reason: Reason | None = None  # why it ended, or is not sent again
     message: str = ""
 
 
@@ -239,7 +240,12 @@ def _orphaned(progress: CallProgress) -> CallProgress:
 def _status(run: Run, event: e.StatusChanged, at: int) -> Run:
     if event.status not in FINAL and event.status != standing(run):
         raise IllegalMove(f"status {event.status} announced while the run is {standing(run)}")
-    return replace(run, announced=event.status)
+    run = replace(run, announced=event.status)
+    return _approvals_closed(run) if event.status in FINAL else run
+
+
+def _approvals_closed(run: Run) -> Run:
+    return replace(run, approvals={key: replace(a, open=False) for key, a in run.approvals.items()})
 
 
 def _plan_made(run: Run, event: e.PlanMade, at: int) -> Run:
@@ -347,7 +353,7 @@ def _step_finished(run: Run, event: e.StepFinished, at: int) -> Run:
 
 
 def _approval_requested(run: Run, event: e.ApprovalRequested, at: int) -> Run:
-    approval = ApprovalProgress(event, run.sequence + 1, at)
+    approval = ApprovalProgress(event, run.sequence + 1, at, open=run.cancel is None)
     run = replace(run, approvals={**run.approvals, event.approval_id: approval})
     if event.kind is e.ApprovalKind.IN_DOUBT:
         for call in event.calls:
@@ -374,9 +380,11 @@ def _decided(progress: CallProgress, event: e.ApprovalResolved) -> CallProgress:
             return replace(progress, state=CallState.DENIED, reason=Reason.APPROVAL_DENIED)
         case Decision.RETRY:
             # A person answers for the second effect; the attempt counts from one again.
-            return replace(progress, state=CallState.READY, attempts=0, not_before=0, doubt=False)
+            return replace(
+                progress, state=CallState.READY, attempts=0, not_before=0, doubt=False, reason=None
+            )
         case Decision.DONE:
-            return replace(progress, state=CallState.DONE, output=event.output)
+            return replace(progress, state=CallState.DONE, output=event.output, reason=None)
         case Decision.FAIL:
             return replace(progress, state=CallState.FAILED, reason=Reason.OUTCOME_UNKNOWN)
 
@@ -395,15 +403,17 @@ def _auth_resolved(run: Run, event: e.AuthResolved, at: int) -> Run:
     for call_id in request.call_ids:
         progress = run.calls[call_id]
         if event.granted:
-            run = _with_call(run, replace(progress, state=CallState.READY))
+            run = _with_call(run, replace(progress, state=_unsent(progress)))
+        elif progress.doubt and progress.call.effect is Effect.WRITE:
+            # It will not be sent again, but an earlier attempt may have had its effect.
+            run = _with_call(run, replace(progress, state=CallState.LOST, reason=reason))
         else:
             run = _with_call(run, replace(progress, state=CallState.FAILED, reason=reason))
     return run
 
 
 def _cancel_requested(run: Run, event: e.CancelRequested, at: int) -> Run:
-    approvals = {key: replace(a, open=False) if a.open else a for key, a in run.approvals.items()}
-    return replace(run, cancel=event, approvals=approvals, authorizations={})
+    return replace(_approvals_closed(run), cancel=event, authorizations={})
 
 
 def _unchanged(run: Run, event: e.AnyEvent, at: int) -> Run:

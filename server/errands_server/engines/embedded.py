@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator
 from typing import Final
 
 import structlog
@@ -73,6 +74,7 @@ class EmbeddedEngine:
         self._max_active = max_active
         self._max_queued = max_queued
         self._queue = FairQueue()
+        self._creating: Counter[str] = Counter()
         self._owners: dict[str, Owner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sweeper: asyncio.Task[None] | None = None
@@ -86,13 +88,25 @@ class EmbeddedEngine:
                 self.nudge(head.tenant, head.run_id)
         self._sweeper = asyncio.create_task(self._sweep(), name="errands sweep")
 
-    def check_room(self, tenant: str) -> None:
-        """RUN_QUEUE_FULL: as many of the tenant's runs wait as may. SERVER_DRAINING."""
+    @contextlib.contextmanager
+    def room(self, tenant: str) -> Iterator[None]:
+        """Keep a place for a run that is being created.
+
+        RUN_QUEUE_FULL: as many of the tenant's runs wait as may. SERVER_DRAINING.
+        """
         if self._draining:
             raise Unavailable(Reason.SERVER_DRAINING, "the server is shutting down", retry_after=1)
-        if self._queue.count(tenant) >= self._max_queued:
+        idle = max(0, self._max_active - len(self._tasks))
+        if self._queue.count(tenant) + self._creating[tenant] >= self._max_queued + idle:
             message = f"{self._max_queued} runs of this tenant wait already"
             raise Exhausted(Reason.RUN_QUEUE_FULL, message, subject=tenant, retry_after=1)
+        self._creating[tenant] += 1
+        try:
+            yield
+        finally:
+            self._creating[tenant] -= 1
+            if not self._creating[tenant]:
+                del self._creating[tenant]
 
     def submit(self, tenant: str, run_id: str, run: Run, inputs: Inputs) -> None:
         """Execute a run that was just stored."""

@@ -245,7 +245,8 @@ class Owner:
     def _is_new(self, effect: Effect, calls: list[Call]) -> bool:
         match effect:
             case MakePlan() | Conclude():
-                return type(effect).__name__ not in self._tasks
+                # Both may take long; what a stop leaves undone is done after the next start.
+                return not self._stopping and type(effect).__name__ not in self._tasks
             case SendCall():
                 return not self._stopping and len(self._tasks) + len(calls) < MAX_CALLS
             case _:

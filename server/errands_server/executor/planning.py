@@ -35,8 +35,10 @@ async def make_plan(
     if not run.repeat_of:
         return [await _plan(planner, world, run.plan_id, inputs, candidates)]
     repeated = await journal.fold(run.repeat_of)
-    if repeated.plan is None or repeated.plan_id != run.plan_id:
+    if repeated.plan_id != run.plan_id:
         return [await _plan(planner, world, run.plan_id, inputs, candidates)]
+    if repeated.plan is None:
+        return [await _plan(planner, world, world.new_id(), inputs, candidates)]
     try:
         available = {candidate.ref for candidate in candidates}
         plan = rebind(repeated.plan, context.values(inputs.context), available)

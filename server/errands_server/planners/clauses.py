@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import dropwhile
 from typing import Final
 
@@ -11,16 +12,26 @@ from msgspec import Struct
 
 from .actions import MAKING, NOUNS, QUESTIONS, VERBS
 from .mentions import Kind, Mention, covering
-from .words import STOP, lexicon, words
+from .words import STOP, Word, lexicon, words
 
 
-class Clause(Struct, frozen=True):
+class Clause(Struct, frozen=True, dict=True):
     """One demand. `text` is `intent[start:end]`; `after` says the intent puts it behind the one before."""
 
     text: str
     start: int
     end: int
     after: bool = False
+
+    @cached_property
+    def words(self) -> tuple[Word, ...]:
+        """Its words; their places count from its start."""
+        return tuple(words(self.text))
+
+    @cached_property
+    def opening(self) -> tuple[str, str]:
+        """Its first two words behind courtesies."""
+        return opening(self.text)
 
 
 class _Fragment(Struct, frozen=True):
@@ -44,6 +55,7 @@ _DETAILS: Final = lexicon(
 )
 _OBJECTS: Final = lexicon("it them him")
 _ABBREVIATION: Final = re.compile(r"(?:\b[A-Z]|\b(?:Inc|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|No|Ltd|Co))$")
+_SHORT: Final = 4  # characters of the longest abbreviation, and one for a line's end
 
 
 def clauses(intent: str, found: Sequence[Mention]) -> tuple[Clause, ...]:
@@ -76,7 +88,7 @@ def _fragments(intent: str, solid: Sequence[Mention]) -> Iterator[_Fragment]:
 
 def _separates(intent: str, start: int, match: re.Match[str]) -> bool:
     if match["hard"]:
-        return not _ABBREVIATION.search(intent[: match.start()])
+        return not _ABBREVIATION.search(intent, max(0, match.start() - _SHORT), match.start())
     if match["after"]:
         return True
     # A verb behind a comma begins a demand only where one went before: `Given x, find y` is one.
@@ -104,6 +116,5 @@ def _demands(text: str) -> bool:
 
 def opening(text: str) -> tuple[str, str]:
     """The first two words behind courtesies, lower-cased; empty where there are none."""
-    spoken = [word.plain for word in words(text)]
-    rest = [*dropwhile(_POLITE.__contains__, spoken), "", ""]
-    return rest[0], rest[1]
+    rest = dropwhile(_POLITE.__contains__, (word.plain for word in words(text)))
+    return next(rest, ""), next(rest, "")

@@ -15,6 +15,7 @@ _NUMBERS: Final = frozenset({Kind.NUMBER, Kind.COUNT})
 _THINGS: Final = frozenset({Kind.PHRASE, Kind.NAME, Kind.QUOTED, Kind.IDENTIFIER, Kind.UUID})
 _ARTICLE: Final = re.compile(r"(?<!\bas )\b(?:an?|one)\s$", re.IGNORECASE)
 _MORE: Final = re.compile(r"(?:,|\band|&)\s*$", re.IGNORECASE)
+_NEAR: Final = 8  # characters before a thing that can count it or join it to another
 _OF: Final = re.compile(r"\s(?:x\s|of\s(?:the\s)?)?")
 # Nouns that count without saying what: `3 units`.
 _MEASURES: Final = stemmed("unit piece item copy pack")
@@ -56,7 +57,7 @@ def _counted(text: str, found: Sequence[Mention]) -> Iterator[Counted]:
         many = None
         if before and before.kind in _NUMBERS and _OF.fullmatch(text[before.end : thing.start]):
             many = before
-        elif article := _ARTICLE.search(text[: thing.start]):
+        elif article := _ARTICLE.search(text, max(0, thing.start - _NEAR), thing.start):
             many = Mention(Kind.ARTICLE, 1, article.start(), article.end() - 1)
         if many:
-            yield Counted(many, thing, _MORE.search(text[: many.start]) is not None)
+            yield Counted(many, thing, _MORE.search(text, max(0, many.start - _NEAR), many.start) is not None)

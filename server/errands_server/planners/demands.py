@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from .actions import COMMON, MAKING, NOUNS, VERBS, Action, spoken
 from .arguments import Hearing
-from .clauses import Clause, opening
+from .clauses import Clause
 from .mentions import Kind, Mention, covering
-from .words import STOP, SYNONYMS, Word, lexicon, stem, words
+from .words import STOP, SYNONYMS, Word, lexicon, stem
 
 _BEHIND: Final = 0.4  # words behind a preposition say with what, not what
 _OPENING: Final = 2.0  # an uncommon verb, or the very subject: what opens a clause must be met
@@ -36,10 +36,9 @@ class Demand(Struct, frozen=True):
 def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> Demand:
     """What a clause asks for. Values weigh nothing, nor do names of which no tool `knows` the stem, nor
     what an order counts by number."""
-    first, second = opening(clause.text)
-    spoken_words = list(words(clause.text))
-    action = spoken(word.plain for word in spoken_words)
-    if _asks(*spoken_words[:2]):
+    first, second = clause.opening
+    action = spoken(word.plain for word in clause.words)
+    if _asks(*clause.words[:2]):
         action = Action.READ
     elif first in MAKING and second not in _PREPOSITIONS:
         action = Action.CREATE
@@ -47,7 +46,7 @@ def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> De
     loose = _loose(hearing, action)
     weights: dict[str, float] = {}
     share = 1.0
-    for word in spoken_words:
+    for word in clause.words:
         share = _BEHIND if weights and word.plain in _PREPOSITIONS else share
         mention = covering(found, clause.start + word.start)
         weight = share * _weight(word, mention, mention not in loose or knows(word.stem))
@@ -60,7 +59,7 @@ def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> De
     return Demand(
         action=action,
         weights=weights,
-        said=_with_synonyms(word.stem for word in spoken_words),
+        said=_with_synonyms(word.stem for word in clause.words),
         verb=stem(first) if first in VERBS - COMMON else "",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from .arguments import Binding, Hearing
-from .clauses import Clause, opening
+from .clauses import Clause
 from .counting import rows
 from .drafts import Draft
 from .evidence import FAINT, FAIR, QUERIES, SURE, surroundings
@@ -15,7 +15,7 @@ from .mentions import Kind, Mention, series
 from .phrasing import Phrasing
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import lexicon, stems, words
+from .words import lexicon, stems
 
 _SEEKING: Final = lexicon("find search look lookup query browse")
 _POINTERS: Final = lexicon("it its them they their that those this these him his her he she there")
@@ -61,7 +61,7 @@ def _seek(desk: Desk, binding: Binding) -> None:
     """Bind what a tool that reads searches by to what a clause speaks of in words no tool knows."""
     if not binding.sheet.harmless or any(argument.mentions for argument in binding.arguments.values()):
         return
-    verb, _ = opening(desk.clause.text)
+    verb, _ = desk.clause.opening
     kinds = {Kind.NAME, Kind.PHRASE} if verb in _SEEKING else {Kind.NAME}
     queries = [leaf for leaf in binding.open() if leaf.type is Type.TEXT and leaf.words & QUERIES]
     for said in desk.hearing.said:
@@ -72,7 +72,7 @@ def _seek(desk: Desk, binding: Binding) -> None:
 
 def _referred(desk: Desk, binding: Binding) -> list[Leaf]:
     """The parameters earlier answers may fill: the missing ones, and identifiers the clause points to."""
-    spoken = list(words(desk.clause.text))
+    spoken = desk.clause.words
     points = any(word.plain in _POINTERS for word in spoken)
     named = {word.stem for word in spoken}
     optional = [leaf for leaf in binding.open() if leaf.identifies and (points or leaf.particular & named)]

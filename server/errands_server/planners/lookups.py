@@ -18,7 +18,7 @@ from .mentions import POINTED, Kind, Mention
 from .ranking import Catalogue
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import lexicon, stems, words
+from .words import lexicon, stems
 
 _TRIED: Final = 5  # tools per argument
 _DEPTH: Final = 2  # look-ups may need look-ups, this deep
@@ -62,7 +62,7 @@ def look_up(
     desk: Desk, binding: Binding, drafts: tuple[Draft, ...], depth: int = _DEPTH
 ) -> tuple[Draft, ...]:
     """Put look-ups before the call for arguments nothing said, the best founded first."""
-    whole = any(word.plain in _WHOLE for word in words(desk.clause.text))
+    whole = any(word.plain in _WHOLE for word in desk.clause.words)
     if depth == 0 or (whole and not binding.sheet.harmless):
         return drafts
     while wanted := _wanted(desk, binding):

@@ -135,9 +135,9 @@ def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
         _phrases,
     )
     for find in finders:
-        fresh = _apart(text, find(text))
-        found += fresh
-        text = _blanked(text, fresh)
+        if fresh := _apart(text, find(text)):
+            found += fresh
+            text = _blanked(text, fresh)
     return tuple(sorted(found, key=lambda mention: mention.start))
 
 
@@ -178,7 +178,7 @@ def series(text: str, found: Iterable[Mention]) -> Iterator[Series]:
 
 
 def _row(text: str, row: list[Mention]) -> Iterator[Series]:
-    if len(row) < 2 or re.search(r"\bbetween\s+$", text[: row[0].start], re.IGNORECASE):
+    if len(row) < 2 or _BETWEEN_TWO.search(text, max(0, row[0].start - 12), row[0].start):
         return
     last = text[row[-2].end : row[-1].start].strip().lower()
     if row[0].kind is Kind.NUMBER or last != ",":

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from .clauses import Clause, opening
+from .clauses import Clause
 from .mentions import Kind, Mention, covering
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import Word, lexicon, stemmed, stems, words
+from .words import Word, lexicon, stemmed, stems
 
 _NEGATIONS: Final = lexicon("not no without exclude excluding except never don doesn skip")
 # Words that ask for a thing without naming it: `include_owner` is said by "owner".
@@ -22,8 +22,8 @@ class Phrasing:
 
     def __init__(self, clause: Clause, found: tuple[Mention, ...]) -> None:
         solid = [m for m in found if m.kind not in (Kind.PHRASE, Kind.NAME)]
-        first, _ = opening(clause.text)
-        plain = [w for w in words(clause.text) if covering(solid, clause.start + w.start) is None]
+        first, _ = clause.opening
+        plain = [w for w in clause.words if covering(solid, clause.start + w.start) is None]
         self._words: list[Word] = [w for n, w in enumerate(plain) if not (n < 4 and w.plain == first)]
         self._plain = frozenset(word.plain for word in self._words)
         self._stems = [word.stem for word in self._words]

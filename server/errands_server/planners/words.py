@@ -12,8 +12,7 @@ from msgspec import Struct
 
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PART: Final = re.compile(r"[^\W\d_]+|\d+")
-_APOSTROPHE: Final = r"['\u2019]"
-_WORD: Final = re.compile(rf"[^\W_]+(?:{_APOSTROPHE}[^\W_]+)*")
+_WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _STEMMER: Final = snowballstemmer.stemmer("english")
 
 
@@ -24,7 +23,7 @@ def lexicon(text: str) -> frozenset[str]:
 
 def base(word: str) -> str:
     """A word in lower case, ended by its first apostrophe: `What's` is what."""
-    return re.split(_APOSTROPHE, word.lower(), maxsplit=1)[0]
+    return word.lower().replace("\u2019", "'").partition("'")[0]
 
 
 @lru_cache(maxsize=32_768)
@@ -83,9 +82,13 @@ class Word(Struct, frozen=True):
 
     text: str
     plain: str  # lower case, without 's and the like
-    stem: str
     start: int
     end: int
+
+    @property
+    def stem(self) -> str:
+        """The stem of this word."""
+        return stem(self.plain)
 
 
 def parts(identifier: str) -> list[str]:
@@ -106,8 +109,8 @@ def content(text: str) -> tuple[str, ...]:
 def words(text: str) -> Iterator[Word]:
     """The words of a sentence; `Ada's` is one, `pet-friendly` two."""
     for match in _WORD.finditer(text):
-        plain = base(match.group())
-        yield Word(match.group(), plain, stem(plain), match.start(), match.end())
+        written = match.group()
+        yield Word(written, base(written), *match.span())
 
 
 def _synonyms() -> dict[str, tuple[str, ...]]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
 
+from ..domain.errors import NotFound, Reason
 from ..domain.event import Record
 from ..domain.run import Run, fold
 from ..executor import documents
 from ..store.journal import Journal
-from ..store.reading import Head, Inputs
+from ..store.reading import PAGE, Head, Inputs, Latest
 
 MAX_EVENTS: Final = 1_000
 MAX_EVENTS_IN_LISTS: Final = 50
+_REMEMBERED: Final = 512  # runs whose fold is kept
 
 
 class RunView(Struct, frozen=True, kw_only=True):
@@ -27,25 +30,51 @@ class RunView(Struct, frozen=True, kw_only=True):
     result: bytes = b""
 
 
-async def view(journal: Journal, head: Head, *, keep: int = 0) -> RunView:
-    """The run behind `head` as it is now, with its records where `keep` is not 0."""
-    records = await whole_log(journal, head.run_id)
-    run = fold(records)
-    result = b""
-    if run.result is not None:
-        result = await documents.text(journal, head.run_id, run.result)
-    return RunView(
-        head=head,
-        inputs=await journal.inputs(head.run_id),
-        run=run,
-        records=records if keep else (),
-        result=result,
-    )
+class Views:
+    """Reads runs. A fold is kept, and the log is asked every time for what came behind it."""
 
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._folds: OrderedDict[str, Run] = OrderedDict()
 
-async def whole_log(journal: Journal, run_id: str) -> list[Record]:
-    """Every record of a run."""
-    records: list[Record] = []
-    while page := await journal.read(run_id, len(records)):
-        records += page
-    return records
+    async def view(self, tenant: str, run_id: str, *, events: int = 0) -> RunView:
+        """The run as it is now, with enough records to show `events`. RUN_NOT_FOUND."""
+        run = self._folds.get(run_id) or Run()
+        latest = await self._latest(tenant, run_id, run.sequence)
+        run = fold(latest.records, run)
+        while run.sequence < latest.head.last_sequence:
+            latest = await self._latest(tenant, run_id, run.sequence)
+            run = fold(latest.records, run)
+        self._remember(run_id, run)
+        result = b""
+        if run.result is not None:
+            result = await documents.text(self._journal, run_id, run.result)
+        return RunView(
+            head=latest.head,
+            inputs=latest.inputs,
+            run=run,
+            records=await self._records(run_id, events) if events else (),
+            result=result,
+        )
+
+    async def _latest(self, tenant: str, run_id: str, after: int) -> Latest:
+        latest = await self._journal.latest(run_id, after)
+        if latest is None or latest.head.tenant != tenant:
+            raise NotFound(Reason.RUN_NOT_FOUND, f"there is no run {run_id}", subject=run_id)
+        return latest
+
+    def _remember(self, run_id: str, run: Run) -> None:
+        self._folds[run_id] = run
+        self._folds.move_to_end(run_id)
+        if len(self._folds) > _REMEMBERED:
+            self._folds.popitem(last=False)
+
+    async def _records(self, run_id: str, events: int) -> list[Record]:
+        # Not every record is shown; logs in which under a quarter is do not occur.
+        records: list[Record] = []
+        while len(records) < 4 * events:
+            page = await self._journal.read(run_id, len(records))
+            records += page
+            if len(page) < PAGE:
+                break
+        return records

@@ -11,30 +11,40 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from ..domain import event as e
 from ..domain.draft import Draft
 from ..domain.effects import wake_at
-from ..domain.errors import Conflict, Reason, RunChanged
+from ..domain.errors import Conflict, RunChanged
 from ..domain.event import Record, RunStatus
 from ..domain.run import Run
+from . import requests
 from . import tables as t
+from .requests import Remembered
 from .works import Append, Created, Creation, Repeated, Together
-
-REQUEST_TTL: Final = 24 * 3_600 * 1_000  # milliseconds a request id is remembered
 
 
 def write(connection: Connection, works: Sequence[Creation | Append | Together]) -> list[Any]:
     """Write a batch inside the open transaction, and give one outcome for each work.
 
-    An append whose run has another head than it expects is rejected and writes nothing.
+    An append whose run has another head than it expects is rejected and writes nothing, as
+    is one of another tenant.
     """
+    if not works:
+        _write_and_erase(connection)
     rows = _Rows()
     heads = _heads(connection, [append.run_id for work in works for append in _appends(work)])
     outcomes = [
-        _create(connection, work, rows)
+        _create(connection, work, heads, rows)
         if isinstance(work, Creation)
         else _append(_appends(work), heads, rows)
         for work in works
     ]
     rows.insert(connection)
     return outcomes
+
+
+def _write_and_erase(connection: Connection) -> None:
+    """Ask for new pages, as a run would, so that a full disk refuses them."""
+    probe = {"tenant": " " * 16_384, "created_at": 0}
+    connection.execute(insert(t.tenants), probe)
+    connection.execute(t.tenants.delete().where(t.tenants.c.tenant == probe["tenant"]))
 
 
 def _appends(work: Creation | Append | Together) -> Sequence[Append]:
@@ -47,71 +57,59 @@ def _appends(work: Creation | Append | Together) -> Sequence[Append]:
             return ()
 
 
-def _heads(connection: Connection, run_ids: list[str]) -> dict[str, tuple[int, int]]:
+_Heads = dict[str, tuple[str, int, int]]  # run id: tenant, last sequence, epoch
+
+
+def _heads(connection: Connection, run_ids: list[str]) -> _Heads:
     if not run_ids:
         return {}
     rows = connection.execute(_HEADS, {"runs": sorted(set(run_ids))})
-    return {run_id: (sequence, epoch) for run_id, sequence, epoch in rows}
+    return {run_id: (tenant, sequence, epoch) for run_id, tenant, sequence, epoch in rows}
 
 
 _HEADS: Final = (
-    select(t.runs.c.run_id, t.runs.c.last_sequence, t.runs.c.epoch)
+    select(t.runs.c.run_id, t.runs.c.tenant, t.runs.c.last_sequence, t.runs.c.epoch)
     .where(t.runs.c.run_id.in_(bindparam("runs", expanding=True)))
     .order_by(t.runs.c.run_id)
     .with_for_update()  # PostgreSQL: locks in run order, so batches cannot deadlock
 )
 
 
-def _append(works: Sequence[Append], heads: dict[str, tuple[int, int]], rows: _Rows) -> Any:
+def _append(works: Sequence[Append], heads: _Heads, rows: _Rows) -> Any:
     for work in works:
-        head = heads.get(work.run_id)
-        if head is None or head[0] != work.after or work.epoch not in {None, head[1]}:
+        tenant, sequence, epoch = heads.get(work.run_id, ("", 0, 0))
+        if (work.tenant, work.after) != (tenant, sequence) or work.epoch not in {None, epoch}:
             return RunChanged(work.run_id)
     for work in works:
-        heads[work.run_id] = (work.run.sequence, work.run.epoch)
+        heads[work.run_id] = (work.tenant, work.run.sequence, work.run.epoch)
         rows.append(work)
     return None
 
 
-def _create(connection: Connection, work: Creation, rows: _Rows) -> Any:
-    if work.request is not None:
-        known = rows.requests_by_key.get(_request_key(work)) or _known_request(connection, work)
-        if known is not None:
-            run_id, body_hash = known
-            if body_hash != work.request.body_hash:
-                message = "the request id was used with another body; use a new one"
-                return Conflict(Reason.IDEMPOTENCY_KEY_REUSED, message, subject=work.request.request_id)
-            return Created(run_id=run_id, replayed=True)
+def _create(connection: Connection, work: Creation, heads: _Heads, rows: _Rows) -> Any:
+    try:
+        known = _made_before(connection, work, rows)
+    except Conflict as reused:
+        return reused
+    if known is not None:
+        return Created(run_id=known, replayed=True)
     repeated = _repeated(connection, work)
     draft = work.build(repeated)
     rows.create(work, repeated, draft)
+    heads[work.run_id] = (work.tenant, draft.run.sequence, draft.run.epoch)
     return Created(run_id=work.run_id, records=draft.records, run=draft.run)
 
 
-def _request_key(work: Creation) -> tuple[str, str, str]:
-    assert work.request is not None  # noqa: S101 (its caller has looked)
-    return work.tenant, work.request.method, work.request.request_id
-
-
-def _known_request(connection: Connection, work: Creation) -> tuple[str, bytes] | None:
-    tenant, method, request_id = _request_key(work)
-    key = {"tenant": tenant, "method": method, "request": request_id}
-    row = connection.execute(_REQUEST, key).first()
-    if row is not None and row.created_at <= work.now - REQUEST_TTL:
-        connection.execute(_FORGET, key)
+def _made_before(connection: Connection, work: Creation, rows: _Rows) -> str | None:
+    """The run this very request made before, in an earlier batch or in this one."""
+    if work.request is None:
         return None
-    return None if row is None else (row.run_id, bytes(row.body_hash))
-
-
-_same_request = (
-    (t.requests.c.tenant == bindparam("tenant"))
-    & (t.requests.c.method == bindparam("method"))
-    & (t.requests.c.request_id == bindparam("request"))
-)
-_REQUEST: Final = select(t.requests.c.run_id, t.requests.c.body_hash, t.requests.c.created_at).where(
-    _same_request
-)
-_FORGET: Final = t.requests.delete().where(_same_request)
+    known = rows.remembered.get((work.tenant, work.request.method, work.request.request_id))
+    known = known or requests.find(connection, work.tenant, work.request, work.now)
+    if known is not None:
+        return known.answers(work.request)
+    requests.forget(connection, work.tenant, work.request)
+    return None
 
 
 def _repeated(connection: Connection, work: Creation) -> Repeated | None:
@@ -145,7 +143,7 @@ class _Rows:
         self.inputs: list[dict[str, Any]] = []
         self.integrations: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
-        self.requests_by_key: dict[tuple[str, str, str], tuple[str, bytes]] = {}
+        self.remembered: dict[tuple[str, str, str], Remembered] = {}
         self.updates: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.artifacts: list[dict[str, Any]] = []
@@ -181,7 +179,8 @@ class _Rows:
             for selected in work.inputs.integrations
         ]
         if work.request is not None:
-            self.requests_by_key[_request_key(work)] = (work.run_id, work.request.body_hash)
+            key = (work.tenant, work.request.method, work.request.request_id)
+            self.remembered[key] = Remembered(work.run_id, work.request.body_hash)
             self.requests.append(
                 {
                     "tenant": work.tenant,

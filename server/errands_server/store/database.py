@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-BUSY_TIMEOUT = 5_000  # milliseconds a statement waits for another writer's lock
+BUSY_TIMEOUT = "5"  # seconds a statement waits for another writer's lock; `?timeout=` in the URL goes first
+
+_QUIET: Any = {"hide_parameters": True}  # errors are logged, and what people asked for is not
 
 
 def sync_engine(url: str) -> Engine:
     """The engine of the writer and reader threads: each holds one connection for its life."""
-    parsed = make_url(url)
+    parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, poolclass=NullPool)
+        return create_engine(parsed, poolclass=NullPool, **_QUIET)
     engine = create_engine(
         parsed.set(drivername="sqlite+pysqlite"),
         poolclass=NullPool,
         connect_args={"check_same_thread": False},
+        **_QUIET,
     )
     _configure_sqlite(engine)
     return engine
@@ -27,12 +30,20 @@ def sync_engine(url: str) -> Engine:
 
 def async_engine(url: str) -> AsyncEngine:
     """The engine of lists and administration."""
-    parsed = make_url(url)
+    parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_async_engine(parsed, pool_size=5, max_overflow=5)
-    engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"), pool_size=4, max_overflow=4)
+        return create_async_engine(parsed, pool_size=5, max_overflow=5, **_QUIET)
+    sqlite = parsed.set(drivername="sqlite+aiosqlite")
+    engine = create_async_engine(sqlite, pool_size=4, max_overflow=4, **_QUIET)
     _configure_sqlite(engine.sync_engine)
     return engine
+
+
+def _parse(url: str) -> URL:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or "timeout" in parsed.query:
+        return parsed
+    return parsed.update_query_dict({"timeout": BUSY_TIMEOUT})
 
 
 def _configure_sqlite(engine: Engine) -> None:
@@ -47,7 +58,6 @@ def _on_connect(connection: Any, _: Any) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",  # what was answered is on disk
-        f"busy_timeout={BUSY_TIMEOUT}",
         "foreign_keys=ON",
         "temp_store=MEMORY",
     ):

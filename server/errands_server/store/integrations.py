@@ -93,15 +93,25 @@ class Integrations:
         await self._add_revision(integration_id, 1, revision, now)
 
     async def revise(self, integration: Integration, revision: Revision, now: int) -> None:
-        """Add the next revision and store the integration's name and activity with it."""
+        """Add the revision behind `integration.revision`, and store name and activity with it.
+
+        INTEGRATION_NAME_TAKEN. RUN_BUSY: another change was first, or it was deleted.
+        """
         number = integration.revision + 1
-        await self._add_revision(integration.id, number, revision, now)
         statement = (
             update(t.integrations)
-            .where(t.integrations.c.id == integration.id, t.integrations.c.tenant == self._tenant)
+            .where(
+                t.integrations.c.id == integration.id,
+                t.integrations.c.tenant == self._tenant,
+                t.integrations.c.revision == integration.revision,
+                t.integrations.c.deleted_at.is_(None),
+            )
             .values(name=integration.name, active=integration.active, revision=number)
         )
-        await self._named(integration.name, statement)
+        if await self._named(integration.name, statement) == 0:
+            message = "another change of the integration was first; try again"
+            raise Conflict(Reason.RUN_BUSY, message, subject=integration.id)
+        await self._add_revision(integration.id, number, revision, now)
 
     async def delete(self, integration_id: str, now: int) -> bool:
         """Take it from sight; its revisions stay for the runs that point to them."""
@@ -163,12 +173,13 @@ class Integrations:
         values = {"integration_id": integration_id, "revision": number, "created_at": now, **fields}
         await self._connection.execute(insert(t.integration_revisions).values(values))
 
-    async def _named(self, name: str, statement: Any) -> None:
+    async def _named(self, name: str, statement: Any) -> int:
         try:
-            await self._connection.execute(statement)
+            count: int = (await self._connection.execute(statement)).rowcount
         except IntegrityError as error:
             message = f"another integration is called {name!r}; choose another name"
             raise Conflict(Reason.INTEGRATION_NAME_TAKEN, message, subject=name) from error
+        return count
 
 
 def _left_out(text: str) -> tuple[str, ...]:

@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from sqlalchemy.exc import OperationalError
+
+from ..domain.errors import Reason, Unavailable
 from ..domain.event import Record
 from ..domain.run import Run, fold
-from . import reading
+from . import reading, requests
 from .batch import write
 from .database import sync_engine
-from .reading import PAGE, Head, Inputs
+from .reading import PAGE, Head, Inputs, Latest
+from .requests import RequestKey
 from .works import Append, Created, Creation, Together
 from .writer import Writer
 
@@ -82,6 +86,15 @@ class Journal:
         """The run's summary, whatever its tenant; callers check that."""
         return await self.reader(reading.find_head, run_id)
 
+    async def latest(self, run_id: str, after: int = 0) -> Latest | None:
+        """The run with at most a page of records behind `after`; None where there is none."""
+        return await self.reader(reading.latest, run_id, after)
+
+    async def answered(self, tenant: str, request: RequestKey, now: int) -> str | None:
+        """The run this request made before, if it did. IDEMPOTENCY_KEY_REUSED: with another body."""
+        remembered = await self.reader(requests.find, tenant, request, now)
+        return None if remembered is None else remembered.answers(request)
+
     async def inputs(self, run_id: str) -> Inputs:
         """What the run was given. RUN_NOT_FOUND: there is no such run."""
         return await self.reader(reading.inputs, run_id)
@@ -99,11 +112,18 @@ class Journal:
         return await self.reader(reading.due, before)
 
     async def reader(self, read: Callable[..., T], *arguments: object) -> T:
-        """The answer of `read(connection, *arguments)`, in the reader thread and a transaction of its own."""
+        """The answer of `read(connection, *arguments)`, in the reader thread and a transaction of its own.
+
+        STORE_UNAVAILABLE: the database cannot be read.
+        """
 
         def work() -> T:
-            with self._reading.begin():
-                return read(self._reading, *arguments)
+            try:
+                with self._reading.begin():
+                    return read(self._reading, *arguments)
+            except OperationalError as error:
+                message = f"the database cannot be read: {error.orig}"
+                raise Unavailable(Reason.STORE_UNAVAILABLE, message) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 

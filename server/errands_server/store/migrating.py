@@ -24,9 +24,16 @@ def current(connection: Connection) -> str | None:
 
 
 def migrate(connection: Connection) -> None:
-    """Run every migration the database lacks. Nothing happens where it is up to date."""
-    if current(connection) == HEAD:
+    """Run every migration the database lacks. Nothing happens where it is up to date.
+
+    SchemaOutdated: it is this release that is outdated.
+    """
+    revision = current(connection)
+    if revision == HEAD:
         return
+    if revision is not None and revision > HEAD:
+        message = f"the database has schema {revision}, this release knows {HEAD}"
+        raise SchemaOutdated(f"{message}: run the newer release that made it")
     # Alembic takes half a second to import, and a database is rarely out of date.
     from alembic import command
     from alembic.config import Config

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from . import tables as t
-from .batch import REQUEST_TTL
+from .requests import REQUEST_TTL
 
-PORTION = 200  # runs erased in one transaction, so that writers never wait long
+PORTION = 200  # runs, or request ids, erased in one transaction, so that writers never wait long
 
 
 async def erase(engine: AsyncEngine, before: int) -> int:
     """Erase runs that finished before this time, with all that belongs to them; how many."""
-    erased = 0
-    while True:
-        old = select(t.runs.c.run_id).where(t.runs.c.finished_at < before).limit(PORTION)
-        count = await _write(engine, delete(t.runs).where(t.runs.c.run_id.in_(old)))
-        erased += count
-        if count < PORTION:
-            return erased
+    old = select(t.runs.c.run_id).where(t.runs.c.finished_at < before).limit(PORTION)
+    return await _in_portions(engine, delete(t.runs).where(t.runs.c.run_id.in_(old)))
 
 
 async def forget_requests(engine: AsyncEngine, now: int) -> int:
     """Forget request ids older than a day; how many."""
-    return await _write(engine, delete(t.requests).where(t.requests.c.created_at <= now - REQUEST_TTL))
+    key = tuple(t.requests.primary_key)
+    old = select(*key).where(t.requests.c.created_at <= now - REQUEST_TTL).limit(PORTION)
+    return await _in_portions(engine, delete(t.requests).where(tuple_(*key).in_(old)))
 
 
-async def _write(engine: AsyncEngine, statement: Any) -> int:
+async def _in_portions(engine: AsyncEngine, statement: Any) -> int:
+    """Repeat a deletion of at most `PORTION` rows until nothing is left; how many."""
+    deleted = 0
     async with engine.connect() as connection:
         connection = await connection.execution_options(writes=True)
-        async with connection.begin():
-            count: int = (await connection.execute(statement)).rowcount
-            return count
+        while True:
+            async with connection.begin():
+                count: int = (await connection.execute(statement)).rowcount
+            deleted += count
+            if count < PORTION:
+                return deleted

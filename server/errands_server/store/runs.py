@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, exists, select, true, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import tables as t
@@ -40,7 +40,15 @@ class Runs:
         return next(iter(rows), None)
 
     async def list(self, wanted: RunFilter, *, limit: int, skip: int = 0) -> Sequence[Head]:
-        """Newest first. The cost of a page does not grow with the number of runs, but with `skip`."""
+        """Newest first. The cost of a page does not grow with the number of runs, but with `skip`.
+
+        Integrations together with other filters cost what has to be passed over: those
+        runs of the other filters that use none of the integrations.
+        """
+        if wanted.integration_ids and not (wanted.user_id or wanted.status or wanted.unfinished):
+            return await self._select(
+                t.runs.c.run_id.in_(self._newest_using(wanted, limit, skip)), limit=limit
+            )
         conditions: list[ColumnElement[bool]] = []
         if wanted.before:
             conditions.append(t.runs.c.run_id < wanted.before)
@@ -51,14 +59,28 @@ class Runs:
         if wanted.unfinished:
             conditions.append(t.runs.c.finished_at.is_(None))
         if wanted.integration_ids:
-            conditions.append(t.runs.c.run_id.in_(self._using(wanted.integration_ids)))
+            conditions.append(self._using(wanted.integration_ids))
         return await self._select(*conditions, limit=limit, skip=skip)
 
-    def _using(self, integration_ids: Sequence[str]) -> Any:
-        return select(t.run_integrations.c.run_id).where(
+    def _using(self, integration_ids: Sequence[str]) -> ColumnElement[bool]:
+        return exists().where(
             t.run_integrations.c.tenant == self._tenant,
             t.run_integrations.c.integration_id.in_(integration_ids),
+            t.run_integrations.c.run_id == t.runs.c.run_id,
         )
+
+    def _newest_using(self, wanted: RunFilter, limit: int, skip: int) -> Any:
+        """One ordered range of the key for each integration, merged: neither a walk over
+        runs that use none of them nor a list of all that do.
+        """
+        ranges = [self._range(chosen, wanted.before) for chosen in dict.fromkeys(wanted.integration_ids)]
+        merged = ranges[0] if len(ranges) == 1 else union(*ranges)
+        return merged.order_by(merged.selected_columns.run_id.desc()).limit(limit).offset(skip)
+
+    def _range(self, integration_id: str, before: str) -> Select[tuple[str]]:
+        columns = t.run_integrations.c
+        mine = (columns.tenant == self._tenant) & (columns.integration_id == integration_id)
+        return select(columns.run_id).where(mine, columns.run_id < before if before else true())
 
     async def _select(self, *conditions: ColumnElement[bool], limit: int, skip: int = 0) -> Sequence[Head]:
         query = (

@@ -45,7 +45,7 @@ class Sealer:
         nonce, body = sealed[_KEY_ID : _KEY_ID + _NONCE], sealed[_KEY_ID + _NONCE :]
         try:
             return cipher.decrypt(nonce, body, place.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
             raise Unsealable("sealed for another place, or changed") from error
 
     def mac(self, purpose: str, message: bytes) -> bytes:

@@ -123,9 +123,16 @@ Index("ix_runs_tenant_user", runs.c.tenant, runs.c.user_id, runs.c.run_id)
 Index("ix_runs_tenant_status", runs.c.tenant, runs.c.status, runs.c.run_id)
 Index("ix_runs_tenant_user_status", runs.c.tenant, runs.c.user_id, runs.c.status, runs.c.run_id)
 Index("ix_runs_tenant_repeat", runs.c.tenant, runs.c.user_id, runs.c.repeat_key, runs.c.run_id)
-Index("ix_runs_tenant_plan", runs.c.tenant, runs.c.plan_id)
+Index("ix_runs_tenant_plan", runs.c.tenant, runs.c.plan_id, runs.c.run_id)
 _unfinished = text("finished_at IS NULL")
 Index("ix_runs_unfinished", runs.c.run_id, sqlite_where=_unfinished, postgresql_where=_unfinished)
+Index(
+    "ix_runs_tenant_unfinished",
+    runs.c.tenant,
+    runs.c.run_id,
+    sqlite_where=_unfinished,
+    postgresql_where=_unfinished,
+)
 _waking = text("wake_at IS NOT NULL")
 Index("ix_runs_wake", runs.c.wake_at, sqlite_where=_waking, postgresql_where=_waking)
 _finished = text("finished_at IS NOT NULL")
@@ -187,7 +194,7 @@ approvals = Table(
 )
 Index("ix_approvals_tenant", approvals.c.tenant, approvals.c.approval_id)
 Index("ix_approvals_tenant_status", approvals.c.tenant, approvals.c.status, approvals.c.approval_id)
-Index("ix_approvals_run", approvals.c.run_id)
+Index("ix_approvals_run", approvals.c.run_id, approvals.c.tenant, approvals.c.approval_id)
 
 requests = Table(
     "requests",

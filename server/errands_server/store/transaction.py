@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ..domain.errors import Reason, Unavailable
@@ -45,13 +46,13 @@ async def begin(engine: AsyncEngine, tenant: str, *, writes: bool) -> AsyncItera
     """A transaction in which nothing of another tenant can be seen or changed.
 
     It commits when the block ends and rolls back when it raises. STORE_UNAVAILABLE: the
-    database is locked, full or gone, and nothing was changed.
+    database is locked, full or gone, or its connections are all taken; nothing was changed.
     """
     try:
         async with engine.connect() as connection:
             connection = await connection.execution_options(writes=writes)
             async with connection.begin():
                 yield Transaction(connection, tenant)
-    except OperationalError as error:
-        message = f"the database cannot be used: {error.orig}"
+    except (OperationalError, NoConnection) as error:
+        message = f"the database cannot be used: {getattr(error, 'orig', error)}"
         raise Unavailable(Reason.STORE_UNAVAILABLE, message) from error

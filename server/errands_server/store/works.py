@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from ..domain.draft import Draft
 from ..domain.errors import Reason, Unavailable
 from ..domain.event import Record
 from ..domain.run import Run, fold
 from . import tables as t
-from .reading import PAGE, Inputs, records
+from .reading import Inputs, records
+from .requests import RequestKey
 
-
-class RequestKey(Struct, frozen=True):
-    """Identifies a repeated request: same id and same body, same run."""
-
-    method: str
-    request_id: str
-    body_hash: bytes
+# Unlike any other process's, and without a system call for each.
+_append_ids = itertools.count(secrets.randbits(62))
 
 
 class Repeated(Struct, frozen=True):
@@ -45,15 +42,16 @@ class Creation(Struct, frozen=True, kw_only=True):
     request: RequestKey | None
     now: int
     build: Callable[[Repeated | None], Draft]
-    append_id: int = field(default_factory=lambda: secrets.randbits(62))
+    append_id: int = field(default_factory=_append_ids.__next__)
 
     def stored(self, connection: Connection) -> Any:
-        query = select(t.events.c.append_id).where(
+        query = select(func.max(t.events.c.sequence)).where(
             t.events.c.run_id == self.run_id, t.events.c.append_id == self.append_id
         )
-        if connection.execute(query).first() is None:
+        last = connection.execute(query).scalar()
+        if last is None:
             return _not_written()
-        log = records(connection, self.run_id, 0, PAGE)
+        log = records(connection, self.run_id, 0, last)
         return Created(run_id=self.run_id, records=log, run=fold(log))
 
 
@@ -76,7 +74,7 @@ class Append(Struct, frozen=True, kw_only=True):
     records: Sequence[Record]
     run: Run
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
-    append_id: int = field(default_factory=lambda: secrets.randbits(62))
+    append_id: int = field(default_factory=_append_ids.__next__)
 
     def stored(self, connection: Connection) -> Any:
         query = select(t.events.c.append_id).where(

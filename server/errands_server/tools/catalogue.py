@@ -55,17 +55,21 @@ class Catalogue:
         self._sealer = sealer
         self._revisions: OrderedDict[tuple[str, str, int], Loaded] = OrderedDict()
         self._current: dict[str, dict[str, Current]] = {}
+        self._changes = 0
 
     def changed(self, tenant: str) -> None:
         """Forget what is known of the tenant's active integrations."""
+        self._changes += 1
         self._current.pop(tenant, None)
 
     async def active(self, tenant: str) -> Mapping[str, Current]:
         """The tenant's active integrations by id."""
         known = self._current.get(tenant)
         if known is None:
+            changes = self._changes
             known = await self._read_active(tenant)
-            self._current[tenant] = known
+            if changes == self._changes:  # else it may be older than the change
+                self._current[tenant] = known
         return known
 
     async def candidates(self, tenant: str, selection: Sequence[Selected]) -> list[Candidate]:

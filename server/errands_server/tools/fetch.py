@@ -17,7 +17,7 @@ from .transport import GuardedTransport, read_bounded
 
 _TIMEOUT: Final = 30.0  # seconds for everything
 _MAX_REDIRECTS: Final = 5
-_FIELD: Final = "openapi.url"
+_FIELD: Final = "openapi_url"
 _HEADERS: Final = {
     "accept": "application/json, application/yaml, */*;q=0.5",
     "accept-encoding": "gzip, deflate",

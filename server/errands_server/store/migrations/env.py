@@ -1,6 +1,7 @@
 """Runs migrations on the connection they were given."""
 
 from alembic import context
+
 from errands_server.store.migrating import environment
 from errands_server.store.tables import metadata
 

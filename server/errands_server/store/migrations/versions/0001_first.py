@@ -79,7 +79,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("finished_at IS NOT NULL"),
         postgresql_where=sa.text("finished_at IS NOT NULL"),
     )
-    op.create_index("ix_runs_tenant_plan", "runs", ["tenant", "plan_id"], unique=False)
+    op.create_index("ix_runs_tenant_plan", "runs", ["tenant", "plan_id", "run_id"], unique=False)
     op.create_index(
         "ix_runs_tenant_repeat", "runs", ["tenant", "user_id", "repeat_key", "run_id"], unique=False
     )
@@ -88,6 +88,14 @@ def upgrade() -> None:
     op.create_index("ix_runs_tenant_user", "runs", ["tenant", "user_id", "run_id"], unique=False)
     op.create_index(
         "ix_runs_tenant_user_status", "runs", ["tenant", "user_id", "status", "run_id"], unique=False
+    )
+    op.create_index(
+        "ix_runs_tenant_unfinished",
+        "runs",
+        ["tenant", "run_id"],
+        unique=False,
+        sqlite_where=sa.text("finished_at IS NULL"),
+        postgresql_where=sa.text("finished_at IS NULL"),
     )
     op.create_index(
         "ix_runs_unfinished",
@@ -125,7 +133,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("approval_id", name=op.f("pk_approvals")),
     )
-    op.create_index("ix_approvals_run", "approvals", ["run_id"], unique=False)
+    op.create_index("ix_approvals_run", "approvals", ["run_id", "tenant", "approval_id"], unique=False)
     op.create_index("ix_approvals_tenant", "approvals", ["tenant", "approval_id"], unique=False)
     op.create_index(
         "ix_approvals_tenant_status", "approvals", ["tenant", "status", "approval_id"], unique=False

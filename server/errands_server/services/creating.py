@@ -1,0 +1,228 @@
+"""Creates runs: checked, stored with their first events, started, and answered with their plan."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from ..domain.draft import Draft
+from ..domain.effects import MakePlan, next_effects
+from ..domain.errors import CommitUnknown, Invalid, Reason, Unavailable, Violation
+from ..domain.event import Record, RunCreated, Strategy
+from ..domain.run import RULES_VERSION, Run, apply
+from ..engines import embedded
+from ..engines.embedded import EmbeddedEngine
+from ..executor.planning import make_plan
+from ..ports import Planner
+from ..store.reading import Head, Inputs, Selected
+from ..store.requests import RequestKey
+from ..store.store import Store
+from ..store.works import Created, Creation, Repeated
+from ..streams import Hub, Subscription
+from ..tools.catalogue import Catalogue
+from ..world import World
+from .principal import Principal, Scope
+from .views import MAX_EVENTS, RunView, Views
+
+ALL: Final = "*"
+CREATE: Final = "CreateRun"
+
+
+class NewRun(Struct, frozen=True, kw_only=True):
+    """What a caller asks for. `plan_wait` is in seconds."""
+
+    intent: str
+    selection: Sequence[str]
+    context: str
+    user_id: str
+    strategy: Strategy
+    repeat_key: str = ""
+    output_schema: str = ""
+    request: RequestKey | None = None
+    plan_wait: float = 10.0
+
+
+class Creating:
+    """Creates runs for any tenant, as the caller may."""
+
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        engine: EmbeddedEngine,
+        catalogue: Catalogue,
+        planner: Planner,
+        world: World,
+        seen: Views,
+    ) -> None:
+        self._journal = store.journal
+        self._hub = hub
+        self._engine = engine
+        self._catalogue = catalogue
+        self._planner = planner
+        self._world = world
+        self._views = seen
+
+    async def problems(self, principal: Principal, selection: Sequence[str]) -> list[Violation]:
+        """What is wrong with a selection of integrations, for who may create runs."""
+        principal.require(Scope.RUNS_WRITE)
+        field = "selected_customer_integration_ids"
+        if ALL in selection:
+            if len(selection) > 1:
+                return [Violation(field, '"*" stands alone: it means every active integration')]
+            return []
+        active = await self._catalogue.active(principal.tenant)
+        return [
+            Violation(f"{field}[{index}]", f"{chosen!r} is no active integration of this tenant")
+            for index, chosen in enumerate(selection)
+            if chosen not in active
+        ]
+
+    async def answered(self, principal: Principal, request: RequestKey) -> RunView | None:
+        """The run this very request made before, whatever has changed since.
+
+        IDEMPOTENCY_KEY_REUSED: it had another body then.
+        """
+        principal.require(Scope.RUNS_WRITE)
+        run_id = await self._journal.answered(principal.tenant, request, self._world.now())
+        if run_id is None:
+            return None
+        return await self._views.view(principal.tenant, run_id, events=MAX_EVENTS)
+
+    async def create(self, principal: Principal, wanted: NewRun) -> RunView:
+        """Store a run, start it, and wait up to `plan_wait` for its plan.
+
+        Asked again with the same request key it answers with the same run. RUN_QUEUE_FULL,
+        IDEMPOTENCY_KEY_REUSED; nothing is stored then.
+        """
+        principal.require(Scope.RUNS_WRITE)
+        inputs = await self._inputs(principal, wanted)
+        run_id = self._world.new_id()
+        creation = self._creation(principal, wanted, inputs, run_id)
+        subscription = self._hub.subscribe(run_id)
+        try:
+            with self._engine.room(principal.tenant):
+                created = await self._store_run(creation)
+            if created.replayed:
+                return await self._views.view(principal.tenant, created.run_id, events=MAX_EVENTS)
+            run, records = await _planned(subscription, wanted.plan_wait)
+        finally:
+            self._hub.unsubscribe(run_id, subscription)
+        return RunView(head=_head(creation, run), inputs=inputs, run=run, records=records)
+
+    async def preview(self, principal: Principal, wanted: NewRun) -> Run:
+        """The run as it would be once planned, without a plan where that takes longer than
+        `plan_wait`. Nothing is stored or started.
+        """
+        principal.require(Scope.RUNS_WRITE)
+        inputs = await self._inputs(principal, wanted)
+        run = self._creation(principal, wanted, inputs, run_id="").build(None).run
+        candidates = await self._catalogue.candidates(principal.tenant, inputs.integrations)
+        draft = Draft(run, self._world.now())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wanted.plan_wait):
+                events = await make_plan(
+                    self._planner,
+                    self._journal,
+                    self._world,
+                    run=run,
+                    inputs=inputs,
+                    candidates=candidates,
+                )
+                draft.add(*events)
+        return draft.run
+
+    async def _inputs(self, principal: Principal, wanted: NewRun) -> Inputs:
+        violations = await self.problems(principal, wanted.selection)
+        if violations:
+            raise Invalid(violations)
+        active = await self._catalogue.active(principal.tenant)
+        chosen = list(active) if ALL in wanted.selection else list(dict.fromkeys(wanted.selection))
+        return Inputs(
+            intent=wanted.intent,
+            context=wanted.context,
+            output_schema=wanted.output_schema,
+            integrations=tuple(
+                Selected(key, active[key].integration.revision) for key in chosen if key in active
+            ),
+        )
+
+    def _creation(self, principal: Principal, wanted: NewRun, inputs: Inputs, run_id: str) -> Creation:
+        now = self._world.now()
+        plan_id = self._world.new_id()
+
+        def build(repeated: Repeated | None) -> Draft:
+            draft = Draft(Run(), now)
+            same = repeated is not None and repeated.intent == wanted.intent
+            draft.add(
+                RunCreated(
+                    user_id=wanted.user_id,
+                    actor=principal.actor,
+                    strategy=wanted.strategy,
+                    plan_id=repeated.plan_id if repeated is not None and same else plan_id,
+                    repeat_of="" if repeated is None else repeated.run_id,
+                    rules_version=RULES_VERSION,
+                )
+            )
+            return draft
+
+        return Creation(
+            tenant=principal.tenant,
+            run_id=run_id,
+            user_id=wanted.user_id,
+            engine=embedded.NAME,
+            repeat_key=wanted.repeat_key,
+            inputs=inputs,
+            request=wanted.request,
+            now=now,
+            build=build,
+        )
+
+    async def _store_run(self, creation: Creation) -> Created:
+        try:
+            return await self._journal.create(creation)
+        except CommitUnknown as error:
+            message = "the database was lost at the commit; ask again with the same request id"
+            raise Unavailable(Reason.COMMIT_UNKNOWN, message) from error
+
+
+async def _planned(subscription: Subscription, seconds: float) -> tuple[Run, list[Record]]:
+    """The new run once it has a plan, a refusal or an end, or when the time is over."""
+    run = Run()
+    records: list[Record] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            # Nothing is taken where the server drains: the run stays without a plan for now.
+            while not _is_planned(run) and (entries := await subscription.take()):
+                records += [entry.record for entry in entries]
+                for entry in entries:
+                    run = apply(run, entry.record)
+    return run, records
+
+
+def _is_planned(run: Run) -> bool:
+    return run.ended or (run.sequence > 0 and MakePlan() not in next_effects(run, run.updated_at))
+
+
+def _head(creation: Creation, run: Run) -> Head:
+    """The summary the store has of a run that was just created."""
+    return Head(
+        run_id=creation.run_id,
+        tenant=creation.tenant,
+        user_id=creation.user_id,
+        status=run.status,
+        engine=creation.engine,
+        epoch=run.epoch,
+        last_sequence=run.sequence,
+        repeat_key=creation.repeat_key or creation.run_id,
+        repeat_run_id=run.repeat_of or None,
+        plan_id=run.plan_id,
+        created_at=run.created_at,
+        updated_at=run.updated_at,
+        wake_at=None,
+        finished_at=run.updated_at if run.ended else None,
+    )

@@ -1,0 +1,76 @@
+"""A store on a database of the test's own.
+
+ERRANDS_TEST_DATABASE names another database than SQLite; it is emptied before every test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url, text
+
+from errands_server.__main__ import configure_log
+from errands_server.store.database import sync_engine
+from errands_server.store.store import Store
+from errands_server.store.tables import metadata
+
+from .databases import ELSEWHERE, Told, opened
+from .faults import Driver, faulty
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _log() -> None:
+    # Unconfigured, structlog draws tracebacks with every local, which takes seconds.
+    configure_log("error")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Where an empty database is."""
+    if not ELSEWHERE:
+        return f"sqlite:///{tmp_path / 'errands.db'}"
+    engine = sync_engine(ELSEWHERE)
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+    engine.dispose()
+    return ELSEWHERE
+
+
+@pytest.fixture
+def driver() -> Iterator[Driver]:
+    """The SQLite driver of every journal opened behind it, with faults to switch on."""
+    with faulty() as driver:
+        yield driver
+
+
+@pytest.fixture
+def told() -> Told:
+    """What `on_commit` was called with, in order."""
+    return Told()
+
+
+@pytest.fixture(scope="session")
+def _migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An SQLite file with two tenants: migrating one for every test would take most of the time."""
+    path = tmp_path_factory.mktemp("store") / "errands.db"
+
+    async def prepare() -> None:
+        async with opened(f"sqlite:///{path}"):
+            pass
+
+    asyncio.run(prepare())
+    return path.read_bytes()
+
+
+@pytest.fixture
+async def store(url: str, told: Told, _migrated: bytes) -> AsyncGenerator[Store, None]:
+    """A store with two tenants."""
+    path = make_url(url).database
+    if not ELSEWHERE and path:
+        Path(path).write_bytes(_migrated)
+    async with opened(url, told) as store:
+        yield store

@@ -1,0 +1,184 @@
+"""A stranger's tenant sees and changes nothing, with any method there is."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy.exc import IntegrityError
+
+from errands_server.domain import event as e
+from errands_server.domain.errors import Conflict, NotFound, RunChanged
+from errands_server.store.approvals import Approvals
+from errands_server.store.integrations import Integrations
+from errands_server.store.journal import Journal
+from errands_server.store.keys import Key, Keys
+from errands_server.store.runs import RunFilter, Runs
+from errands_server.store.store import Store
+from errands_server.store.transaction import Transaction
+
+from .databases import Rows, rows
+from .integrations import revision
+from .logs import NOW, OWNER, STRANGER, append, ask, creation, note, stored
+
+NOTHING: tuple[Any, ...] = (None, [], False)
+KEY = Key(id="acme-key", tenant=OWNER, name="mine", scopes=frozenset({"admin"}), created_at=NOW)
+
+Attempt = Callable[[Transaction], Awaitable[Any]]
+
+
+async def _revise(transaction: Transaction) -> None:
+    """With everything an owner knows."""
+    owned = replace(_INTEGRATION, active=False)
+    await transaction.integrations.revise(owned, revision(base_url="https://evil.test"), NOW)
+
+
+_INTEGRATION: Any = None  # filled in by `owned`
+
+# Every method, with what the owner has. What is refused names its error.
+ATTEMPTS: dict[str, tuple[Attempt, type[Exception] | None]] = {
+    "Runs.find": (lambda tx: tx.runs.find("r1"), None),
+    "Runs.with_plan": (lambda tx: tx.runs.with_plan("plan of r1"), None),
+    "Runs.list": (lambda tx: tx.runs.list(RunFilter(), limit=9), None),
+    "Approvals.find": (lambda tx: tx.approvals.find("a1"), None),
+    "Approvals.list": (lambda tx: tx.approvals.list(limit=9), None),
+    "Integrations.add": (lambda tx: tx.integrations.add("i1", "shop", revision(), NOW), Conflict),
+    "Integrations.revise": (_revise, Conflict),
+    "Integrations.delete": (lambda tx: tx.integrations.delete("i1", NOW), None),
+    "Integrations.find": (lambda tx: tx.integrations.find("i1"), None),
+    "Integrations.list": (lambda tx: tx.integrations.list(limit=9), None),
+    "Integrations.active": (lambda tx: tx.integrations.active(), None),
+    "Integrations.revision": (lambda tx: tx.integrations.revision("i1", 1), None),
+    "Keys.add": (lambda tx: tx.keys.add(KEY, b"new secret"), IntegrityError),
+    "Keys.any": (lambda tx: tx.keys.any(), None),
+    "Keys.list": (lambda tx: tx.keys.list(limit=9), None),
+    "Keys.revoke": (lambda tx: tx.keys.revoke("acme-key", NOW), None),
+}
+FILTERS = (
+    RunFilter(user_id="ada"),
+    RunFilter(status="RUNNING"),
+    RunFilter(integration_ids=["i1"]),
+    RunFilter(integration_ids=["i1"], user_id="ada"),
+    RunFilter(unfinished=True),
+    RunFilter(before="zzz"),
+)
+
+
+def _methods(*classes: type) -> set[str]:
+    return {
+        f"{found.__name__}.{name}"
+        for found in classes
+        for name, _ in inspect.getmembers(found, inspect.isfunction)
+        if not name.startswith("_")
+    }
+
+
+@pytest.fixture
+async def owned(store: Store) -> Rows:
+    """Everything in the database: an owner with one of each, and a stranger with nothing."""
+    global _INTEGRATION
+    await stored(store, "r1", e.Claimed(epoch=1), ask("a1"), integrations=["i1"])
+    async with store.begin(OWNER, writes=True) as transaction:
+        await transaction.integrations.add("i1", "shop", revision(), NOW)
+        _INTEGRATION = await transaction.integrations.find("i1")
+    async with store.begin(STRANGER, writes=True) as transaction:
+        assert await transaction.keys.revoke("strangers-key", NOW)
+    return await rows(store)
+
+
+def test_every_method_of_every_repository_is_tried() -> None:
+    assert set(ATTEMPTS) == _methods(Runs, Approvals, Integrations, Keys)
+
+
+@pytest.mark.parametrize("method", sorted(set(ATTEMPTS) - {"Keys.any"}))
+async def test_a_stranger_sees_and_changes_nothing(store: Store, owned: Rows, method: str) -> None:
+    attempt, refused = ATTEMPTS[method]
+    if refused is None:
+        async with store.begin(STRANGER, writes=True) as transaction:
+            assert await attempt(transaction) in NOTHING
+    else:
+        with pytest.raises(refused):
+            async with store.begin(STRANGER, writes=True) as transaction:
+                await attempt(transaction)
+
+    assert await rows(store) == owned
+
+
+@pytest.mark.parametrize("method", sorted(set(ATTEMPTS) - {"Keys.add", "Integrations.add"}))
+async def test_the_owner_sees_what_the_stranger_does_not(store: Store, owned: Rows, method: str) -> None:
+    async with store.begin(OWNER, writes=True) as transaction:
+        found = await ATTEMPTS[method][0](transaction)
+
+    assert method == "Integrations.revise" or found not in NOTHING
+
+
+async def test_a_tenant_without_a_key_knows_of_no_other_tenants_keys(store: Store, owned: Rows) -> None:
+    async with store.begin("newcomers") as transaction:
+        assert await transaction.keys.any() is False
+
+
+@pytest.mark.parametrize("wanted", FILTERS, ids=repr)
+async def test_no_filter_shows_a_stranger_a_run(store: Store, owned: Rows, wanted: RunFilter) -> None:
+    async with store.begin(STRANGER) as transaction:
+        assert await transaction.runs.list(wanted, limit=9) == []
+    async with store.begin(OWNER) as transaction:
+        assert len(await transaction.runs.list(wanted, limit=9)) == 1
+
+
+async def test_a_key_is_stored_for_the_tenant_of_the_transaction(store: Store, owned: Rows) -> None:
+    async with store.begin(STRANGER, writes=True) as transaction:
+        await transaction.keys.add(replace(KEY, id="new"), b"new secret")
+
+    found = await store.key(b"new secret")
+    assert found is not None
+    assert found.tenant == STRANGER
+
+
+async def test_a_strangers_integration_may_have_the_same_name(store: Store, owned: Rows) -> None:
+    async with store.begin(STRANGER, writes=True) as transaction:
+        await transaction.integrations.add("i2", "shop", revision(), NOW)
+
+    after = await rows(store)
+    assert len(after["integrations"] - owned["integrations"]) == 1
+    assert owned["integrations"] <= after["integrations"]
+
+
+@pytest.mark.parametrize("run_id", ["r1", "nowhere"])
+async def test_a_strangers_run_is_not_found(store: Store, owned: Rows, run_id: str) -> None:
+    with pytest.raises(NotFound) as refused:
+        await store.run(STRANGER, run_id)
+
+    assert refused.value.reason == "RUN_NOT_FOUND"
+    assert refused.value.message == f"there is no run {run_id}"
+
+
+async def test_a_stranger_appends_nothing(store: Store, owned: Rows) -> None:
+    run = await store.journal.fold("r1")
+    theirs = append("r1", run, note("mine now"), tenant=STRANGER)
+
+    with pytest.raises(RunChanged):
+        await store.journal.append(theirs)
+    with pytest.raises(RunChanged):
+        await store.journal.append_together([theirs])
+    with pytest.raises(IntegrityError):
+        await store.journal.create(creation("r1", tenant=STRANGER))
+
+    assert await rows(store) == owned
+
+
+def test_what_the_journal_can_do_without_knowing_a_tenant_is_this() -> None:
+    """Reads by a run's id, for callers that have checked whose it is. A new one belongs here or above."""
+    by_id = {"read", "fold", "head", "inputs", "artifact"}
+    of_the_process = {"close", "unfinished", "due", "reader"}
+    writes = {"create", "append", "append_together"}
+
+    assert _methods(Journal) == {f"Journal.{name}" for name in by_id | of_the_process | writes}
+
+
+def test_what_the_store_can_do_without_knowing_a_tenant_is_this() -> None:
+    of_the_process = {"close", "erase_finished", "forget_requests", "key"}
+
+    assert _methods(Store) == {f"Store.{name}" for name in of_the_process | {"begin", "run"}}
