@@ -65,6 +65,7 @@ class Request(Struct, frozen=True, kw_only=True):
     idempotency_key: str
     user_id: str
     tenant: str = ""
+    traceparent: str = ""  # W3C Trace Context of whoever asked for the run
 
 
 class Done(Struct, frozen=True, kw_only=True):

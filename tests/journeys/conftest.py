@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import httpx2
 import pytest
-from errands_server.app import Overrides
 
+from errands_server.app import Overrides
 from tests.demo.shops import open_shop
 from tests.scripted import Scene, Scripted
 from tests.service import Service, serving

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from errands.v1 import approval_pb2
 from errands.v1 import event_pb2 as pb
-
 from tests.journeys.conftest import Serve, Shop
 from tests.scripted import SEARCH, Scene, invoice, order
 

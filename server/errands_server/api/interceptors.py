@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
@@ -33,6 +34,8 @@ _PUBLIC_METHODS: Final = frozenset(
 )
 _TICKETED: Final = "/errands.v1.RunService/StreamRunEvents"
 TICKET: Final = "x-stream-ticket"
+# W3C Trace Context, level 1; anything else is as good as none.
+_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 _log = structlog.get_logger("errands.access")
 
@@ -43,6 +46,7 @@ class Caller(Struct):
     principal: Principal | None = None
     ticket: str = ""
     request_id: str = ""
+    traceparent: str = ""
 
 
 _caller: ContextVar[Caller] = ContextVar("caller")
@@ -156,6 +160,8 @@ class Gate(aio.ServerInterceptor):
                 who.ticket = text
             elif name == "x-request-id":
                 who.request_id = text[:128]
+            elif name == "traceparent" and _TRACEPARENT.fullmatch(text):
+                who.traceparent = text
         if len(secrets) > 1:
             message = "x-api-key and Authorization hold different keys; send one"
             raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)
@@ -189,6 +195,7 @@ def _line(method: str, who: Caller, started: float, outcome: str) -> None:
         tenant=who.principal.tenant if who.principal else "",
         key=who.principal.key_id if who.principal else "",
         request_id=who.request_id,
+        trace_id=who.traceparent[3:35],
     )
 
 

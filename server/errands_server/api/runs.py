@@ -221,6 +221,7 @@ def _new_run(
         repeat_key=request.repeat_key,
         output_schema=request.output_schema_json,
         request=key,
+        traceparent=caller().traceparent,
         plan_wait=max(0.0, min(wait / 1_000, left)),
     )
 

@@ -96,6 +96,7 @@ class RunCreated(Event, frozen=True, kw_only=True, tag="run.created"):
     strategy: Strategy
     plan_id: str
     repeat_of: str = ""
+    traceparent: str = ""  # the creating request's (W3C Trace Context), passed on to tools
     rules_version: int
 
 

@@ -111,6 +111,7 @@ class Run(Struct, frozen=True):
     strategy: Strategy = Strategy.NONE
     plan_id: str = ""
     repeat_of: str = ""
+    traceparent: str = ""
     rules_version: int = RULES_VERSION
     epoch: int = 0
     plan: Plan | None = None
@@ -217,6 +218,7 @@ def _created(run: Run, event: e.RunCreated, at: int) -> Run:
         strategy=event.strategy,
         plan_id=event.plan_id,
         repeat_of=event.repeat_of,
+        traceparent=event.traceparent,
         rules_version=event.rules_version,
         announced=RunStatus.QUEUED,
     )

@@ -12,7 +12,7 @@ from ..domain.effects import AskApproval
 from ..domain.errors import Reason
 from ..domain.event import ApprovalKind, AuthRequested, Call, CallFinished, CallStarted, Outcome
 from ..domain.policy import AUTHORIZATION_TTL, is_harmless
-from ..domain.run import CallProgress
+from ..domain.run import CallProgress, Run
 from ..ports import Answer, Request, Toolbox, Unknown
 from ..tools.catalogue import Catalogue
 from ..world import World
@@ -50,14 +50,15 @@ class Dispatch(Struct, frozen=True, kw_only=True):
         draft.add(CallStarted(call=call, epoch=draft.run.epoch, attempt=progress.attempts + 1))
         return call
 
-    async def send(self, call: Call, user_id: str) -> Answer:
+    async def send(self, call: Call, run: Run) -> Answer:
         """Send it, once. Never raises for what the service does."""
         request = Request(
             ref=call.tool,
             arguments=call.arguments,
             idempotency_key=call.key,
-            user_id=user_id,
+            user_id=run.user_id,
             tenant=self.turns.tenant,
+            traceparent=run.traceparent,
         )
         try:
             async with asyncio.timeout(CALL_TIMEOUT):

@@ -293,15 +293,15 @@ class Owner:
 
     def _send(self, calls: list[Call], asked: float) -> None:
         for call in calls:
-            self._spawn(call.id, partial(self._send_one, call, self.run.user_id, asked))
+            self._spawn(call.id, partial(self._send_one, call, self.run, asked))
 
-    async def _send_one(self, call: Call, user_id: str, asked: float) -> Outcome:
+    async def _send_one(self, call: Call, run: Run, asked: float) -> Outcome:
         await self._parts.gate(call)
         # Whoever paused us may have handed the run to somebody else in the meantime.
         if self._parts.world.monotonic() - asked > DISPATCH_WINDOW:
             return _abandoned(call.id)
         try:
-            answer = await self._dispatch.send(call, user_id)
+            answer = await self._dispatch.send(call, run)
         except asyncio.CancelledError:
             answer = Unknown(message="it was cut off when the run was stopped")
         return lambda draft: answers.record(draft, self._turns, self._parts.world, call.id, answer)

@@ -44,6 +44,7 @@ class NewRun(Struct, frozen=True, kw_only=True):
     output_schema: str = ""
     request: RequestKey | None = None
     plan_wait: float = 10.0
+    traceparent: str = ""
 
 
 class Creating:
@@ -165,6 +166,7 @@ class Creating:
                     strategy=wanted.strategy,
                     plan_id=repeated.plan_id if repeated is not None and same else plan_id,
                     repeat_of="" if repeated is None else repeated.run_id,
+                    traceparent=wanted.traceparent,
                     rules_version=RULES_VERSION,
                 )
             )

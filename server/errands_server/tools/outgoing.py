@@ -55,6 +55,7 @@ def compose(operation: Operation, request: Request, credential: Credential) -> O
             **({} if content is None else {"content-type": operation.body_type}),
             **_headers(operation, arguments),
             **_key(operation, request.idempotency_key),
+            **({"traceparent": request.traceparent} if request.traceparent else {}),
             **_credential_headers(credential),
         },
         content=content,
