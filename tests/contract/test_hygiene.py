@@ -6,7 +6,7 @@ import typing
 from types import UnionType
 
 from errands.v1 import approval_pb2, event_pb2, integration_pb2, key_pb2, plan_pb2, run_pb2
-from errands_server.api import interceptors, messages
+from errands_server.api import interceptors, messages, wire
 from errands_server.app import SERVICES
 from errands_server.domain import event as e
 from errands_server.domain.event import AnyEvent, Outcome, Record, RunStatus, Strategy
@@ -127,12 +127,12 @@ def test_links_are_shown_only_to_who_may_decide() -> None:
 
 def test_every_value_of_every_enum_is_mapped_both_ways() -> None:
     for wire, table in (
-        (event_pb2.RunStatus, messages.STATUS),
-        (event_pb2.Outcome, messages.OUTCOME),
-        (approval_pb2.ApprovalKind, messages.KIND),
-        (approval_pb2.Decision, messages.DECISION),
-        (approval_pb2.ApprovalStatus, messages.APPROVAL_STATUS),
-        (run_pb2.ApprovalStrategy, messages.STRATEGY),
+        (event_pb2.RunStatus, wire.STATUS),
+        (event_pb2.Outcome, wire.OUTCOME),
+        (approval_pb2.ApprovalKind, wire.KIND),
+        (approval_pb2.Decision, wire.DECISION),
+        (approval_pb2.ApprovalStatus, wire.APPROVAL_STATUS),
+        (run_pb2.ApprovalStrategy, wire.STRATEGY),
     ):
         assert set(table.values()) == set(wire.values()) - {0}, wire
 

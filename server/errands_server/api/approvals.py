@@ -14,10 +14,11 @@ from ..domain.errors import Reason
 from ..domain.event import Decision
 from ..services.approvals import Answer, Approvals
 from ..services.principal import Scope
-from . import messages
+from . import wire
 from .checks import Checks, identifier, next_token
 from .interceptors import principal
-from .messages import APPROVAL_STATUS_OF, DECISION_OF, Messages
+from .messages import Messages
+from .wire import APPROVAL_STATUS_OF, DECISION_OF
 
 MAX_REASON: Final = 1_000
 MAX_OUTPUT: Final = 1 << 20  # bytes
@@ -72,8 +73,8 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         row, action, allowed = await self._approvals.by_token(token)
         return pb.GetApprovalByTokenResponse(
             approval=self._messages.approval_row(row),
-            action=messages.DECISION[action],
-            allowed=[messages.DECISION[choice] for choice in allowed],
+            action=wire.DECISION[action],
+            allowed=[wire.DECISION[choice] for choice in allowed],
         )
 
     async def DecideByToken(self, request: pb.DecideByTokenRequest, context: Any) -> pb.DecideByTokenResponse:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
-from typing import Any, Final, TypeVar
-
-import msgspec
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
+from collections.abc import Callable, Sequence
 
 from errands.v1 import approval_pb2 as approval_pb
 from errands.v1 import event_pb2 as event_pb
 from errands.v1 import integration_pb2 as integration_pb
 from errands.v1 import key_pb2 as key_pb
-from errands.v1 import plan_pb2 as plan_pb
 from errands.v1 import run_pb2 as run_pb
 
 from ..domain import commands
 from ..domain import event as e
-from ..domain.event import Outcome, Record, RunStatus, Strategy
-from ..domain.plan import Plan
+from ..domain.event import Record
 from ..domain.run import Run
 from ..domain.tool import Effect, Tool
 from ..services.views import RunView
@@ -28,80 +20,20 @@ from ..store.approvals import ApprovalRow
 from ..store.integrations import Integration
 from ..store.keys import Key
 from ..streams import View
-from .status import CODES
-
-M = TypeVar("M", bound=Message)
-# gRPC clients take messages of 4 MiB unless told otherwise; a result may have 1 MiB of its own.
-MAX_BYTES: Final = 2 << 20
-
-
-def _numbers(enum: Any, prefix: str, values: type[StrEnum], *, by_name: bool = False) -> dict[Any, Any]:
-    """The wire number of each value. Generated enums are ints at run time only, hence Any."""
-    return {value: enum.Value(prefix + (value.name if by_name else value.value)) for value in values}
-
-
-STATUS: Final = _numbers(event_pb.RunStatus, "RUN_STATUS_", RunStatus)
-STATUS_OF: Final = {number: status for status, number in STATUS.items()}
-STRATEGY: Final = _numbers(run_pb.ApprovalStrategy, "APPROVAL_STRATEGY_", Strategy)
-STRATEGY_OF: Final = {number: strategy for strategy, number in STRATEGY.items()}
-OUTCOME: Final = _numbers(event_pb.Outcome, "OUTCOME_", Outcome, by_name=True)
-KIND: Final = _numbers(approval_pb.ApprovalKind, "APPROVAL_KIND_", e.ApprovalKind)
-DECISION: Final = _numbers(approval_pb.Decision, "DECISION_", e.Decision)
-DECISION_OF: Final = {number: decision for decision, number in DECISION.items()}
-APPROVAL_STATUS: Final[Mapping[str, Any]] = {
-    "pending": approval_pb.APPROVAL_STATUS_PENDING,
-    "decided": approval_pb.APPROVAL_STATUS_DECIDED,
-    "expired": approval_pb.APPROVAL_STATUS_EXPIRED,
-    "closed": approval_pb.APPROVAL_STATUS_CLOSED,
-}
-APPROVAL_STATUS_OF: Final = {number: status for status, number in APPROVAL_STATUS.items()}
-
-Link = Callable[[e.ApprovalRequested, e.Decision], str]
-"""Gives the URL that decides an approval so."""
-
-
-def within(found: Sequence[M]) -> Sequence[M]:
-    """The first of these messages that fit one answer together; at least one, if there is any."""
-    size = 0
-    for index, message in enumerate(found):
-        size += message.ByteSize()
-        if index and size > MAX_BYTES:
-            return found[:index]
-    return found
-
-
-def timestamp(milliseconds: int) -> Timestamp:
-    return Timestamp(seconds=milliseconds // 1_000, nanos=milliseconds % 1_000 * 1_000_000)
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def document(kept: e.Document) -> str:
-    """A document as events show it: its text, or what it is where it is too large for one."""
-    if not kept.artifact:
-        return kept.text
-    return _json({"artifact": kept.artifact, "bytes": kept.size})
-
-
-def plan(plan_id: str, made: Plan | None, text: str = "") -> plan_pb.ExecutionPlan:
-    if made is None:
-        return plan_pb.ExecutionPlan(execution_plan_id=plan_id, plan_type=plan_pb.PLAN_TYPE_TEXT, text=text)
-    steps = [
-        plan_pb.PlanStep(id=s.id, description=s.description, depends_on_steps=s.depends_on)
-        for s in made.steps
-    ]
-    details = plan_pb.PlanDetails(title=made.title, description=made.description, steps=steps)
-    return plan_pb.ExecutionPlan(execution_plan_id=plan_id, plan_type=plan_pb.PLAN_TYPE_JSON, details=details)
-
-
-def plan_of(run: Run) -> plan_pb.ExecutionPlan:
-    return plan(run.plan_id, run.plan, "" if run.refusal is None else run.refusal.message)
-
-
-def run_error(error: e.ErrorRaised) -> event_pb.RunError:
-    return event_pb.RunError(code=CODES[error.reason].name, message=error.message, reason=error.reason.value)
+from .projections import PROJECTIONS
+from .wire import (
+    APPROVAL_STATUS,
+    DECISION,
+    KIND,
+    OUTCOME,
+    STATUS,
+    STRATEGY,
+    json_text,
+    plan_of,
+    run_error,
+    timestamp,
+    within,
+)
 
 
 def _call(call: e.Call) -> approval_pb.ApprovalCall:
@@ -111,7 +43,7 @@ def _call(call: e.Call) -> approval_pb.ApprovalCall:
         integration_id=call.tool.integration_id,
         tool=call.tool.name,
         title=call.title,
-        arguments_json=_json(call.arguments),
+        arguments_json=json_text(call.arguments),
         effect=approval_pb.CALL_EFFECT_WRITE if writes else approval_pb.CALL_EFFECT_READ,
         shared=call.shared,
     )
@@ -176,7 +108,7 @@ class Messages:
 
     def event(self, tenant: str, run_id: str, record: Record, view: View) -> event_pb.RunEvent | None:
         """A record as this view shows it, or None where it does not."""
-        project = _PROJECTIONS.get(type(record.event))
+        project = PROJECTIONS.get(type(record.event))
         message = event_pb.RunEvent(
             sequence=record.sequence,
             run_id=run_id,
@@ -269,159 +201,6 @@ def _finished(run: Run, step_id: str) -> run_pb.FinishedStep:
     )
 
 
-Projection = Callable[[event_pb.RunEvent, Any, View], bool]
-"""Fills the arm of a message; False where the view does not show the event."""
-
-
-def _status_changed(message: event_pb.RunEvent, event: e.StatusChanged, _: View) -> bool:
-    message.status_changed.status = STATUS[event.status]
-    if event.status is RunStatus.CANCELED:
-        message.status_changed.report.completed.extend(event.completed)
-        message.status_changed.report.unknown.extend(event.unknown)
-        message.status_changed.report.SetInParent()
-    return True
-
-
-def _created(message: event_pb.RunEvent, event: e.RunCreated, _: View) -> bool:
-    message.status_changed.status = STATUS[RunStatus.QUEUED]
-    return True
-
-
-def _plan_made(message: event_pb.RunEvent, event: e.PlanMade, _: View) -> bool:
-    message.plan.CopyFrom(plan(event.plan_id, event.plan))
-    return True
-
-
-def _plan_refused(message: event_pb.RunEvent, event: e.PlanRefused, _: View) -> bool:
-    message.plan.CopyFrom(plan(event.plan_id, None, event.message))
-    return True
-
-
-def _step_started(message: event_pb.RunEvent, event: e.StepStarted, _: View) -> bool:
-    message.step_started.step_id = event.step_id
-    message.step_started.text = event.text
-    return True
-
-
-def _step_finished(message: event_pb.RunEvent, event: e.StepFinished, _: View) -> bool:
-    message.step_completed.step_id = event.step_id
-    message.step_completed.text = event.text
-    message.step_completed.outcome = OUTCOME[event.outcome]
-    return True
-
-
-def _approval_resolved(message: event_pb.RunEvent, event: e.ApprovalResolved, _: View) -> bool:
-    message.approval_resolved.approval_id = event.approval_id
-    message.approval_resolved.decision = DECISION[event.decision]
-    message.approval_resolved.actor = event.actor
-    message.approval_resolved.reason = event.reason
-    return True
-
-
-def _auth_requested(message: event_pb.RunEvent, event: e.AuthRequested, _: View) -> bool:
-    message.auth_required.CopyFrom(
-        event_pb.AuthRequired(
-            authorization_id=event.authorization_id,
-            integration_id=event.integration_id,
-            integration_name=event.integration_name,
-            user_id=event.user_id,
-            scopes=event.scopes,
-            expires_at=timestamp(event.expires_at),
-        )
-    )
-    return True
-
-
-def _auth_resolved(message: event_pb.RunEvent, event: e.AuthResolved, _: View) -> bool:
-    message.auth_resolved.authorization_id = event.authorization_id
-    message.auth_resolved.granted = event.granted
-    return True
-
-
-def _cancel_requested(message: event_pb.RunEvent, event: e.CancelRequested, _: View) -> bool:
-    message.cancel_requested.actor = event.actor
-    return True
-
-
-def _noted(message: event_pb.RunEvent, event: e.Noted, _: View) -> bool:
-    message.note.text = event.text
-    message.note.step_id = event.step_id
-    return True
-
-
-def _delayed(message: event_pb.RunEvent, event: e.CallDelayed, _: View) -> bool:
-    message.note.text = event.text
-    message.note.step_id = event.step_id
-    return True
-
-
-def _result_made(message: event_pb.RunEvent, event: e.ResultMade, _: View) -> bool:
-    message.result.result_json = document(event.result)
-    return True
-
-
-def _error_raised(message: event_pb.RunEvent, event: e.ErrorRaised, _: View) -> bool:
-    message.error.CopyFrom(run_error(event))
-    return True
-
-
-def _call_started(message: event_pb.RunEvent, event: e.CallStarted, view: View) -> bool:
-    call = event.call
-    message.tool_call.CopyFrom(
-        event_pb.ToolCalled(
-            call_id=call.id,
-            step_id=call.step_id,
-            integration_id=call.tool.integration_id,
-            tool=call.tool.name,
-            url=call.origin + call.path,
-            arguments_json=_json(call.arguments),
-            attempt=event.attempt,
-        )
-    )
-    return view.tool_calls
-
-
-def _call_finished(message: event_pb.RunEvent, event: e.CallFinished, view: View) -> bool:
-    message.tool_result.CopyFrom(
-        event_pb.ToolResult(
-            call_id=event.call_id,
-            outcome=OUTCOME[event.outcome],
-            output_json="" if event.output is None else document(event.output),
-            message=event.message,
-        )
-    )
-    return view.tool_calls
-
-
-def _call_lost(message: event_pb.RunEvent, event: e.CallLost, view: View) -> bool:
-    message.tool_result.CopyFrom(
-        event_pb.ToolResult(call_id=event.call_id, outcome=OUTCOME[Outcome.UNKNOWN], message=event.message)
-    )
-    return view.tool_calls
-
-
-# Events that are not here are internal: no view shows them.
-_PROJECTIONS: Final[Mapping[type, Projection]] = {
-    e.RunCreated: _created,
-    e.StatusChanged: _status_changed,
-    e.PlanMade: _plan_made,
-    e.PlanRefused: _plan_refused,
-    e.StepStarted: _step_started,
-    e.StepFinished: _step_finished,
-    e.ApprovalResolved: _approval_resolved,
-    e.AuthRequested: _auth_requested,
-    e.AuthResolved: _auth_resolved,
-    e.CancelRequested: _cancel_requested,
-    e.Noted: _noted,
-    e.CallDelayed: _delayed,
-    e.ResultMade: _result_made,
-    e.ErrorRaised: _error_raised,
-    e.CallStarted: _call_started,
-    e.CallFinished: _call_finished,
-    e.CallLost: _call_lost,
-}
-
-
 def integration(found: Integration) -> integration_pb.Integration:
     status = (
         integration_pb.INTEGRATION_STATUS_ACTIVE
@@ -451,8 +230,8 @@ def tool(found: Tool) -> integration_pb.Tool:
         read_only=found.effect is Effect.READ,
         method=found.method,
         path=found.path,
-        parameters_json=_json(found.parameters),
-        output_json="" if found.output is None else _json(found.output),
+        parameters_json=json_text(found.parameters),
+        output_json="" if found.output is None else json_text(found.output),
         secured=found.secured,
         deprecated=found.deprecated,
     )

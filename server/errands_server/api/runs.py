@@ -22,10 +22,11 @@ from ..store.requests import RequestKey
 from ..store.runs import RunFilter
 from ..store.sealing import Sealer
 from ..streams import View
-from . import messages
+from . import wire
 from .checks import MAX_ID, Checks, identifier, next_token
 from .interceptors import caller, principal
-from .messages import STATUS_OF, STRATEGY_OF, Messages
+from .messages import Messages
+from .wire import STATUS_OF, STRATEGY_OF
 
 MAX_INTENT: Final = 10_000
 MAX_CONTEXT: Final = 65_536
@@ -56,9 +57,9 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         wanted = _new_run(request, key, context.time_remaining(), problems)
         if request.validate_only:
             run = await self._creating.preview(who, wanted)
-            plan = messages.plan_of(run)
+            plan = wire.plan_of(run)
             plan.ClearField("execution_plan_id")
-            return pb.CreateRunResponse(status=messages.STATUS[RunStatus.QUEUED], plan=plan)
+            return pb.CreateRunResponse(status=wire.STATUS[RunStatus.QUEUED], plan=plan)
         return self._created(who, await self._creating.create(who, wanted))
 
     def _created(self, who: Principal, seen: views.RunView) -> pb.CreateRunResponse:
@@ -67,10 +68,10 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return pb.CreateRunResponse(
             run_id=seen.head.run_id,
             repeat_key=seen.head.repeat_key,
-            status=messages.STATUS[seen.run.status],
-            events=messages.within(events[: views.MAX_EVENTS]),
+            status=wire.STATUS[seen.run.status],
+            events=wire.within(events[: views.MAX_EVENTS]),
             execution_plan_id=seen.run.plan_id,
-            plan=messages.plan_of(seen.run),
+            plan=wire.plan_of(seen.run),
             repeat_run_id=seen.head.repeat_run_id or "",
         )
 
@@ -117,7 +118,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         )
         most = views.MAX_EVENTS_IN_LISTS if request.include_events else 0
         page = await self._runs.page(principal(), wanted, limit=size, skip=skip, events=most)
-        runs = messages.within([self._run(seen, most) for seen in page.runs])
+        runs = wire.within([self._run(seen, most) for seen in page.runs])
         more = page.more or len(runs) < len(page.runs)
         return pb.ListRunsResponse(
             runs=runs, next_page_token=next_token(runs[-1].run_id, filters) if more else ""
@@ -162,7 +163,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         )
         view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
         events = self._messages.events(who.tenant, run_id, records, view)
-        kept = messages.within(events)
+        kept = wire.within(events)
         if len(kept) < len(events):
             return pb.ListRunEventsResponse(events=kept, next_after_sequence=kept[-1].sequence)
         return pb.ListRunEventsResponse(
@@ -178,12 +179,12 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         seen = await self._runs.get(who, _run_id(request.run_id))
         view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
         ticket, expires_at = self._tickets.issue(who.tenant, seen.head.run_id, view)
-        return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=messages.timestamp(expires_at))
+        return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=wire.timestamp(expires_at))
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Any) -> pb.GetPlanResponse:
         plan_id = identifier(request.execution_plan_id, Reason.PLAN_NOT_FOUND)
         seen = await self._runs.plan(principal(), plan_id)
-        return pb.GetPlanResponse(plan=messages.plan_of(seen.run))
+        return pb.GetPlanResponse(plan=wire.plan_of(seen.run))
 
 
 def _new_run(
