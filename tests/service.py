@@ -8,6 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from google.rpc import error_details_pb2
+from grpc import aio
+from grpc_status import rpc_status
+
 from errands.v1 import approval_pb2, event_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1.approval_pb2_grpc import ApprovalServiceStub
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
@@ -15,9 +19,6 @@ from errands.v1.key_pb2_grpc import KeyServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
 from errands_server.app import App, Overrides, running
 from errands_server.config import Config
-from google.rpc import error_details_pb2
-from grpc import aio
-from grpc_status import rpc_status
 
 OPERATOR = "operator-key-of-the-test"
 PATIENCE = 20.0  # seconds; a test that waits longer has failed

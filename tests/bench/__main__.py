@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 import grpc
+
 from errands.v1 import integration_pb2 as ipb
 from errands.v1 import run_pb2 as rpb
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
@@ -21,7 +22,33 @@ from .load import KEY, Load, Process, process
 META = (("x-api-key", KEY),)
 RUNS = "/errands.v1.RunService/"
 INTENT = "Create a customer named alpha, then create a project named beta, then create a ticket named gamma"
-NOUNS = ["account", "address", "asset", "campaign", "card", "channel", "contract", "customer", "device", "document", "event", "folder", "goal", "group", "invoice", "label", "message", "note", "payment", "product", "project", "report", "task", "ticket", "webhook"]
+NOUNS = [
+    "account",
+    "address",
+    "asset",
+    "campaign",
+    "card",
+    "channel",
+    "contract",
+    "customer",
+    "device",
+    "document",
+    "event",
+    "folder",
+    "goal",
+    "group",
+    "invoice",
+    "label",
+    "message",
+    "note",
+    "payment",
+    "product",
+    "project",
+    "report",
+    "task",
+    "ticket",
+    "webhook",
+]
 
 
 _SCHEMA = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 import structlog
 import uvloop
+
 from errands_server.app import Overrides, running
 from errands_server.config import Config
 from errands_server.domain import commands

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
 from errands.cli.exits import Exit
 from errands.cli.keys import expiry
-
 from tests.cli.command_line import Errands
 
 

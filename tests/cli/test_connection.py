@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from errands.cli.exits import Exit
 
+from errands.cli.exits import Exit
 from tests.cli.command_line import Errands
 
 errands = Errands()

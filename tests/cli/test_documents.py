@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from errands.cli.documents import document
 from errands.v1 import approval_pb2, event_pb2, plan_pb2, run_pb2
-from google.protobuf.timestamp_pb2 import Timestamp
 
 AT = Timestamp(seconds=1767225600, nanos=5_000_000)
 

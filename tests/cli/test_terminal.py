@@ -11,8 +11,8 @@ import termios
 from collections.abc import Callable
 
 import pytest
-from errands.cli.exits import Exit
 
+from errands.cli.exits import Exit
 from tests.cli.command_line import ERRANDS, Errands
 
 FIND = "Find the customer ada@example.com"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from errands.cli.words import clean, columns, pretty, shortened
 from hypothesis import given
 from hypothesis import strategies as st
+
+from errands.cli.words import clean, columns, pretty, shortened
 
 
 @pytest.mark.parametrize(

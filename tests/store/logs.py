@@ -9,8 +9,8 @@ from errands_server.domain import event as e
 from errands_server.domain.draft import Draft
 from errands_server.domain.run import RULES_VERSION, Run
 from errands_server.store.reading import Inputs, Selected
-from errands_server.store.store import Store
 from errands_server.store.requests import RequestKey
+from errands_server.store.store import Store
 from errands_server.store.works import Append, Creation, Repeated
 
 OWNER = "acme"

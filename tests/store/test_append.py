@@ -206,6 +206,16 @@ async def test_records_are_read_from_a_cursor_in_order_and_bounded(store: Store)
     assert await store.journal.read("r1", after=1_501) == []
 
 
+async def test_the_latest_of_a_run_is_its_summary_with_its_records(store: Store) -> None:
+    await stored(store, "r1", note("a"), note("b"))
+    latest = await store.journal.latest("r1", after=1)
+
+    assert latest is not None
+    assert latest.head == await store.journal.head("r1")
+    assert latest.records == await store.journal.read("r1", after=1)
+    assert await store.journal.latest("nowhere") is None
+
+
 async def test_a_fold_goes_on_from_what_is_known(store: Store) -> None:
     run = await stored(store, "r1")
     more = append("r1", run, note(), e.Claimed(epoch=1))

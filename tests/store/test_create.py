@@ -10,12 +10,12 @@ from sqlalchemy.exc import IntegrityError
 
 from errands_server.domain import event as e
 from errands_server.domain.errors import Conflict
-from errands_server.store.requests import REQUEST_TTL
 from errands_server.store.reading import Selected
+from errands_server.store.requests import REQUEST_TTL
 from errands_server.store.store import Store
 
-from .databases import Told, in_one_batch, of_run, rows
-from .logs import FAILED, NOW, STRANGER, beginning, creation, finished, request, stored
+from .databases import Told, count_commits, in_one_batch, of_run, rows
+from .logs import FAILED, NOW, OWNER, STRANGER, beginning, creation, finished, request, stored
 
 
 async def test_a_new_run_is_stored_whole(store: Store, told: Told) -> None:
@@ -91,6 +91,8 @@ async def test_the_same_request_many_times_at_once_gives_one_run(store: Store, t
 
 
 async def test_the_same_request_twice_in_a_batch_gives_one_run(store: Store, told: Told) -> None:
+    commits = count_commits(store)
+
     first, second, other = await in_one_batch(
         store,
         store.journal.create(creation("r1", request=request("q1"))),
@@ -101,6 +103,7 @@ async def test_the_same_request_twice_in_a_batch_gives_one_run(store: Store, tol
     assert (first.run_id, first.replayed) == ("r1", False)
     assert (second.run_id, second.replayed) == ("r1", True)
     assert other.reason == "IDEMPOTENCY_KEY_REUSED"
+    assert len(commits) == 1
     assert told.run_ids == ["r1"]
     assert len((await rows(store))["runs"]) == 1
 
@@ -125,6 +128,16 @@ async def test_a_request_id_is_forgotten_after_a_day(store: Store) -> None:
     assert REQUEST_TTL == 86_400_000
     assert (await store.journal.create(later)).run_id == "r2"
     assert (await store.journal.create(creation("r3", request=request("q1", b"other")))).run_id == "r2"
+
+
+async def test_a_request_is_answered_without_writing_for_a_day(store: Store) -> None:
+    assert await store.journal.answered(OWNER, request("q1"), NOW) is None
+    await store.journal.create(creation("r1", request=request("q1")))
+
+    assert await store.journal.answered(OWNER, request("q1"), NOW + REQUEST_TTL - 1) == "r1"
+    assert await store.journal.answered(OWNER, request("q1"), NOW + REQUEST_TTL) is None
+    with pytest.raises(Conflict):
+        await store.journal.answered(OWNER, request("q1", b"other"), NOW)
 
 
 async def test_a_request_id_belongs_to_its_tenant(store: Store) -> None:

@@ -22,7 +22,7 @@ from errands_server.store.transaction import Transaction
 
 from .databases import Rows, rows
 from .integrations import revision
-from .logs import NOW, OWNER, STRANGER, append, ask, creation, note, stored
+from .logs import NOW, OWNER, STRANGER, append, ask, creation, note, request, stored
 
 NOTHING: tuple[Any, ...] = (None, [], False)
 KEY = Key(id="acme-key", tenant=OWNER, name="mine", scopes=frozenset({"admin"}), created_at=NOW)
@@ -169,13 +169,20 @@ async def test_a_stranger_appends_nothing(store: Store, owned: Rows) -> None:
     assert await rows(store) == owned
 
 
+async def test_a_request_answers_only_its_own_tenant(store: Store) -> None:
+    await stored(store, "r1", request=request("q1"))
+
+    assert await store.journal.answered(OWNER, request("q1"), NOW) == "r1"
+    assert await store.journal.answered(STRANGER, request("q1", b"other"), NOW) is None
+
+
 def test_what_the_journal_can_do_without_knowing_a_tenant_is_this() -> None:
     """Reads by a run's id, for callers that have checked whose it is. A new one belongs here or above."""
-    by_id = {"read", "fold", "head", "inputs", "artifact"}
+    by_id = {"read", "fold", "head", "latest", "inputs", "artifact"}
     of_the_process = {"close", "unfinished", "due", "reader"}
-    writes = {"create", "append", "append_together"}
+    of_a_tenant = {"create", "append", "append_together", "answered"}
 
-    assert _methods(Journal) == {f"Journal.{name}" for name in by_id | of_the_process | writes}
+    assert _methods(Journal) == {f"Journal.{name}" for name in by_id | of_the_process | of_a_tenant}
 
 
 def test_what_the_store_can_do_without_knowing_a_tenant_is_this() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from errands_server.domain.tool import Effect, Repeat, Tool
-from errands_server.tools.document import Description, DocumentError, Operation, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+
+from errands_server.domain.tool import Effect, Repeat, Tool
+from errands_server.tools.document import Description, DocumentError, Operation, read
 
 PETS: dict[str, Any] = {
     "openapi": "3.0.3",

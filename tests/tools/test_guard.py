@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from errands_server.domain.errors import Invalid, Reason
 from errands_server.tools.fetch import fetch_document
 from errands_server.tools.guard import AddressForbidden, permitted, resolve
 from errands_server.tools.notation import MAX_TEXT
-from hypothesis import given
-from hypothesis import strategies as st
 
 Serve = Callable[[str], bytes]
 

@@ -19,12 +19,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from msgspec import Struct
+
 from errands_server.domain.errors import Reason
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Answer, Done, Failed, Request, Unknown
 from errands_server.tools.document import Operation, read
 from errands_server.tools.openapi import Credential, OpenApiSender
-from msgspec import Struct
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SECRET = "s3cr3t/+value=="

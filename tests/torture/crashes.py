@@ -19,6 +19,8 @@ from pathlib import Path
 
 import grpc
 import httpx2
+from grpc import aio
+
 from errands.v1 import approval_pb2 as apb
 from errands.v1 import event_pb2 as epb
 from errands.v1 import integration_pb2 as ipb
@@ -26,8 +28,6 @@ from errands.v1 import run_pb2 as rpb
 from errands.v1.approval_pb2_grpc import ApprovalServiceStub
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
-from grpc import aio
-
 from tests.demo.shops import open_shop
 from tests.torture.processes import KEY, Server
 

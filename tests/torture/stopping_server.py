@@ -10,7 +10,6 @@ import sys
 from errands_server import config as configuration
 from errands_server.app import Overrides, running
 from errands_server.domain.event import Call
-
 from tests.scripted import Scripted, order
 
 

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from grpc import aio
+
 from errands.v1 import approval_pb2 as apb
 from errands.v1 import event_pb2 as epb
 from errands.v1 import integration_pb2 as ipb
@@ -30,8 +32,6 @@ from errands_server.domain.event import AnyEvent, Claimed
 from errands_server.services.changes import change
 from errands_server.store.store import Store
 from errands_server.world import World
-from grpc import aio
-
 from tests.demo.shops import open_shop
 from tests.torture.processes import KEY, Server
 

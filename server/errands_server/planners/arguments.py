@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from .mentions import OUTRIGHT, Kind, Mention, Series
 from .phrasing import Phrasing
 from .schemas import Leaf
 from .sheets import Sheet
+from .words import Word
 
 
 class Source(Struct, frozen=True):
@@ -42,6 +44,7 @@ class Hearing(Struct, frozen=True):
     """What one clause offers: its mentions in their surroundings, their rows, its plain words."""
 
     said: tuple[Said, ...]
+    words: tuple[tuple[Word, Mention | None], ...]  # each with the mention it is part of
     rows: tuple[Series, ...]
     phrasing: Phrasing
     counted: tuple[Row, ...]
@@ -53,9 +56,11 @@ class Hearing(Struct, frozen=True):
 
     def row(self, sheet: Sheet) -> Row:
         """What a tool that takes quantities is asked for: the row with most numbers, the first of such."""
+        if not sheet.quantities:
+            return ()
         known = sheet.nouns | sheet.resource
         rows = [row for row in self.counted if not any(known.intersection(line.stems[-1:]) for line in row)]
-        return max(rows, key=_numbers, default=()) if sheet.quantities else ()
+        return max(rows, key=_numbers, default=())
 
 
 def _numbers(row: Row) -> int:
@@ -117,7 +122,10 @@ class Binding:
         """The parameters the call cannot be made without; a part of an optional object counts once
         another part of it is given."""
         return [
-            leaf for leaf in self.open() if leaf.required and all(map(self._begun, leaf.optional_parents))
+            leaf
+            for leaf in self.sheet.takes
+            if leaf.required and leaf.path not in self.arguments
+            if all(map(self._begun, leaf.optional_parents))
         ]
 
     def _begun(self, parent: Path) -> bool:
@@ -126,6 +134,8 @@ class Binding:
     def hear(self, hearing: Hearing, *, least: float = GOOD, only: Iterable[Leaf] | None = None) -> None:
         """Bind from a clause whatever has at least this evidence, the strongest first."""
         leaves = [leaf for leaf in (self.open() if only is None else only) if "enum" not in leaf.schema]
+        if not leaves:
+            return
         offers = dict(self._offers(hearing, leaves, least))
         given = matched({pair: self._bid(leaves[pair[0]], offer, hearing) for pair, offer in offers.items()})
         for place, number in sorted(given.items()):
@@ -179,8 +189,11 @@ class Binding:
             if "enum" not in leaf.schema and not leaf.identifies
             if (evidence := weigh(leaf, said, self.sheet)) is not None
         ]
+        if not offers:
+            return
+        claims = Counter(claim for leaf, said, _ in offers for claim in (leaf.path, said.mention))
         for leaf, said, evidence in offers:
-            if sum(o[0] is leaf or o[1] is said for o in offers) == 1:
+            if claims[leaf.path] == claims[said.mention] == 1:
                 self.add(self._heard(leaf, said, evidence, hearing))
 
     def unplaced(self, hearing: Hearing) -> list[Said]:

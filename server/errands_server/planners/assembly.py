@@ -9,8 +9,7 @@ from typing import Any, Final
 from ..domain.plan import ContextBinding, Path, Plan, PlannedCall, Slot, Step
 from .drafts import Draft
 from .schemas import Leaf
-from .sheets import Sheet
-from .words import parts
+from .words import spelled
 
 _SHOWN: Final = 3  # arguments in a step's description
 _LONG: Final = 40  # characters of one of them
@@ -19,15 +18,7 @@ _LONG: Final = 40  # characters of one of them
 def assemble(drafts: Sequence[Draft]) -> Plan:
     """The plan that makes these calls. Drafts read and follow only those before them."""
     steps = tuple(_step(number, draft, drafts) for number, draft in enumerate(drafts))
-    return Plan(description=_sentence([title(draft.sheet) for draft in drafts]), steps=steps)
-
-
-def title(sheet: Sheet) -> str:
-    """A tool's title as a person would write it: `createOrder` is Create order."""
-    given = sheet.tool.title.strip().rstrip(".")
-    if not given or given == sheet.tool.name:
-        given = " ".join(parts(sheet.tool.name)) or sheet.tool.name
-    return given[:1].upper() + given[1:]
+    return Plan(description=_sentence([draft.sheet.title for draft in drafts]), steps=steps)
 
 
 def _sentence(titles: Sequence[str]) -> str:
@@ -105,11 +96,12 @@ def _description(draft: Draft) -> str:
         if argument.mentions:
             told.setdefault(_label(argument.leaf), []).extend(map(_short, argument.values))
     said = ", ".join(f"{label} {_joined(shown)}".strip() for label, shown in list(told.items())[:_SHOWN])
-    return f"{title(draft.sheet)}: {said}" if said else title(draft.sheet)
+    title = draft.sheet.title
+    return f"{title}: {said}" if said else title
 
 
 def _label(leaf: Leaf) -> str:
-    return "" if leaf.searches else " ".join(parts(leaf.name))
+    return "" if leaf.searches else spelled(leaf.name)
 
 
 def _short(value: Any) -> str:

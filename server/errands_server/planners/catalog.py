@@ -12,7 +12,7 @@ from ..domain.errors import Reason
 from ..domain.plan import MAX_STEPS, Plan
 from ..domain.tool import Effect
 from ..ports import Brief, Finding, Refusal
-from .assembly import assemble, title
+from .assembly import assemble
 from .clauses import Clause, clauses
 from .conclusion import conclusion
 from .demands import demand
@@ -25,7 +25,7 @@ from .ranking import FITS, Library, Ranked
 from .schemas import Leaf
 
 _LONGEST: Final = 4_000  # characters; longer intents are documents, not demands
-_MOST: Final = 20  # demands in one intent; more would hold up the event loop
+_MOST: Final = 20  # demands in one intent, and things one counts; more would hold up the event loop
 _TRIED: Final = 3  # tools per clause whose arguments are looked at
 _CLOSE: Final = 0.75  # of the best score, for a tool to be tried beside it
 _ARGUMENT: Final = 0.04  # what one point of evidence for an argument adds to a tool's score
@@ -40,6 +40,7 @@ class Reading(Struct, frozen=True):
     drafts: tuple[Draft, ...] = ()
     missing: tuple[Leaf, ...] = ()
     ignored: tuple[Mention, ...] = ()  # what must not be left out, and was
+    crowded: bool = False  # counts more things than are worked on at once
 
     @property
     def fits(self) -> bool:
@@ -49,7 +50,7 @@ class Reading(Struct, frozen=True):
     @property
     def served(self) -> bool:
         """Whether calls were found that do what the clause asks."""
-        return self.fits and not self.missing and not self.ignored
+        return self.fits and not self.missing and not self.ignored and not self.crowded
 
 
 class CatalogPlanner:
@@ -102,7 +103,10 @@ def _read(desk: Desk, drafts: tuple[Draft, ...]) -> Reading:
     reading = Reading(desk.clause, ranked)
     if not reading.fits:
         return reading
-    best = _best(desk, [r for r in ranked if r.score >= max(FITS, ranked[0].score * _CLOSE)], drafts)
+    close = [r for r in ranked if r.score >= max(FITS, ranked[0].score * _CLOSE)]
+    if any(len(desk.hearing.row(r.sheet)) > _MOST for r in close):
+        return Reading(desk.clause, ranked, crowded=True)
+    best = _best(desk, close, drafts)
     return Reading(desk.clause, ranked, _ordered(desk, best.drafts, len(drafts)), best.missing, best.ignored)
 
 
@@ -137,7 +141,7 @@ def _objection(readings: Sequence[Reading]) -> Refusal | None:
         return Refusal(Reason.ARGUMENT_MISSING, _incomplete(last))
     if last.ignored:
         return _refused(_ignorant(last))
-    if len(readings) > _MOST or len(last.drafts) > MAX_STEPS:
+    if last.crowded or len(readings) > _MOST or len(last.drafts) > MAX_STEPS:
         return _refused(f"The intent asks for more than {_MOST} things; ask for less at once.")
     return None
 
@@ -155,13 +159,13 @@ def _nothing_fits(reading: Reading) -> str:
 def _incomplete(reading: Reading) -> str:
     sheet = reading.drafts[-1].sheet
     names = " and ".join(repr(_dotted(leaf)) for leaf in reading.missing)
-    return f"{title(sheet)} ({sheet.tool.name}) needs {names}; say it in the intent or the context."
+    return f"{sheet.title} ({sheet.tool.name}) needs {names}; say it in the intent or the context."
 
 
 def _ignorant(reading: Reading) -> str:
     sheet = reading.drafts[-1].sheet
     values = " and ".join(repr(str(mention.value)) for mention in reading.ignored)
-    return f"{title(sheet)} ({sheet.tool.name}) fits, but takes nothing that {values} could be."
+    return f"{sheet.title} ({sheet.tool.name}) fits, but takes nothing that {values} could be."
 
 
 def _dotted(leaf: Leaf) -> str:

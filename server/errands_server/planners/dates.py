@@ -18,18 +18,25 @@ _RELATIVE: Final = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1}
 _MONTH: Final = "(?P<month>" + "|".join([*_MONTHS, *_MONTHS_SHORT]) + r")\.?"
 _DAY: Final = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR: Final = r"(?:\s*,?\s*(?P<year>\d{4}))?"
-_FORMS: Final = tuple(
-    re.compile(rf"\b{form}\b", re.IGNORECASE)
-    for form in (
-        r"(?P<iso>\d{4}([-/])\d{2}\2\d{2})"
-        r"(?:[T ](?P<clock>\d{2}:\d{2}(?::\d{2})?)(?P<zone>Z|[+-]\d{2}:?\d{2})?)?",
-        rf"{_MONTH}\s*{_DAY}{_YEAR}",
-        rf"{_DAY}\s+(?:of\s+)?{_MONTH}{_YEAR}",
-        rf"(?P<relative>{'|'.join(_RELATIVE)})",
-        rf"(?:next\s+|on\s+|this\s+)(?P<weekday>{'|'.join(_DAYS)})",
-        r"in\s+(?P<count>\d{1,3})\s+(?P<unit>day|week)s?",
-    )
+
+
+def _forms(*forms: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(rf"\b{form}\b", re.IGNORECASE) for form in forms)
+
+
+_DIGIT: Final = re.compile(r"\d")
+_FIGURES: Final = _forms(
+    r"(?P<iso>\d{4}([-/])\d{2}\2\d{2})"
+    r"(?:[T ](?P<clock>\d{2}:\d{2}(?::\d{2})?)(?P<zone>Z|[+-]\d{2}:?\d{2})?)?",
+    rf"{_MONTH}\s*{_DAY}{_YEAR}",
+    rf"{_DAY}\s+(?:of\s+)?{_MONTH}{_YEAR}",
+    r"in\s+(?P<count>\d{1,3})\s+(?P<unit>day|week)s?",
 )
+_SPOKEN: Final = _forms(
+    rf"(?P<relative>{'|'.join(_RELATIVE)})",
+    rf"(?:next\s+|on\s+|this\s+)(?P<weekday>{'|'.join(_DAYS)})",
+)
+_TELLING: Final = ("day", "tonight", "tomorrow")  # one is part of whatever is said without figures
 _CLOCK: Final = re.compile(
     r",?\s+(?:at\s+)?(?:(?P<noon>noon)|(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?\s*(?P<half>am|pm)?)\b",
     re.IGNORECASE,
@@ -47,7 +54,10 @@ class Moment(Struct, frozen=True):
 
 def moments(text: str, now: datetime) -> Iterator[Moment]:
     """Dates in `text`, overlaps possible. Relative ones count from `now`, in its timezone."""
-    for form in _FORMS:
+    lowered = text.lower()
+    figures = _FIGURES if _DIGIT.search(text) else ()
+    spoken = _SPOKEN if any(word in lowered for word in _TELLING) else ()
+    for form in (*figures, *spoken):
         for match in form.finditer(text):
             day = _day(match.groupdict(), now.date())
             if day is not None:
@@ -61,7 +71,7 @@ def _day(found: dict[str, str | None], today: date) -> date | None:
         if month := found.get("month"):
             return _calendar_day(month.lower(), int(found["day"] or 0), found["year"], today)
         return _relative_day(found, today)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, KeyError):  # no such day; `ſunday` matches, and names none
         return None
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from .actions import COMMON, MAKING, NOUNS, VERBS, Action, spoken
 from .arguments import Hearing
 from .clauses import Clause
-from .mentions import Kind, Mention, covering
+from .mentions import Kind, Mention
 from .words import STOP, SYNONYMS, Word, lexicon, stem
 
 _BEHIND: Final = 0.4  # words behind a preposition say with what, not what
@@ -46,9 +46,8 @@ def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> De
     loose = _loose(hearing, action)
     weights: dict[str, float] = {}
     share = 1.0
-    for word in clause.words:
+    for word, mention in hearing.words:
         share = _BEHIND if weights and word.plain in _PREPOSITIONS else share
-        mention = covering(found, clause.start + word.start)
         weight = share * _weight(word, mention, mention not in loose or knows(word.stem))
         if word.plain == first and first not in COMMON:
             weight *= _OPENING
@@ -80,7 +79,7 @@ def _asks(first: Word | None = None, second: Word | None = None) -> bool:
 
 def _with_synonyms(said: Iterable[str]) -> frozenset[str]:
     own = frozenset(said)
-    return own.union(*(SYNONYMS.get(word, ()) for word in own))
+    return own.union(*(SYNONYMS[word] for word in own & SYNONYMS.keys()))
 
 
 def _weight(word: Word, mention: Mention | None, telling: bool) -> float:

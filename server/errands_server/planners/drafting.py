@@ -11,7 +11,7 @@ from .counting import rows
 from .drafts import Draft
 from .evidence import FAINT, FAIR, QUERIES, SURE, surroundings
 from .lookups import Attempt, Desk, close, fill, look_up
-from .mentions import Kind, Mention, series
+from .mentions import Kind, Mention, beneath, series
 from .phrasing import Phrasing
 from .schemas import Leaf, Type
 from .sheets import Sheet
@@ -24,10 +24,12 @@ _POINTERS: Final = lexicon("it its them they their that those this these him his
 def hearing(intent: str, clause: Clause, found: Sequence[Mention]) -> Hearing:
     """What one clause of an intent offers."""
     inside = tuple(m for m in found if clause.start <= m.start and m.end <= clause.end)
+    spoken = tuple(beneath(clause.words, inside, clause.start))
     return Hearing(
         said=tuple(surroundings(intent, clause, inside)),
+        words=spoken,
         rows=tuple(series(intent, inside)),
-        phrasing=Phrasing(clause, inside),
+        phrasing=Phrasing(clause, spoken),
         counted=rows(intent, inside),
     )
 

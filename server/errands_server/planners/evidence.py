@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct
@@ -75,6 +76,8 @@ QUERIES: Final = stemmed("q query search term text keyword filter name title")
 _LINKS: Final = lexicon("the a an my our is are was of its =")
 # What ends the words that can name a value behind them.
 _BREAK: Final = re.compile(r"[.;!?,]\s|\b(?:and|or)\b", re.IGNORECASE)
+_STOPS: Final = re.compile(r"[.,;:!?]")
+_NEAR: Final = 160  # characters on either side; words farther off say nothing of a value
 _PEOPLE: Final = stemmed("customer client buyer user contact person member employee people")
 _PERCENT: Final = frozenset({"percent", "percentag"})
 
@@ -103,16 +106,19 @@ def surroundings(intent: str, clause: Clause, found: Sequence[Mention]) -> Itera
     values = [m for m in found if m.kind is not Kind.PHRASE]
     ends = [clause.start, *(m.end for m in values)]
     starts = [*(m.start for m in values), clause.end]
+    places = [clause.start + word.start for word in clause.words]
     for mention in found:
-        before = ends[bisect_right(ends, mention.start) - 1]
-        behind = starts[bisect_left(starts, mention.end)]
-        yield _said(mention, intent[before : mention.start], intent[mention.end : behind])
+        before = max(ends[bisect_right(ends, mention.start) - 1], mention.start - _NEAR)
+        for stop in _BREAK.finditer(intent, before, mention.start):
+            before = stop.end()
+        near = clause.words[bisect_left(places, before) : bisect_left(places, mention.start)]
+        behind = min(starts[bisect_left(starts, mention.end)], mention.end + _NEAR)
+        yield _said(mention, near[::-1], intent[mention.end : behind])
 
 
-def _said(mention: Mention, before: str, behind: str) -> Said:
-    near = list(words(_BREAK.split(before)[-1]))[::-1]
+def _said(mention: Mention, near: Sequence[Word], behind: str) -> Said:
     label = tuple(w.stem for w in near if w.plain not in STOP)[:4]
-    after = tuple(w.stem for w in list(words(re.split(r"[.,;:!?]", behind)[0]))[:2])
+    after = tuple(w.stem for w in islice(words(_STOPS.split(behind, maxsplit=1)[0]), 2))
     unit = (stem(mention.unit),) if mention.unit else ()
     return Said(mention, label, _noun(near), frozenset(_cues(near)), unit + after)
 
@@ -175,8 +181,8 @@ def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[t
 
 def _named(wanted: frozenset[str], label: tuple[str, ...]) -> float:
     """The share of an argument's words said right before a value; nearer words count more."""
-    near = {word: 1.0 - 0.2 * distance for distance, word in reversed(list(enumerate(label)))}
-    return sum(near.get(word, 0.0) for word in wanted) / len(wanted) if wanted else 0.0
+    near = [label.index(word) for word in wanted.intersection(label)]
+    return sum(1.0 - 0.2 * distance for distance in sorted(near)) / len(wanted) if near else 0.0
 
 
 def _abbreviates(said: Said, word: str) -> bool:

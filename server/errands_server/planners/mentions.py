@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from .actions import QUESTIONS, VERBS
 from .dates import moments
-from .words import STOP, VAGUE, words
+from .words import STOP, VAGUE, Word, words
 
 
 class Kind(StrEnum):
@@ -110,31 +110,39 @@ _SCALE: Final = {
 }
 BETWEEN: Final = re.compile(r"\s*(?:,\s*(?:and|or|&)|,|and|or|&)\s*", re.IGNORECASE)
 
+_PAIR: Final = re.compile(r"\bbetween\s+$", re.IGNORECASE)
+_PAIRED: Final = len("between") + 4  # characters before a row that can make it a pair, spaces included
+
 _OPENINGS: Final = STOP | VERBS | QUESTIONS | (VAGUE - {"new"})  # New York
 
 _WORDY: Final = frozenset({Kind.PHRASE, Kind.IDENTIFIER})
 
 Finder = Callable[[str], Iterable[Mention]]
+_DIGIT: Final = "0"  # stands for every digit among the marks of a text
 
 
 def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
     """Every value in `text` from left to right, none overlapping another; surer kinds come first."""
     found: list[Mention] = []
-    finders: tuple[Finder, ...] = (
-        _quoted,
-        lambda rest: _matches(_URL, Kind.URL, rest),
-        lambda rest: _matches(_EMAIL, Kind.EMAIL, rest),
-        lambda rest: _matches(_UUID, Kind.UUID, rest),
-        lambda rest: _matches(_FILE, Kind.IDENTIFIER, rest),
-        lambda rest: _dates(rest, now),
-        lambda rest: _matches(_IDENTIFIER, Kind.IDENTIFIER, rest),
-        lambda rest: _matches(_KEY, Kind.IDENTIFIER, rest),
-        _numbers,
-        _titles,
-        _names,
-        _phrases,
+    # Each finder with the marks of which it needs one: a glance spares most texts most patterns.
+    finders: tuple[tuple[str, Finder], ...] = (
+        ("\"'`\u201c\u2018", _quoted),
+        (":", lambda rest: _matches(_URL, Kind.URL, rest)),
+        ("@", lambda rest: _matches(_EMAIL, Kind.EMAIL, rest)),
+        ("-", lambda rest: _matches(_UUID, Kind.UUID, rest)),
+        ("/", lambda rest: _matches(_FILE, Kind.IDENTIFIER, rest)),
+        ("", lambda rest: _dates(rest, now)),
+        (_DIGIT, lambda rest: _matches(_IDENTIFIER, Kind.IDENTIFIER, rest)),
+        ("_", lambda rest: _matches(_KEY, Kind.IDENTIFIER, rest)),
+        ("", _numbers),
+        ("", _titles),
+        ("", _names),
+        ("", _phrases),
     )
-    for find in finders:
+    marks = {_DIGIT if mark.isdecimal() else mark for mark in set(text)}
+    for needed, find in finders:
+        if needed and marks.isdisjoint(needed):
+            continue
         if fresh := _apart(text, find(text)):
             found += fresh
             text = _blanked(text, fresh)
@@ -160,6 +168,18 @@ def _blanked(text: str, found: Iterable[Mention]) -> str:
     return "".join([*pieces, text[end:]])
 
 
+def beneath(
+    spoken: Iterable[Word], found: Iterable[Mention], start: int
+) -> Iterator[tuple[Word, Mention | None]]:
+    """Each word of a text that begins at `start`, with the mention it is part of."""
+    rest = iter(found)
+    mention = next(rest, None)
+    for word in spoken:
+        while mention and mention.end <= start + word.start:
+            mention = next(rest, None)
+        yield word, mention if mention and mention.start <= start + word.start else None
+
+
 def covering(found: Sequence[Mention], place: int) -> Mention | None:
     """The mention at a place of the text; `found` as `mentions` gives it."""
     number = bisect_right(found, place, key=lambda mention: mention.start) - 1
@@ -178,7 +198,7 @@ def series(text: str, found: Iterable[Mention]) -> Iterator[Series]:
 
 
 def _row(text: str, row: list[Mention]) -> Iterator[Series]:
-    if len(row) < 2 or _BETWEEN_TWO.search(text, max(0, row[0].start - 12), row[0].start):
+    if len(row) < 2 or _PAIR.search(text, max(0, row[0].start - _PAIRED), row[0].start):
         return
     last = text[row[-2].end : row[-1].start].strip().lower()
     if row[0].kind is Kind.NUMBER or last != ",":
@@ -214,9 +234,11 @@ def _numbers(text: str) -> Iterator[Mention]:
     for match in _NUMBER.finditer(text):
         kind = Kind.PERCENT if match["percent"] else Kind.NUMBER
         yield Mention(kind, _number(match), match.start(), match.end(), match["unit"] or "")
-    for match in _COUNT.finditer(text):
-        count = _COUNTS[match[1].lower()] * _SCALE.get((match["scale"] or "").lower(), 1)
-        yield Mention(Kind.COUNT, count, match.start(), match.end())
+    lowered = text.lower()
+    for match in _COUNT.finditer(text) if any(word in lowered for word in _COUNTS) else ():
+        if count := _COUNTS.get(match[1].lower()):  # `\u017fix` matches, and is no number
+            count *= _SCALE.get((match["scale"] or "").lower(), 1)
+            yield Mention(Kind.COUNT, count, match.start(), match.end())
 
 
 def _number(match: re.Match[str]) -> int | float:

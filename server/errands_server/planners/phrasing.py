@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, Final
 
 from .clauses import Clause
-from .mentions import Kind, Mention, covering
+from .mentions import Kind, Mention
 from .schemas import Leaf, Type
 from .sheets import Sheet
 from .words import Word, lexicon, stemmed, stems
@@ -14,19 +16,25 @@ from .words import Word, lexicon, stemmed, stems
 _NEGATIONS: Final = lexicon("not no without exclude excluding except never don doesn skip")
 # Words that ask for a thing without naming it: `include_owner` is said by "owner".
 _ASKING: Final = stemmed("include is has with want show get return only require need use")
+_PLAIN: Final = frozenset({Kind.PHRASE, Kind.NAME})
 _EXAMPLE: Final = re.compile(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)")
 
 
 class Phrasing:
     """The plain words of one clause: outside of values, without the verb that opens it."""
 
-    def __init__(self, clause: Clause, found: tuple[Mention, ...]) -> None:
-        solid = [m for m in found if m.kind not in (Kind.PHRASE, Kind.NAME)]
-        first, _ = clause.opening
-        plain = [w for w in clause.words if covering(solid, clause.start + w.start) is None]
-        self._words: list[Word] = [w for n, w in enumerate(plain) if not (n < 4 and w.plain == first)]
-        self._plain = frozenset(word.plain for word in self._words)
-        self._stems = [word.stem for word in self._words]
+    def __init__(self, clause: Clause, spoken: Iterable[tuple[Word, Mention | None]]) -> None:
+        self._first, _ = clause.opening
+        self._spoken = spoken
+
+    @cached_property
+    def _words(self) -> list[Word]:
+        plain = [word for word, mention in self._spoken if mention is None or mention.kind in _PLAIN]
+        return [word for n, word in enumerate(plain) if not (n < 4 and word.plain == self._first)]
+
+    @cached_property
+    def _stems(self) -> list[str]:
+        return [word.stem for word in self._words]
 
     def find(self, leaf: Leaf, sheet: Sheet) -> tuple[Any, str] | None:
         """The value the words say for an enumeration or a boolean, and why."""
@@ -43,7 +51,8 @@ class Phrasing:
         return max(said, key=self._closeness), "a documented value"
 
     def _closeness(self, option: Any) -> tuple[bool, int]:
-        return str(option).lower() in self._plain, len(str(option))
+        said = str(option).lower()
+        return any(word.plain == said for word in self._words), len(said)
 
     def _says(self, option: Any) -> bool:
         wanted = list(stems(str(option)))

@@ -6,13 +6,13 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
 from ..domain.tool import ToolRef
 from ..ports import Candidate
-from .actions import agreement
+from .actions import Action, agreement
 from .cache import Cache
 from .demands import Demand
 from .sheets import Sheet, read
@@ -23,6 +23,10 @@ FITS: Final = 0.3
 _COVERAGE, _PRECISION = 0.7, 0.3
 _UNSPOKEN: Final = 0.3  # what is left of a tool that says nothing of the particular verb asked for
 _SYNONYM: Final = 0.8
+_ACTIONS: Final = (*Action, None)
+_AGREED: Final = {asked: {done: agreement(asked, done) for done in _ACTIONS} for asked in _ACTIONS}
+
+Postings: TypeAlias = Sequence[tuple[int, float]]  # which tools have a word, and how much it weighs there
 
 
 class Ranked(Struct, frozen=True):
@@ -37,10 +41,18 @@ class Catalogue:
 
     def __init__(self, sheets: Sequence[Sheet]) -> None:
         self.sheets = sheets
+        self._actions = [sheet.action for sheet in sheets]
         self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        self._nouns: dict[str, list[int]] = defaultdict(list)
         for number, sheet in enumerate(sheets):
             for word, weight in sheet.terms.items():
                 self._postings[word].append((number, weight))
+            for noun in sheet.nouns:
+                self._nouns[noun].append(number)
+        self._answers: Mapping[str, Postings] = {
+            **self._postings,
+            **{word: self._with_synonyms(word) for word in SYNONYMS},
+        }
 
     def readers(self, words: Iterable[str]) -> list[Sheet]:
         """The tools that only read and whose answers speak of one of these, the plainest first."""
@@ -62,34 +74,46 @@ class Catalogue:
 
     def rank(self, demand: Demand, limit: int) -> list[Ranked]:
         """The best tools for a demand, best first; equal ones in catalogue order."""
-        rarity = {word: self._rarity(word) for word in demand.weights}
-        whole = sum(weight * rarity[word] for word, weight in demand.weights.items())
-        covered: dict[int, float] = defaultdict(float)
-        for word, weight in demand.weights.items():
-            for number, share in self._answers(word).items():
-                covered[number] += weight * rarity[word] * share / whole
-        ranked = (Ranked(self.sheets[n], _fit(self.sheets[n], demand, share)) for n, share in covered.items())
-        best = sorted(ranked, key=lambda r: -r.score)
-        return [r for r in best[:limit] if r.score > 0]
+        named = self._named(demand.said)
+        agreed = _AGREED[demand.action]
+        scores = {
+            number: (_COVERAGE * share + _PRECISION * named.get(number, 0.0)) * agreed[self._actions[number]]
+            for number, share in self._covered(demand.weights).items()
+        }
+        if demand.verb:
+            silent = [number for number in scores if demand.verb not in self.sheets[number].terms]
+            scores |= {number: scores[number] * _UNSPOKEN for number in silent}
+        best = sorted(scores, key=scores.__getitem__, reverse=True)[:limit]
+        return [Ranked(self.sheets[number], scores[number]) for number in best if scores[number] > 0]
 
-    def _answers(self, word: str) -> dict[int, float]:
-        found = dict(self._postings.get(word, ()))
-        for other in SYNONYMS.get(word, ()):
-            for number, weight in self._postings.get(other, ()):
-                found[number] = max(found.get(number, 0.0), weight * _SYNONYM)
-        return found
+    def _covered(self, weights: Mapping[str, float]) -> dict[int, float]:
+        """Of what is asked for, the share each tool speaks of."""
+        weighed = {word: weight * self._rarity(word) for word, weight in weights.items()}
+        whole = sum(weighed.values())
+        covered: dict[int, float] = defaultdict(float)
+        for word, weight in weighed.items():
+            for number, share in self._answers.get(word, ()):
+                covered[number] += weight * share / whole
+        return covered
+
+    def _named(self, said: Iterable[str]) -> dict[int, float]:
+        """Of what a tool's name says it is about, the share that is spoken of; tools without any stay out."""
+        spoken: dict[int, int] = defaultdict(int)
+        for word in said:
+            for number in self._nouns.get(word, ()):
+                spoken[number] += 1
+        return {number: count / len(self.sheets[number].nouns) for number, count in spoken.items()}
 
     def _rarity(self, word: str) -> float:
         # A word no tool has weighs like one that a single tool has: both are particular.
         return math.log(1 + len(self.sheets) / max(len(self._postings.get(word, ())), 1))
 
-
-def _fit(sheet: Sheet, demand: Demand, covered: float) -> float:
-    precision = len(sheet.nouns & demand.said) / len(sheet.nouns) if sheet.nouns else 0.0
-    agreed = agreement(demand.action, sheet.action)
-    if demand.verb and demand.verb not in sheet.terms:
-        agreed *= _UNSPOKEN
-    return (_COVERAGE * covered + _PRECISION * precision) * agreed
+    def _with_synonyms(self, word: str) -> Postings:
+        found = dict(self._postings.get(word, ()))
+        for other in SYNONYMS[word]:
+            for number, weight in self._postings.get(other, ()):
+                found[number] = max(found.get(number, 0.0), weight * _SYNONYM)
+        return list(found.items())
 
 
 class Library:
@@ -101,7 +125,7 @@ class Library:
 
     def catalogue(self, candidates: Sequence[Candidate]) -> Catalogue:
         """The index over these candidates; deprecated tools stay out where others remain."""
-        key = tuple((candidate.ref, candidate.integration_name) for candidate in candidates)
+        key = tuple([(candidate.ref, candidate.integration_name) for candidate in candidates])
         return self._catalogues.get(key, lambda: self._build(candidates))
 
     def _build(self, candidates: Sequence[Candidate]) -> Catalogue:

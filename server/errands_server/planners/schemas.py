@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ class Type(StrEnum):
     OBJECT = "object"
 
 
-class Leaf(Struct, frozen=True, kw_only=True):
+class Leaf(Struct, frozen=True, kw_only=True, dict=True):
     """One value in a document. `owners` are the stems of what it belongs to, nearest first."""
 
     path: Path
@@ -49,17 +50,17 @@ class Leaf(Struct, frozen=True, kw_only=True):
     optional_parents: tuple[Path, ...] = ()
     array: bool = False
 
-    @property
+    @cached_property
     def particular(self) -> frozenset[str]:
         """The words that tell this value from others of its kind; all of them where none do."""
         return self.words - GENERIC or self.words
 
-    @property
+    @cached_property
     def searches(self) -> bool:
         """Whether this is what a search is for, by its name."""
         return self.type is Type.TEXT and self.words <= _SEARCH
 
-    @property
+    @cached_property
     def identifies(self) -> bool:
         """Whether this is the identifier of something, by its name."""
         return "id" in self.words or "uuid" in self.words or self.type is Type.UUID

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 import msgspec
@@ -50,6 +50,14 @@ class Sheet(Struct, frozen=True, dict=True):
         """The parameters that say how many of something are meant."""
         return tuple(leaf for leaf in self.takes if _counts(leaf))
 
+    @cached_property
+    def title(self) -> str:
+        """The tool's title as a person would write it: `createOrder` is Create order."""
+        given = self.tool.title.strip().rstrip(".")
+        if not given or given == self.tool.name:
+            given = " ".join(parts(self.tool.name)) or self.tool.name
+        return given[:1].upper() + given[1:]
+
     def counted(self, quantity: Leaf) -> Leaf | None:
         """The identifier of what a quantity is of: the only one in the same object."""
         beside = [leaf for leaf in self.takes if leaf.identifies and leaf.path[:-1] == quantity.path[:-1]]
@@ -67,9 +75,7 @@ class Sheet(Struct, frozen=True, dict=True):
 
     def owner(self, leaf: Leaf) -> frozenset[str]:
         """What a top-level parameter belongs to: `id` in /customers/{id}/orders is a customer's."""
-        before, found, _ = self.tool.path.partition("{" + leaf.name + "}")
-        segments = [segment for segment in before.split("/") if segment and "{" not in segment]
-        return frozenset(stems(segments[-1])) if found and segments else self.resource
+        return _segment(self.tool.path, leaf.name) or self.resource
 
     def subject(self, leaf: Leaf) -> frozenset[str]:
         """What an identifier identifies: `customer_id` a customer, a bare `id` what it lies in."""
@@ -86,6 +92,14 @@ class Sheet(Struct, frozen=True, dict=True):
     def tool(self) -> Tool:
         """The tool itself."""
         return self.candidate.tool
+
+
+@lru_cache(maxsize=4_096)
+def _segment(path: str, name: str) -> frozenset[str]:
+    """The words of the last plain segment before `{name}` in a path; none where there is no such."""
+    before, found, _ = path.partition("{" + name + "}")
+    segments = [segment for segment in before.split("/") if segment and "{" not in segment]
+    return frozenset(stems(segments[-1])) if found and segments else frozenset()
 
 
 def _counts(leaf: Leaf) -> bool:

@@ -14,6 +14,8 @@ _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PART: Final = re.compile(r"[^\W\d_]+|\d+")
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _STEMMER: Final = snowballstemmer.stemmer("english")
+# No English ending ends in one of these, so what does is its own stem.
+_ENDLESS: Final = frozenset("abfhjkopquvwxz0123456789")
 
 
 def lexicon(text: str) -> frozenset[str]:
@@ -29,7 +31,14 @@ def base(word: str) -> str:
 @lru_cache(maxsize=32_768)
 def stem(word: str) -> str:
     """The stem under which forms of one word meet."""
-    return str(_STEMMER.stemWord(base(word)))
+    plain = base(word)
+    return plain if plain[-1:] in _ENDLESS else str(_STEMMER.stemWord(plain))
+
+
+@lru_cache(maxsize=8_192)
+def _forms(written: str) -> tuple[str, str]:
+    plain = base(written)
+    return plain, stem(plain)
 
 
 def stemmed(text: str) -> frozenset[str]:
@@ -82,18 +91,20 @@ class Word(Struct, frozen=True):
 
     text: str
     plain: str  # lower case, without 's and the like
+    stem: str
     start: int
     end: int
-
-    @property
-    def stem(self) -> str:
-        """The stem of this word."""
-        return stem(self.plain)
 
 
 def parts(identifier: str) -> list[str]:
     """The words of an identifier or free text, lower-cased: `customerId2` is customer, id, 2."""
     return [part.lower() for part in _PART.findall(_HUMP.sub(" ", identifier))]
+
+
+@lru_cache(maxsize=4_096)
+def spelled(identifier: str) -> str:
+    """An identifier as people write it: `customerId` is customer id."""
+    return " ".join(parts(identifier))
 
 
 def stems(text: str) -> tuple[str, ...]:
@@ -110,7 +121,7 @@ def words(text: str) -> Iterator[Word]:
     """The words of a sentence; `Ada's` is one, `pet-friendly` two."""
     for match in _WORD.finditer(text):
         written = match.group()
-        yield Word(written, base(written), *match.span())
+        yield Word(written, *_forms(written), *match.span())
 
 
 def _synonyms() -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,293 @@
+"""Random histories: a run, the processes that execute it, the people it waits for, and a service.
+
+A tape of bytes decides what happens at every moment. Where it has ended, 0 is read, which is
+always what brings the run forward: so every tape is a finished history, and a shorter tape a
+simpler one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from itertools import accumulate
+from typing import Final
+
+from hypothesis import strategies as st
+
+from errands_server.domain import commands
+from errands_server.domain.draft import Draft
+from errands_server.domain.effects import wake_at
+from errands_server.domain.errors import Conflict
+from errands_server.domain.event import (
+    AnyEvent,
+    ApprovalKind,
+    AuthResolved,
+    Decision,
+    Document,
+    Record,
+    RunCreated,
+)
+from errands_server.domain.policy import HOUR, SECOND
+from errands_server.domain.run import RULES_VERSION, ApprovalProgress, Run, apply
+
+from .process import Fate, Process
+from .remote import Remote
+from .scenarios import SECURED, Limits, Scenario, Tape, read_scenario
+from .shelf import Shelf
+
+BEGINNING: Final = 1_800_000_000_000
+MOST_MOMENTS: Final = 3_000  # more than any run needs once everybody answers
+
+_CANCEL: Final = 252  # from here on
+_FAULT: Final = 251
+_WILD: Final = 170  # from here on a byte does not bring the run forward
+_JUMPS: Final = (SECOND, 3 * SECOND, 61 * SECOND, HOUR, 23 * HOUR, 25 * HOUR)
+
+Action = Callable[[], object]
+
+
+class Refused(Exception):
+    """The journal did not take an append: another writer was first, or holds the newer epoch."""
+
+
+class Journal:
+    """The log, with the two checks of `store/batch.py`."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.run = Run()
+        self.commits: list[int] = []  # the sequence after each
+
+    def append(self, draft: Draft, *, epoch: int | None = None) -> None:
+        if draft.base.sequence != self.run.sequence or epoch not in {None, self.run.epoch}:
+            raise Refused
+        self.records += draft.records
+        self.run = draft.run
+        self.commits.append(draft.run.sequence)
+
+
+class Simulation:
+    """Everything there is: the log, the clock, one process or none, the service, and the people."""
+
+    def __init__(self, scenario: Scenario, tape: bytes = b"") -> None:
+        self.scenario = scenario
+        self.tape = Tape(tape)
+        self.now = BEGINNING
+        self.journal = Journal()
+        self.shelf = Shelf(scenario)
+        self.remote = Remote(scenario.tools, scenario.scripts)
+        self.process: Process | None = None
+        self.retried: Counter[str] = Counter()  # by call: how often a person said RETRY
+        self.looked: list[tuple[int, Run]] = []  # when a process had nothing left to do, and the run
+        self.moments = 0
+        self.stuck = False
+        self._ids = 0
+        self._begin()
+
+    def __repr__(self) -> str:
+        log = "\n".join(f"  {r.sequence} {r.at - BEGINNING} {r.status} {r.event}" for r in self.records)
+        return f"{self.scenario}\n{log}\n"
+
+    @property
+    def records(self) -> list[Record]:
+        return self.journal.records
+
+    @property
+    def run(self) -> Run:
+        return self.journal.run
+
+    def runs(self) -> list[Run]:
+        """The run after each record; the first is the run before all."""
+        return list(accumulate(self.records, apply, initial=Run()))
+
+    def new_id(self) -> str:
+        self._ids += 1
+        return f"id{self._ids}"
+
+    def _begin(self) -> None:
+        draft = Draft(Run(), self.now)
+        draft.add(
+            RunCreated(
+                user_id="user",
+                actor="key",
+                strategy=self.scenario.strategy,
+                plan_id=self.new_id(),
+                rules_version=RULES_VERSION,
+            )
+        )
+        self.journal.append(draft)
+
+    def play(self, crash_at: int | None = None) -> Simulation:
+        """Go on until the run ends. `crash_at` is the moment before which the process dies."""
+        while not self.run.ended and not self.stuck and self.moments < MOST_MOMENTS:
+            if self.moments == crash_at:
+                self.crash()
+            self.happen()
+        return self
+
+    def until(self, reached: Callable[[Run], object]) -> Simulation:
+        """Go on until the run has come so far."""
+        while not reached(self.run):
+            assert not self.stuck
+            assert self.moments < MOST_MOMENTS
+            self.happen()
+        return self
+
+    def happen(self) -> None:
+        """One moment."""
+        self.moments += 1
+        choice = self.tape.next()
+        forward = self._forward()
+        if not forward:
+            self.stuck = True
+        elif choice < _WILD:
+            forward[choice % len(forward)]()
+        else:
+            self._wild(choice)
+
+    def _forward(self) -> list[Action]:
+        """What brings the run forward, most natural first."""
+        process = self.process
+        if process is None:
+            return [self._start]
+        actions: list[Action] = []
+        if process.restless:
+            actions.append(self._advance)
+        actions += [partial(process.deliver, name) for name in process.tasks]
+        actions += [partial(self._answer, approval) for approval in self.run.open_approvals()]
+        if self.run.authorizations:
+            actions.append(self._grant)
+        due = wake_at(self.run)
+        if due is not None and not process.restless:
+            actions.append(partial(self._pass, max(0, due - self.now)))
+        return actions
+
+    def _wild(self, choice: int) -> None:
+        if choice >= _CANCEL:
+            self.command(lambda draft: commands.cancel(draft.run, actor="key", now=draft.now))
+        elif choice == _FAULT:
+            self._with_process(Process.fail)
+        else:
+            actions: list[Action] = [
+                self.crash,
+                partial(self._with_process, partial(Process.advance, fate=Fate.OVERTAKEN)),
+                partial(self._with_process, partial(Process.advance, fate=Fate.UNANSWERED)),
+                *(partial(self._pass, jump) for jump in _JUMPS),
+                self._cut_off,
+                self._decide_anything,
+                self._change_access,
+                self._change_activity,
+                self._refuse_access,
+            ]
+            actions[choice % len(actions)]()
+
+    def _start(self) -> None:
+        self.process = Process(self)
+
+    def crash(self) -> None:
+        self.process = None
+
+    def _with_process(self, act: Callable[[Process], object]) -> None:
+        if self.process is not None:
+            act(self.process)
+
+    def _advance(self) -> None:
+        process = self.process
+        assert process is not None
+        process.advance()
+        if not process.restless and not process.tasks:
+            self.looked.append((self.now, process.run))
+
+    def _cut_off(self) -> None:
+        """A process is told to stop, and its calls are not waited for."""
+        if self.process is not None:
+            for name in list(self.process.tasks):
+                self.process.cut_off(name)
+
+    def _pass(self, milliseconds: int) -> None:
+        self.now += milliseconds
+        if self.process is not None:
+            self.process.restless = True
+
+    def _answer(self, approval: ApprovalProgress) -> None:
+        if approval.request.kind is not ApprovalKind.IN_DOUBT:
+            self.decide(approval, Decision.DENY if self.tape.seldom() else Decision.APPROVE)
+        elif self.tape.seldom():
+            self.decide(approval, self.tape.choose(commands.CHOICES[ApprovalKind.IN_DOUBT]))
+        else:
+            # Nobody tries for ever.
+            tired = self.retried[approval.request.calls[0].id] > 0
+            self.decide(approval, Decision.FAIL if tired else self.scenario.doubts)
+
+    def _decide_anything(self) -> None:
+        """Somebody decides an approval that may be decided, expired or closed by now."""
+        approvals = list(self.run.approvals.values())
+        if approvals:
+            approval = self.tape.choose(approvals)
+            self.decide(approval, self.tape.choose(commands.CHOICES[approval.request.kind]))
+
+    def decide(self, approval: ApprovalProgress, decision: Decision) -> None:
+        """A person decides; too late, nothing changes."""
+        output = Document(text='{"id":"said"}') if self.tape.next() % 2 == 0 else None
+        decided = self.command(
+            lambda draft: commands.decide(
+                draft.run,
+                approval.request.approval_id,
+                decision,
+                actor="person",
+                now=draft.now,
+                output=output if decision is Decision.DONE else None,
+            )
+        )
+        if decided and decision is Decision.RETRY:
+            self.retried[approval.request.calls[0].id] += 1
+
+    def _grant(self) -> None:
+        self.shelf.credential = "token"
+        self._resolve_access(granted=True)
+
+    def _refuse_access(self) -> None:
+        self._resolve_access(granted=False)
+
+    def _resolve_access(self, *, granted: bool) -> None:
+        self.command(
+            lambda draft: [
+                AuthResolved(authorization_id=key, granted=granted) for key in draft.run.authorizations
+            ]
+        )
+
+    def _change_access(self) -> None:
+        self.shelf.credential = None if self.shelf.credential else "token"
+
+    def _change_activity(self) -> None:
+        self.shelf.inactive ^= {SECURED}
+
+    def command(self, decide: Callable[[Draft], list[AnyEvent]]) -> bool:
+        """What a caller asks for; whether it changed anything."""
+        draft = Draft(self.run, self.now)
+        try:
+            draft.add(*decide(draft))
+        except Conflict:
+            return False
+        draft.announce()
+        if draft.records:
+            self.journal.append(draft)
+            self._with_process(Process.nudge)
+        return bool(draft.records)
+
+
+_TAPES: Final = st.binary(min_size=96, max_size=96)  # of one size, which is fast to draw
+
+
+def scenarios(limits: Limits | None = None) -> st.SearchStrategy[Scenario]:
+    return _TAPES.map(lambda tape: read_scenario(Tape(tape), limits or Limits()))
+
+
+def histories(limits: Limits | None = None) -> st.SearchStrategy[Simulation]:
+    """Finished histories of random scenarios, each with a random course."""
+    return st.builds(
+        lambda scenario, tape: Simulation(scenario, tape[: tape[-1] % len(tape)]).play(),
+        scenarios(limits),
+        _TAPES,
+    )

@@ -1,0 +1,69 @@
+"""A remote service that does as its scripts say, and counts the effects it has under each key."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from errands_server.domain.errors import Reason
+from errands_server.domain.event import Call
+from errands_server.domain.policy import KEY_TTL, SECOND
+from errands_server.domain.tool import Repeat, Tool
+from errands_server.ports import Answer, Done, Failed, Unknown
+
+from .scenarios import Answered
+
+REMEMBERS: Final = KEY_TTL + 2 * SECOND  # a key is looked at up to a dispatch window after the decision
+
+
+class Remote:
+    """Honours keys where the tool says so, as long as it remembers them; elsewhere it ignores them."""
+
+    def __init__(self, tools: Mapping[str, Tool], scripts: Mapping[str, tuple[Answered, ...]]) -> None:
+        self._tools = tools
+        self._scripts = scripts
+        self.requests: Counter[str] = Counter()  # by tool
+        self.effects: Counter[str] = Counter()  # by key
+        self._had_effect_at: dict[str, int] = {}
+
+    def receive(self, call: Call, now: int) -> Answer:
+        name = call.tool.name
+        script = self._scripts.get(name, (Answered.DONE,))
+        answered = script[min(self.requests[name], len(script) - 1)]
+        self.requests[name] += 1
+        match answered:
+            case Answered.BUSY:
+                return Failed(reason=Reason.SERVICE_RATE_LIMITED, message="busy", status=429, transient=True)
+            case Answered.LOST_BEFORE:
+                return Unknown(message="the connection was reset")
+            case Answered.LOST_AFTER:
+                self._work(call, now)
+                return Unknown(message="the connection was reset")
+            case Answered.IN_PROGRESS if self._remembers(call, now):
+                return Failed(reason=Reason.SERVICE_REFUSED, message="in progress", status=409)
+            case Answered.REFUSED if not self._remembers(call, now):
+                return Failed(reason=Reason.SERVICE_REFUSED, message="refused", status=400)
+            case _:
+                return self._work(call, now)
+
+    def _remembers(self, call: Call, now: int) -> bool:
+        keyed = self._tools[call.tool.name].repeat is Repeat.KEYED
+        at = self._had_effect_at.get(call.key)
+        return keyed and at is not None and now - at <= REMEMBERS
+
+    def _work(self, call: Call, now: int) -> Answer:
+        if call.method == "DELETE":
+            return self._delete(call, now)
+        if not self._remembers(call, now):
+            self.effects[call.key] += 1
+            self._had_effect_at[call.key] = now
+        return Done(output=json.dumps({"id": call.tool.name}).encode(), status=200)
+
+    def _delete(self, call: Call, now: int) -> Answer:
+        if call.key in self._had_effect_at:
+            return Failed(reason=Reason.SERVICE_REFUSED, message="gone", status=404)
+        self.effects[call.key] += 1
+        self._had_effect_at[call.key] = now
+        return Done(output=b"null", status=204)

@@ -1,0 +1,42 @@
+"""What a process asks the catalogue, answered from a scenario without waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+from errands_server.domain.tool import Tool, ToolRef
+
+from .scenarios import OPEN, ORIGIN, SECURED, Scenario
+
+T = TypeVar("T")
+
+
+def now_or_never(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("it waits for something")
+
+
+class Shelf:
+    """What the executor asks the catalogue: tools, and which integrations can be used now."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._tools = scenario.tools
+        self.inactive: set[str] = set()
+        self.credential: str | None = None
+
+    async def active(self, tenant: str) -> dict[str, Any]:
+        current = {
+            OPEN: SimpleNamespace(origin=ORIGIN, credential=None),
+            SECURED: SimpleNamespace(origin=ORIGIN, credential=self.credential),
+        }
+        return {key: value for key, value in current.items() if key not in self.inactive}
+
+    async def tool(self, tenant: str, ref: ToolRef) -> tuple[Any, Tool]:
+        return SimpleNamespace(name=ref.integration_id), self._tools[ref.name]

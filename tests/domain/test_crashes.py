@@ -1,0 +1,92 @@
+"""A process may die at any moment: the run goes on and comes to the same end, or a person is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from errands_server.domain import event as e
+from errands_server.domain.draft import Draft
+from errands_server.domain.event import ApprovalKind
+from errands_server.domain.run import CallState
+
+from .histories import Refused, Simulation, scenarios
+from .promise import steady
+from .scenarios import KINDS, Answered, Limits, Scenario, scenario, tool
+
+READ, REPEATABLE, KEYED, PUT, DELETE, ONCE = KINDS
+SMALL = Limits(steps=3, calls=2, script=2)  # fewer bad answers than attempts, which a crash counts anew
+
+
+def ending(history: Simulation) -> Any:
+    run = history.run
+    outcomes = {step_id: step.outcome for step_id, step in run.steps.items()}
+    return run.status, outcomes, run.result, run.error and run.error.reason
+
+
+def asked_in_doubt(history: Simulation) -> bool:
+    return any(a.request.kind is ApprovalKind.IN_DOUBT for a in history.run.approvals.values())
+
+
+@settings(steady, max_examples=steady.max_examples // 4)
+@given(scenarios(SMALL))
+def test_a_crash_at_any_moment_ends_as_without_it_or_asks_a_person(wanted: Scenario) -> None:
+    undisturbed = Simulation(wanted).play()
+
+    for moment in range(undisturbed.moments):
+        crashed = Simulation(wanted).play(crash_at=moment)
+
+        assert crashed.run.ended
+        assert asked_in_doubt(crashed) or ending(crashed) == ending(undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asks"),
+    [(READ, False), (REPEATABLE, False), (KEYED, False), (PUT, False), (DELETE, False), (ONCE, True)],
+    ids=["read", "repeatable", "keyed", "put", "delete", "once"],
+)
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_crash_while_a_call_is_in_flight_asks_a_person_only_where_repeating_is_not_safe(
+    kind: Any, asks: bool, sent: bool
+) -> None:
+    wanted = scenario({"s1": ()}, {"s1.0": tool("s1.0", kind)})
+
+    history = Simulation(wanted)
+    history.until(lambda run: any(call.state is CallState.SENT for call in run.calls.values()))
+    if sent:
+        history.happen()  # the service works; its answer is not stored yet
+    history.crash()
+    history.play()
+
+    assert sum(history.remote.effects.values()) == (
+        2 if kind in {REPEATABLE, PUT, READ} and sent else 1 + (asks and sent)
+    )
+    assert asked_in_doubt(history) == asks
+
+
+def test_a_process_that_was_overtaken_stores_nothing_more() -> None:
+    history = Simulation(scenario({"s1": ()}, {"s1.0": tool("s1.0", ONCE)}))
+    history.until(lambda run: run.calls)
+    old = history.process
+    assert old is not None
+    history.crash()
+    history.happen()
+    history.happen()  # the successor claims the run
+
+    behind = Draft(history.run, history.now)
+    behind.add(e.Noted(text="from the past"))
+    with pytest.raises(Refused):
+        history.journal.append(behind, epoch=old.run.epoch)
+    old.fail()
+    with pytest.raises(Refused):
+        old.advance()
+
+
+def test_a_failure_after_a_lost_attempt_is_no_answer_for_both() -> None:
+    script = {"s1.0": (Answered.LOST_AFTER, Answered.REFUSED)}
+    for kind, asks in ((READ, False), (KEYED, False), (REPEATABLE, True), (PUT, True)):
+        history = Simulation(scenario({"s1": ()}, {"s1.0": tool("s1.0", kind)}, scripts=script)).play()
+
+        assert asked_in_doubt(history) == asks
