@@ -3,6 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 GENERATED := clients/python/errands/v1
+# What the contract must not break: main, or, on main itself, the commit before.
+AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/null)" ]; \
+  then git rev-parse --quiet --verify HEAD^ >/dev/null && echo ref=HEAD^ || echo ref=HEAD; else echo branch=main; fi)
 
 .PHONY: demo test serve setup generate lock check lint types walls buf drift format torture bench \
   bench-smoke clean
@@ -11,7 +14,7 @@ demo: setup ## Set up, then run the demonstration: a run that survives kill -9
 	$(BIN)/errands demo
 
 test: setup ## Set up, then run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 serve: setup ## Set up, then start a server on .errands
 	$(BIN)/errands serve
@@ -49,7 +52,7 @@ walls: setup
 buf: setup
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
-	if git rev-parse --quiet --verify HEAD:proto >/dev/null; then $(BIN)/buf breaking --against '.git#branch=main'; fi
+	$(BIN)/buf breaking --against '.git#$(AGAINST)'
 
 drift: generate
 	git diff --exit-code -- $(GENERATED)
