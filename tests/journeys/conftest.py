@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
@@ -34,12 +35,13 @@ class Shop:
 
     def effects(self, kind: str = "") -> list[dict[str, Any]]:
         """Everything that ever changed, of one kind."""
-        return self.wait_for_effects(0, kind)
-
-    def wait_for_effects(self, count: int, kind: str = "") -> list[dict[str, Any]]:
-        """The effects, once there are so many of all kinds."""
-        answer = self._client.get("/_journal", params={"effects": count}, timeout=30).json()
+        answer = self._client.get("/_journal").json()
         return [effect for effect in answer["effects"] if effect["kind"].startswith(kind)]
+
+    async def wait_for_effects(self, count: int) -> None:
+        """Wait until there are so many effects, while the server in this process goes on."""
+        query = {"effects": count}
+        await asyncio.to_thread(self._client.get, "/_journal", params=query, timeout=30)
 
 
 @pytest.fixture

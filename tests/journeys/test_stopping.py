@@ -24,7 +24,7 @@ async def test_a_write_in_flight_gets_its_grace_and_is_then_reported_as_unknown(
     shop.spoil("createOrder", delay_after=30)
     async with serve(order(), invoice(of="s1"), shop=shop) as service:
         created = await service.create("order and invoice")
-        shop.wait_for_effects(1)
+        await shop.wait_for_effects(1)
         run = await _cancel(service, created.run_id)
         last = (await service.events(created.run_id))[-1]
 
@@ -39,7 +39,7 @@ async def test_a_write_that_answers_within_its_grace_is_reported_as_completed(
     shop.spoil("createOrder", delay_after=1)
     async with serve(order(), invoice(of="s1"), shop=shop) as service:
         created = await service.create("order and invoice")
-        shop.wait_for_effects(1)
+        await shop.wait_for_effects(1)
         await _cancel(service, created.run_id)
         last = (await service.events(created.run_id))[-1]
 
@@ -89,7 +89,7 @@ async def test_a_call_in_flight_at_a_drain_is_finished_within_its_time(serve: Se
     shop.spoil("createOrder", delay_after=1)
     async with serve(order(), invoice(of="s1"), shop=shop, drain=10.0) as service:
         created = await service.create("order and invoice")
-        shop.wait_for_effects(1)
+        await shop.wait_for_effects(1)
     drained = shop.effects()
     async with serve() as service:
         run = await service.finished(created.run_id)
@@ -105,7 +105,7 @@ async def test_a_call_cut_off_by_a_drain_is_fetched_with_its_key_after_the_resta
     shop.spoil("createOrder", delay_after=30, times=1)
     async with serve(order(), shop=shop, drain=0.2) as service:
         created = await service.create("order")
-        shop.wait_for_effects(1)
+        await shop.wait_for_effects(1)
     async with serve() as service:
         run = await service.finished(created.run_id)
 
@@ -119,7 +119,7 @@ async def test_a_call_cut_off_by_a_drain_without_keys_asks_a_person_after_the_re
     keyless.spoil("createOrder", delay_after=30, times=1)
     async with serve(order(), shop=keyless, drain=0.2) as service:
         created = await service.create("order")
-        keyless.wait_for_effects(1)
+        await keyless.wait_for_effects(1)
     async with serve() as service:
         asked = (await service.until(created.run_id, "approval_required")).approval_required
 

@@ -70,8 +70,8 @@ def faulty() -> Iterator[Driver]:
 
 @contextmanager
 def locked(url: str) -> Iterator[None]:
-    """Another process holds the write lock."""
-    connection = sqlite3.connect(make_url(url).database or "", isolation_level=None)
+    """Another process holds the write lock; OperationalError where it cannot have it at once."""
+    connection = sqlite3.connect(make_url(url).database or "", isolation_level=None, timeout=0)
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -309,6 +309,18 @@ async def test_a_locked_database_is_a_clear_error_to_administration_too(store: S
         assert await transaction.keys.revoke("acme-key", NOW)
 
 
+async def test_who_writes_has_the_lock_before_it_reads(store: Store, url: str) -> None:
+    def build(_: object) -> Any:
+        with locked(url):
+            raise AssertionError("the writer decided without the lock")
+
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        await store.journal.create(creation("r1", build=build))
+    async with store.begin(OWNER, writes=True):
+        with pytest.raises(sqlite3.OperationalError, match="locked"), locked(url):
+            pass
+
+
 async def test_reading_needs_no_lock(store: Store, url: str) -> None:
     await stored(store, "r1")
     with locked(url):

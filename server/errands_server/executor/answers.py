@@ -108,4 +108,6 @@ def _doubt(draft: Draft, turns: Turns, progress: CallProgress, answer: Failed) -
     call = progress.call
     message = f"an attempt was lost, and the next one failed: {answer.message}"
     draft.add(CallLost(call_id=call.id, step_id=call.step_id, until=draft.now, message=message))
+    if draft.run.cancel is not None:
+        return  # nobody is asked behind a cancellation; its report says what is uncertain
     turns.ask(draft, AskApproval(ApprovalKind.IN_DOUBT, call.step_id, (call.id,)))

@@ -212,7 +212,8 @@ class Owner:
         applied = -1
         while applied < len(self._outcomes):
             for outcome in self._outcomes[max(applied, 0) :]:
-                outcome(draft)
+                if not draft.run.ended:
+                    outcome(draft)
             applied = len(self._outcomes)
             await self._take_effects(draft, calls)
             # What needs no waiting, such as planning without a model, shares the commit.

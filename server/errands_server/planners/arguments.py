@@ -58,8 +58,9 @@ class Hearing(Struct, frozen=True):
         """What a tool that takes quantities is asked for: the row with most numbers, the first of such."""
         if not sheet.quantities:
             return ()
-        known = sheet.nouns | sheet.resource
-        rows = [row for row in self.counted if not any(known.intersection(line.stems[-1:]) for line in row)]
+        rows = [
+            row for row in self.counted if not any(sheet.known.intersection(line.stems[-1:]) for line in row)
+        ]
         return max(rows, key=_numbers, default=())
 
 

@@ -71,7 +71,7 @@ def _day(found: dict[str, str | None], today: date) -> date | None:
         if month := found.get("month"):
             return _calendar_day(month.lower(), int(found["day"] or 0), found["year"], today)
         return _relative_day(found, today)
-    except (ValueError, OverflowError, KeyError):  # no such day; `ſunday` matches, and names none
+    except (ValueError, OverflowError, KeyError):  # no such day; a long s matches, and spells none
         return None
 
 

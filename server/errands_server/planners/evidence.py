@@ -107,10 +107,13 @@ def surroundings(intent: str, clause: Clause, found: Sequence[Mention]) -> Itera
     ends = [clause.start, *(m.end for m in values)]
     starts = [*(m.start for m in values), clause.end]
     places = [clause.start + word.start for word in clause.words]
+    breaks = [clause.start, *(stop.end() for stop in _BREAK.finditer(intent, clause.start, clause.end))]
     for mention in found:
-        before = max(ends[bisect_right(ends, mention.start) - 1], mention.start - _NEAR)
-        for stop in _BREAK.finditer(intent, before, mention.start):
-            before = stop.end()
+        before = max(
+            ends[bisect_right(ends, mention.start) - 1],
+            breaks[bisect_right(breaks, mention.start) - 1],
+            mention.start - _NEAR,
+        )
         near = clause.words[bisect_left(places, before) : bisect_left(places, mention.start)]
         behind = min(starts[bisect_left(starts, mention.end)], mention.end + _NEAR)
         yield _said(mention, near[::-1], intent[mention.end : behind])
@@ -223,11 +226,14 @@ def _alike(one: Iterable[str], others: frozenset[str]) -> bool:
 def _value(leaf: Leaf, mention: Mention, sheet: Sheet) -> tuple[Any, bool]:
     """The mention as the argument's type, and whether the argument's own name was cut off it."""
     if mention.kind is Kind.PHRASE:
-        return _trimmed(str(mention.value), leaf.particular, sheet.nouns | sheet.resource)
+        return _trimmed(str(mention.value), leaf.particular, sheet.known)
     if mention.kind is Kind.NAME:
         named = frozenset(word.stem for word in words(str(mention.value)))
-        known = named <= sheet.nouns | sheet.resource
-        return (None, False) if known else _trimmed(str(mention.value), leaf.particular, frozenset())
+        return (
+            (None, False)
+            if named <= sheet.known
+            else _trimmed(str(mention.value), leaf.particular, frozenset())
+        )
     if leaf.type is Type.INTEGER:
         whole = isinstance(mention.value, int) or float(mention.value).is_integer()
         return (int(mention.value) if whole else None), False

@@ -236,7 +236,7 @@ def _numbers(text: str) -> Iterator[Mention]:
         yield Mention(kind, _number(match), match.start(), match.end(), match["unit"] or "")
     lowered = text.lower()
     for match in _COUNT.finditer(text) if any(word in lowered for word in _COUNTS) else ():
-        if count := _COUNTS.get(match[1].lower()):  # `\u017fix` matches, and is no number
+        if count := _COUNTS.get(match[1].lower()):  # a long s matches, and spells no number
             count *= _SCALE.get((match["scale"] or "").lower(), 1)
             yield Mention(Kind.COUNT, count, match.start(), match.end())
 

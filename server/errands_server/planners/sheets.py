@@ -51,6 +51,11 @@ class Sheet(Struct, frozen=True, dict=True):
         return tuple(leaf for leaf in self.takes if _counts(leaf))
 
     @cached_property
+    def known(self) -> frozenset[str]:
+        """What it is about, by its name and by its path."""
+        return self.nouns | self.resource
+
+    @cached_property
     def title(self) -> str:
         """The tool's title as a person would write it: `createOrder` is Create order."""
         given = self.tool.title.strip().rstrip(".")

@@ -105,8 +105,10 @@ def _made_before(connection: Connection, work: Creation, rows: _Rows) -> str | N
     if work.request is None:
         return None
     known = rows.remembered.get((work.tenant, work.request.method, work.request.request_id))
-    known = known or requests.find(connection, work.tenant, work.request, work.now)
-    if known is not None:
+    known = known or requests.find(connection, work.tenant, work.request)
+    if known is None:
+        return None
+    if known.is_fresh(work.now):
         return known.answers(work.request)
     requests.forget(connection, work.tenant, work.request)
     return None
@@ -180,7 +182,7 @@ class _Rows:
         ]
         if work.request is not None:
             key = (work.tenant, work.request.method, work.request.request_id)
-            self.remembered[key] = Remembered(work.run_id, work.request.body_hash)
+            self.remembered[key] = Remembered(work.run_id, work.request.body_hash, work.now)
             self.requests.append(
                 {
                     "tenant": work.tenant,

@@ -92,8 +92,8 @@ class Journal:
 
     async def answered(self, tenant: str, request: RequestKey, now: int) -> str | None:
         """The run this request made before, if it did. IDEMPOTENCY_KEY_REUSED: with another body."""
-        remembered = await self.reader(requests.find, tenant, request, now)
-        return None if remembered is None else remembered.answers(request)
+        remembered = await self.reader(requests.find, tenant, request)
+        return remembered.answers(request) if remembered and remembered.is_fresh(now) else None
 
     async def inputs(self, run_id: str) -> Inputs:
         """What the run was given. RUN_NOT_FOUND: there is no such run."""

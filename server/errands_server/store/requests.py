@@ -26,6 +26,10 @@ class Remembered(Struct, frozen=True):
 
     run_id: str
     body_hash: bytes
+    created_at: int
+
+    def is_fresh(self, now: int) -> bool:
+        return self.created_at > now - REQUEST_TTL
 
     def answers(self, request: RequestKey) -> str:
         """The run. IDEMPOTENCY_KEY_REUSED: this request has another body."""
@@ -35,16 +39,14 @@ class Remembered(Struct, frozen=True):
         return self.run_id
 
 
-def find(connection: Connection, tenant: str, request: RequestKey, now: int) -> Remembered | None:
-    """What is remembered of this request; nothing of one older than a day."""
+def find(connection: Connection, tenant: str, request: RequestKey) -> Remembered | None:
+    """What is stored of this request, which may be older than it is remembered."""
     row = connection.execute(_FIND, _key(tenant, request)).first()
-    if row is None or row.created_at <= now - REQUEST_TTL:
-        return None
-    return Remembered(row.run_id, bytes(row.body_hash))
+    return None if row is None else Remembered(row.run_id, bytes(row.body_hash), row.created_at)
 
 
 def forget(connection: Connection, tenant: str, request: RequestKey) -> None:
-    """Make room for the request, which `find` did not find but which may be there, too old."""
+    """Make room for the same request made anew."""
     connection.execute(_FORGET, _key(tenant, request))
 
 
