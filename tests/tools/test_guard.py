@@ -60,7 +60,7 @@ def moved(location: str) -> bytes:
 async def refusal(fetching: Awaitable[str]) -> Reason:
     with pytest.raises(Invalid) as caught:
         await fetching
-    assert caught.value.violations[0].field == "openapi.url"
+    assert caught.value.violations[0].field == "openapi_url"
     return caught.value.reason
 
 
