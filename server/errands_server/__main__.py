@@ -7,7 +7,9 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
 
+import msgspec
 import structlog
 
 from . import config as configuration
@@ -30,19 +32,23 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-def configure_log(level: str) -> None:
-    """One JSON object per line on standard error."""
+def configure_log(level: str, sink: BinaryIO = sys.stderr.buffer) -> None:
+    """One JSON object per line, on standard error unless told otherwise."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sink),
         cache_logger_on_first_use=True,
     )
+
+
+def _as_json(event: Any, **_: Any) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)
 
 
 async def _serve(config: Config) -> int:

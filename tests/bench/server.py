@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
-import structlog
 import uvloop
 
+from errands_server.__main__ import configure_log
 from errands_server.app import Overrides, running
 from errands_server.config import Config
 from errands_server.domain import commands
@@ -65,12 +64,8 @@ class Control:
         await change(self._journal, World(), "default", run_id, decide)
 
 
-async def main(log: TextIO) -> None:
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(log),
-    )
+async def main(log: BinaryIO) -> None:
+    configure_log("info", log)
     await _serve()
 
 
@@ -106,5 +101,5 @@ async def _obey(control: Control) -> None:
 
 
 if __name__ == "__main__":
-    with Path("/dev/null").open("w") as sink:
+    with Path("/dev/null").open("wb") as sink:
         uvloop.run(main(sink))

@@ -30,28 +30,37 @@ class RunView(Struct, frozen=True, kw_only=True):
     result: bytes = b""
 
 
+class _Known(Struct, frozen=True):
+    """What is kept of a run: its fold so far, and what it was given, which never changes."""
+
+    run: Run
+    inputs: Inputs
+
+
 class Views:
     """Reads runs. A fold is kept, and the log is asked every time for what came behind it."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._folds: OrderedDict[str, Run] = OrderedDict()
+        self._known: OrderedDict[str, _Known] = OrderedDict()
 
     async def view(self, tenant: str, run_id: str, *, events: int = 0) -> RunView:
         """The run as it is now, with enough records to show `events`. RUN_NOT_FOUND."""
-        run = self._folds.get(run_id) or Run()
+        known = self._known.get(run_id)
+        run = Run() if known is None else known.run
         latest = await self._latest(tenant, run_id, run.sequence)
         run = fold(latest.records, run)
         while run.sequence < latest.head.last_sequence:
             latest = await self._latest(tenant, run_id, run.sequence)
             run = fold(latest.records, run)
-        self._remember(run_id, run)
+        inputs = await self._journal.inputs(run_id) if known is None else known.inputs
+        self._remember(run_id, _Known(run, inputs))
         result = b""
         if run.result is not None:
             result = await documents.text(self._journal, run_id, run.result)
         return RunView(
             head=latest.head,
-            inputs=latest.inputs,
+            inputs=inputs,
             run=run,
             records=await self._records(run_id, events) if events else (),
             result=result,
@@ -63,11 +72,11 @@ class Views:
             raise NotFound(Reason.RUN_NOT_FOUND, f"there is no run {run_id}", subject=run_id)
         return latest
 
-    def _remember(self, run_id: str, run: Run) -> None:
-        self._folds[run_id] = run
-        self._folds.move_to_end(run_id)
-        if len(self._folds) > _REMEMBERED:
-            self._folds.popitem(last=False)
+    def _remember(self, run_id: str, known: _Known) -> None:
+        self._known[run_id] = known
+        self._known.move_to_end(run_id)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
 
     async def _records(self, run_id: str, events: int) -> list[Record]:
         # Not every record is shown; logs in which under a quarter is do not occur.

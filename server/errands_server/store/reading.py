@@ -113,17 +113,16 @@ def due(connection: Connection, before: int) -> list[Head]:
 
 
 class Latest(Struct, frozen=True):
-    """A run's summary, what it was given, and the records behind those already known."""
+    """A run's summary, and the records behind those already known."""
 
     head: Head
-    inputs: Inputs
     records: Sequence[Record]
 
 
 def latest(connection: Connection, run_id: str, after: int) -> Latest | None:
-    """All of this in one transaction, so that the parts fit each other. At most a page of records."""
+    """Both in one transaction, so that they fit each other. At most a page of records."""
     found = find_head(connection, run_id)
     if found is None:
         return None
     fresh = records(connection, run_id, after, PAGE) if found.last_sequence > after else []
-    return Latest(found, inputs(connection, run_id), fresh)
+    return Latest(found, fresh)
