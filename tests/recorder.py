@@ -22,8 +22,16 @@ _DOCUMENT = {
 }
 
 
+_SECURED = {
+    **_DOCUMENT,
+    "security": [{"token": []}],
+    "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+}
+
+
 class Recorder:
-    def __init__(self) -> None:
+    def __init__(self, description: dict[str, object]) -> None:
+        self._description = description
         self.document = ""
         self.called: list[dict[str, str]] = []
 
@@ -32,7 +40,7 @@ class Recorder:
         line, *rest = head.strip().split("\r\n")
         headers = dict(header.lower().split(": ", 1) for header in rest)
         if "/openapi.json" in line:
-            body = json.dumps(_DOCUMENT).encode()
+            body = json.dumps(self._description).encode()
         else:
             self.called.append(headers)
             body = b'{"things":[]}'
@@ -43,9 +51,9 @@ class Recorder:
 
 
 @asynccontextmanager
-async def recording() -> AsyncGenerator[Recorder, None]:
-    """A recorder that listens on loopback."""
-    recorder = Recorder()
+async def recording(*, secured: bool = False) -> AsyncGenerator[Recorder, None]:
+    """A recorder that listens on loopback; `secured`, its description asks for a bearer token."""
+    recorder = Recorder(_SECURED if secured else _DOCUMENT)
     server = await asyncio.start_server(recorder.answer, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
