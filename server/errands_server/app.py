@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,6 @@ import grpc
 import structlog
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
 from msgspec import Struct
 
 from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
@@ -24,8 +24,11 @@ from errands.v1.approval_pb2_grpc import add_ApprovalServiceServicer_to_server
 from errands.v1.integration_pb2_grpc import add_IntegrationServiceServicer_to_server
 from errands.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
 from errands.v1.run_pb2_grpc import add_RunServiceServicer_to_server
+from errands_gateway.app import CHANNEL_OPTIONS, listening
+from errands_gateway.settings import Settings
 
 from .api.approvals import ApprovalServicer
+from .api.health import Health
 from .api.integrations import MAX_DOCUMENT, IntegrationServicer
 from .api.interceptors import Gate
 from .api.keys import KeyServicer
@@ -38,7 +41,6 @@ from .executor.dispatch import open_gate
 from .executor.owner import Parts
 from .planners.catalog import CatalogPlanner
 from .ports import Planner, Toolbox
-from .probes import Probes
 from .services import links
 from .services.approvals import Approvals
 from .services.authorizations import Authorizations
@@ -171,7 +173,7 @@ class _Server:
         self._engine = engine
         self._hub = hub
         self._store = store
-        self._health = health_aio.HealthServicer()
+        self._health = Health(self._ready)
         self._drained = False
         self._grpc: aio.Server
         self.app: App
@@ -237,8 +239,9 @@ class _Server:
                 (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), self._grpc
             )
         grpc_address = self._bind()
-        probes = Probes(self._ready)
-        http_address = await stack.enter_async_context(probes.listening(self._config.http))
+        channel = await stack.enter_async_context(self._own_channel(stack))
+        started = await stack.enter_async_context(listening(channel, self._gateway_settings()))
+        http_address = started.address
         links_at.public_url = self._config.public_url or f"http://{http_address}"
         await self._engine.start()
         await self._grpc.start()
@@ -256,6 +259,24 @@ class _Server:
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._config.grpc}: {error}") from error
         return f"{host}:{port}"
+
+    def _own_channel(self, stack: AsyncExitStack) -> aio.Channel:
+        """A channel to this server, for the gateway beside it, wherever and however others reach it."""
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="errands-"))
+        address = f"unix:{folder}/grpc"
+        self._grpc.add_insecure_port(address)
+        return aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+
+    def _gateway_settings(self) -> Settings:
+        config = self._config
+        return Settings(
+            http=config.http,
+            public_url=config.public_url,
+            limit=config.request_limit,
+            max_streams=config.max_streams,
+            cors=config.cors,
+            trusted_proxies=config.trusted_proxies,
+        )
 
     def _ready(self) -> bool:
         return not self._drained and self._store.journal.healthy

@@ -34,6 +34,10 @@ class Config(Struct, frozen=True, kw_only=True):
     reflection: bool = True
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    request_limit: float = 60.0
+    max_streams: int = 10_000
+    cors: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def database_url(self) -> str:
@@ -60,6 +64,10 @@ def _switch(text: str) -> bool:
     return text.lower() in {"on", "true", "1"}
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
+
+
 def _number(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
@@ -69,7 +77,7 @@ def _number(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="errands serve",
-        description="Run the service: gRPC, health over HTTP, and the embedded engine.",
+        description="Run the service: gRPC, REST and streams over HTTP, and the embedded engine.",
         epilog="Each flag is also an environment variable, such as ERRANDS_PUBLIC_URL. "
         "ERRANDS_SECRET_KEY holds sealing keys and ERRANDS_API_KEY an operator key for this "
         "process; both stay out of argument lists on purpose.",
@@ -87,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-active", type=_number, metavar="N", help="runs executed at the same time (256)")
     add("--max-queued", type=_number, metavar="N", help="runs of one tenant that may wait (1000)")
     add("--reflection", type=_switch, metavar="on|off", help="gRPC server reflection (on)")
+    add("--request-limit", type=float, metavar="SECONDS", help="what an HTTP request may take (60)")
+    add("--max-streams", type=_number, metavar="N", help="HTTP streams one tenant may have open (10000)")
+    add("--cors", type=_listed, metavar="ORIGINS", help="origins whose pages may call; * is any (none)")
+    add("--trusted-proxies", type=_listed, metavar="ADDRESSES", help="whose X-Forwarded-* count (none)")
     add("--tls-cert", type=Path, metavar="FILE", help="certificate chain; gRPC then speaks TLS")
     add("--tls-key", type=Path, metavar="FILE", help="private key of --tls-cert")
     return parser

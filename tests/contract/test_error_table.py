@@ -9,6 +9,7 @@ import grpc
 from google.rpc import error_details_pb2
 
 from errands.v1 import error_reason_pb2
+from errands_gateway.problems import STATUSES
 from errands_server.api.status import CODES, status
 from errands_server.domain.errors import (
     Conflict,
@@ -22,12 +23,19 @@ from errands_server.domain.errors import (
 )
 
 PROTO = Path(__file__).parents[2] / "proto/errands/v1/error_reason.proto"
-ROW = re.compile(r"// ([A-Z_]+), (\d{3})\. [^\n]+\n(?:  //[^\n]*\n)*  ERROR_REASON_([A-Z_]+) = (\d+);")
+HTTP_ONLY = "Only over HTTP: "
+ROW = re.compile(r"// ([A-Z_]+), (\d{3})\. ([^\n]+)\n(?:  //[^\n]*\n)*  ERROR_REASON_([A-Z_]+) = (\d+);")
 
 
 def documented() -> dict[str, tuple[str, int]]:
     """The gRPC code and the HTTP status of every reason, as the comments say."""
-    return {name: (code, int(http)) for code, http, name, _ in ROW.findall(PROTO.read_text())}
+    return {name: (code, int(http)) for code, http, _, name, _ in ROW.findall(PROTO.read_text())}
+
+
+def known_to_servers() -> dict[str, tuple[str, int]]:
+    """The reasons a server gives; the others are the gateway's own."""
+    own = {name for _, _, text, name, _ in ROW.findall(PROTO.read_text()) if text.startswith(HTTP_ONLY)}
+    return {name: row for name, row in documented().items() if name not in own}
 
 
 def test_every_reason_of_the_wire_is_documented_with_its_codes() -> None:
@@ -39,13 +47,17 @@ def test_every_reason_of_the_wire_is_documented_with_its_codes() -> None:
 
 def test_the_comments_and_the_servers_table_agree() -> None:
     assert {reason.value: code.name for reason, code in CODES.items()} == {
-        name: code for name, (code, _) in documented().items()
+        name: code for name, (code, _) in known_to_servers().items()
     }
 
 
 def test_the_domain_and_the_wire_know_the_same_reasons() -> None:
-    assert {reason.value for reason in Reason} == documented().keys()
+    assert {reason.value for reason in Reason} == known_to_servers().keys()
     assert {reason.name for reason in Reason} == {reason.value for reason in Reason}
+
+
+def test_the_gateway_has_the_http_status_of_every_reason() -> None:
+    assert dict(STATUSES) == {name: http for name, (_, http) in documented().items()}
 
 
 def test_every_code_is_one_of_grpc() -> None:

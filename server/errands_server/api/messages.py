@@ -46,6 +46,8 @@ def _call(call: e.Call) -> approval_pb.ApprovalCall:
         arguments_json=json_text(call.arguments),
         effect=approval_pb.CALL_EFFECT_WRITE if writes else approval_pb.CALL_EFFECT_READ,
         shared=call.shared,
+        origin=call.origin,
+        integration_name=call.integration_name,
     )
 
 

@@ -36,6 +36,7 @@ DEADLINE_MARGIN: Final = 0.25  # seconds kept back for the answer
 DEFAULT_RUNS: Final = 10
 MAX_SKIP: Final = 100_000
 DEFAULT_EVENTS: Final = 100
+_AT_END: Final = (("errands-end", "1"),)
 
 
 class RunServicer(run_pb2_grpc.RunServiceServicer):
@@ -136,6 +137,10 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         checks.done()
         run_id = _run_id(request.run_id)
         tenant, view = self._stream_view(run_id, include_tool_calls=request.include_tool_calls)
+        more = await self._runs.has_more(tenant, run_id, after)
+        await context.send_initial_metadata((("errands-tenant", tenant), *(() if more else _AT_END)))
+        if not more:
+            return
         async for piece in self._runs.follow(tenant, run_id, after=after, view=view):
             yield piece
 
@@ -164,13 +169,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
         events = self._messages.events(who.tenant, run_id, records, view)
         kept = wire.within(events)
+        answer = pb.ListRunEventsResponse(events=kept, tenant=who.tenant, links=view.links)
         if len(kept) < len(events):
-            return pb.ListRunEventsResponse(events=kept, next_after_sequence=kept[-1].sequence)
-        return pb.ListRunEventsResponse(
-            events=events,
-            next_after_sequence=records[-1].sequence if records else after,
-            end=records[-1].status in FINAL if records else head.finished_at is not None,
-        )
+            answer.next_after_sequence = kept[-1].sequence
+        else:
+            answer.next_after_sequence = records[-1].sequence if records else after
+            answer.end = records[-1].status in FINAL if records else head.finished_at is not None
+        return answer
 
     async def CreateStreamTicket(
         self, request: pb.CreateStreamTicketRequest, context: Any

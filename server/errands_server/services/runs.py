@@ -102,13 +102,15 @@ class Runs:
         head = await self._reachable(principal.tenant, run_id, after)
         return head, await self._journal.read(run_id, after, limit)
 
+    async def has_more(self, tenant: str, run_id: str, after: int) -> bool:
+        """Whether anything is behind a cursor, or may yet come. CURSOR_AHEAD."""
+        head = await self._reachable(tenant, run_id, after)
+        return head.finished_at is None or after < head.last_sequence
+
     async def follow(
         self, tenant: str, run_id: str, *, after: int, view: View
     ) -> AsyncGenerator[bytes, None]:
-        """The run's encoded events behind a cursor, live until it ends. CURSOR_AHEAD."""
-        head = await self._reachable(tenant, run_id, after)
-        if head.finished_at is not None and after >= head.last_sequence:
-            return
+        """The run's encoded events behind a cursor that has more, live until it ends."""
         pieces = encoded(self._hub, self._journal, tenant, run_id, after=after, view=view)
         async with aclosing(pieces):
             async for piece in pieces:

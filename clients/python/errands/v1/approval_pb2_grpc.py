@@ -89,14 +89,16 @@ class ApprovalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetApprovalByToken(self, request, context):
-        """Shows what a link's token is about, and decides nothing. Needs no key.
+        """Shows what a link's token is about, and decides nothing. Needs no key; where one is sent, it
+        must be of the approval's tenant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideByToken(self, request, context):
-        """Decides with a link's token. Needs no key: the token is the credential.
+        """Decides with a link's token. Needs no key: the token is the credential. Where a key is sent,
+        it must be of the approval's tenant and have scope `approvals`, and is the actor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -119,6 +119,9 @@ class RunServiceServicer:
     def StreamRunEvents(self, request, context):
         """Streams a run's events from a cursor on: first the past, then live, until the run
         ends. A finished run replays and closes. Needs scope `runs:read` or a stream ticket.
+
+        Initial metadata is sent as soon as the stream is accepted: `errands-tenant` holds the run's
+        tenant, and `errands-end` is there where the run has ended and nothing is behind the cursor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,123 @@
+"""The composition root of the gateway, and the life of its HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import uvicorn
+from grpc import aio
+from msgspec import Struct
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from . import docs, probes
+from .gateway import Gateway
+from .routing import routes, unknown_path
+from .settings import Settings
+from .table import OPERATIONS
+
+CHANNEL_OPTIONS: Final = (
+    # An OpenAPI document goes out, and a page of runs comes in.
+    ("grpc.max_send_message_length", 34 << 20),
+    ("grpc.max_receive_message_length", 34 << 20),
+    # Streams are silent for hours; pings find out that their server is gone.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # A server that comes back is found within a second.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+_CLOSING: Final = 5  # seconds that answers under way get at the end
+_ALLOWED_HEADERS: Final = (
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "last-event-id",
+    "prefer",
+    "traceparent",
+    "x-api-key",
+    "x-request-id",
+)
+_EXPOSED_HEADERS: Final = ("link", "location", "preference-applied", "retry-after", "x-request-id")
+
+
+class Listening(Struct, frozen=True):
+    """A gateway that answers at `address`, HOST:PORT."""
+
+    address: str
+    gateway: Gateway
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+
+@asynccontextmanager
+async def listening(channel: aio.Channel, settings: Settings) -> AsyncGenerator[Listening, None]:
+    """Answer over HTTP for the server behind `channel`. OSError: the address is taken."""
+    gateway = Gateway(channel, settings)
+    bound = _bound(settings.http)
+    # What goes wrong in a request is logged there; uvicorn would say it once more, unstructured.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    config = uvicorn.Config(
+        application(gateway),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_CLOSING,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(_serve(server, bound), name="errands http")
+    host = settings.http.rpartition(":")[0]
+    try:
+        yield Listening(f"{host}:{bound.getsockname()[1]}", gateway)
+    finally:
+        gateway.streams.close()
+        server.should_exit = True
+        await task
+
+
+def application(gateway: Gateway) -> ASGIApp:
+    """The whole of it as one ASGI application."""
+    found: Sequence[BaseRoute] = [
+        *routes(OPERATIONS, gateway),
+        *probes.routes(gateway),
+        *docs.routes(OPERATIONS),
+    ]
+    app: ASGIApp = Router(found, redirect_slashes=False, default=unknown_path)
+    settings = gateway.settings
+    if settings.cors:
+        app = CORSMiddleware(
+            app,
+            allow_origins=settings.cors,
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
+            allow_headers=_ALLOWED_HEADERS,
+            expose_headers=_EXPOSED_HEADERS,
+            max_age=3_600,
+        )
+    if settings.trusted_proxies:
+        app = ProxyHeadersMiddleware(app, trusted_hosts=list(settings.trusted_proxies))  # type: ignore[arg-type, assignment] # uvicorn has ASGI types of its own
+    return app
+
+
+def _bound(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=2_048)
+
+
+async def _serve(server: uvicorn.Server, bound: socket.socket) -> None:
+    # Signals belong to the command, which stops everything in order.
+    with contextlib.suppress(asyncio.CancelledError):
+        await server._serve([bound])

@@ -1,0 +1,54 @@
+"""Approvals as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from errands.v1 import approval_pb2 as pb
+
+from . import values
+
+
+def members(approval: pb.Approval) -> dict[str, Any]:
+    """What an approval and its event have in common."""
+    found: dict[str, Any] = {"approvalId": approval.approval_id, "kind": values.KIND[approval.kind]}
+    if approval.step_id:
+        found["stepId"] = approval.step_id
+    found["text"] = approval.text
+    found["calls"] = [_call(call) for call in approval.calls]
+    found["hash"] = approval.hash
+    found["expiresAt"] = values.moment(approval.expires_at)
+    found["choices"] = [values.DECISION[choice] for choice in approval.choices]
+    found["actions"] = [
+        {"action": values.DECISION[link.action], "url": link.url} for link in approval.actions
+    ]
+    return found
+
+
+def _call(call: pb.ApprovalCall) -> dict[str, Any]:
+    return {
+        "callId": call.call_id,
+        "integrationId": call.integration_id,
+        "tool": call.tool,
+        "title": call.title,
+        "origin": call.origin,
+        "arguments": values.raw(call.arguments_json),
+        "effect": values.EFFECT[call.effect],
+        "shared": call.shared,
+    }
+
+
+def approval(found: pb.Approval) -> dict[str, Any]:
+    """An approval by itself."""
+    document = members(found)
+    document["runId"] = found.run_id
+    document["userId"] = found.user_id
+    document["createdAt"] = values.moment(found.created_at)
+    document["status"] = values.APPROVAL_STATUS[found.status]
+    if found.decision:
+        document["decision"] = values.DECISION[found.decision]
+        document["actor"] = found.actor
+        document["decidedAt"] = values.moment(found.decided_at)
+    if found.reason:
+        document["reason"] = found.reason
+    return document

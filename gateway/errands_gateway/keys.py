@@ -1,0 +1,108 @@
+"""API keys over REST."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from starlette.types import ASGIApp
+
+from errands.v1 import key_pb2 as pb
+
+from . import values
+from .answering import answer, nothing, page
+from .integrations import PAGE_SIZE, PAGE_TOKEN, paging
+from .operation import STRING, Answer, Body, Call, Operation, Parameter, ref
+from .problems import Violation, invalid
+
+_TAG: Final = "Key"
+_PATH: Final = "/v1/keys"
+
+
+def key(found: pb.Key) -> dict[str, Any]:
+    """A key as JSON."""
+    document: dict[str, Any] = {
+        "id": found.id,
+        "name": found.name,
+        "tenant": found.tenant,
+        "scopes": list(found.scopes),
+        "createdAt": values.moment(found.created_at),
+    }
+    if found.HasField("expires_at"):
+        document["expiresAt"] = values.moment(found.expires_at)
+    return document
+
+
+async def _create(call: Call) -> ASGIApp:
+    body = call.body
+    request = pb.CreateKeyRequest(name=body["name"], scopes=body["scopes"], tenant=body.get("tenant", ""))
+    if "expiresAt" in body:
+        request.expires_at.CopyFrom(_moment(body["expiresAt"]))
+    made = await call.ask(call.gateway.keys.CreateKey, request)
+    return answer({**key(made.key), "secret": made.secret}, 201)
+
+
+def _moment(text: str) -> Timestamp:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise invalid([Violation("expiresAt", "must be a moment of RFC 3339, such as 2027-01-31T12:00:00Z")])
+    stamp = Timestamp()
+    stamp.FromDatetime(found.astimezone(UTC))
+    return stamp
+
+
+async def _list(call: Call) -> ASGIApp:
+    found = await call.ask(call.gateway.keys.ListKeys, pb.ListKeysRequest(**paging(call)))
+    return page(call, "keys", [key(one) for one in found.keys], found.next_page_token)
+
+
+async def _revoke(call: Call) -> ASGIApp:
+    await call.ask(call.gateway.keys.RevokeKey, pb.RevokeKeyRequest(id=call.path["id"]))
+    return nothing()
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="POST",
+        path=_PATH,
+        id="createKey",
+        tag=_TAG,
+        summary="Create a key",
+        body=Body(component="CreateKeyRequest"),
+        answers={
+            201: Answer(
+                description="The key, with its secret.",
+                schema=ref("CreatedKey"),
+                links={"revoke": {"operationId": "revokeKey", "parameters": {"id": "$response.body#/id"}}},
+            )
+        },
+        handle=_create,
+    ),
+    Operation(
+        method="GET",
+        path=_PATH,
+        id="listKeys",
+        tag=_TAG,
+        summary="List the tenant's keys, newest first",
+        parameters=(PAGE_SIZE, PAGE_TOKEN),
+        answers={200: Answer(description="A page.", schema=ref("KeyPage"))},
+        handle=_list,
+    ),
+    Operation(
+        method="DELETE",
+        path=_PATH + "/{id}",
+        id="revokeKey",
+        tag=_TAG,
+        summary="Revoke a key, at once and for ever",
+        parameters=(
+            Parameter(name="id", where="path", schema=STRING, description="The key.", required=True),
+        ),
+        answers={204: Answer(description="It works no more.")},
+        problems=(404,),
+        handle=_revoke,
+    ),
+)

@@ -1,0 +1,41 @@
+"""`/healthz` and `/readyz`, for load balancers and orchestrators."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from grpc import aio
+from grpc_health.v1 import health_pb2
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from .gateway import Gateway
+
+_PATIENCE: Final = 2.0  # seconds
+
+
+def routes(gateway: Gateway) -> list[Route]:
+    """Healthy as long as this process answers; ready as long as the server behind it serves."""
+    return [Route("/healthz", _healthy), Route("/readyz", _ready(gateway))]
+
+
+async def _healthy(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+def _ready(gateway: Gateway) -> Callable[[Request], Awaitable[Response]]:
+    async def ready(_: Request) -> Response:
+        try:
+            answer = await gateway.health.Check(health_pb2.HealthCheckRequest(), timeout=_PATIENCE)
+        except aio.AioRpcError:
+            return _not_ready()
+        serving = answer.status == health_pb2.HealthCheckResponse.SERVING
+        return PlainTextResponse("ready\n") if serving else _not_ready()
+
+    return ready
+
+
+def _not_ready() -> Response:
+    return PlainTextResponse("not ready\n", status_code=503, headers={"Retry-After": "1"})

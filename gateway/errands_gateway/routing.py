@@ -1,0 +1,126 @@
+"""Routes of the table: one endpoint for each path, which reads, asks and answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import structlog
+from grpc import aio
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import reading
+from .caller import caller, request_id
+from .gateway import Gateway
+from .operation import Call, Operation
+from .problems import Problem, of_call, problem, response
+
+_log = structlog.get_logger("errands.http")
+_REQUEST_ID: Final = b"x-request-id"
+
+
+def routes(operations: Iterable[Operation], gateway: Gateway) -> list[Route]:
+    """Longer paths first: `/v1/runs/approval` is not a run."""
+    by_path: dict[str, dict[str, Operation]] = {}
+    for operation in operations:
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+    paths = sorted(by_path, key=lambda path: (path.count("{"), -len(path)))
+    return [Route(path, Endpoint(by_path[path], gateway)) for path in paths]
+
+
+class Endpoint:
+    """All methods of one path, as bare ASGI."""
+
+    def __init__(self, operations: Mapping[str, Operation], gateway: Gateway) -> None:
+        self._operations = dict(operations)
+        if "GET" in operations:
+            self._operations["HEAD"] = operations["GET"]
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        request = Request(scope, receive)
+        number = request_id(request.headers)
+        sending = _Sending(send, number)
+        try:
+            answer = await self._answer(request, number)
+        except Problem as found:
+            answer = response(found, number)
+        except aio.AioRpcError as failure:
+            answer = response(of_call(failure), number)
+        except Exception:
+            # The last resort of a request; a bug of one must not take the others along.
+            _log.exception("fault", method=request.method, path=scope["path"], request_id=number)
+            detail = f"a fault of the gateway; its log has more under request id {number}"
+            answer = response(problem("INTERNAL", "INTERNAL", detail), number)
+        await answer(scope, receive, sending)
+        _line(self._operations, request, sending.status, began, number)
+
+    async def _answer(self, request: Request, number: str) -> ASGIApp:
+        operation = self._operations.get(request.method)
+        if operation is None:
+            raise _not_allowed(self._operations)
+        who = caller(request.headers, number)
+        query = reading.query(operation, request.scope["query_string"])
+        body: Mapping[str, Any] = {}
+        if operation.body is not None:
+            body = await reading.body(operation.body, request, self._gateway.settings.limit)
+        return await operation.handle(
+            Call(
+                request=request,
+                gateway=self._gateway,
+                caller=who,
+                path=request.path_params,
+                query=query,
+                body=body,
+            )
+        )
+
+
+class _Sending:
+    """Adds the request's id to the answer, and remembers its status."""
+
+    __slots__ = ("_number", "_send", "status")
+
+    def __init__(self, send: Send, number: str) -> None:
+        self._send = send
+        self._number = number.encode()
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), (_REQUEST_ID, self._number)]
+        await self._send(message)
+
+
+def _line(
+    operations: Mapping[str, Operation], request: Request, status: int, began: float, number: str
+) -> None:
+    """One line for the log: the path as the table has it, because a query may hold a token."""
+    path = next(iter(operations.values())).path
+    _log.debug(
+        "request",
+        method=request.method,
+        path=path,
+        status=status,
+        ms=round((time.perf_counter() - began) * 1_000, 2),
+        client=request.client.host if request.client else "",
+        request_id=number,
+    )
+
+
+def _not_allowed(methods: Iterable[str]) -> Problem:
+    allowed = ", ".join(sorted(methods))
+    detail = f"this path takes {allowed}"
+    return problem("METHOD_NOT_ALLOWED", "UNIMPLEMENTED", detail, headers={"Allow": allowed})
+
+
+async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers what no route matches."""
+    number = request_id(Request(scope).headers)
+    detail = "there is nothing at this path; /openapi.json lists what there is"
+    await response(problem("ROUTE_NOT_FOUND", "NOT_FOUND", detail), number)(scope, receive, send)

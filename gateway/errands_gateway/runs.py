@@ -1,0 +1,323 @@
+"""Runs and their plans over REST."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from starlette.types import ASGIApp
+
+from errands.v1 import run_pb2 as pb
+
+from . import approving, events, values
+from .answering import answer, next_link
+from .operation import BOOLEAN, STRING, Answer, Body, Call, Operation, Parameter, ref
+from .problems import Violation, invalid
+from .schemas.words import MAX_ID, STATUSES
+
+_TAG: Final = "Run"
+_MAX_PAGE: Final = 1_000
+_STATUS_NUMBERS: Final = values.numbers(values.STATUS)
+_STRATEGY_NUMBERS: Final = values.numbers(values.STRATEGY)
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+
+RUN_ID: Final = Parameter(
+    name="runId",
+    where="path",
+    schema={"type": "string", "format": "uuid"},
+    description="The run.",
+    required=True,
+)
+INCLUDE_TOOL_CALLS: Final = Parameter(
+    name="includeToolCalls", schema=BOOLEAN, description="Include tool calls, their results and reasoning."
+)
+_INCLUDE_EVENTS: Final = Parameter(
+    name="includeEvents", schema=BOOLEAN, description="Include the events, without tool calls."
+)
+_A_RUN: Final = Answer(description="The run.", schema=ref("RunDto"))
+
+
+def run(found: pb.Run) -> dict[str, Any]:
+    """A run as JSON."""
+    document: dict[str, Any] = {"runId": found.run_id, "repeatKey": found.repeat_key}
+    if found.repeat_run_id:
+        document["repeatRunId"] = found.repeat_run_id
+    document["status"] = values.STATUS[found.status]
+    document["executionPlanId"] = found.execution_plan_id
+    document["events"] = events.events(found.events)
+    if found.events_truncated:
+        document["eventsTruncated"] = True
+    if found.result_json:
+        document["result"] = values.raw(found.result_json)
+    document["intent"] = found.intent
+    document["context"] = found.context
+    document["createdAt"] = values.moment(found.created_at)
+    document["updatedAt"] = values.moment(found.updated_at)
+    document["userId"] = found.user_id
+    document["approvalStrategy"] = values.STRATEGY[found.approval_strategy]
+    document["selectedCustomerIntegrationIds"] = list(found.selected_customer_integration_ids)
+    document["plan"] = events.plan(found.plan)
+    document["stepsFinished"] = [_finished(step) for step in found.steps_finished]
+    if found.HasField("error"):
+        document["error"] = events.error(found.error)
+    document["pendingApprovals"] = [approving.approval(one) for one in found.pending_approvals]
+    if found.authorization_url:
+        document["authorizationUrl"] = found.authorization_url
+    document["cancelRequested"] = found.cancel_requested
+    document["lastSequence"] = found.last_sequence
+    return document
+
+
+def _finished(step: pb.FinishedStep) -> dict[str, Any]:
+    return {
+        "stepId": step.step_id,
+        "description": step.description,
+        "outcome": values.OUTCOME[step.outcome],
+        "finishedAt": values.moment(step.finished_at),
+    }
+
+
+async def _create(call: Call) -> ASGIApp:
+    body = call.body
+    if body.get("passThrough"):
+        detail = "is not supported by this release; give the integration a shared credential"
+        raise invalid([Violation("passThrough", detail)])
+    selection = body["selectedCustomerIntegrationIds"]
+    request = pb.CreateRunRequest(
+        intent=body["intent"],
+        selected_customer_integration_ids=[selection] if isinstance(selection, str) else selection,
+        context=body["context"],
+        user_id=body["userId"],
+        approval_strategy=_STRATEGY_NUMBERS[body.get("approvalStrategy", "NONE")],
+        repeat_key=body.get("repeatKey", ""),
+        output_schema_json=values.json_text(body["outputSchema"]) if "outputSchema" in body else "",
+        request_id=_idempotency_key(call),
+    )
+    wait = _WAIT.search(call.request.headers.get("prefer", ""))
+    if wait is not None:
+        request.plan_wait_ms = min(int(wait[1]) * 1_000, 60_000)
+    created = await call.ask(call.gateway.runs.CreateRun, request)
+    applied = {"Preference-Applied": f"wait={request.plan_wait_ms // 1_000}"} if wait else {}
+    headers = {"Location": f"/v1/runs/{created.run_id}", **applied}
+    return answer(_created(created), 201, headers)
+
+
+def _idempotency_key(call: Call) -> str:
+    """The key, quoted as the draft of the IETF has it, or bare as most callers send it."""
+    given = call.request.headers.getlist("idempotency-key")
+    if not given:
+        return ""
+    quoted = _QUOTED.fullmatch(given[0])
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else given[0]
+    if len(given) > 1 or not 1 <= len(key) <= MAX_ID or not (key.isascii() and key.isprintable()):
+        raise invalid([Violation("Idempotency-Key", f"must be 1 to {MAX_ID} printable ASCII characters")])
+    return key
+
+
+def _created(found: pb.CreateRunResponse) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "runId": found.run_id,
+        "repeatKey": found.repeat_key,
+        "status": values.STATUS[found.status],
+        "events": events.events(found.events),
+        "executionPlanId": found.execution_plan_id,
+        "plan": events.plan(found.plan),
+    }
+    if found.repeat_run_id:
+        document["repeatRunId"] = found.repeat_run_id
+    return document
+
+
+async def _get(call: Call) -> ASGIApp:
+    request = pb.GetRunRequest(
+        run_id=call.path["runId"], include_events=call.query.get("includeEvents", False)
+    )
+    found = await call.ask(call.gateway.runs.GetRun, request)
+    return answer(run(found.run))
+
+
+async def _list(call: Call) -> ASGIApp:
+    query = call.query
+    size, number = query.get("pageSize", 10), query.get("page", 1)
+    token = query.get("pageToken", "")
+    if token and "page" in query:
+        raise invalid([Violation("page", "does not go with pageToken")])
+    request = pb.ListRunsRequest(
+        include_events=query.get("includeEvents", False),
+        user_id=query.get("userId", ""),
+        status=_STATUS_NUMBERS.get(query.get("status", ""), 0),
+        customer_integration_ids=query.get("customerIntegrationIds", ()),
+        page_size=size,
+        page_token=token,
+        skip=0 if token else (number - 1) * size,
+    )
+    found, following = await _filled(call, request)
+    headers = {}
+    if following and not token and number < _MAX_PAGE:
+        headers = next_link(call, page=str(number + 1))
+    elif following:
+        headers = next_link(call, pageToken=following)
+    return answer([run(one) for one in found], headers=headers)
+
+
+async def _filled(call: Call, request: pb.ListRunsRequest) -> tuple[list[pb.Run], str]:
+    """A page of the size asked for: large runs come in several answers. And the token behind it."""
+    found: list[pb.Run] = []
+    wanted = request.page_size
+    while True:
+        page = await call.ask(call.gateway.runs.ListRuns, request)
+        found += page.runs
+        if len(found) == wanted or not page.next_page_token:
+            return found, page.next_page_token
+        request.page_token, request.skip = page.next_page_token, 0
+        request.page_size = wanted - len(found)
+
+
+async def _abort(call: Call) -> ASGIApp:
+    request = pb.CancelRunRequest(run_id=call.path["runId"], allow_finished=True)
+    return answer(run((await call.ask(call.gateway.runs.CancelRun, request)).run))
+
+
+async def _plan(call: Call) -> ASGIApp:
+    request = pb.GetPlanRequest(execution_plan_id=call.path["executionPlanId"])
+    return answer(events.plan((await call.ask(call.gateway.runs.GetPlan, request)).plan))
+
+
+_READ_LINKS: Final = {
+    "run": {"operationId": "RunController_getRun", "parameters": {"runId": "$response.body#/runId"}},
+    "events": {"operationId": "listRunEvents", "parameters": {"runId": "$response.body#/runId"}},
+    "abort": {"operationId": "RunController_abortRun", "parameters": {"runId": "$response.body#/runId"}},
+    "plan": {
+        "operationId": "getExecutionPlan",
+        "parameters": {"executionPlanId": "$response.body#/executionPlanId"},
+    },
+}
+
+OPERATIONS: Final = (
+    Operation(
+        method="POST",
+        path="/v1/runs",
+        id="RunController_createRun",
+        tag=_TAG,
+        summary="Create a run",
+        description="Stores a run, starts it, and waits a moment for its plan.",
+        parameters=(
+            Parameter(
+                name="Idempotency-Key",
+                where="header",
+                schema={"type": "string", "minLength": 1, "maxLength": MAX_ID},
+                description="Makes the request safe to repeat within 24 hours; quoted or bare.",
+            ),
+            Parameter(
+                name="Prefer",
+                where="header",
+                schema=STRING,
+                description="`wait=SECONDS`: how long to wait for the plan, at most 60 (RFC 7240).",
+            ),
+        ),
+        body=Body(component="CreateRunRequest"),
+        answers={
+            201: Answer(
+                description="The run is stored.",
+                schema=ref("CreateRunResponse"),
+                headers={"Location": "Path of the run."},
+                links=_READ_LINKS,
+            )
+        },
+        problems=(409, 422, 429),
+        handle=_create,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/runs",
+        id="RunController_listRuns",
+        tag=_TAG,
+        summary="List runs, newest first",
+        description="The runs of the key's tenant. Filters are combined with `and`.",
+        parameters=(
+            _INCLUDE_EVENTS,
+            Parameter(name="userId", schema={**STRING, "maxLength": MAX_ID}, description="Of this user."),
+            Parameter(
+                name="status",
+                schema={"type": "string", "enum": list(STATUSES)},
+                description="With this status.",
+            ),
+            Parameter(
+                name="customerIntegrationIds",
+                schema={
+                    "type": "array",
+                    "items": {"type": "string", "minLength": 1, "maxLength": MAX_ID},
+                    "maxItems": 100,
+                },
+                description="Whose selection holds any of these; may be repeated.",
+                explode=True,
+            ),
+            Parameter(
+                name="page",
+                schema={"type": "integer", "minimum": 1, "maximum": _MAX_PAGE, "default": 1},
+                description="Which page.",
+            ),
+            Parameter(
+                name="pageSize",
+                schema={"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
+                description="How many runs a page has.",
+            ),
+            Parameter(
+                name="pageToken",
+                schema=STRING,
+                description="From the Link of the page before; reaches any depth. Not with `page`.",
+            ),
+        ),
+        answers={
+            200: Answer(
+                description="The runs.",
+                schema={"type": "array", "items": ref("RunDto")},
+                headers={"Link": 'The next page, with rel="next"; left out on the last.'},
+            )
+        },
+        handle=_list,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/runs/{runId}",
+        id="RunController_getRun",
+        tag=_TAG,
+        summary="Read a run",
+        parameters=(RUN_ID, _INCLUDE_EVENTS),
+        answers={200: _A_RUN},
+        problems=(404,),
+        handle=_get,
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/runs/{runId}",
+        id="RunController_abortRun",
+        tag=_TAG,
+        summary="Abort a run",
+        description="Nothing starts from now on; waits for calls in flight. A finished run stays as it is.",
+        parameters=(RUN_ID,),
+        answers={200: _A_RUN},
+        problems=(404, 409),
+        handle=_abort,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/execution-plans/{executionPlanId}",
+        id="getExecutionPlan",
+        tag=_TAG,
+        summary="Read a plan",
+        parameters=(
+            Parameter(
+                name="executionPlanId",
+                where="path",
+                schema={"type": "string", "format": "uuid"},
+                description="The plan.",
+                required=True,
+            ),
+        ),
+        answers={200: Answer(description="The plan.", schema=ref("ExecPlanByIdResponseDto"))},
+        problems=(404,),
+        handle=_plan,
+    ),
+)

@@ -1,0 +1,17 @@
+"""The components of the OpenAPI document: what bodies look like, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from . import approvals, events, integrations, keys, problems, runs
+
+COMPONENTS: Final[Mapping[str, Any]] = {
+    **runs.COMPONENTS,
+    **events.COMPONENTS,
+    **approvals.COMPONENTS,
+    **integrations.COMPONENTS,
+    **keys.COMPONENTS,
+    **problems.COMPONENTS,
+}

@@ -1,0 +1,144 @@
+"""Approvals and decisions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .words import (
+    APPROVAL_STATUSES,
+    DECISIONS,
+    Schema,
+    anything,
+    array,
+    enum,
+    flag,
+    given,
+    moment,
+    ref,
+    taken,
+    text,
+    uuid,
+)
+
+_CALL: Final = given(
+    "One call an approval covers.",
+    {
+        "callId": text("The call; empty for the calls of a plan."),
+        "integrationId": text("The integration it goes to."),
+        "tool": text("The tool."),
+        "title": text("What the tool does."),
+        "origin": text("Where it goes: scheme, host and port."),
+        "arguments": anything("The arguments exactly as they will be sent."),
+        "effect": enum("Whether it may change anything.", ["read", "write"]),
+        "shared": flag("True where it acts with the integration's shared account."),
+    },
+    ["callId", "integrationId", "tool", "title", "arguments", "effect"],
+)
+_ACTION: Final = given(
+    "A link that leads to a decision. It is itself a credential.",
+    {
+        "action": enum("The decision it stands for.", ["approve", "deny"]),
+        "url": text("The link.", format="uri"),
+    },
+    ["action", "url"],
+)
+MEMBERS: Final[dict[str, Schema]] = {
+    "approvalId": uuid("The approval."),
+    "kind": enum("What it is about.", ["PLAN", "CALLS", "IN_DOUBT"]),
+    "stepId": text("The step that waits; left out for a PLAN."),
+    "text": text("What is asked."),
+    "calls": array(ref("ApprovalCall"), "The calls it covers."),
+    "hash": text("`sha256:` and the digest over what is covered."),
+    "expiresAt": moment("When it counts as denied."),
+    "choices": array(enum("A decision.", DECISIONS), "The decisions that fit."),
+    "actions": array(ref("ApprovalAction"), "Links; only for keys with scope `approvals`."),
+}
+REQUIRED: Final = ("approvalId", "kind", "text", "calls", "hash", "expiresAt", "choices", "actions")
+_APPROVAL: Final = given(
+    "A person decides over exactly what this shows.",
+    {
+        **MEMBERS,
+        "runId": uuid("The run that waits."),
+        "userId": text("The user on whose behalf the run acts."),
+        "createdAt": moment("When it was asked."),
+        "status": enum("Where it stands.", APPROVAL_STATUSES),
+        "decision": enum("The decision; set once there is one.", DECISIONS),
+        "actor": text("Who decided: `key:ID`, `link` or `expiry`."),
+        "reason": text("The reason given."),
+        "decidedAt": moment("When it was decided."),
+    },
+    [*REQUIRED, "runId", "userId", "createdAt", "status"],
+)
+_PAGE: Final = given(
+    "A page of approvals, newest first.",
+    {
+        "approvals": array(ref("Approval"), "The approvals."),
+        "nextPageToken": text("Leads to the next page; left out on the last."),
+    },
+    ["approvals"],
+)
+_REASON: Final = text("Why.", maxLength=1_000)
+_DECISION: Final = taken(
+    "Decides one approval.",
+    {
+        "decision": enum("One of the approval's choices.", DECISIONS),
+        "reason": _REASON,
+        "output": {"description": "What the call answered; only with `done`."},
+    },
+    ["decision"],
+)
+_BATCH: Final = taken(
+    "Decides several approvals, all or none.",
+    {
+        "decisions": array(
+            taken(
+                "One decision.",
+                {
+                    "approvalId": uuid("The approval."),
+                    "decision": enum("One of its choices.", ["approve", "deny"]),
+                    "reason": _REASON,
+                },
+                ["approvalId", "decision"],
+            ),
+            "Over different approvals.",
+            minItems=1,
+            maxItems=100,
+        )
+    },
+    ["decisions"],
+)
+_DECIDED: Final = given(
+    "Approvals, decided.", {"approvals": array(ref("Approval"), "In the order asked.")}, ["approvals"]
+)
+_BY_LINK: Final = given(
+    "What a link decided.",
+    {
+        "runId": uuid("The run."),
+        "approvalId": uuid("The approval."),
+        "stepId": text("The step; left out for a PLAN."),
+        "decision": enum("The decision.", ["approve", "deny"]),
+        "status": enum("Where the approval stands.", APPROVAL_STATUSES),
+    },
+    ["runId", "approvalId", "decision", "status"],
+)
+_FORM: Final = taken(
+    "What the page of an approval link sends.",
+    {
+        "token": text("The token of the link."),
+        "decision": enum("The button.", ["approve", "deny"]),
+        "form": text("Proof that the page was shown."),
+    },
+    ["token", "decision", "form"],
+)
+
+COMPONENTS: Final = {
+    "Approval": _APPROVAL,
+    "ApprovalCall": _CALL,
+    "ApprovalAction": _ACTION,
+    "ApprovalPage": _PAGE,
+    "DecideApprovalRequest": _DECISION,
+    "BatchDecideApprovalsRequest": _BATCH,
+    "DecidedApprovals": _DECIDED,
+    "LinkDecision": _BY_LINK,
+    "ApprovalForm": _FORM,
+}

@@ -1,0 +1,165 @@
+"""Integrations and their tools."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from .words import Schema, anything, array, enum, flag, given, moment, ref, taken, text, whole
+
+_SECRET: Final = {"minLength": 1, "maxLength": 8_192}
+_OPENAPI: Final[Schema] = {
+    "description": "The OpenAPI 3.0 or 3.1 document.",
+    "oneOf": [
+        taken(
+            "Where it is.",
+            {"url": text("http or https; fetched once.", minLength=1, maxLength=2_048)},
+            ["url"],
+            title="{url}",
+        ),
+        taken(
+            "The document itself.",
+            {
+                "document": {
+                    "description": "An object, or its text in JSON or YAML.",
+                    "anyOf": [{"type": "object"}, {"type": "string", "minLength": 1}],
+                }
+            },
+            ["document"],
+            title="{document}",
+        ),
+    ],
+}
+
+
+def _kind(name: str) -> Schema:
+    return {"type": "string", "const": name, "description": "The kind of credential."}
+
+
+_AUTH: Final[Schema] = {
+    "description": "A credential, write-only. Only with `sharedCredential`.",
+    "oneOf": [ref("BearerAuth"), ref("ApiKeyAuth"), ref("BasicAuth")],
+    "discriminator": {
+        "propertyName": "type",
+        "mapping": {
+            "bearer": "#/components/schemas/BearerAuth",
+            "apiKey": "#/components/schemas/ApiKeyAuth",
+            "basic": "#/components/schemas/BasicAuth",
+        },
+    },
+}
+_NAME: Final = text("Name, unique in the tenant.", minLength=1, maxLength=100)
+_BASE_URL: Final = text("Where requests go; else the document's first server.", maxLength=2_048)
+_HONOURS: Final = flag("Every writing operation honours an `Idempotency-Key` header.")
+_SHARED: Final = flag("`auth` is one account for every user, and is shown as such.")
+
+
+def _changes(**more: Any) -> dict[str, Any]:
+    return {
+        "name": _NAME,
+        "openapi": _OPENAPI,
+        "baseUrl": _BASE_URL,
+        "auth": ref("IntegrationAuthInput"),
+        "sharedCredential": _SHARED,
+        "honoursIdempotencyKeys": _HONOURS,
+        **more,
+    }
+
+
+_CREATE: Final = taken(
+    "Asks for an integration.",
+    _changes(internal=flag("Its origin may lie in a private network. Needs scope `operator`.")),
+    ["name", "openapi"],
+)
+_UPDATE: Final = taken(
+    "Changes an integration, as a new revision. What is left out stays.",
+    _changes(
+        removeCredential=flag("Forget the stored credential."),
+        status=enum("Activate or deactivate.", ["ACTIVE", "INACTIVE"]),
+    ),
+)
+_INTEGRATION: Final = given(
+    "A service that runs may call.",
+    {
+        "id": text("Its id."),
+        "name": text("Its name."),
+        "kind": text("What describes it: `openapi`."),
+        "status": enum("Whether it may be used.", ["ACTIVE", "INACTIVE"]),
+        "baseUrl": text("Where its requests go."),
+        "internal": flag("Whether its origin may lie in a private network."),
+        "revision": whole("Its newest revision.", minimum=1),
+        "toolCount": whole("How many tools it offers.", minimum=0),
+        "auth": given(
+            "How it authenticates.",
+            {
+                "type": text("`none`, `bearer`, `apiKey` or `basic`."),
+                "shared": flag("True where one account serves every user."),
+            },
+            ["type", "shared"],
+        ),
+        "leftOut": array({"type": "string"}, "Operations that cannot be called, each with the reason."),
+        "createdAt": moment("When it was created."),
+    },
+    ["id", "name", "kind", "status", "baseUrl", "internal", "revision", "toolCount", "auth", "createdAt"],
+)
+_TOOL: Final = given(
+    "One operation of an integration.",
+    {
+        "name": text("Its name, unique in the integration."),
+        "title": text("What it does, in a few words."),
+        "description": text("What it does, at length."),
+        "readOnly": flag("True where it only reads."),
+        "method": text("HTTP method."),
+        "path": text("Path template."),
+        "parameters": anything("JSON Schema of its arguments."),
+        "output": {"description": "JSON Schema of its answer; left out where it is not known."},
+        "secured": flag("True where the service asks for credentials."),
+        "deprecated": flag("True where the document calls it deprecated."),
+    },
+    ["name", "title", "description", "readOnly", "method", "path", "parameters"],
+)
+
+
+def _page(name: str, items: str) -> Schema:
+    members = {
+        name: array(ref(items), "The page, by name."),
+        "nextPageToken": text("Leads to the next page; left out on the last."),
+    }
+    return given("A page.", members, [name])
+
+
+COMPONENTS: Final = {
+    "CreateIntegrationRequest": _CREATE,
+    "UpdateIntegrationRequest": _UPDATE,
+    "IntegrationAuthInput": _AUTH,
+    "BearerAuth": taken(
+        "A bearer token (RFC 6750).",
+        {"type": _kind("bearer"), "token": text("The token.", **_SECRET)},
+        ["type", "token"],
+        title="{type: bearer, token}",
+    ),
+    "ApiKeyAuth": taken(
+        "An API key.",
+        {
+            "type": _kind("apiKey"),
+            "in": enum("Where it is sent.", ["header", "query", "cookie"]),
+            "name": text("Name of the header, parameter or cookie.", minLength=1, maxLength=100),
+            "value": text("The key.", **_SECRET),
+        },
+        ["type", "in", "name", "value"],
+        title="{type: apiKey, in, name, value}",
+    ),
+    "BasicAuth": taken(
+        "A user name and password (RFC 7617).",
+        {
+            "type": _kind("basic"),
+            "username": text("The user name.", **_SECRET),
+            "password": text("The password.", **_SECRET),
+        },
+        ["type", "username", "password"],
+        title="{type: basic, username, password}",
+    ),
+    "Integration": _INTEGRATION,
+    "IntegrationPage": _page("integrations", "Integration"),
+    "Tool": _TOOL,
+    "ToolPage": _page("tools", "Tool"),
+}

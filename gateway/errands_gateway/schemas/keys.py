@@ -1,0 +1,44 @@
+"""API keys."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .words import SCOPES, array, enum, given, moment, ref, taken, text
+
+_MEMBERS: Final = {
+    "id": text("Its id; the actor in events and logs."),
+    "name": text("Its name."),
+    "tenant": text("The tenant it acts in."),
+    "scopes": array({"type": "string"}, "What it may do."),
+    "createdAt": moment("When it was created."),
+    "expiresAt": moment("When it stops working; left out where never."),
+}
+_REQUIRED: Final = ("id", "name", "tenant", "scopes", "createdAt")
+
+COMPONENTS: Final = {
+    "CreateKeyRequest": taken(
+        "Asks for a key.",
+        {
+            "name": text("A name to know it by.", minLength=1, maxLength=100),
+            "scopes": array(enum("A scope.", SCOPES), "None the caller lacks.", minItems=1, maxItems=6),
+            "expiresAt": moment("When it stops working."),
+            "tenant": text("The tenant it acts in; the caller's where it is left out.", maxLength=100),
+        },
+        ["name", "scopes"],
+    ),
+    "Key": given("An API key.", _MEMBERS, _REQUIRED),
+    "CreatedKey": given(
+        "A new key. Its secret is here and nowhere else.",
+        {**_MEMBERS, "secret": text("What to send as `x-api-key`.")},
+        [*_REQUIRED, "secret"],
+    ),
+    "KeyPage": given(
+        "A page of keys, newest first.",
+        {
+            "keys": array(ref("Key"), "The keys."),
+            "nextPageToken": text("Leads to the next page; left out on the last."),
+        },
+        ["keys"],
+    ),
+}

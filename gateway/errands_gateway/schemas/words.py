@@ -1,0 +1,75 @@
+"""Small pieces that many schemas are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+Schema = Mapping[str, Any]
+
+STATUSES: Final = (
+    "QUEUED",
+    "RUNNING",
+    "AUTH_REQUIRED",
+    "PAUSED",
+    "CANCELED",
+    "NO_SUCCESS",
+    "PARTIAL_SUCCESS",
+    "SUCCESS",
+    "FAILED",
+)
+STRATEGIES: Final = ("NONE", "ON_TOOL_CALL", "ON_START")
+APPROVAL_STATUSES: Final = ("pending", "decided", "expired", "closed")
+DECISIONS: Final = ("approve", "deny", "retry", "done", "fail")
+OUTCOMES: Final = ("done", "denied", "failed", "skipped")
+SCOPES: Final = ("runs:write", "runs:read", "approvals", "integrations", "admin", "operator")
+MAX_ID: Final = 255
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def text(description: str, **more: Any) -> Schema:
+    return {"type": "string", "description": description, **more}
+
+
+def enum(description: str, values: Sequence[str]) -> Schema:
+    return {"type": "string", "enum": list(values), "description": description}
+
+
+def uuid(description: str) -> Schema:
+    return {"type": "string", "format": "uuid", "description": description}
+
+
+def moment(description: str) -> Schema:
+    return {"type": "string", "format": "date-time", "description": description}
+
+
+def flag(description: str) -> Schema:
+    return {"type": "boolean", "description": description}
+
+
+def whole(description: str, **more: Any) -> Schema:
+    return {"type": "integer", "description": description, **more}
+
+
+def array(items: Schema, description: str, **more: Any) -> Schema:
+    return {"type": "array", "items": items, "description": description, **more}
+
+
+def anything(description: str) -> Schema:
+    return {"type": "object", "description": description}
+
+
+def taken(
+    description: str, properties: Mapping[str, Schema], required: Sequence[str] = (), **more: Any
+) -> Schema:
+    """An object in a request: unknown members are refused, because they are mistakes."""
+    return {**given(description, properties, required), "additionalProperties": False, **more}
+
+
+def given(description: str, properties: Mapping[str, Schema], required: Sequence[str] = ()) -> Schema:
+    """An object in an answer: later releases may add members."""
+    schema = {"type": "object", "description": description, "properties": dict(properties)}
+    return {**schema, "required": list(required)} if required else schema

@@ -1,0 +1,16 @@
+"""The table of operations: what routes and the OpenAPI document come from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from . import approvals, following, integrations, keys, runs
+from .operation import Operation
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *runs.OPERATIONS,
+    *following.OPERATIONS,
+    *approvals.OPERATIONS,
+    *integrations.OPERATIONS,
+    *keys.OPERATIONS,
+)
