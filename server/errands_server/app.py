@@ -7,7 +7,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -81,6 +80,7 @@ _OPTIONS: Final = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 )
+_SOCKET_PATH: Final = 100  # characters; systems take 104 or 108
 _HOUR: Final = 3_600.0  # seconds between sweeps of what is kept too long
 
 _log = structlog.get_logger("errands.server")
@@ -239,7 +239,7 @@ class _Server:
                 (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), self._grpc
             )
         grpc_address = self._bind()
-        channel = await stack.enter_async_context(self._own_channel(stack))
+        channel = await stack.enter_async_context(self._own_channel())
         started = await stack.enter_async_context(listening(channel, self._gateway_settings()))
         http_address = started.address
         links_at.public_url = self._config.public_url or f"http://{http_address}"
@@ -260,11 +260,13 @@ class _Server:
             raise OSError(f"cannot listen on {self._config.grpc}: {error}") from error
         return f"{host}:{port}"
 
-    def _own_channel(self, stack: AsyncExitStack) -> aio.Channel:
+    def _own_channel(self) -> aio.Channel:
         """A channel to this server, for the gateway beside it, wherever and however others reach it."""
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="errands-"))
-        address = f"unix:{folder}/grpc"
-        self._grpc.add_insecure_port(address)
+        address = f"unix:{self._config.data / 'grpc.socket'}"
+        if len(address) > _SOCKET_PATH:
+            address = f"127.0.0.1:{self._grpc.add_insecure_port('127.0.0.1:0')}"
+        else:
+            self._grpc.add_insecure_port(address)
         return aio.insecure_channel(address, options=CHANNEL_OPTIONS)
 
     def _gateway_settings(self) -> Settings:

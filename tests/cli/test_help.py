@@ -28,8 +28,9 @@ def test_help_lists_every_command_and_every_exit_code() -> None:
 def test_help_lists_the_commands_of_installed_extras() -> None:
     said = errands("--help").stdout
 
-    assert "serve  Start a server." in said
-    assert "demo   " in said
+    assert "serve    Start a server." in said
+    assert "demo     " in said
+    assert "gateway  " in said
 
 
 @pytest.mark.parametrize("name", COMMANDS)
