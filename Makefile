@@ -7,7 +7,7 @@ GENERATED := clients/python/errands/v1
 AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/null)" ]; \
   then git rev-parse --quiet --verify HEAD^ >/dev/null && echo ref=HEAD^ || echo ref=HEAD; else echo branch=main; fi)
 
-.PHONY: demo test serve setup generate lock check lint types walls buf drift format torture bench \
+.PHONY: demo test serve setup generate lock check lint types walls buf drift format torture fuzz bench \
   bench-smoke clean
 
 demo: setup ## Set up, then run the demonstration: a run that survives kill -9
@@ -66,6 +66,9 @@ format: setup
 torture: setup ## Kill and stop servers under load, and prove that nothing is lost or done twice
 	$(BIN)/python -m tests.torture.crashes --runs 200
 	$(BIN)/python -m tests.torture.stops
+
+fuzz: setup ## Let Schemathesis ask the gateway thousands of questions
+	$(BIN)/python -m tests.gateway.fuzz
 
 bench: setup ## Measure against the raw ceiling (needs h2load: Debian's nghttp2-client)
 	$(BIN)/python -m tests.bench

@@ -122,10 +122,8 @@ async def serving(
     """A server on this folder, asked with its operator key."""
     config = Config(
         data=data,
-        grpc="127.0.0.1:0",
-        http="127.0.0.1:0",
         api_key=OPERATOR,
-        **{"drain": 2.0, **settings},
+        **{"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "drain": 2.0, **settings},
     )
     async with running(config, overrides) as app, aio.insecure_channel(app.grpc_address) as channel:
         yield Service(app, channel, OPERATOR)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import resource
 import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from . import docs, probes
+from .connection import Connection
 from .gateway import Gateway
 from .routing import routes, unknown_path
 from .settings import Settings
@@ -64,8 +67,10 @@ class Listening(Struct, frozen=True):
 @asynccontextmanager
 async def listening(channel: aio.Channel, settings: Settings) -> AsyncGenerator[Listening, None]:
     """Answer over HTTP for the server behind `channel`. OSError: the address is taken."""
+    _allow_many_files()
     gateway = Gateway(channel, settings)
     bound = _bound(settings.http)
+    _tune(bound, settings.stall)
     # What goes wrong in a request is logged there; uvicorn would say it once more, unstructured.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
@@ -75,6 +80,8 @@ async def listening(channel: aio.Channel, settings: Settings) -> AsyncGenerator[
         lifespan="off",
         server_header=False,
         proxy_headers=False,
+        http=Connection,
+        ws="none",
         timeout_graceful_shutdown=_CLOSING,
     )
     server = uvicorn.Server(config)
@@ -111,10 +118,30 @@ def application(gateway: Gateway) -> ASGIApp:
     return app
 
 
+def _allow_many_files() -> None:
+    """Every stream is an open file, and shells allow a process a thousand unless it asks for more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # some systems say more than they grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _bound(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=2_048)
+    try:
+        return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=2_048)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise OSError(f"cannot listen on {address}: {reason}") from error
+
+
+def _tune(bound: socket.socket, stall: float) -> None:
+    """Set what connections inherit. `stall` is in seconds."""
+    # Answers leave at once; asyncio sees to that only where a socket knows its protocol by number.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Callers who acknowledge nothing have vanished; TCP by itself waits for them a quarter of an hour.
+    if patience := getattr(socket, "TCP_USER_TIMEOUT", None):  # of Linux
+        bound.setsockopt(socket.IPPROTO_TCP, patience, int(stall * 1_000))
 
 
 async def _serve(server: uvicorn.Server, bound: socket.socket) -> None:

@@ -71,7 +71,7 @@ OPERATIONS: Final = (
             ),
             Parameter(
                 name="runId",
-                schema={"type": "string", "format": "uuid"},
+                schema={"type": "string", "format": "uuid", "minLength": 1},
                 description="Of this run.",
             ),
             PAGE_SIZE,

@@ -29,6 +29,7 @@ def _call(call: pb.ApprovalCall) -> dict[str, Any]:
     return {
         "callId": call.call_id,
         "integrationId": call.integration_id,
+        "integrationName": call.integration_name,
         "tool": call.tool,
         "title": call.title,
         "origin": call.origin,

@@ -27,9 +27,25 @@ class Caller(Struct, frozen=True):
     request_id: str
 
     @property
+    def credential(self) -> tuple[tuple[str, str], ...]:
+        """What of the metadata says who asks."""
+        return tuple(pair for pair in self.metadata if pair[0] in _CREDENTIALS)
+
+    @property
     def keyed(self) -> bool:
         """Whether a credential was sent, be it right or wrong."""
-        return any(name in _CREDENTIALS for name, _ in self.metadata)
+        return bool(self.credential)
+
+    @property
+    def anonymous(self) -> Caller:
+        """The same request without its credential."""
+        rest = tuple(pair for pair in self.metadata if pair[0] not in _CREDENTIALS)
+        return Caller(rest, self.request_id)
+
+
+def is_keyed(headers: Headers) -> bool:
+    """Whether a request has something that means to be a key."""
+    return "x-api-key" in headers or any(map(_is_bearer, headers.getlist("authorization")))
 
 
 def request_id(headers: Headers) -> str:
@@ -44,14 +60,31 @@ def caller(headers: Headers, request_id: str) -> Caller:
 
 
 def _passed_on(headers: Headers) -> Iterator[tuple[str, str]]:
-    for name in _CREDENTIALS:
-        for value in headers.getlist(name):
-            if len(value) > _MAX_CREDENTIAL or not _CREDENTIAL.fullmatch(value):
-                raise _no_key(name)
-            yield name, value
+    credentials = dict.fromkeys(_credentials(headers))
+    if len(credentials) > len(_CREDENTIALS):
+        # The server compares two; a request full of them would not even reach it.
+        detail = "x-api-key and Authorization hold different keys; send one"
+        raise problem("CREDENTIALS_INVALID", "UNAUTHENTICATED", detail)
+    yield from credentials
     traceparent = headers.get("traceparent", "")
     if _TRACEPARENT.fullmatch(traceparent):
         yield "traceparent", traceparent
+
+
+def _credentials(headers: Headers) -> Iterator[tuple[str, str]]:
+    for name in _CREDENTIALS:
+        for line in headers.getlist(name):
+            value = line.strip(" \t")
+            # Another scheme, such as a proxy's Basic, is no key: the server passes over it too.
+            if name == "authorization" and not _is_bearer(value):
+                continue
+            if len(value) > _MAX_CREDENTIAL or not _CREDENTIAL.fullmatch(value):
+                raise _no_key(name)
+            yield name, value
+
+
+def _is_bearer(value: str) -> bool:
+    return value[:7].lower() == "bearer "
 
 
 def _no_key(name: str) -> Problem:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from . import values
 from .problems import Violation
 from .schemas import COMPONENTS
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator, ValidationError
 
 _MOST: Final = 100  # violations reported of one body
+_LONGEST: Final = 100  # characters of a member's name that are shown
 _TYPES: Final[Mapping[str, str]] = {
     "string": "a string",
     "object": "an object",
@@ -22,25 +26,34 @@ _TYPES: Final[Mapping[str, str]] = {
     "number": "a number",
     "null": "null",
 }
+_PYTHON: Final[Mapping[str, type]] = {"string": str, "object": dict, "array": list}
 
 
 def violations(component: str, document: Mapping[str, Any]) -> list[Violation]:
     """Everything in which a body differs from its component; messages never quote values."""
-    found: list[Violation] = []
-    for error in _validator(component).iter_errors(document):
-        found += _of(error)
-        if len(found) >= _MOST:
-            break
-    return found
+    errors = _validator(component).iter_errors(document)
+    found = (violation for error in errors for violation in _of(error))
+    return list(islice(found, _MOST))
+
+
+def shown(name: str) -> str:
+    """A member's name as a message may hold it: callers can send any."""
+    return name if len(name) <= _LONGEST else name[:_LONGEST] + "…"
 
 
 @cache
 def _validator(component: str) -> Draft202012Validator:
     # Takes a tenth of a second to import, and streams and reads never need it.
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, FormatChecker
 
+    formats = FormatChecker(formats=())
+    formats.checks("date-time", raises=ValueError)(_is_moment)
     schema = {"$ref": f"#/components/schemas/{component}", "components": {"schemas": COMPONENTS}}
-    return Draft202012Validator(schema)
+    return Draft202012Validator(schema, format_checker=formats)
+
+
+def _is_moment(instance: object) -> bool:
+    return not isinstance(instance, str) or bool(values.parsed_moment(instance))
 
 
 def _of(error: ValidationError) -> Iterator[Violation]:
@@ -53,50 +66,81 @@ def _of(error: ValidationError) -> Iterator[Violation]:
         case "required":
             yield from (Violation(_join(field, name), "is required") for name in _missing(error))
         case "additionalProperties":
-            for name in set(instance) - set(schema.get("properties", {})):
-                yield Violation(_join(field, name), "is unknown")
+            known = schema.get("properties", {})
+            for name in instance:
+                if name not in known:
+                    yield Violation(_join(field, shown(name)), f"is unknown{_hint(name, known)}")
         case "anyOf" | "oneOf":
             yield from _of_choice(error, field)
         case "type":
             kinds = [wanted] if isinstance(wanted, str) else wanted
             yield Violation(field, f"must be {' or '.join(_TYPES[kind] for kind in kinds)}")
-        case "enum":
-            yield Violation(field, f"must be one of {', '.join(map(str, wanted))}")
-        case "const":
-            yield Violation(field, f"must be {wanted}")
-        case "minLength":
-            yield Violation(field, "must not be empty")
-        case "maxLength":
-            yield Violation(field, f"must have at most {wanted} characters")
-        case "minItems":
-            yield Violation(field, f"must have at least {wanted} entries")
-        case "maxItems":
-            yield Violation(field, f"must have at most {wanted} entries")
         case _:
-            yield Violation(field, f"does not fit: {error.validator} {wanted}")
+            yield Violation(field, _said(str(error.validator), wanted, schema))
+
+
+def _said(rule: str, wanted: Any, schema: Mapping[str, Any]) -> str:
+    match rule:
+        case "pattern":
+            return f"must be {schema['title']}"
+        case "enum":
+            return f"must be one of {', '.join(map(str, wanted))}"
+        case "const":
+            return f"must be {wanted}"
+        case "minLength" | "minItems" if wanted == 1:
+            return "must not be empty"
+        case "maxLength":
+            return f"must have at most {wanted} characters"
+        case "maxItems":
+            return f"must have at most {wanted} entries"
+        case "format":
+            return "must be a moment of RFC 3339, such as 2027-01-31T12:00:00Z"
+        case _:
+            return f"does not fit: {rule} {wanted}"
+
+
+def _hint(name: str, known: Mapping[str, Any]) -> str:
+    """What was meant, where that is clear: most unknown names are known ones, misspelt."""
+    plain = {member.lower(): member for member in known}
+    close = get_close_matches(name[:_LONGEST].replace("_", "").lower(), plain, n=1, cutoff=0.8)
+    return f"; did you mean {plain[close[0]]}?" if close else ""
 
 
 def _of_choice(error: ValidationError, field: str) -> Iterator[Violation]:
-    """What is wrong with the alternative that was most likely meant."""
-    from jsonschema.exceptions import best_match
-
-    best = best_match(error.context or ())
-    if best is None:
-        yield Violation(field, f"fits more than one of: {_titles(error)}")
-    elif best.validator in {"type", "required", "const"} and len(best.absolute_path) == len(
-        error.absolute_path
-    ):
-        yield Violation(field, f"must be {_titles(error)}")
-    else:
-        yield from _of(best)
+    """What is wrong with the alternative that was meant; where none was, what there is to choose."""
+    wanted: Any = error.validator_value
+    choices = [_resolved(choice) for choice in wanted]
+    meant = _meant(choices, error.instance)
+    if meant is None:
+        yield Violation(field, f"must be {' or '.join(_title(choice) for choice in choices)}")
+        return
+    for inner in error.context or ():
+        if inner.relative_schema_path[0] == meant:
+            yield from _of(inner)
 
 
-def _titles(error: ValidationError) -> str:
-    choices: Any = error.validator_value
-    return " or ".join(
-        schema.get("title") or _TYPES.get(schema.get("type", ""), "")
-        for schema in (_resolved(choice) for choice in choices)
+def _meant(choices: Sequence[Mapping[str, Any]], instance: Any) -> int | None:
+    """The one alternative that is like the instance."""
+    alike = [index for index, choice in enumerate(choices) if _alike(choice, instance)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _alike(choice: Mapping[str, Any], instance: Any) -> bool:
+    """Of one type, with a member in common, and with the members that tell alternatives apart."""
+    kind = _PYTHON.get(choice.get("type", ""))
+    members = choice.get("properties")
+    if kind is not dict or members is None:
+        return kind is type(instance)
+    if not isinstance(instance, dict):
+        return False
+    tags = {name: schema["const"] for name, schema in members.items() if "const" in schema}
+    return all(instance.get(name) == tag for name, tag in tags.items()) and not members.keys().isdisjoint(
+        instance
     )
+
+
+def _title(choice: Mapping[str, Any]) -> str:
+    return str(choice.get("title") or _TYPES.get(choice.get("type", ""), ""))
 
 
 def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:

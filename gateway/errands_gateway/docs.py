@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from . import openapi, values
 from .operation import Operation
+from .routing import Answers, read_only
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -31,6 +30,8 @@ _PAGE: Final = """<!doctype html>
 _START: Final = """window.onload = () => SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#viewer",
+  deepLinking: true,
+  persistAuthorization: false,
   validatorUrl: null,
 });
 """
@@ -41,32 +42,48 @@ _POLICY: Final = (
 )
 
 
-def routes(operations: Iterable[Operation]) -> list[Route | Mount]:
+# What the page asks for, out of the much that the package holds.
+_FILES: Final = {
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "favicon-32x32.png": "image/png",
+}
+_KEPT: Final = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+
+
+def routes(operations: Iterable[Operation]) -> list[Route]:
     """The document and its viewer."""
-    document = values.encoded(openapi.document(operations))
-
-    async def described(_: Request) -> Response:
-        return Response(document, media_type="application/json")
-
+    document = Response(values.encoded(openapi.document(operations)), media_type="application/json")
+    page = HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
+    start = Response(_START, media_type="text/javascript")
     return [
-        Route("/openapi.json", described),
-        Route("/docs", _page),
-        Route("/docs/start.js", _start),
-        Mount("/docs/viewer", _viewer()),
+        read_only("/openapi.json", _always(document)),
+        read_only("/docs", _always(page)),
+        read_only("/docs/", _always(RedirectResponse("../docs"))),
+        read_only("/docs/start.js", _always(start)),
+        *(read_only(f"/docs/viewer/{name}", _file(name, kind)) for name, kind in _FILES.items()),
     ]
 
 
-async def _page(_: Request) -> Response:
-    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
+def _always(answer: Response) -> Answers:
+    async def answered(_: Request) -> Response:
+        return answer
+
+    return answered
 
 
-async def _start(_: Request) -> Response:
-    return Response(_START, media_type="text/javascript")
+def _file(name: str, kind: str) -> Answers:
+    path = _folder() / name
+
+    async def answered(_: Request) -> Response:
+        return FileResponse(path, media_type=kind, headers=_KEPT)
+
+    return answered
 
 
-def _viewer() -> ASGIApp:
+def _folder() -> Path:
     """The files of Swagger UI; the package is found and not imported, because only its files are wanted."""
     found = importlib.util.find_spec("swagger_ui")
     assert found is not None  # noqa: S101 (a dependency)
     assert found.origin is not None  # noqa: S101 (as above)
-    return StaticFiles(directory=Path(found.origin).parent / "static")
+    return Path(found.origin).parent / "static"

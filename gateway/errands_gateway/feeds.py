@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any, Final
 
 import structlog
 from grpc import StatusCode, aio
 from msgspec import Struct
 
-from errands.v1 import event_pb2, run_pb2
+from errands.v1 import run_pb2 as pb
 
-from . import events, values
 from .caller import Caller
+from .frames import Frame, frames, joined
 from .settings import Settings
 
-MAX_FRAMES: Final = 1_024  # kept for followers
-MAX_BYTES: Final = 4 << 20  # of frames
-_PATIENCE: Final = 60.0  # seconds a feed waits for a server that went away
+MAX_FRAMES: Final = 512  # kept for followers
+MAX_BYTES: Final = 1 << 20  # of frames
+TENANT: Final = "errands-tenant"  # initial metadata of a stream that was accepted
 _PAUSE: Final = 0.5  # seconds between tries
-REFUSED: Final = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED, StatusCode.NOT_FOUND})
+_REFUSED: Final = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED, StatusCode.NOT_FOUND})
+# Whatever else a server says, it would say again.
+_AWAY: Final = frozenset(
+    {StatusCode.UNAVAILABLE, StatusCode.CANCELLED, StatusCode.UNKNOWN, StatusCode.RESOURCE_EXHAUSTED}
+)
 
 _log = structlog.get_logger("errands.feeds")
 
@@ -40,53 +45,58 @@ class View(Struct, frozen=True):
     links: bool
 
 
-def frames(found: Sequence[event_pb2.RunEvent]) -> Iterator[tuple[int, bytes]]:
-    """Events as frames of an event stream, each with its sequence."""
-    for one in found:
-        made = events.event(one)
-        if made is None:
-            continue
-        kind, document = made
-        data = values.encoded(document)
-        if b"\n" in data or b"\r" in data:
-            # A line break in JSON stands between tokens, never in a string.
-            data = data.replace(b"\n", b" ").replace(b"\r", b" ")
-        yield one.sequence, b"id: %d\nevent: %s\ndata: %s\n\n" % (one.sequence, kind.encode(), data)
-
-
 class Follower:
     """One reader of a feed. `cursor` is the sequence it has read up to."""
 
-    __slots__ = ("_feed", "_waiter", "caller", "cursor")
+    __slots__ = ("_feed", "_waiter", "caller", "cursor", "refused")
 
     def __init__(self, feed: Feed, caller: Caller, cursor: int) -> None:
         self._feed = feed
+        self._waiter: asyncio.Future[None] | None = None
         self.caller = caller
         self.cursor = cursor
-        self._waiter: asyncio.Future[None] | None = None
+        self.refused = False
 
     @property
     def lagged(self) -> bool:
         """Whether the feed no longer has what comes behind the cursor."""
         return self.cursor < self._feed.floor
 
-    async def next(self) -> bytes | None:
-        """The frames behind the cursor, once there are some; None where it lagged, or the feed is over."""
-        feed = self._feed
-        while not self.lagged:
-            if feed.head > self.cursor:
-                joined = feed.behind(self.cursor)
-                self.cursor = feed.head
-                return joined
-            if feed.over or self not in feed.followers:
-                return None
-            self._waiter = asyncio.get_running_loop().create_future()
+    async def next(self, silence: float) -> bytes | None:
+        """Frames behind the cursor; none after so many seconds of silence.
+
+        None: it lagged, it was refused, or the feed is over.
+        """
+        if not self._waits():
+            return self._take()
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        # A timer instead of asyncio.timeout, which costs more than all the rest of a delivery.
+        timer = loop.call_later(silence, self.wake)
+        try:
             await self._waiter
-        return None
+        finally:
+            timer.cancel()
+        return b"" if self._waits() else self._take()
 
     def wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def refuse(self) -> None:
+        """End it: its caller may not see the run any more."""
+        self.refused = True
+        self.wake()
+
+    def _waits(self) -> bool:
+        feed = self._feed
+        return self.cursor >= feed.head and not (feed.over or self.refused)
+
+    def _take(self) -> bytes | None:
+        if self.refused or self.lagged or self.cursor >= self._feed.head:
+            return None
+        self.cursor, piece = self._feed.behind(self.cursor)
+        return piece
 
 
 class Feed:
@@ -95,54 +105,59 @@ class Feed:
     It runs on the credential of a follower who is there; when that one leaves, on another's.
     """
 
-    def __init__(self, runs: Any, view: View, after: int) -> None:
+    def __init__(self, runs: Any, settings: Settings, view: View, after: int) -> None:
         self._runs = runs
+        self._settings = settings
         self._view = view
         self.floor = after  # every visible event behind this one is among the frames
         self.head = after
         self.over = False
         self.followers: dict[Follower, None] = {}  # in the order they came
-        self._frames: deque[tuple[int, bytes]] = deque()
+        self._frames: deque[Frame] = deque()
         self._size = 0
+        # Of the last question: most followers ask the same, and the answer stays right.
+        self._asked = -1
+        self._answer: Frame = (0, b"")
         self._owner: Follower | None = None
         self._pump: asyncio.Task[None] | None = None
+        self._guard: asyncio.Task[None] | None = None
 
-    def behind(self, cursor: int) -> bytes:
-        """The frames behind a cursor, joined."""
-        found = []
-        for sequence, frame in reversed(self._frames):
-            if sequence <= cursor:
-                break
-            found.append(frame)
-        return found[0] if len(found) == 1 else b"".join(reversed(found))
+    def behind(self, cursor: int) -> Frame:
+        """What comes first behind a cursor that has something behind it."""
+        if self._asked != cursor:
+            found = list(takewhile(lambda frame: frame[0] > cursor, reversed(self._frames)))
+            self._asked, self._answer = cursor, next(joined(reversed(found)))
+        return self._answer
 
     def join(self, follower: Follower) -> None:
         self.followers[follower] = None
-        if self._pump is None:
-            self._start()
+        if self._guard is None:
+            self._guard = asyncio.create_task(self._check())
+            self._open()
 
     def leave(self, follower: Follower) -> None:
+        """Go on without one of the followers. It may have left already."""
         self.followers.pop(follower, None)
-        if follower is self._owner and not self.over:
-            self._stop()
-            if self.followers:
-                self._start()
+        if follower is self._owner:
+            self._open()
+        if not self.followers and self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
 
-    def _start(self) -> None:
-        self._pump = asyncio.create_task(self._run(), name=f"errands feed {self._view.run_id}")
-
-    def _stop(self) -> None:
+    def _open(self) -> None:
+        """Read on, from the frame that came last, on the credential of somebody who is there."""
         if self._pump is not None:
             self._pump.cancel()
-            self._pump = None
+        self._owner = self._pump = None
+        if self.followers and not self.over:
+            self._pump = asyncio.create_task(self._run(), name=f"errands feed {self._view.run_id}")
 
     async def _run(self) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE) as patience:
-                while self.followers:
+            async with asyncio.timeout(self._settings.patience) as patience:
+                while self.followers and not self.over:
                     self._owner = next(iter(self.followers))
-                    if await self._read(self._owner, patience):
-                        break
+                    self.over = await self._read(self._owner, patience)
         except TimeoutError:
             _log.warning("the server did not come back", run_id=self._view.run_id)
         except Exception:
@@ -151,33 +166,38 @@ class Feed:
         self._wake()
 
     async def _read(self, owner: Follower, patience: asyncio.Timeout) -> bool:
-        """Read on with one follower's credential; True once the run has ended."""
-        request = run_pb2.StreamRunEventsRequest(
+        """Read on with one follower's credential; whether the feed is over now."""
+        request = pb.StreamRunEventsRequest(
             run_id=self._view.run_id, after_sequence=self.head, include_tool_calls=self._view.tool_calls
         )
         call = self._runs.StreamRunEvents(request, metadata=owner.caller.metadata, wait_for_ready=True)
         try:
-            await call.initial_metadata()
-            if not call.done():
+            if TENANT in await call.initial_metadata():
                 patience.reschedule(None)
             async for message in call:
                 self._put(frames(message.events))
+            return True
         except aio.AioRpcError as failure:
-            patience.reschedule(patience.when() or asyncio.get_running_loop().time() + _PATIENCE)
-            await self._failed(owner, failure)
-            return False
-        return True
+            return await self._failed(owner, failure, patience)
+        finally:
+            # Also where it never began: a call that waits for its server would open it for nobody.
+            call.cancel()
 
-    async def _failed(self, owner: Follower, failure: aio.AioRpcError) -> None:
-        if failure.code() in REFUSED:
+    async def _failed(self, owner: Follower, failure: aio.AioRpcError, patience: asyncio.Timeout) -> bool:
+        if failure.code() in _REFUSED:
             # This one may not watch any more; the others still may.
             self.followers.pop(owner, None)
-            owner.wake()
-            return
-        _log.info("a feed was cut", run_id=self._view.run_id, code=failure.code().name)
+            owner.refuse()
+            return False
+        _log.warning("a feed was cut", run_id=self._view.run_id, code=failure.code().name)
+        if failure.code() not in _AWAY:
+            return True  # readers come back, and hear themselves what is wrong
+        if patience.when() is None:
+            patience.reschedule(asyncio.get_running_loop().time() + self._settings.patience)
         await asyncio.sleep(_PAUSE)
+        return False
 
-    def _put(self, found: Iterator[tuple[int, bytes]]) -> None:
+    def _put(self, found: Iterable[Frame]) -> None:
         for sequence, frame in found:
             self._frames.append((sequence, frame))
             self._size += len(frame)
@@ -191,6 +211,29 @@ class Feed:
         for follower in self.followers:
             follower.wake()
 
+    async def _check(self) -> None:
+        """Check every credential again, from time to time; who may not watch any more is dropped."""
+        while True:
+            await asyncio.sleep(self._settings.recheck)
+            alike: dict[object, list[Follower]] = {}
+            for follower in self.followers:
+                alike.setdefault(follower.caller.credential, []).append(follower)
+            for same in alike.values():
+                if await self._is_refused(same[0].caller):
+                    for follower in same:
+                        follower.refuse()
+                        self.leave(follower)
+
+    async def _is_refused(self, caller: Caller) -> bool:
+        request = pb.ListRunEventsRequest(run_id=self._view.run_id, after_sequence=self.head, limit=1)
+        try:
+            await self._runs.ListRunEvents(request, metadata=caller.metadata, timeout=self._settings.limit)
+        except aio.AioRpcError as failure:
+            return failure.code() in _REFUSED  # a server that is away may come back
+        except Exception:
+            _log.exception("a credential was not checked", run_id=self._view.run_id)
+        return False
+
 
 class Feeds:
     """The feeds of a gateway."""
@@ -200,12 +243,15 @@ class Feeds:
         self._settings = settings
         self._feeds: dict[View, Feed] = {}
 
+    def __len__(self) -> int:
+        return len(self._feeds)
+
     @contextmanager
     def following(self, view: View, caller: Caller, cursor: int) -> Iterator[Follower]:
-        """Follow a run live from a cursor that is at its head, or was a moment ago."""
+        """Follow a run live from a cursor near its head."""
         feed = self._feeds.get(view)
         if feed is None or feed.over:
-            feed = self._feeds[view] = Feed(self._runs, view, cursor)
+            feed = self._feeds[view] = Feed(self._runs, self._settings, view, cursor)
         follower = Follower(feed, caller, cursor)
         feed.join(follower)
         try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
 
-from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from errands.v1 import run_pb2 as pb
@@ -14,7 +14,6 @@ from errands.v1 import run_pb2 as pb
 from . import events, streams, values
 from .answering import answer
 from .operation import STRING, Answer, Body, Call, Operation, Parameter, ref
-from .problems import Violation, invalid
 from .runs import INCLUDE_TOOL_CALLS, RUN_ID
 
 _TAG: Final = "Run"
@@ -22,17 +21,30 @@ _SSE: Final = "text/event-stream"
 _CURSOR: Final = re.compile(r"[0-9]{1,18}")
 _ACCEPTS_SSE: Final = re.compile(r"(^|,)\s*text/event-stream\s*(;|,|$)", re.IGNORECASE)
 _MAX_TICKET: Final = 2_048  # characters
+# What every reader of JSON keeps exactly (RFC 7493).
+_CURSORS: Final = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
+
+
+def _sequence(given: Sequence[str]) -> int | None:
+    """What a `Last-Event-ID` says; an EventSource that saw no event yet may send an empty one."""
+    if not any(given):
+        return None
+    if len(given) > 1 or not _CURSOR.fullmatch(given[0]):
+        raise ValueError("must be the sequence of an event")
+    return int(given[0])
+
 
 _LAST_EVENT_ID: Final = (
     Parameter(
         name="Last-Event-ID",
         where="header",
-        schema=STRING,
+        schema={"type": "string", "pattern": "^[0-9]{0,18}$"},
         description="Go on behind this sequence; wins over `lastEventId`.",
+        read=_sequence,
     ),
     Parameter(
         name="lastEventId",
-        schema={"type": "integer", "minimum": 0},
+        schema=_CURSORS,
         description="Go on behind this sequence.",
     ),
 )
@@ -51,12 +63,8 @@ _ENDED: Final = Answer(description="The run has ended and nothing is behind the 
 
 def _cursor(call: Call, default: int = 0) -> int:
     """Where to go on: the header first, because it is what a reconnecting EventSource knows."""
-    header = call.request.headers.get("last-event-id", "")
-    if not header:
-        return int(call.query.get("lastEventId", default))
-    if not _CURSOR.fullmatch(header):
-        raise invalid([Violation("Last-Event-ID", "must be the sequence of an event")])
-    return int(header)
+    header = call.headers.get("Last-Event-ID")
+    return int(call.query.get("lastEventId", default)) if header is None else int(header)
 
 
 async def _stream(call: Call) -> ASGIApp:
@@ -81,7 +89,7 @@ async def _headers(call: Call, run_id: str, after: int) -> ASGIApp:
     """What a stream would begin with. Spends no ticket."""
     request = pb.ListRunEventsRequest(run_id=run_id, after_sequence=after, limit=1)
     page = await call.ask(call.gateway.runs.ListRunEvents, request)
-    return streams.ended() if page.end and not page.events else Response(headers=streams.HEADERS)
+    return streams.ended() if page.end and not page.events else streams.opening
 
 
 async def _events(call: Call) -> ASGIApp:
@@ -141,7 +149,7 @@ OPERATIONS: Final = (
             RUN_ID,
             Parameter(
                 name="after",
-                schema={"type": "integer", "minimum": 0, "default": 0},
+                schema={**_CURSORS, "default": 0},
                 description="Only events behind this sequence.",
             ),
             Parameter(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.types import ASGIApp
 
 from errands.v1 import key_pb2 as pb
@@ -14,7 +12,6 @@ from . import values
 from .answering import answer, nothing, page
 from .integrations import PAGE_SIZE, PAGE_TOKEN, paging
 from .operation import STRING, Answer, Body, Call, Operation, Parameter, ref
-from .problems import Violation, invalid
 
 _TAG: Final = "Key"
 _PATH: Final = "/v1/keys"
@@ -38,21 +35,9 @@ async def _create(call: Call) -> ASGIApp:
     body = call.body
     request = pb.CreateKeyRequest(name=body["name"], scopes=body["scopes"], tenant=body.get("tenant", ""))
     if "expiresAt" in body:
-        request.expires_at.CopyFrom(_moment(body["expiresAt"]))
+        request.expires_at.FromDatetime(values.parsed_moment(body["expiresAt"]))
     made = await call.ask(call.gateway.keys.CreateKey, request)
     return answer({**key(made.key), "secret": made.secret}, 201)
-
-
-def _moment(text: str) -> Timestamp:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise invalid([Violation("expiresAt", "must be a moment of RFC 3339, such as 2027-01-31T12:00:00Z")])
-    stamp = Timestamp()
-    stamp.FromDatetime(found.astimezone(UTC))
-    return stamp
 
 
 async def _list(call: Call) -> ASGIApp:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
+
+from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
 
 # Fields whose REST name is not the camelCase of the proto name.
 _OTHER: Final = {
@@ -16,6 +19,9 @@ _OTHER: Final = {
 }
 _CREDENTIAL: Final = re.compile(r"^credential(\.(bearer|api_key|basic))?(?=\.|$)")
 _WORD: Final = re.compile(r"_([a-z0-9])")
+# Values of enums that REST writes small; it writes the others as they are.
+_SMALL: Final = ("DECISION_", "APPROVAL_STATUS_", "CALL_EFFECT_", "OUTCOME_")
+_LARGE: Final = ("RUN_STATUS_", "APPROVAL_STRATEGY_", "APPROVAL_KIND_", "INTEGRATION_STATUS_")
 
 
 def rest(field: str) -> str:
@@ -26,6 +32,41 @@ def rest(field: str) -> str:
     return ".".join(_camel(part) for part in path.split("."))
 
 
+def said(message: str) -> str:
+    """A message of the server with the names REST has for things. What is quoted stays."""
+    return _NAMED.sub(_word, message)
+
+
 def _camel(part: str) -> str:
     name, bracket, index = part.partition("[")
     return _WORD.sub(lambda found: found[1].upper(), name.removesuffix("_json")) + bracket + index
+
+
+def _fields() -> Iterator[str]:
+    """Fields whose names no message could hold by chance."""
+    for module in (approval_pb2, integration_pb2, key_pb2, run_pb2):
+        for message in module.DESCRIPTOR.message_types_by_name.values():
+            yield from (field.name for field in message.fields if "_" in field.name)
+
+
+def _word(found: re.Match[str]) -> str:
+    word = found[0]
+    if found["quoted"]:
+        return word
+    if found["decision"]:
+        return word.lower()
+    if found["credential"]:
+        return word.replace("credential", "auth")
+    if found["small"]:
+        return word.removeprefix(found["small"]).lower()
+    return word.removeprefix(found["large"]) if found["large"] else rest(word)
+
+
+_NAMED: Final = re.compile(
+    r"(?P<quoted>'[^']*'|\"[^\"]*\")"
+    rf"|\b(?P<small>{'|'.join(_SMALL)})[A-Z_]+\b"
+    r"|\b(?P<decision>APPROVE|DENY|RETRY|DONE|FAIL)\b"
+    rf"|\b(?P<large>{'|'.join(_LARGE)})[A-Z_]+\b"
+    r"|(?P<credential>\bwith credential\b)"
+    rf"|\b(?:{'|'.join(sorted(set(_fields()), key=len, reverse=True))})\b"
+)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
-from .operation import Answer, Operation, Parameter, ref
+from .operation import STRING, Answer, Operation, Parameter, ref
 from .problems import MEDIA_TYPE
 from .schemas import COMPONENTS
 
 _INFO: Final = {
     "title": "Errands",
     "summary": "Intents carried out on behalf of users.",
+    "description": "Create a run with an intent, follow its events, decide what it asks, read its result. "
+    "Errors are problems of RFC 9457, with a `reason` for programs. Unknown members of bodies are "
+    "refused; unknown query parameters are ignored.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 _SECURITY: Final = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     "bearer": {"type": "http", "scheme": "bearer"},
+}
+_TAGS: Final = {
+    "Run": "Intents being carried out: created, followed, stopped.",
+    "Approval": "What people are asked before a run acts.",
+    "Integration": "The services that runs may call.",
+    "Key": "What programs identify themselves with.",
 }
 _PROBLEMS: Final = {
     400: "The request is wrong; `errors` names every field.",
@@ -27,12 +36,19 @@ _PROBLEMS: Final = {
     408: "The body did not come in time.",
     409: "The state does not allow it, or changed meanwhile.",
     413: "The body is too large.",
-    415: "The body is no JSON.",
+    415: "The body is of another type.",
     422: "The request is sound and cannot be carried out.",
     429: "A limit is reached; see Retry-After.",
     500: "A fault of the service.",
     503: "The service cannot answer now; see Retry-After.",
     504: "It took too long.",
+}
+
+
+_HEADERS: Final = {
+    401: {"WWW-Authenticate": "The scheme to authenticate with."},
+    429: {"Retry-After": "Seconds to wait."},
+    503: {"Retry-After": "Seconds to wait."},
 }
 
 
@@ -44,6 +60,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {**_INFO, "version": version("errands")},
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "security": [{name: []} for name in _SECURITY],
         "components": {"schemas": dict(COMPONENTS), "securitySchemes": _SECURITY},
@@ -86,8 +103,11 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.body is not None:
         statuses |= {408, 413, 415}
     for status in sorted(statuses):
-        content = {MEDIA_TYPE: {"schema": ref("Problem")}}
-        found.setdefault(str(status), {"description": _PROBLEMS[status], "content": content})
+        content: dict[str, Any] = {MEDIA_TYPE: {"schema": ref("Problem")}}
+        if operation.refuse is not None:
+            content["text/html"] = {"schema": STRING}
+        problem = {"description": _PROBLEMS[status], "content": content, **_headers(_HEADERS.get(status, {}))}
+        found.setdefault(str(status), problem)
     return found
 
 
@@ -97,10 +117,12 @@ def _answer(answer: Answer) -> dict[str, Any]:
         found["content"] = {answer.media_type: {"schema": answer.schema}}
         for media_type, schema in answer.more.items():
             found["content"][media_type] = {"schema": schema}
-    if answer.headers:
-        found["headers"] = {
-            name: {"description": text, "schema": {"type": "string"}} for name, text in answer.headers.items()
-        }
     if answer.links:
         found["links"] = dict(answer.links)
-    return found
+    return {**found, **_headers(answer.headers)}
+
+
+def _headers(described: Mapping[str, str]) -> dict[str, Any]:
+    """`headers` of an answer, where it has any."""
+    found = {name: {"description": text, "schema": STRING} for name, text in described.items()}
+    return {"headers": found} if found else {}

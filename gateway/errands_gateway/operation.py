@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from grpc import aio
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from .caller import Caller
+from .problems import Problem
 
 if TYPE_CHECKING:
     from .gateway import Gateway
@@ -21,6 +22,7 @@ Schema = Mapping[str, Any]
 BOOLEAN: Final[Schema] = {"type": "boolean", "default": False}
 STRING: Final[Schema] = {"type": "string"}
 JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
 _MAX_BODY: Final = 1 << 20  # bytes
 
 
@@ -38,10 +40,12 @@ class Parameter(Struct, frozen=True, kw_only=True):
     description: str
     required: bool = False
     explode: bool = False  # may be given several times
+    # Makes a value of a header's lines; ValueError says what is wrong with them.
+    read: Callable[[Sequence[str]], Any] | None = None
 
 
 class Body(Struct, frozen=True, kw_only=True):
-    """The JSON object an operation takes. `limit` is in bytes."""
+    """The JSON object or the form an operation takes. `limit` is in bytes."""
 
     component: str
     required: bool = True
@@ -68,6 +72,7 @@ class Call(Struct, kw_only=True):
     caller: Caller
     path: Mapping[str, str] = {}
     query: Mapping[str, Any] = {}
+    headers: Mapping[str, Any] = {}  # those with a rule of their own
     body: Mapping[str, Any] = {}
 
     async def ask(self, method: Any, request: Any) -> Any:
@@ -98,3 +103,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     problems: tuple[int, ...] = ()  # statuses besides those any operation may answer with
     handle: Callable[[Call], Awaitable[ASGIApp]]
     public: bool = False  # needs no key
+    refuse: Callable[[Request, Problem, str], ASGIApp] | None = None  # answers with a problem or a page
+
+    @property
+    def keyed(self) -> bool:
+        """Whether nothing but a key opens it; streams are also opened by tickets."""
+        return not self.public and all(parameter.name != "ticket" for parameter in self.parameters)

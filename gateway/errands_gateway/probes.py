@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from grpc import aio
@@ -12,20 +11,21 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from .gateway import Gateway
+from .routing import Answers, read_only
 
 _PATIENCE: Final = 2.0  # seconds
 
 
 def routes(gateway: Gateway) -> list[Route]:
     """Healthy as long as this process answers; ready as long as the server behind it serves."""
-    return [Route("/healthz", _healthy), Route("/readyz", _ready(gateway))]
+    return [read_only("/healthz", _healthy), read_only("/readyz", _ready(gateway))]
 
 
 async def _healthy(_: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-def _ready(gateway: Gateway) -> Callable[[Request], Awaitable[Response]]:
+def _ready(gateway: Gateway) -> Answers:
     async def ready(_: Request) -> Response:
         try:
             answer = await gateway.health.Check(health_pb2.HealthCheckRequest(), timeout=_PATIENCE)

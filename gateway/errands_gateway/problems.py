@@ -141,7 +141,7 @@ def of_call(failure: aio.AioRpcError) -> Problem:
         reason = info.reason
         status = STATUSES.get(reason, status)
     bad = found.get(details.BadRequest, details.BadRequest())
-    errors = [Violation(names.rest(v.field), v.description) for v in bad.field_violations]
+    errors = [Violation(names.rest(v.field), names.said(v.description)) for v in bad.field_violations]
     detail = "; ".join(f"{error.field}: {error.message}" for error in errors) or _detail(failure, reason)
     problem = Problem(status, failure.code().name, reason, detail, errors=errors)
     problem.headers.update(_retry_after(found.get(details.RetryInfo), status))
@@ -154,8 +154,10 @@ def _detail(failure: aio.AioRpcError, reason: str) -> str:
             return "the server behind this gateway does not answer; try again"
         case "DEADLINE_EXCEEDED":
             return "the request took longer than this gateway waits; read before trying again"
+        case "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_FLIGHT" | "COMMIT_UNKNOWN":
+            return names.said(failure.details() or "").replace("request id", "Idempotency-Key")
         case _:
-            return failure.details() or ""
+            return names.said(failure.details() or "")
 
 
 def _retry_after(info: details.RetryInfo | None, status: int) -> Mapping[str, str]:

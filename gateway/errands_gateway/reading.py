@@ -3,43 +3,73 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from . import checking
-from .operation import Body, Operation, Parameter
+from .operation import JSON, Body, Operation, Parameter
 from .problems import Problem, Violation, invalid, problem
 
-_INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
+_INTEGER: Final = re.compile(r"(-?[0-9]{1,18})(?:\.0+)?")  # 1.0 is a whole number in JSON Schema too
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 # curl's default for -d, which says nothing about what was meant.
-_TAKEN: Final = ("", "application/json", "application/x-www-form-urlencoded")
+_TAKEN: Final = ("", JSON, "application/x-www-form-urlencoded")
 _INLINE: Final = 64 << 10  # bytes; what is larger is parsed beside the event loop
-_CHECKED: Final = 1 << 20  # bytes; what is larger is a description, which the server checks
+# Most clients read no answer before all is sent, and lose it where the connection is cut meanwhile.
+_THROWN_AWAY: Final = 64 << 20  # bytes that are read behind a body's limit
+_CLOSE: Final = {"Connection": "close"}
 
 
-def query(operation: Operation, text: bytes) -> Mapping[str, Any]:
-    """The query parameters an operation knows. Problem FIELD_INVALID names all that are wrong."""
-    declared = [parameter for parameter in operation.parameters if parameter.where == "query"]
-    pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else []
-    found: dict[str, Any] = {}
+class Read(msgspec.Struct, frozen=True):
+    """What a request holds of what its operation takes, by name."""
+
+    query: Mapping[str, Any]
+    headers: Mapping[str, Any]
+    body: Mapping[str, Any]
+
+
+async def read(operation: Operation, request: Request, patience: float) -> Read:
+    """Query, headers and JSON body, as the operation's schemas say.
+
+    `patience` is in seconds, for the body. Problems: FIELD_INVALID, which names all that is
+    wrong, wherever it stands; BODY_TOO_LARGE, BODY_TOO_SLOW, MEDIA_TYPE_UNSUPPORTED.
+    """
     errors: list[Violation] = []
-    for parameter in declared:
-        given = [value for name, value in pairs if name == parameter.name]
-        if not given:
-            if parameter.required:
-                errors.append(Violation(parameter.name, "is required"))
-            continue
-        value, wrong = _value(parameter, given)
-        errors += [Violation(parameter.name, message) for message in wrong]
-        found[parameter.name] = value
+    query = _query(operation, request.scope["query_string"], errors)
+    headers = _headers(operation, request.headers, errors)
+    body: Mapping[str, Any] = {}
+    # Other bodies than JSON are read by who asked for them.
+    if operation.body is not None and operation.body.media_type == JSON:
+        body = await _body(operation.body, request, patience, errors)
     if errors:
         raise invalid(errors)
+    return Read(query, headers, body)
+
+
+def _query(operation: Operation, text: bytes, errors: list[Violation]) -> Mapping[str, Any]:
+    """The query parameters an operation knows; others are none of its business."""
+    # What is no UTF-8 becomes lone surrogates, which nothing else can become.
+    decoded = text.decode("utf-8", "surrogateescape")
+    pairs = parse_qsl(decoded, keep_blank_values=True, errors="surrogateescape") if text else []
+    found: dict[str, Any] = {}
+    for parameter in operation.parameters:
+        if parameter.where != "query":
+            continue
+        given = [value for name, value in pairs if name == parameter.name]
+        if given:
+            found[parameter.name], wrong = _value(parameter, given)
+            errors += [Violation(parameter.name, message) for message in wrong]
+        elif parameter.required:
+            errors.append(Violation(parameter.name, "is required"))
     return found
 
 
@@ -54,9 +84,10 @@ def _value(parameter: Parameter, given: Sequence[str]) -> tuple[Any, list[str]]:
             value = _BOOLEANS.get(text)
             return value, [] if value is not None else ["must be true, false, 1 or 0"]
         case "integer":
-            if not _INTEGER.fullmatch(text):
+            number = _INTEGER.fullmatch(text)
+            if number is None:
                 return None, ["must be a whole number"]
-            return int(text), list(_out_of_range(schema, int(text)))
+            return int(number[1]), list(_out_of_range(schema, int(number[1])))
         case _:
             return text, list(_faults(schema, given))
 
@@ -70,32 +101,45 @@ def _out_of_range(schema: Mapping[str, Any], number: int) -> Iterator[str]:
 
 def _faults(schema: Mapping[str, Any], values: Sequence[str]) -> Iterator[str]:
     for text in values:
-        if "enum" in schema and text not in schema["enum"]:
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            yield "must be UTF-8"
+        elif "enum" in schema and text not in schema["enum"]:
             yield f"must be one of {', '.join(schema['enum'])}"
-        if len(text) > schema.get("maxLength", len(text)):
+        elif len(text) > schema.get("maxLength", len(text)):
             yield f"must have at most {schema['maxLength']} characters"
-        if len(text) < schema.get("minLength", 0):
+        elif len(text) < schema.get("minLength", 0):
             yield "must not be empty"
-        if "\ufffd" in text or not text.isprintable():
-            yield "must be printable text in UTF-8"
 
 
-async def body(declared: Body, request: Request, patience: float) -> Mapping[str, Any]:
-    """The JSON object of a request, as its schema says.
+def _headers(operation: Operation, headers: Headers, errors: list[Violation]) -> Mapping[str, Any]:
+    """The headers an operation reads by a rule of its own."""
+    found: dict[str, Any] = {}
+    for parameter in operation.parameters:
+        if parameter.read is None or parameter.name not in headers:
+            continue
+        given = [line.strip(" \t") for line in headers.getlist(parameter.name)]
+        try:
+            found[parameter.name] = parameter.read(given)
+        except ValueError as error:
+            errors.append(Violation(parameter.name, str(error)))
+    return found
 
-    `patience` is in seconds. Problems: BODY_TOO_LARGE, BODY_TOO_SLOW, MEDIA_TYPE_UNSUPPORTED,
-    FIELD_INVALID with everything that is wrong.
-    """
+
+async def _body(
+    declared: Body, request: Request, patience: float, errors: list[Violation]
+) -> Mapping[str, Any]:
     _check_media_type(request.headers.get("content-type", ""))
-    raw = await received(request, declared.limit, patience)
+    raw = (await received(request, declared.limit, patience)).removeprefix(codecs.BOM_UTF8)
     if not raw.strip():
         if declared.required:
-            raise invalid([Violation("body", "must be a JSON object")])
+            errors.append(Violation("body", "is missing; send a JSON object"))
         return {}
-    parsed = _parsed(raw) if len(raw) <= _INLINE else await asyncio.to_thread(_parsed, raw)
-    errors = checking.violations(declared.component, parsed)
-    if errors:
-        raise invalid(errors)
+    try:
+        parsed = _parsed(raw) if len(raw) <= _INLINE else await asyncio.to_thread(_parsed, raw)
+    except _Unreadable as error:
+        errors.append(error.violation)
+        return {}
+    errors += checking.violations(declared.component, parsed)
     return parsed
 
 
@@ -108,43 +152,64 @@ def _check_media_type(content_type: str) -> None:
 
 async def received(request: Request, limit: int, patience: float) -> bytes:
     """The body, as long as it has at most `limit` bytes and comes within `patience` seconds."""
-    too_large = problem(
-        "BODY_TOO_LARGE", "RESOURCE_EXHAUSTED", f"the body may have {limit} bytes", headers=_CLOSE
-    )
     length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > limit:
-        raise too_large
+    if length.isdecimal() and int(length) > limit:
+        raise _too_large(limit, ends=int(length) <= limit + _THROWN_AWAY)
     pieces: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(patience):
             async for piece in request.stream():
                 size += len(piece)
-                if size > limit:
-                    raise too_large
-                pieces.append(piece)
+                if size <= limit:
+                    pieces.append(piece)
+                elif size > limit + _THROWN_AWAY:
+                    raise _too_large(limit, ends=False)
     except TimeoutError:
         detail = f"the body did not come within {patience:g} s"
         raise problem("BODY_TOO_SLOW", "DEADLINE_EXCEEDED", detail, headers=_CLOSE) from None
     except ClientDisconnect:
         raise problem("BODY_TOO_SLOW", "CANCELLED", "the caller went away") from None
+    if size > limit:
+        raise _too_large(limit, ends=True)
     return b"".join(pieces)
 
 
-_CLOSE: Final = {"Connection": "close"}
+def _too_large(limit: int, *, ends: bool) -> Problem:
+    """`ends`: the rest of the body is bearable, so the connection can go on behind it."""
+    detail = f"the body may have {limit} bytes"
+    return problem("BODY_TOO_LARGE", "RESOURCE_EXHAUSTED", detail, headers={} if ends else _CLOSE)
+
+
+class _Unreadable(Exception):
+    """Bytes that are no JSON object."""
+
+    def __init__(self, message: str, field: str = "body") -> None:
+        super().__init__(message)
+        self.violation = Violation(field, message)
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(raw)
+        json.loads(raw, object_pairs_hook=_object)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _no_object(f"is no JSON: {error}") from None
+        raise _Unreadable(f"cannot be read as JSON: {_lower(str(error))}") from None
     except RecursionError:
-        raise _no_object("is nested too deeply") from None
+        raise _Unreadable("is nested too deeply") from None
     if not isinstance(found, dict):
-        raise _no_object("must be a JSON object")
+        raise _Unreadable("must be a JSON object")
     return found
 
 
-def _no_object(message: str) -> Problem:
-    return invalid([Violation("body", message)])
+def _object(pairs: list[tuple[str, Any]]) -> None:
+    """Readers differ in which member of two they take, so nobody may send two (RFC 7493)."""
+    if len(dict(pairs)) < len(pairs):
+        counted = Counter(name for name, _ in pairs)
+        twice = counted.most_common(1)[0][0]
+        raise _Unreadable("is given more than once in one object", checking.shown(twice))
+
+
+def _lower(text: str) -> str:
+    text = text.removeprefix("JSON is malformed: ").removesuffix(" - at `$[...]`")
+    return text[:1].lower() + text[1:]

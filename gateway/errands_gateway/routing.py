@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final
 
 import structlog
 from grpc import aio
+from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +22,9 @@ from .problems import Problem, of_call, problem, response
 
 _log = structlog.get_logger("errands.http")
 _REQUEST_ID: Final = b"x-request-id"
+_READING: Final = ("GET", "HEAD")
+
+Answers = Callable[[Request], Awaitable[Response]]
 
 
 def routes(operations: Iterable[Operation], gateway: Gateway) -> list[Route]:
@@ -38,6 +43,7 @@ class Endpoint:
         self._operations = dict(operations)
         if "GET" in operations:
             self._operations["HEAD"] = operations["GET"]
+        self._refuse = next((one.refuse for one in operations.values() if one.refuse), _refuse)
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,14 +54,14 @@ class Endpoint:
         try:
             answer = await self._answer(request, number)
         except Problem as found:
-            answer = response(found, number)
+            answer = self._refuse(request, found, number)
         except aio.AioRpcError as failure:
-            answer = response(of_call(failure), number)
+            answer = self._refuse(request, of_call(failure), number)
         except Exception:
             # The last resort of a request; a bug of one must not take the others along.
             _log.exception("fault", method=request.method, path=scope["path"], request_id=number)
             detail = f"a fault of the gateway; its log has more under request id {number}"
-            answer = response(problem("INTERNAL", "INTERNAL", detail), number)
+            answer = self._refuse(request, problem("INTERNAL", "INTERNAL", detail), number)
         await answer(scope, receive, sending)
         _line(self._operations, request, sending.status, began, number)
 
@@ -64,20 +70,24 @@ class Endpoint:
         if operation is None:
             raise _not_allowed(self._operations)
         who = caller(request.headers, number)
-        query = reading.query(operation, request.scope["query_string"])
-        body: Mapping[str, Any] = {}
-        if operation.body is not None:
-            body = await reading.body(operation.body, request, self._gateway.settings.limit)
+        if operation.keyed and not who.keyed:
+            raise _no_key()  # the server would say so too, but behind everything else
+        read = await reading.read(operation, request, self._gateway.settings.limit)
         return await operation.handle(
             Call(
                 request=request,
                 gateway=self._gateway,
                 caller=who,
                 path=request.path_params,
-                query=query,
-                body=body,
+                query=read.query,
+                headers=read.headers,
+                body=read.body,
             )
         )
+
+
+def _refuse(_: Request, found: Problem, number: str) -> ASGIApp:
+    return response(found, number)
 
 
 class _Sending:
@@ -113,14 +123,41 @@ def _line(
     )
 
 
+def _no_key() -> Problem:
+    detail = "send an API key as x-api-key or as Authorization: Bearer"
+    return problem("CREDENTIALS_MISSING", "UNAUTHENTICATED", detail)
+
+
 def _not_allowed(methods: Iterable[str]) -> Problem:
     allowed = ", ".join(sorted(methods))
     detail = f"this path takes {allowed}"
     return problem("METHOD_NOT_ALLOWED", "UNIMPLEMENTED", detail, headers={"Allow": allowed})
 
 
+class ReadOnly:
+    """A path beside the table that is only read, by anybody."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        number = request_id(request.headers)
+        if request.method in _READING:
+            answer = await self._answers(request)
+        else:
+            answer = response(_not_allowed(_READING), number)
+        await answer(scope, receive, _Sending(send, number))
+
+
+def read_only(path: str, answers: Answers) -> Route:
+    """A route to what is only read."""
+    return Route(path, ReadOnly(answers))
+
+
 async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers what no route matches."""
-    number = request_id(Request(scope).headers)
+    number = request_id(Headers(scope=scope))
     detail = "there is nothing at this path; /openapi.json lists what there is"
-    await response(problem("ROUTE_NOT_FOUND", "NOT_FOUND", detail), number)(scope, receive, send)
+    answer = response(problem("ROUTE_NOT_FOUND", "NOT_FOUND", detail), number)
+    await answer(scope, receive, _Sending(send, number))

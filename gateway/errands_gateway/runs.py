@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.types import ASGIApp
@@ -17,6 +18,7 @@ from .schemas.words import MAX_ID, STATUSES
 
 _TAG: Final = "Run"
 _MAX_PAGE: Final = 1_000
+_MAX_WAIT: Final = 60  # seconds
 _STATUS_NUMBERS: Final = values.numbers(values.STATUS)
 _STRATEGY_NUMBERS: Final = values.numbers(values.STRATEGY)
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -92,27 +94,32 @@ async def _create(call: Call) -> ASGIApp:
         approval_strategy=_STRATEGY_NUMBERS[body.get("approvalStrategy", "NONE")],
         repeat_key=body.get("repeatKey", ""),
         output_schema_json=values.json_text(body["outputSchema"]) if "outputSchema" in body else "",
-        request_id=_idempotency_key(call),
+        request_id=call.headers.get("Idempotency-Key", ""),
     )
-    wait = _WAIT.search(call.request.headers.get("prefer", ""))
+    wait = call.headers.get("Prefer")
     if wait is not None:
-        request.plan_wait_ms = min(int(wait[1]) * 1_000, 60_000)
+        request.plan_wait_ms = wait * 1_000
     created = await call.ask(call.gateway.runs.CreateRun, request)
-    applied = {"Preference-Applied": f"wait={request.plan_wait_ms // 1_000}"} if wait else {}
+    applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
     headers = {"Location": f"/v1/runs/{created.run_id}", **applied}
     return answer(_created(created), 201, headers)
 
 
-def _idempotency_key(call: Call) -> str:
+def _idempotency_key(given: Sequence[str]) -> str:
     """The key, quoted as the draft of the IETF has it, or bare as most callers send it."""
-    given = call.request.headers.getlist("idempotency-key")
-    if not given:
-        return ""
+    if len(given) > 1:
+        raise ValueError("is given more than once")
     quoted = _QUOTED.fullmatch(given[0])
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else given[0]
-    if len(given) > 1 or not 1 <= len(key) <= MAX_ID or not (key.isascii() and key.isprintable()):
-        raise invalid([Violation("Idempotency-Key", f"must be 1 to {MAX_ID} printable ASCII characters")])
+    if not 1 <= len(key) <= MAX_ID or not (key.isascii() and key.isprintable()):
+        raise ValueError(f"must be 1 to {MAX_ID} printable ASCII characters")
     return key
+
+
+def _plan_wait(given: Sequence[str]) -> int | None:
+    """Seconds. Preferences that are not understood are ignored (RFC 7240)."""
+    wait = _WAIT.search(", ".join(given))
+    return min(int(wait[1]), _MAX_WAIT) if wait else None
 
 
 def _created(found: pb.CreateRunResponse) -> dict[str, Any]:
@@ -206,14 +213,22 @@ OPERATIONS: Final = (
             Parameter(
                 name="Idempotency-Key",
                 where="header",
-                schema={"type": "string", "minLength": 1, "maxLength": MAX_ID},
+                # Headers end where their spaces begin; `""` is a key of no characters.
+                schema={
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX_ID,
+                    "pattern": r'^(?!""$)[!-~]([ -~]*[!-~])?$',
+                },
                 description="Makes the request safe to repeat within 24 hours; quoted or bare.",
+                read=_idempotency_key,
             ),
             Parameter(
                 name="Prefer",
                 where="header",
                 schema=STRING,
                 description="`wait=SECONDS`: how long to wait for the plan, at most 60 (RFC 7240).",
+                read=_plan_wait,
             ),
         ),
         body=Body(component="CreateRunRequest"),
@@ -237,7 +252,11 @@ OPERATIONS: Final = (
         description="The runs of the key's tenant. Filters are combined with `and`.",
         parameters=(
             _INCLUDE_EVENTS,
-            Parameter(name="userId", schema={**STRING, "maxLength": MAX_ID}, description="Of this user."),
+            Parameter(
+                name="userId",
+                schema={"type": "string", "minLength": 1, "maxLength": MAX_ID},
+                description="Of this user.",
+            ),
             Parameter(
                 name="status",
                 schema={"type": "string", "enum": list(STATUSES)},

@@ -17,6 +17,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     limit: float = 60.0  # what a request may take, in all
     heartbeat: float = 15.0  # silence on a stream before a comment keeps it alive
     recheck: float = 60.0  # how long a stream goes on before its credential is checked again
+    patience: float = 60.0  # how long streams wait for a server that went away
     stall: float = 60.0  # how long a stream's reader may read nothing
     max_streams: int = MAX_STREAMS  # open streams of one tenant
     cors: tuple[str, ...] = ()  # origins whose pages may call; `*` is any

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any, Final
 
 import structlog
 from grpc import aio
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from errands.v1 import run_pb2 as pb
 
 from .caller import Caller
-from .feeds import REFUSED, Feeds, Follower, View, frames
-from .problems import Problem, problem
+from .connection import Connection, connection
+from .feeds import TENANT, Feeds, View
+from .frames import frames, joined
+from .problems import problem
 from .settings import Settings
 
 TICKET: Final = "x-stream-ticket"
+_END: Final = "errands-end"  # initial metadata of a stream with nothing in it
 _PAGE: Final = 1_000  # events of the past read together
+_HEAVY: Final = 1 << 20  # bytes; a page as large as this may have been cut short
+_LAST: Final = 0.25  # seconds for what a server that stops still sends
 _RETRY: Final = b"retry: 2000\n\n"
 _COMMENT: Final = b":\n\n"
-HEADERS: Final = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-store, no-transform",
-    "X-Accel-Buffering": "no",
-}
-_RAW_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_HEADERS: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
 
 _log = structlog.get_logger("errands.streams")
 
@@ -40,9 +44,9 @@ class Streams:
     def __init__(self, runs: Any, settings: Settings) -> None:
         self._runs = runs
         self._settings = settings
-        self._feeds = Feeds(runs, settings)
-        self._open: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.feeds = Feeds(runs, settings)
+        self.open: Counter[str] = Counter()
         self.closing = False
 
     async def by_key(
@@ -50,20 +54,21 @@ class Streams:
     ) -> EventStream | None:
         """A stream for a key; None where the run has ended and nothing is behind the cursor.
 
-        aio.AioRpcError as of ListRunEvents; Problem TOO_MANY_STREAMS.
+        aio.AioRpcError as of ListRunEvents; Problems TOO_MANY_STREAMS, SERVER_DRAINING.
         """
-        watch = Watch(self._runs, self._feeds, self._settings, caller, run_id, tool_calls=tool_calls)
-        page = await watch.page(after, _PAGE)
+        watch = _Watch(self._runs, self.feeds, self._settings, caller, run_id, tool_calls=tool_calls)
+        page = await watch.page(after)
         if page.end and not page.events:
             return None
-        return self._opened(page.tenant, watch.chunks(page, after))
+        self._check_room(page.tenant)
+        return EventStream(self, self._settings, page.tenant, watch.pieces(page, after), caller.request_id)
 
     async def by_ticket(
         self, ticket: str, request_id: str, run_id: str, after: int, *, tool_calls: bool
     ) -> EventStream | None:
         """A stream for a ticket, on an upstream of its own: a ticket opens one stream, once.
 
-        None, aio.AioRpcError, Problem: as `by_key`.
+        None and errors: as `by_key`.
         """
         request = pb.StreamRunEventsRequest(
             run_id=run_id, after_sequence=after, include_tool_calls=tool_calls
@@ -72,65 +77,75 @@ class Streams:
         try:
             async with asyncio.timeout(self._settings.limit):
                 told = dict(await call.initial_metadata())
-                if "errands-tenant" not in told:
+                if TENANT not in told:
                     await call.read()  # raises what the call was refused with
-            if "errands-end" in told:
+            if _END in told:
                 return None
-            return self._opened(str(told["errands-tenant"]), self._ticketed(call))
+            self._check_room(told[TENANT])
         except TimeoutError:
             call.cancel()
-            raise problem(
-                "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "the stream did not open in time"
-            ) from None
-        except Problem:
+            detail = "the stream did not open in time"
+            raise problem("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", detail) from None
+        except BaseException:
             call.cancel()
             raise
+        return EventStream(self, self._settings, told[TENANT], self._ticketed(call), request_id)
 
     async def _ticketed(self, call: Any) -> AsyncGenerator[bytes, None]:
-        reading: asyncio.Task[Any] | None = None
+        reading: asyncio.Task[Any] = asyncio.create_task(call.read())
         try:
             while True:
                 # Cancelling a read would end the call, so silence is told from the outside.
-                reading = reading or asyncio.create_task(call.read())
-                done, _ = await asyncio.wait({reading}, timeout=self._settings.heartbeat)
-                if not done:
+                await asyncio.wait({reading}, timeout=self._settings.heartbeat)
+                if not reading.done():
                     yield _COMMENT
                     continue
-                message, reading = reading.result(), None
-                if message is aio.EOF:
+                if (message := reading.result()) is aio.EOF:
                     return
-                yield b"".join(frame for _, frame in frames(message.events))
+                for _, piece in joined(frames(message.events)):
+                    yield piece
+                reading = asyncio.create_task(call.read())
         except aio.AioRpcError as failure:
             _log.info("a stream was cut", code=failure.code().name)
         finally:
             call.cancel()
-            if reading is not None:
-                reading.cancel()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
-    def _opened(self, tenant: str, chunks: AsyncGenerator[bytes, None]) -> EventStream:
-        if self._open[tenant] >= self._settings.max_streams or self.closing:
-            detail = f"the tenant has {self._open[tenant]} streams open, which is as many as it may"
+    def _check_room(self, tenant: str) -> None:
+        if self.closing:
+            detail = "the gateway is shutting down"
+            raise problem("SERVER_DRAINING", "UNAVAILABLE", detail, headers={"Retry-After": "1"})
+        if self.open[tenant] >= self._settings.max_streams:
+            detail = f"the tenant has {self.open[tenant]} streams open, which is as many as it may"
             raise problem("TOO_MANY_STREAMS", "RESOURCE_EXHAUSTED", detail, headers={"Retry-After": "5"})
-        return EventStream(self, tenant, chunks, self._settings.stall)
 
-    def enter(self, tenant: str, task: asyncio.Task[Any]) -> None:
-        self._open[tenant] += 1
+    @contextmanager
+    def counting(self, tenant: str) -> Iterator[None]:
+        """The present task is a stream of this tenant as long as this lasts."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (an ASGI application runs in a task)
+        self.open[tenant] += 1
         self._tasks.add(task)
-
-    def leave(self, tenant: str, task: asyncio.Task[Any]) -> None:
-        self._open[tenant] -= 1
-        if not self._open[tenant]:
-            del self._open[tenant]
-        self._tasks.discard(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+            self.open[tenant] -= 1
+            if not self.open[tenant]:
+                del self.open[tenant]
 
     def close(self) -> None:
-        """End every stream plainly: readers come back to another server, from their cursor."""
+        """End every stream plainly, in a moment: readers come back to another server, from their cursor."""
         self.closing = True
+        asyncio.get_running_loop().call_later(_LAST, self._end)
+
+    def _end(self) -> None:
         for task in self._tasks:
             task.cancel()
 
 
-class Watch:
+class _Watch:
     """One key watching one run: the past in pages at its own pace, the present from a feed."""
 
     def __init__(
@@ -142,108 +157,100 @@ class Watch:
         self._caller = caller
         self._run_id = run_id
         self._tool_calls = tool_calls
-        self._recheck = asyncio.get_running_loop().time() + settings.recheck
 
-    async def page(self, after: int, limit: int) -> Any:
+    async def page(self, after: int) -> Any:
         """Events behind a cursor, as this key may see them. aio.AioRpcError."""
         request = pb.ListRunEventsRequest(
-            run_id=self._run_id, after_sequence=after, limit=limit, include_tool_calls=self._tool_calls
+            run_id=self._run_id, after_sequence=after, limit=_PAGE, include_tool_calls=self._tool_calls
         )
         return await self._runs.ListRunEvents(
             request, metadata=self._caller.metadata, timeout=self._settings.limit
         )
 
-    async def chunks(self, page: Any, cursor: int) -> AsyncGenerator[bytes, None]:
+    async def pieces(self, page: Any, cursor: int) -> AsyncGenerator[bytes, None]:
         """Frames from a first page on, until the run ends or the key may not see it any more."""
         view = View(page.tenant, self._run_id, self._tool_calls, page.links)
         try:
             while True:
-                while page.next_after_sequence > cursor:
-                    if page.events:
-                        yield b"".join(frame for _, frame in frames(page.events))
-                    cursor = page.next_after_sequence
-                    if page.end:
-                        return
-                    page = await self.page(cursor, _PAGE)
+                for _, piece in joined(frames(page.events)):
+                    yield piece
                 if page.end:
                     return
-                with self._feeds.following(view, self._caller, cursor) as follower:
-                    while (chunk := await self._live(follower)) is not None:
-                        yield chunk
-                    if not follower.lagged:
-                        return
-                    cursor = follower.cursor
-                page = await self.page(cursor, _PAGE)
+                is_last = page.next_after_sequence - cursor < _PAGE and page.ByteSize() < _HEAVY
+                cursor, page = page.next_after_sequence, None  # a page is large, and a feed lasts for hours
+                if is_last:
+                    with self._feeds.following(view, self._caller, cursor) as follower:
+                        while (live := await follower.next(self._settings.heartbeat)) is not None:
+                            yield live or _COMMENT
+                        if not follower.lagged or follower.refused:
+                            return
+                        cursor = follower.cursor
+                page = await self.page(cursor)
         except aio.AioRpcError as failure:
             _log.info("a stream was cut", run_id=self._run_id, code=failure.code().name)
-
-    async def _live(self, follower: Follower) -> bytes | None:
-        """What comes next: frames, a comment after a silence, or nothing any more."""
-        clock = asyncio.get_running_loop().time
-        if clock() >= self._recheck:
-            await self._check(follower.cursor)
-            self._recheck = clock() + self._settings.recheck
-        try:
-            async with asyncio.timeout(self._settings.heartbeat):
-                return await follower.next()
-        except TimeoutError:
-            return _COMMENT
-
-    async def _check(self, cursor: int) -> None:
-        """aio.AioRpcError where the key may not see the run any more; a server that is away may come back."""
-        try:
-            await self.page(cursor, 1)
-        except aio.AioRpcError as failure:
-            if failure.code() in REFUSED:
-                raise
 
 
 class EventStream:
     """A stream as an ASGI answer. A reader that goes away ends nothing but its stream."""
 
     def __init__(
-        self, streams: Streams, tenant: str, chunks: AsyncGenerator[bytes, None], stall: float
+        self,
+        streams: Streams,
+        settings: Settings,
+        tenant: str,
+        pieces: AsyncGenerator[bytes, None],
+        request_id: str,
     ) -> None:
         self._streams = streams
+        self._stall = settings.stall
         self._tenant = tenant
-        self._chunks = chunks
-        self._stall = stall
+        self._pieces = pieces
+        self._request_id = request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 (an ASGI application runs in a task)
-        watching = asyncio.create_task(_gone(receive))
-        watching.add_done_callback(lambda done: done.cancelled() or task.cancel())
-        self._streams.enter(self._tenant, task)
-        try:
-            async with aclosing(self._chunks):
-                await self._send_all(send)
-        except asyncio.CancelledError:
-            if watching.done():
-                task.uncancel()  # the reader went away, so there is nobody left to tell
-                return
-            if not self._streams.closing:
-                raise
-            task.uncancel()
-        finally:
-            self._streams.leave(self._tenant, task)
-            watching.cancel()
-        await send({"type": "http.response.body", "body": b""})
-
-    async def _send_all(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _RAW_HEADERS})
-        await send({"type": "http.response.body", "body": _RETRY, "more_body": True})
-        async for chunk in self._chunks:
+        reader = _Reader(send, connection(scope), self._stall)
+        with self._streams.counting(self._tenant), reader.connection.canceling():
             try:
-                async with asyncio.timeout(self._stall):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            except TimeoutError:
-                return
+                async with aclosing(self._pieces):
+                    await self._send_all(reader)
+            except asyncio.CancelledError:
+                if not (self._streams.closing or reader.connection.lost.done()):
+                    raise
+            except Exception:
+                # The answer has begun, so nobody above could still say that it failed.
+                _log.exception("a stream failed", request_id=self._request_id)
+        await reader.send({"type": "http.response.body"})
+
+    async def _send_all(self, reader: _Reader) -> None:
+        await reader.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await reader.send({"type": "http.response.body", "body": _RETRY, "more_body": True})
+        async for piece in self._pieces:
+            await reader.send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class _Reader:
+    """Who reads a stream. One that takes nothing for `stall` seconds loses its connection."""
+
+    __slots__ = ("_send", "_stall", "connection")
+
+    def __init__(self, send: Send, connection: Connection, stall: float) -> None:
+        self._send = send
+        self._stall = stall
+        self.connection = connection
+
+    async def send(self, message: Message) -> None:
+        # A timer instead of asyncio.timeout: cheaper, and a closed connection ends the wait anyway.
+        timer = asyncio.get_running_loop().call_later(self._stall, self.connection.drop)
+        try:
+            await self._send(message)
+        finally:
+            timer.cancel()
+
+
+async def opening(scope: Scope, receive: Receive, send: Send) -> None:
+    """What a stream begins with, for HEAD: its length is not known, so none is told."""
+    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+    await send({"type": "http.response.body"})
 
 
 def ended() -> Response:

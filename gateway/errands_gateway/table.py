@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import approvals, following, integrations, keys, runs
+from . import approvals, following, integrations, keys, links, runs
 from .operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *runs.OPERATIONS,
     *following.OPERATIONS,
     *approvals.OPERATIONS,
+    *links.OPERATIONS,
     *integrations.OPERATIONS,
     *keys.OPERATIONS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,6 +17,9 @@ from errands.v1.integration_pb2 import IntegrationStatus
 from errands.v1.run_pb2 import ApprovalStrategy
 
 Words = Mapping[int, str]
+_MOMENT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def _words(enum: Any, prefix: str, *, lower: bool = False) -> Words:
@@ -47,6 +51,16 @@ def moment(stamp: Timestamp) -> str:
 @lru_cache(maxsize=256)
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def parsed_moment(text: str) -> datetime:
+    """The moment that RFC 3339 text names, in UTC. ValueError: it names none."""
+    if not _MOMENT.fullmatch(text):
+        raise ValueError("is no moment of RFC 3339")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies outside the years 1 to 9999") from error
 
 
 def raw(text: str) -> msgspec.Raw:

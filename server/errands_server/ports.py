@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 from msgspec import Struct
 
 from .domain.errors import Reason
+from .domain.explanation import ClauseRead
 from .domain.plan import Plan, Step
 from .domain.tool import Tool, ToolRef
 
@@ -37,6 +38,13 @@ class Refusal(Struct, frozen=True):
     message: str
 
 
+class Explained(Struct, frozen=True):
+    """What came of a brief, and how its clauses were read; none where a planner keeps no account."""
+
+    outcome: Plan | Refusal
+    clauses: tuple[ClauseRead, ...] = ()
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """What one step came to, for the conclusion of a run. `output` is decoded JSON."""
 
@@ -50,6 +58,10 @@ class Planner(Protocol):
 
     async def plan(self, brief: Brief) -> Plan | Refusal:
         """A sound plan over the candidates, or why there is none."""
+        ...
+
+    async def explained(self, brief: Brief) -> Explained:
+        """What `plan` answers, and why."""
         ...
 
     async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+
 import grpc
 import uvloop
 from grpc import aio
@@ -18,7 +21,8 @@ async def main() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"ready grpc=127.0.0.1:{port}", flush=True)
-    await server.wait_for_termination()
+    await asyncio.to_thread(sys.stdin.read)  # it ends with the benchmark
+    await server.stop(None)
 
 
 if __name__ == "__main__":

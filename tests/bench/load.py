@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -16,17 +17,25 @@ from google.protobuf.message import Message
 KEY = "bench-key"
 
 
-class Process:
-    """A server that prints `ready grpc=ADDRESS` and takes commands on standard input."""
+def allow_many_files() -> None:
+    """Let this process and those it starts hold as many sockets as the system lets them."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
-    def __init__(self, module: str) -> None:
+
+class Process:
+    """A process that prints `ready NAME=ADDRESS ...` and takes commands on standard input."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.address = self._read().split("grpc=")[1].strip()
+        told = dict(word.split("=", 1) for word in self._read().split()[1:])
+        self.address = told.get("grpc", "")
+        self.http = told.get("http", "")
 
     @property
     def pid(self) -> int:
@@ -34,11 +43,22 @@ class Process:
 
     def _read(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args} ended: {self._process.wait(20)}")
+        return line
 
     def ask(self, *words: object) -> Any:
+        self.tell(*words)
+        return self.hear()
+
+    def tell(self, *words: object) -> None:
+        """Give a command and do not wait for its answer."""
         assert self._process.stdin is not None
         print(*words, file=self._process.stdin, flush=True)
+
+    def hear(self) -> Any:
+        """The answer to the command given last."""
         return json.loads(self._read())
 
     def close(self) -> None:
@@ -51,8 +71,8 @@ class Process:
 
 
 @contextmanager
-def process(module: str) -> Iterator[Process]:
-    started = Process(module)
+def process(module: str, *arguments: str) -> Iterator[Process]:
+    started = Process(module, *arguments)
     try:
         yield started
     finally:
@@ -60,28 +80,11 @@ def process(module: str) -> Iterator[Process]:
 
 
 class Load:
-    """h2load on one method with one prepared message."""
+    """h2load with these arguments: so many requests, and every one of them answered with 200."""
 
-    def __init__(
-        self,
-        address: str,
-        method: str,
-        message: Message | bytes,
-        *,
-        requests: int,
-        clients: int,
-        streams: int,
-    ):
-        body = message if isinstance(message, bytes) else message.SerializeToString()
-        self._body = tempfile.NamedTemporaryFile()  # noqa: SIM115 (h2load reads it later)
-        self._body.write(b"\0" + len(body).to_bytes(4, "big") + body)
-        self._body.flush()
-        self._command = [
-            *("h2load", "-n", str(requests), "-c", str(clients), "-m", str(streams), "-t", "1"),
-            *("-d", self._body.name, "-H", "content-type: application/grpc", "-H", "te: trailers"),
-            *("-H", f"x-api-key: {KEY}", f"http://{address}{method}"),
-        ]
+    def __init__(self, requests: int, *arguments: str) -> None:
         self._requests = requests
+        self._command = ["h2load", "-n", str(requests), "-t", "1", "-H", f"x-api-key: {KEY}", *arguments]
 
     def start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
@@ -99,10 +102,40 @@ class Load:
 
     def report(self, running: subprocess.Popen[str]) -> str:
         output, _ = running.communicate(timeout=300)
-        failed = int(_find(r"(\d+) failed", output))
-        if failed:
-            raise RuntimeError(f"{failed} requests failed\n{output}")
+        if int(_find(r"(\d+) 2xx", output)) != self._requests:
+            raise RuntimeError(f"not all of {self._requests} requests succeeded\n{output}")
         return output
+
+
+class Calls(Load):
+    """One gRPC method with one prepared message."""
+
+    def __init__(
+        self,
+        address: str,
+        method: str,
+        message: Message | bytes,
+        *,
+        requests: int,
+        clients: int,
+        streams: int,
+    ):
+        body = message if isinstance(message, bytes) else message.SerializeToString()
+        self._body = tempfile.NamedTemporaryFile()  # noqa: SIM115 (h2load reads it later)
+        self._body.write(b"\0" + len(body).to_bytes(4, "big") + body)
+        self._body.flush()
+        super().__init__(
+            requests,
+            *("-c", str(clients), "-m", str(streams), "-d", self._body.name),
+            *("-H", "content-type: application/grpc", "-H", "te: trailers", f"http://{address}{method}"),
+        )
+
+
+class Gets(Load):
+    """GET of one URL over HTTP/1.1, on connections that stay open."""
+
+    def __init__(self, url: str, *, requests: int, clients: int) -> None:
+        super().__init__(requests, "--h1", "-c", str(clients), url)
 
 
 def _find(pattern: str, text: str) -> str:

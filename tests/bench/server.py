@@ -6,7 +6,9 @@ Commands come on standard input, one a line; each is answered with one line of J
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import resource
 import sys
 import tempfile
 import time
@@ -55,6 +57,12 @@ class Control:
             await self._change(run_id, lambda _: [Noted(text="a note of the usual length")] * int(each))
         return time.perf_counter() - began
 
+    async def memory(self) -> int:
+        """Bytes of memory this process holds, without garbage."""
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize()
+
     async def cancel(self, run_id: str) -> float:
         """End a run."""
         await self._change(run_id, lambda d: commands.cancel(d.run, actor="bench", now=d.now))
@@ -87,7 +95,7 @@ async def _serve() -> None:
             max_queued=1_000_000,
         )
         async with running(config, Overrides(toolbox=lambda _: NoOp())) as app:
-            print(f"ready grpc={app.grpc_address}", flush=True)
+            print(f"ready grpc={app.grpc_address} http={app.http_address}", flush=True)
             await _obey(Control(stores[0]))
 
 

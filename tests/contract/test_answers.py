@@ -31,7 +31,30 @@ WAITING = {
     "errands.v1.ApprovalCall.shared": "a shared credential; see tests/journeys",
     "errands.v1.PlanDetails.title": "the catalog planner; see tests/planners",
     "errands.v1.Integration.left_out": "tests/tools",
+    "errands.v1.UpdateIntegrationResponse.tools_added": "tests/tools",
+    "errands.v1.UpdateIntegrationResponse.tools_changed": "tests/tools",
+    "errands.v1.UpdateIntegrationResponse.tools_removed": "tests/tools",
+    # The planner of these tests keeps no account of its choices.
+    "errands.v1.CreateRunResponse.explanation": "tests/planners",
+    "errands.v1.PlanExplanation.clauses": "tests/planners",
+    "errands.v1.ExplainedClause.text": "tests/planners",
+    "errands.v1.ExplainedClause.tools": "tests/planners",
+    "errands.v1.ExplainedClause.calls": "tests/planners",
+    "errands.v1.ExplainedClause.missing": "tests/planners",
+    "errands.v1.ConsideredTool.integration_id": "tests/planners",
+    "errands.v1.ConsideredTool.tool": "tests/planners",
+    "errands.v1.ConsideredTool.score": "tests/planners",
+    "errands.v1.ExplainedCall.step_id": "tests/planners",
+    "errands.v1.ExplainedCall.integration_id": "tests/planners",
+    "errands.v1.ExplainedCall.tool": "tests/planners",
+    "errands.v1.ExplainedCall.arguments": "tests/planners",
+    "errands.v1.ExplainedArgument.path": "tests/planners",
+    "errands.v1.ExplainedArgument.source": "tests/planners",
+    "errands.v1.ExplainedArgument.reason": "tests/planners",
+    "errands.v1.ExplainedArgument.words": "tests/planners",
 }
+
+EXPLAINED = ("errands.v1.Explained", "errands.v1.PlanExplanation", "errands.v1.CreateRunResponse.explanation")
 
 
 class Seen:
@@ -56,7 +79,8 @@ def answerable() -> set[str]:
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 _fields(method.output_type, found)
-    return found
+    # What a plan is explained with is told by tests/cli/test_plan.py.
+    return {name for name in found if not name.startswith(EXPLAINED)}
 
 
 def _fields(descriptor: Descriptor, found: set[str]) -> None:
@@ -118,7 +142,11 @@ async def _administration(service: Service, desk: Desk, clock: Clock, seen: Seen
     ).integration
     ask = integration_pb2.GetIntegrationRequest(id=made.id)
     seen(await service.integrations.GetIntegration(ask))
-    change = integration_pb2.UpdateIntegrationRequest(id=made.id, name="another")
+    # One tool goes, one comes, and one is described in another way.
+    anew = (
+        desk.document().replace("writeLost", "writeMislaid").replace('"summary": "readHeld"', '"summary": ""')
+    )
+    change = integration_pb2.UpdateIntegrationRequest(id=made.id, name="another", openapi_document=anew)
     seen(await service.integrations.UpdateIntegration(change))
     seen(await service.integrations.ListIntegrations(integration_pb2.ListIntegrationsRequest(page_size=1)))
     seen(await service.integrations.ListTools(integration_pb2.ListToolsRequest(id=made.id, page_size=1)))

@@ -10,7 +10,7 @@ import pytest
 from grpc import StatusCode, aio
 
 from errands.v1 import approval_pb2 as pb
-from errands.v1 import event_pb2, run_pb2
+from errands.v1 import event_pb2, key_pb2, run_pb2
 from errands_server.domain.plan import Plan, Slot
 from errands_server.ports import Brief
 from tests.contract.conftest import Clock, Serve
@@ -443,3 +443,71 @@ async def test_a_link_dies_with_its_run_and_with_its_time(serve: Serve, clock: C
         expired = await refused(by_token(service, first))
 
         assert (reason(closed), reason(expired)) == ("APPROVAL_CLOSED", "APPROVAL_EXPIRED")
+
+
+async def shown_by_token(service: Service, text: str, metadata: Any = ()) -> pb.GetApprovalByTokenResponse:
+    request = pb.GetApprovalByTokenRequest(token=text)
+    answer: pb.GetApprovalByTokenResponse = await service.approvals.GetApprovalByToken(
+        request, metadata=metadata
+    )
+    return answer
+
+
+def by_token_and_key(service: Service, text: str) -> Any:
+    return service.approvals.DecideByToken(pb.DecideByTokenRequest(token=text))
+
+
+async def test_a_key_beside_a_link_is_the_one_who_decides(serve: Serve) -> None:
+    async with serve(steps(WRITE)) as service:
+        created = await service.create("do", approval_strategy=ON_TOOL_CALL)
+        text = token((await pending(service, created.run_id, 1))[0], APPROVE)
+        made = await service.keys.CreateKey(key_pb2.CreateKeyRequest(name="approver", scopes=["approvals"]))
+        decided = (await by_token_and_key(service.speaking_as(made.secret), text)).approval
+
+        assert (decided.decision, decided.actor) == (APPROVE, f"key:{made.key.id}")
+        assert (await by_token(service, text)).approval == decided
+
+
+async def test_a_key_of_another_tenant_opens_no_link(serve: Serve) -> None:
+    async with serve(steps(WRITE)) as service:
+        created = await service.create("do", approval_strategy=ON_TOOL_CALL)
+        text = token((await pending(service, created.run_id, 1))[0], APPROVE)
+        stranger = await service.stranger()
+        for call in (
+            service.approvals.GetApprovalByToken(
+                pb.GetApprovalByTokenRequest(token=text), metadata=stranger.metadata
+            ),
+            by_token_and_key(stranger, text),
+            by_token_and_key(service.speaking_as("no key"), text),
+        ):
+            error = await refused(call)
+
+            assert (reason(error), error.code()) == ("CREDENTIALS_INVALID", StatusCode.UNAUTHENTICATED)
+        assert reason(await refused(by_token_and_key(stranger, "A" * 60))) == "TOKEN_INVALID"
+        assert (await service.get(created.run_id)).pending_approvals
+
+
+async def test_a_key_without_its_scope_sees_a_link_and_does_not_decide(serve: Serve) -> None:
+    async with serve(steps(WRITE)) as service:
+        created = await service.create("do", approval_strategy=ON_TOOL_CALL)
+        asked = (await pending(service, created.run_id, 1))[0]
+        text = token(asked, APPROVE)
+        reader = await service.with_scopes("runs:read", "runs:write", "integrations")
+        seen = await shown_by_token(service, text, reader.metadata)
+        error = await refused(by_token_and_key(reader, text))
+
+        assert seen.approval.approval_id == asked.approval_id
+        assert (reason(error), error.code()) == ("SCOPE_MISSING", StatusCode.PERMISSION_DENIED)
+        assert (await service.get(created.run_id)).pending_approvals
+
+
+async def test_a_link_shows_that_its_time_is_over(serve: Serve, clock: Clock) -> None:
+    async with serve(steps(WRITE)) as service:
+        created = await service.create("do", approval_strategy=ON_TOOL_CALL)
+        text = token((await pending(service, created.run_id, 1))[0], APPROVE)
+        before = await shown_by_token(service, text)
+        clock.moved += DAY
+        after = await shown_by_token(service, text)
+
+        assert before.approval.status == pb.APPROVAL_STATUS_PENDING
+        assert after.approval.status == pb.APPROVAL_STATUS_EXPIRED

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from errands_server.planners.clauses import clauses
-from errands_server.planners.mentions import Kind, mentions, series
+from errands_server.planners.mention import Kind
+from errands_server.planners.mentions import mentions
+from errands_server.planners.rows import series
 
 from .conftest import NOW
 

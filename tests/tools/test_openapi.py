@@ -8,139 +8,43 @@ import gzip
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from msgspec import Struct
 
 from errands_server.domain.errors import Reason
-from errands_server.domain.tool import ToolRef
-from errands_server.ports import Answer, Done, Failed, Request, Unknown
-from errands_server.tools.document import Operation, read
+from errands_server.ports import Done, Failed, Unknown
+from errands_server.tools.document import read
 from errands_server.tools.openapi import Credential, OpenApiSender
 
-NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+from .loopback import (
+    NOW,
+    TLS,
+    Received,
+    Service,
+    answer_to,
+    call,
+    http,
+    operation,
+    service,
+    taking,
+    with_body,
+)
+
 SECRET = "s3cr3t/+value=="
-TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; loading real roots takes longer than a test
-
-
-class Received(Struct):
-    """One request as it came over the wire."""
-
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: bytes
-
-
-Behaviour = Callable[[Received, asyncio.StreamWriter], Awaitable[None]]
-
-
-class Service:
-    """A server on loopback: remembers what it received, counts its connections, does as told."""
-
-    def __init__(self, behaviour: Behaviour) -> None:
-        self.received: list[Received] = []
-        self.connections = 0
-        self.arrived = asyncio.Event()
-        self.origin = ""
-        self._behaviour = behaviour
-
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            while not writer.is_closing():
-                request = await _request(reader)
-                self.received.append(request)
-                self.arrived.set()
-                await self._behaviour(request, writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
-async def _request(reader: asyncio.StreamReader) -> Received:
-    head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-    method, target, _ = head.split(" ")
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
-    return Received(method, target, headers, await reader.readexactly(int(headers.get("content-length", 0))))
-
-
-@asynccontextmanager
-async def service(behaviour: Behaviour | bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[Service]:
-    async def answer(_: Received, writer: asyncio.StreamWriter) -> None:
-        assert isinstance(behaviour, bytes)
-        writer.write(behaviour)
-
-    found = Service(answer if isinstance(behaviour, bytes) else behaviour)
-    async with await asyncio.start_server(found.handle, "127.0.0.1", 0, ssl=tls) as server:
-        scheme = "https://localhost" if tls else "http://127.0.0.1"
-        found.origin = f"{scheme}:{server.sockets[0].getsockname()[1]}"
-        yield found
 
 
 @pytest.fixture
 async def sender() -> AsyncIterator[OpenApiSender]:
     async with OpenApiSender(tls=TLS, now=lambda: NOW) as opened:
         yield opened
-
-
-def http(status: int, body: bytes = b"", content_type: str = "application/json", **headers: str) -> bytes:
-    named = {"Content-Type": content_type, "Content-Length": str(len(body))}
-    named |= {name.replace("_", "-"): value for name, value in headers.items()}
-    lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in named.items()), "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
-def operation(origin: str, method: str = "post", path: str = "/x", **changes: Any) -> Operation:
-    document = {
-        "openapi": "3.1.0",
-        "servers": [{"url": f"{origin}/v1"}],
-        "paths": {path: {method: {"operationId": "it", "responses": {}, **changes}}},
-    }
-    (found,) = read(json.dumps(document)).operations
-    return found
-
-
-def taking(name: str, where: str, schema: dict[str, Any], **style: Any) -> dict[str, Any]:
-    return {"name": name, "in": where, "required": where == "path", "schema": schema, **style}
-
-
-def with_body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-async def call(
-    sender: OpenApiSender,
-    wanted: Operation,
-    arguments: dict[str, Any] | None = None,
-    *,
-    credential: Credential | None = None,
-    internal: bool = True,
-    timeout: float = 5,
-) -> Answer:
-    request = Request(
-        ref=ToolRef("i", 1, wanted.tool.name),
-        arguments=arguments or {},
-        idempotency_key="key-1",
-        user_id="u",
-    )
-    return await sender.send(wanted, request, credential=credential, internal=internal, timeout=timeout)
-
-
-async def answer_to(reply: bytes, method: str = "post", **options: Any) -> Answer:
-    async with service(reply) as found, OpenApiSender(tls=TLS, now=lambda: NOW) as sender:
-        return await call(sender, operation(found.origin, method), **options)
 
 
 # What leaves.
@@ -392,10 +296,29 @@ async def test_retry_after_is_understood_in_both_forms(value, seconds):
     [
         (b'{"message": "no"}', "no"),
         (b'{"error": {"message": "bad name", "code": 3}}', "bad name"),
-        (b'{"errors": [{"message": "first"}, {"message": "second"}]}', "first"),
+        (b'{"errors": [{"message": "first"}, {"message": "second"}]}', "first; second"),
         (b'{"title": "Bad", "detail": "too long"}', "too long"),
         (b'{"error": "invalid_grant", "error_description": "expired"}', "expired"),
-        (b"<p>\n  sorry</p>", "<p> sorry</p>"),
+        (
+            b'{"message": "Validation Failed", "errors": [{"field": "title", "code": "missing_field"}]}',
+            "Validation Failed (title: missing_field)",
+        ),
+        (b'{"detail": [{"loc": ["body", "age"], "msg": "not a number"}]}', "body.age: not a number"),
+        (
+            b'{"errors": {"name": ["is taken", "is short"], "age": "is missing"}}',
+            "name: is taken; age: is missing",
+        ),
+        (
+            b'{"errors": [{"title": "Bad", "source": {"pointer": "/data/name"}}, "b", "c", "d", "e"]}',
+            "/data/name: Bad; b; c; and 2 more",
+        ),
+        (
+            b'{"error": {"message": "Bad", "details": [{"field": "page", "description": "too high"}]}}',
+            "Bad (page: too high)",
+        ),
+        (b"<html><head><title>Not &amp; here</title></head></html>", "Not & here"),
+        (b"<Error><Code>X</Code><Message>No such\n bucket</Message></Error>", "No such bucket"),
+        (b"just\n text", "just text"),
         (b"", ""),
     ],
 )
@@ -403,7 +326,8 @@ async def test_a_refusal_carries_the_words_of_the_service(body, words):
     answer = await answer_to(http(422, body))
 
     assert isinstance(answer, Failed)
-    assert answer.message == (f"the service answered 422: {words}" if words else "the service answered 422")
+    said = "the service answered 422 (Unprocessable Entity)"
+    assert answer.message.replace("Content", "Entity") == (f"{said}: {words}" if words else said)
 
 
 @pytest.mark.parametrize(
@@ -435,7 +359,7 @@ async def test_a_basic_password_is_a_secret_too():
     answer = await answer_to(http(401, b'{"message": "hunter22 is wrong"}'), credential=credential)
 
     assert isinstance(answer, Failed)
-    assert answer.message == "the service answered 401: [secret] is wrong"
+    assert answer.message == "the service answered 401 (Unauthorized): [secret] is wrong"
 
 
 async def test_a_secret_that_an_answer_echoes_is_hidden_and_the_answer_stays_json():

@@ -25,6 +25,7 @@ _CALL: Final = given(
     {
         "callId": text("The call; empty for the calls of a plan."),
         "integrationId": text("The integration it goes to."),
+        "integrationName": text("Name of the integration."),
         "tool": text("The tool."),
         "title": text("What the tool does."),
         "origin": text("Where it goes: scheme, host and port."),
@@ -126,9 +127,9 @@ _FORM: Final = taken(
     {
         "token": text("The token of the link."),
         "decision": enum("The button.", ["approve", "deny"]),
-        "form": text("Proof that the page was shown."),
+        "form": text("What the page holds and its cookie repeats; otherwise the answer is FORM_INVALID."),
     },
-    ["token", "decision", "form"],
+    ["token", "decision"],
 )
 
 COMPONENTS: Final = {

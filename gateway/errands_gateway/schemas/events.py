@@ -125,7 +125,8 @@ def component(kind: str) -> str:
 
 def _event(kind: str) -> Schema:
     members, always = MEMBERS[kind]
-    properties = {"type": {"const": kind, "type": "string"}, **_ENVELOPE, **members}
+    tag = {"type": "string", "const": kind, "description": "The type."}
+    properties = {"type": tag, **_ENVELOPE, **members}
     return given(f"An event of type `{kind}`.", properties, ["type", *_ENVELOPE, *always])
 
 

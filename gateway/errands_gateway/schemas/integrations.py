@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .words import Schema, anything, array, enum, flag, given, moment, ref, taken, text, whole
+from .words import WORDS, Schema, anything, array, enum, flag, given, moment, ref, taken, text, whole
 
 _SECRET: Final = {"minLength": 1, "maxLength": 8_192}
+_PRINTABLE: Final = {"pattern": "^[ -~]*$", "title": "printable ASCII"}
 _OPENAPI: Final[Schema] = {
     "description": "The OpenAPI 3.0 or 3.1 document.",
     "oneOf": [
         taken(
             "Where it is.",
-            {"url": text("http or https; fetched once.", minLength=1, maxLength=2_048)},
+            {
+                "url": text(
+                    "http or https; fetched once.",
+                    maxLength=2_048,
+                    pattern="^[Hh][Tt][Tt][Pp][Ss]?://",
+                    title="an http or https URL",
+                )
+            },
             ["url"],
             title="{url}",
         ),
@@ -47,7 +55,7 @@ _AUTH: Final[Schema] = {
         },
     },
 }
-_NAME: Final = text("Name, unique in the tenant.", minLength=1, maxLength=100)
+_NAME: Final = text("Name, unique in the tenant.", maxLength=100, **WORDS)
 _BASE_URL: Final = text("Where requests go; else the document's first server.", maxLength=2_048)
 _HONOURS: Final = flag("Every writing operation honours an `Idempotency-Key` header.")
 _SHARED: Final = flag("`auth` is one account for every user, and is shown as such.")
@@ -133,7 +141,7 @@ COMPONENTS: Final = {
     "IntegrationAuthInput": _AUTH,
     "BearerAuth": taken(
         "A bearer token (RFC 6750).",
-        {"type": _kind("bearer"), "token": text("The token.", **_SECRET)},
+        {"type": _kind("bearer"), "token": text("The token.", **_SECRET, **_PRINTABLE)},
         ["type", "token"],
         title="{type: bearer, token}",
     ),
@@ -142,8 +150,13 @@ COMPONENTS: Final = {
         {
             "type": _kind("apiKey"),
             "in": enum("Where it is sent.", ["header", "query", "cookie"]),
-            "name": text("Name of the header, parameter or cookie.", minLength=1, maxLength=100),
-            "value": text("The key.", **_SECRET),
+            "name": text(
+                "Name of the header, parameter or cookie.",
+                maxLength=100,
+                pattern=r"^[!-+\--9<>-~]+$",
+                title="a name without spaces or separators",
+            ),
+            "value": text("The key.", **_SECRET, **_PRINTABLE),
         },
         ["type", "in", "name", "value"],
         title="{type: apiKey, in, name, value}",
@@ -152,7 +165,7 @@ COMPONENTS: Final = {
         "A user name and password (RFC 7617).",
         {
             "type": _kind("basic"),
-            "username": text("The user name.", **_SECRET),
+            "username": text("The user name.", maxLength=8_192, pattern="^[^:]*$", title="without a colon"),
             "password": text("The password.", **_SECRET),
         },
         ["type", "username", "password"],

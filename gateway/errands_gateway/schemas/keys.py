@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .words import SCOPES, array, enum, given, moment, ref, taken, text
+from .words import SCOPES, WORDS, array, enum, given, moment, ref, taken, text
 
 _MEMBERS: Final = {
     "id": text("Its id; the actor in events and logs."),
@@ -20,10 +20,14 @@ COMPONENTS: Final = {
     "CreateKeyRequest": taken(
         "Asks for a key.",
         {
-            "name": text("A name to know it by.", minLength=1, maxLength=100),
+            "name": text("A name to know it by.", maxLength=100, **WORDS),
             "scopes": array(enum("A scope.", SCOPES), "None the caller lacks.", minItems=1, maxItems=6),
             "expiresAt": moment("When it stops working."),
-            "tenant": text("The tenant it acts in; the caller's where it is left out.", maxLength=100),
+            "tenant": text(
+                "The tenant it acts in; the caller's where it is left out.",
+                pattern="^[a-z0-9][a-z0-9_-]{0,62}$",
+                title="1 to 63 of a-z, 0-9, - and _, not beginning with - or _",
+            ),
         },
         ["name", "scopes"],
     ),

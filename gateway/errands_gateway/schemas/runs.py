@@ -9,6 +9,7 @@ from .words import (
     OUTCOMES,
     STATUSES,
     STRATEGIES,
+    WORDS,
     Schema,
     anything,
     array,
@@ -42,7 +43,7 @@ _REPEATED: Final = uuid("The run that is repeated.")
 _CREATE: Final = taken(
     "Asks for a run.",
     {
-        "intent": text("What is wanted, in plain words.", minLength=1, maxLength=10_000),
+        "intent": text("What is wanted, in plain words.", maxLength=10_000, **WORDS),
         "selectedCustomerIntegrationIds": _SELECTION,
         "context": text(
             "Anything the run should know; may be empty. JSON and key=value pairs are read as hints.",
@@ -63,6 +64,15 @@ _CREATE: Final = taken(
         ),
     },
     ["intent", "selectedCustomerIntegrationIds", "context", "userId"],
+    examples=[
+        {
+            "intent": "List the open invoices of Ada Lovelace",
+            "selectedCustomerIntegrationIds": ["*"],
+            "context": "currency=EUR",
+            "userId": "user-1",
+            "approvalStrategy": "NONE",
+        }
+    ],
 )
 _CREATED: Final = given(
     "A run that was created.",

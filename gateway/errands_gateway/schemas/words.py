@@ -24,6 +24,9 @@ DECISIONS: Final = ("approve", "deny", "retry", "done", "fail")
 OUTCOMES: Final = ("done", "denied", "failed", "skipped")
 SCOPES: Final = ("runs:write", "runs:read", "approvals", "integrations", "admin", "operator")
 MAX_ID: Final = 255
+# Titles of patterns are what messages say.
+# Python and ECMAScript differ in what white space is, so this names what either leaves out.
+WORDS: Final = {"pattern": r"[^\s\x1c-\x1f\x85\ufeff]", "title": "more than white space"}
 
 
 def ref(name: str) -> Schema:

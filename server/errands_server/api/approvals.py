@@ -16,7 +16,7 @@ from ..services.approvals import Answer, Approvals
 from ..services.principal import Scope
 from . import wire
 from .checks import Checks, identifier, next_token
-from .interceptors import principal
+from .interceptors import caller, principal
 from .messages import Messages
 from .wire import APPROVAL_STATUS_OF, DECISION_OF
 
@@ -70,7 +70,7 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         checks = Checks()
         token = checks.printable("token", request.token, most=MAX_TOKEN)
         checks.done()
-        row, action, allowed = await self._approvals.by_token(token)
+        row, action, allowed = await self._approvals.by_token(token, caller().principal)
         return pb.GetApprovalByTokenResponse(
             approval=self._messages.approval_row(row),
             action=wire.DECISION[action],
@@ -83,7 +83,8 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         if request.decision and request.decision not in DECISION_OF:
             checks.wrong("decision", f"{request.decision} is no known value")
         checks.done()
-        row = await self._approvals.decide_by_token(token, DECISION_OF.get(request.decision))
+        decision = DECISION_OF.get(request.decision)
+        row = await self._approvals.decide_by_token(token, decision, caller().principal)
         return pb.DecideByTokenResponse(approval=self._messages.approval_row(row))
 
 

@@ -9,8 +9,9 @@ from errands.v1 import integration_pb2 as pb
 from errands.v1 import integration_pb2_grpc
 
 from ..domain.errors import Reason
-from ..services.integrations import Change, Integrations, Secret, Source
+from ..services.integrations import Change, Integrations, Secret
 from ..tools.credential import Credential
+from ..tools.importing import Source
 from . import messages
 from .checks import Checks, name, next_token
 from .interceptors import principal
@@ -68,8 +69,13 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
         if wanted.secret is not None and wanted.remove_credential:
             checks.wrong("remove_credential", "does not go with credential")
         checks.done()
-        changed = await self._integrations.update(principal(), _id(request), wanted)
-        return pb.UpdateIntegrationResponse(integration=messages.integration(changed))
+        changed, tools = await self._integrations.update(principal(), _id(request), wanted)
+        return pb.UpdateIntegrationResponse(
+            integration=messages.integration(changed),
+            tools_added=tools.added,
+            tools_removed=tools.removed,
+            tools_changed=tools.changed,
+        )
 
     async def GetIntegration(
         self, request: pb.GetIntegrationRequest, context: Any

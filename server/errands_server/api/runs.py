@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from errands.v1 import plan_pb2 as plan_pb
 from errands.v1 import run_pb2 as pb
 from errands.v1 import run_pb2_grpc
 
 from ..domain import output_schema
 from ..domain.errors import Reason, Unauthenticated, Violation
 from ..domain.event import RunStatus, Strategy
-from ..domain.run import FINAL
+from ..domain.run import FINAL, Run
 from ..services import views
 from ..services.creating import CREATE, Creating, NewRun
 from ..services.links import Tickets
@@ -22,7 +23,7 @@ from ..store.requests import RequestKey
 from ..store.runs import RunFilter
 from ..store.sealing import Sealer
 from ..streams import View
-from . import wire
+from . import explaining, wire
 from .checks import MAX_ID, Checks, identifier, next_token
 from .interceptors import caller, principal
 from .messages import Messages
@@ -56,11 +57,11 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             return self._created(who, seen)
         problems = await self._creating.problems(who, request.selected_customer_integration_ids[:100])
         wanted = _new_run(request, key, context.time_remaining(), problems)
+        if request.explain:
+            run, clauses = await self._creating.explain(who, wanted)
+            return _validated(run, explaining.explanation(clauses))
         if request.validate_only:
-            run = await self._creating.preview(who, wanted)
-            plan = wire.plan_of(run)
-            plan.ClearField("execution_plan_id")
-            return pb.CreateRunResponse(status=wire.STATUS[RunStatus.QUEUED], plan=plan)
+            return _validated(await self._creating.preview(who, wanted))
         return self._created(who, await self._creating.create(who, wanted))
 
     def _created(self, who: Principal, seen: views.RunView) -> pb.CreateRunResponse:
@@ -85,6 +86,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         body = pb.CreateRunRequest()
         body.CopyFrom(request)
         body.ClearField("request_id")
+        body.ClearField("plan_wait_ms")  # says how long this caller waits, not what is asked for
         canonical = body.SerializeToString(deterministic=True)
         mac = self._sealer.mac("request body", hashlib.sha256(canonical).digest())
         return RequestKey(CREATE, request.request_id, mac)
@@ -192,6 +194,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return pb.GetPlanResponse(plan=wire.plan_of(seen.run))
 
 
+def _validated(run: Run, explanation: plan_pb.PlanExplanation | None = None) -> pb.CreateRunResponse:
+    plan = wire.plan_of(run)
+    plan.ClearField("execution_plan_id")
+    status = wire.STATUS[RunStatus.QUEUED]
+    return pb.CreateRunResponse(status=status, plan=plan, explanation=explanation)
+
+
 def _new_run(
     request: pb.CreateRunRequest,
     key: RequestKey | None,
@@ -216,6 +225,8 @@ def _new_run(
         checks.wrong("output_schema_json", problem)
     wait = request.plan_wait_ms if request.HasField("plan_wait_ms") else DEFAULT_PLAN_WAIT
     checks.number("plan_wait_ms", wait, least=0, most=MAX_PLAN_WAIT)
+    if request.explain and not request.validate_only:
+        checks.wrong("explain", "only together with validate_only")
     checks.done()
     left = wait / 1_000 if time_left is None else time_left - DEADLINE_MARGIN
     return NewRun(

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from ..domain.tool import Effect, Tool
-from .words import lexicon, parts
+from .words import lexicon, parts, stem
 
 
 class Action(StrEnum):
@@ -36,6 +36,11 @@ _PARTICULAR: Final = """ship pay refund email call notify approve reject archive
     turn launch stop print share"""
 
 _ACTIONS: Final = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
+# How a description opens: `Retrieves the ...`. What only answers may do so in any way.
+_STEMS: Final[dict[str, Action | None]] = {
+    **dict.fromkeys(map(stem, _ASKING.split())),
+    **{stem(verb): action for verb, action in _ACTIONS.items()},
+}
 QUESTIONS: Final = lexicon("what who when where which how")
 COMMON: Final = frozenset(_ACTIONS) | frozenset(_ASKING.split()) | QUESTIONS
 VERBS: Final = (COMMON - QUESTIONS) | frozenset(_PARTICULAR.split())
@@ -65,11 +70,15 @@ def spoken(words: Iterable[str]) -> Action | None:
 
 
 def of_tool(tool: Tool) -> Action | None:
-    """What a tool does: its method and declared effect outrank its name. None: cannot be told."""
+    """What a tool does: its method and declared effect outrank its description, that its name.
+    None: cannot be told."""
     if tool.method in _METHODS:
         return _METHODS[tool.method]
     if tool.effect is Effect.READ:
         return Action.READ
+    described = next(map(stem, parts(tool.description)), "")
+    if described in _STEMS:
+        return _STEMS[described]
     named = parts(tool.name)
     return spoken(word for word in named if word not in NOUNS) or spoken(named)
 

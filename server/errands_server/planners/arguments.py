@@ -2,70 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
+from ..domain.explanation import Source as Origin
 from ..domain.plan import Path
+from .bound import Argument
 from .counting import Counted, Row
-from .evidence import GOOD, Evidence, Said, weigh, within
+from .evidence import GOOD, PLACES, Evidence, within
+from .hearing import Hearing
 from .hints import Hints
 from .matching import matched
-from .mentions import OUTRIGHT, Kind, Mention, Series
-from .phrasing import Phrasing
-from .schemas import Leaf
+from .mention import OUTRIGHT, Kind, Mention, Series
+from .phrasing import Phrasing, documented
+from .schemas import Leaf, Schema, Type
 from .sheets import Sheet
-from .words import Word
+from .surroundings import Said
+
+# Kinds of mentions that can be a documented value word for word.
+_CHOSEN: Final = frozenset({Kind.QUOTED, Kind.IDENTIFIER, Kind.NUMBER})
 
 
-class Source(Struct, frozen=True):
-    """An earlier step, by its place among the drafts, and where in its answer a value lies."""
-
-    draft: int
-    path: Path
-
-
-class Argument(Struct, frozen=True, kw_only=True):
-    """One bound parameter. Several `values` mean several calls; `source` says where they came from."""
-
-    leaf: Leaf
-    source: str
-    values: tuple[Any, ...] = ()
-    slot: Source | None = None
-    key: str | None = None  # of the context, where that gave the value
-    score: float = GOOD
-    mentions: frozenset[Mention] = frozenset()
-
-
-class Hearing(Struct, frozen=True):
-    """What one clause offers: its mentions in their surroundings, their rows, its plain words."""
-
-    said: tuple[Said, ...]
-    words: tuple[tuple[Word, Mention | None], ...]  # each with the mention it is part of
-    rows: tuple[Series, ...]
-    phrasing: Phrasing
-    counted: tuple[Row, ...]
-
-    def only(self, mention: Mention) -> Hearing:
-        """Nothing but this mention of it."""
-        said = tuple(said for said in self.said if said.mention == mention)
-        return msgspec.structs.replace(self, said=said, rows=())
-
-    def row(self, sheet: Sheet) -> Row:
-        """What a tool that takes quantities is asked for: the row with most numbers, the first of such."""
-        if not sheet.quantities:
-            return ()
-        rows = [
-            row for row in self.counted if not any(sheet.known.intersection(line.stems[-1:]) for line in row)
-        ]
-        return max(rows, key=_numbers, default=())
-
-
-def _numbers(row: Row) -> int:
-    return sum(line.many.kind is not Kind.ARTICLE for line in row)
+_REGION: Final = re.compile(r"\b[A-Z]\w+, [A-Z]")  # `City, State`
+_LONG: Final = 3  # values in a row that are a list, where a list is wanted
 
 
 class Binding:
@@ -87,10 +50,10 @@ class Binding:
         lines = zip(self.sheet.quantities, row, strict=False)
         self.counted = tuple((leaf, line) for leaf, line in lines if _countable(leaf, line.many.value))
         for quantity, line in self.counted:
-            self.add(_outright(quantity, line.many))
+            self.add(_outright(quantity, line.many, line.many.value, "counted"))
             thing = self.sheet.counted(quantity)
             if thing and line.thing.kind in (Kind.IDENTIFIER, Kind.UUID):
-                self.add(_outright(thing, line.thing))
+                self.add(_outright(thing, line.thing, line.thing.value, "counted"))
         self.used |= {thing for _, thing in self.sought()}
 
     def sought(self) -> Iterator[tuple[Leaf, Mention]]:
@@ -119,6 +82,24 @@ class Binding:
         """The parameters without a value."""
         return (leaf for leaf in self.sheet.takes if leaf.path not in self.arguments)
 
+    def skip_names(self, hearing: Hearing) -> None:
+        """Take the names of parameters for what they are: `user_id is 5` has one value, not two."""
+        self.used |= {
+            said.mention
+            for said in hearing.said
+            if said.mention.kind is Kind.IDENTIFIER and str(said.mention.value).lower() in self.sheet.names
+        }
+
+    def choose(self, hearing: Hearing) -> None:
+        """Bind enumerations to documented values said as values: in quotes, or as names."""
+        for leaf in list(self.open()):
+            options = {str(option).lower(): option for option in documented(leaf)}
+            outright = (said.mention for said in hearing.said if said.mention.kind in _CHOSEN)
+            chosen = (m for m in outright if str(m.value).lower() in options and m not in self.used)
+            if not leaf.array and (mention := next(chosen, None)):
+                value = options[str(mention.value).lower()]
+                self.add(_outright(leaf, mention, value, "a documented value"))
+
     def missing(self) -> list[Leaf]:
         """The parameters the call cannot be made without; a part of an optional object counts once
         another part of it is given."""
@@ -146,27 +127,36 @@ class Binding:
 
     def _bid(self, leaf: Leaf, evidence: Evidence, hearing: Hearing) -> float:
         """What an argument bids for a value: required ones a little more, lists for what stands in a row."""
-        in_row = leaf.array and any(evidence.mention in row.items for row in hearing.rows)
+        in_row = leaf.array and any(evidence.mention in r.items for r in (*hearing.rows, *hearing.pairs))
         return evidence.score + (0.3 if leaf.required else 0.0) + (1.0 if in_row else 0.0)
 
     def _offers(
         self, hearing: Hearing, leaves: Sequence[Leaf], least: float
     ) -> Iterator[tuple[tuple[int, int], Evidence]]:
         free = [(number, said) for number, said in enumerate(hearing.said) if said.mention not in self.used]
+        listed = self._listed(hearing, leaves)
         for place, leaf in enumerate(leaves):
             for number, said in free:
-                evidence = weigh(leaf, said, self.sheet)
+                if said.mention in listed and not leaf.array:
+                    continue
+                evidence = hearing.weigh(leaf, said, self.sheet)
                 if evidence is not None and evidence.score >= least:
                     yield (place, number), evidence
 
+    def _listed(self, hearing: Hearing, leaves: Iterable[Leaf]) -> frozenset[Mention]:
+        """What stands in a long row, where one of the parameters is a list: it is meant for that."""
+        if not any(leaf.array for leaf in leaves):
+            return frozenset()
+        return frozenset(item for row in hearing.rows if len(row.items) >= _LONG for item in row.items)
+
     def _heard(self, leaf: Leaf, said: Said, evidence: Evidence, hearing: Hearing) -> Argument:
-        source = f"intent: {evidence.why}"
         if not leaf.array:
-            return _argument(leaf, source, evidence, (evidence.value,), (said.mention,))
-        row = next((r.items for r in hearing.rows if said.mention in r.items), (said.mention,))
+            return _argument(leaf, evidence, (evidence.value,), (said.mention,))
+        rows = (*hearing.rows, *hearing.pairs)
+        row = next((r.items for r in rows if said.mention in r.items), (said.mention,))
         free = [s for s in hearing.said if s.mention in row and s.mention not in self.used]
-        values = [e.value for s in free if (e := weigh(leaf, s, self.sheet)) is not None]
-        return _argument(leaf, source, evidence, (values,), row)
+        values = [e.value for s in free if (e := hearing.weigh(leaf, s, self.sheet)) is not None]
+        return _argument(leaf, evidence, (values,), row)
 
     def repeat(self, hearing: Hearing) -> None:
         """Make several calls where a value stands in a row nobody else took from: `Rome and Oslo`."""
@@ -178,8 +168,30 @@ class Binding:
                 continue
             values = self._row(argument.leaf, row, hearing)
             if len(values) == len(row.items):
-                self.add(_spread(argument, values, row))
+                self.add(msgspec.structs.replace(argument, values=values, mentions=frozenset(row.items)))
                 return
+
+    def complete(self, hearing: Hearing) -> None:
+        """Give texts what goes on behind their value and is nobody else's: `the theory of numbers`."""
+        for argument in list(self.arguments.values()):
+            if argument.leaf.type is Type.TEXT and not argument.leaf.array and len(argument.mentions) == 1:
+                (mention,) = argument.mentions
+                self._complete(argument, mention, hearing.tails)
+
+    def _complete(
+        self, argument: Argument, last: Mention, tails: Mapping[Mention, tuple[Mention, str]]
+    ) -> None:
+        whole = str(argument.values[0])
+        if not whole.endswith(str(last.value)) or len(argument.values) > 1:
+            return
+        while last in tails:
+            tail, both = tails[last]
+            if tail in self.used or (", " in both and not _takes_regions(argument.leaf)):
+                break
+            whole += both[len(str(last.value)) :]
+            last = tail
+            self.used.add(tail)
+        self.arguments[argument.leaf.path] = msgspec.structs.replace(argument, values=(whole,))
 
     def place(self, hearing: Hearing, leaves: Sequence[Leaf]) -> None:
         """Bind values only one of these parameters can take, each where it is the only such value."""
@@ -188,7 +200,7 @@ class Binding:
             for said in self.unplaced(hearing)
             for leaf in leaves
             if "enum" not in leaf.schema and not leaf.identifies
-            if (evidence := weigh(leaf, said, self.sheet)) is not None
+            if (evidence := hearing.weigh(leaf, said, self.sheet)) is not None
         ]
         if not offers:
             return
@@ -204,7 +216,9 @@ class Binding:
         ]
 
     def _row(self, leaf: Leaf, row: Series, hearing: Hearing) -> tuple[Any, ...]:
-        weighed = (weigh(leaf, said, self.sheet) for said in hearing.said if said.mention in row.items)
+        weighed = (
+            hearing.weigh(leaf, said, self.sheet) for said in hearing.said if said.mention in row.items
+        )
         return tuple(evidence.value for evidence in weighed if evidence is not None)
 
     def read(self, hints: Hints) -> None:
@@ -213,19 +227,14 @@ class Binding:
             hint = hints.find(leaf, self.sheet)
             if hint is not None:
                 key, value = hint
-                self.add(Argument(leaf=leaf, source=f"context: {key}", values=(value,), key=key))
+                self.add(Argument(leaf=leaf, origin=Origin.CONTEXT, why=key, values=(value,), key=key))
 
     def settle(self) -> None:
         """Bind what the schema leaves no choice about, and the defaults of required parameters."""
         for leaf in self.missing():
-            for keyword in ("const", "default"):
-                if keyword in leaf.schema:
-                    self.add(Argument(leaf=leaf, source=f"schema: {keyword}", values=(leaf.schema[keyword],)))
-                    break
-            else:
-                only = leaf.schema.get("enum")
-                if isinstance(only, list) and len(only) == 1:
-                    self.add(Argument(leaf=leaf, source="schema: the only value", values=(only[0],)))
+            for why, value in _settled(leaf.schema):
+                self.add(Argument(leaf=leaf, origin=Origin.SCHEMA, why=why, values=(value,)))
+                break
 
     def phrase(self, phrasing: Phrasing) -> None:
         """Bind enumerations and booleans, which a sentence says in plain words."""
@@ -233,32 +242,38 @@ class Binding:
             found = phrasing.find(leaf, self.sheet)
             if found is not None:
                 value, why = found
-                self.add(Argument(leaf=leaf, source=f"intent: {why}", values=(value,)))
+                self.add(Argument(leaf=leaf, origin=Origin.INTENT, why=why, values=(value,)))
 
 
 def _countable(leaf: Leaf, many: int | float) -> bool:
     return isinstance(many, int) and within(leaf, many)
 
 
-def _outright(leaf: Leaf, mention: Mention) -> Argument:
-    return Argument(
-        leaf=leaf, source="intent: counted", values=(mention.value,), mentions=frozenset({mention})
-    )
+def _takes_regions(leaf: Leaf) -> bool:
+    """Whether a place is told with its region, by its name or by the form its description shows."""
+    shown = _REGION.search(str(leaf.schema.get("description") or ""))
+    return bool(leaf.words & PLACES) or shown is not None
+
+
+def _settled(schema: Schema) -> Iterator[tuple[str, Any]]:
+    yield from ((keyword, schema[keyword]) for keyword in ("const", "default") if keyword in schema)
+    only = schema.get("enum")
+    if isinstance(only, list) and len(only) == 1:
+        yield "the only value", only[0]
+
+
+def _outright(leaf: Leaf, mention: Mention, value: Any, why: str) -> Argument:
+    return Argument(leaf=leaf, origin=Origin.INTENT, why=why, values=(value,), mentions=frozenset({mention}))
 
 
 def _argument(
-    leaf: Leaf, source: str, evidence: Evidence, values: tuple[Any, ...], mentions: Iterable[Mention]
+    leaf: Leaf, evidence: Evidence, values: tuple[Any, ...], mentions: Iterable[Mention]
 ) -> Argument:
     return Argument(
-        leaf=leaf, source=source, values=values, score=evidence.score, mentions=frozenset(mentions)
-    )
-
-
-def _spread(argument: Argument, values: tuple[Any, ...], row: Series) -> Argument:
-    return Argument(
-        leaf=argument.leaf,
-        source=argument.source,
+        leaf=leaf,
+        origin=Origin.INTENT,
+        why=evidence.why,
         values=values,
-        score=argument.score,
-        mentions=frozenset(row.items),
+        score=evidence.score,
+        mentions=frozenset(mentions),
     )

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ..domain.plan import ContextBinding, Path, Plan, PlannedCall, Slot, Step
-from .drafts import Draft
+from .drafts import Draft, step_id
 from .schemas import Leaf
 from .words import spelled
 
@@ -39,15 +39,11 @@ def _lowered(text: str) -> str:
 def _step(number: int, draft: Draft, drafts: Sequence[Draft]) -> Step:
     read = {argument.slot.draft for argument in draft.arguments if argument.slot}
     return Step(
-        id=_id(number),
+        id=step_id(number),
         description=_description(draft),
-        depends_on=tuple(_id(n) for n in sorted(read | set(draft.after))),
+        depends_on=tuple(step_id(n) for n in sorted(read | set(draft.after))),
         calls=tuple(_call(draft, turn, drafts) for turn in range(draft.fan)),
     )
-
-
-def _id(number: int) -> str:
-    return f"s{number + 1}"
 
 
 def _call(draft: Draft, turn: int, drafts: Sequence[Draft]) -> PlannedCall:
@@ -70,7 +66,7 @@ def _slots(draft: Draft, turn: int, drafts: Sequence[Draft]) -> Iterator[Slot]:
         # The output of a step with several calls is the list of their outputs.
         prefix: Path = (turn,) if drafts[argument.slot.draft].fan > 1 else ()
         source = (*prefix, *argument.slot.path)
-        yield Slot(target=argument.leaf.path, step=_id(argument.slot.draft), source=source)
+        yield Slot(target=argument.leaf.path, step=step_id(argument.slot.draft), source=source)
 
 
 def _put(document: Any, path: Path, value: Any) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import dropwhile
+from itertools import dropwhile, islice
 from typing import Final
 
 from msgspec import Struct
 
 from .actions import MAKING, NOUNS, QUESTIONS, VERBS
-from .mentions import Kind, Mention, covering
+from .mention import Kind, Mention
+from .rows import covering
 from .words import STOP, Word, lexicon, words
 
 
@@ -47,12 +48,19 @@ _SEPARATOR: Final = re.compile(
     r"|(?P<soft>,\s*(?:and\s+)?(?:also\s+)?|\s{1,3}and\s+(?:also\s+)?)",
     re.IGNORECASE,
 )
-_POLITE: Final = lexicon("please kindly i we want need would like to you can could just also id d ll")
+_POLITE: Final = lexicon(
+    "please kindly i we want need would like to you can could just also id d ll help me us know be able"
+)
 # Sentences that begin so add facts to a demand beside them; they demand nothing by themselves.
 _DETAILS: Final = lexicon(
     """include including use using assume assuming consider considering ensure sort limit note given thanks
     thank format return answer apply round explain express don let hello hi hey dear cheers"""
 )
+_SPEAKERS: Final = lexicon("i we it he she they there my our")
+_WISHES: Final = lexicon(
+    "want need like would wish d ll love require prefer looking trying interested wondering"
+)
+_WISHED: Final = 4  # words in which a sentence has come to its wish
 _OBJECTS: Final = lexicon("it them him")
 _ABBREVIATION: Final = re.compile(r"(?:\b[A-Z]|\b(?:Inc|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|No|Ltd|Co))$")
 _SHORT: Final = 4  # characters of the longest abbreviation, and one for a line's end
@@ -109,9 +117,15 @@ def _fragment(intent: str, start: int, end: int, after: bool) -> _Fragment:
 def _demands(text: str) -> bool:
     """Whether a fragment asks for something, instead of adding to what another asks."""
     first, _ = opening(text)
-    if not first or first in _DETAILS:
+    if not first or first in _DETAILS or _states(text):
         return False
     return first in VERBS or first in QUESTIONS or first not in STOP
+
+
+def _states(text: str) -> bool:
+    """Whether a fragment only says how things are: `I am in Rome`, `my budget is 5`."""
+    said = list(islice((word.plain for word in words(text)), _WISHED))
+    return bool(said) and said[0] in _SPEAKERS and _WISHES.isdisjoint(said)
 
 
 def opening(text: str) -> tuple[str, str]:

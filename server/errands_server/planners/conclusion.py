@@ -98,7 +98,9 @@ class _Answer(Struct, frozen=True):
             if not schema.get("properties") or depth >= _DEPTH:
                 return dict(value)
             return self.document(schema, list(_spread(value)), depth + 1) or _NOTHING
-        return value if _is(value, wanted) and value in schema.get("enum", (value,)) else _NOTHING
+        documented = schema.get("enum")
+        listed = value in documented if isinstance(documented, list) else True
+        return value if listed and _is(value, wanted) else _NOTHING
 
     def _items(self, values: Sequence[Any], schema: Schema, depth: int) -> Any:
         item = resolve(schema.get("items"), self.root)

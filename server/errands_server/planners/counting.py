@@ -8,7 +8,8 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from .mentions import BETWEEN, Kind, Mention
+from .mention import Kind, Mention
+from .rows import BETWEEN
 from .words import stemmed, stems
 
 _NUMBERS: Final = frozenset({Kind.NUMBER, Kind.COUNT})

@@ -26,7 +26,7 @@ def _forms(*forms: str) -> tuple[re.Pattern[str], ...]:
 
 _DIGIT: Final = re.compile(r"\d")
 _FIGURES: Final = _forms(
-    r"(?P<iso>\d{4}([-/])\d{2}\2\d{2})"
+    r"(?P<iso>\d{4}([-/.])\d{1,2}\2\d{1,2})"
     r"(?:[T ](?P<clock>\d{2}:\d{2}(?::\d{2})?)(?P<zone>Z|[+-]\d{2}:?\d{2})?)?",
     rf"{_MONTH}\s*{_DAY}{_YEAR}",
     rf"{_DAY}\s+(?:of\s+)?{_MONTH}{_YEAR}",
@@ -67,9 +67,10 @@ def moments(text: str, now: datetime) -> Iterator[Moment]:
 def _day(found: dict[str, str | None], today: date) -> date | None:
     try:
         if iso := found.get("iso"):
-            return date.fromisoformat(iso.replace("/", "-"))
-        if month := found.get("month"):
-            return _calendar_day(month.lower(), int(found["day"] or 0), found["year"], today)
+            year, month, day = map(int, re.split("[-/.]", iso))
+            return date(year, month, day)
+        if name := found.get("month"):
+            return _calendar_day(name.lower(), int(found["day"] or 0), found["year"], today)
         return _relative_day(found, today)
     except (ValueError, OverflowError, KeyError):  # no such day; a long s matches, and spells none
         return None
@@ -117,10 +118,37 @@ def _exact(day: date, found: dict[str, str | None], now: datetime) -> datetime |
 
 
 def _time(clock: re.Match[str]) -> time | None:
-    if clock["noon"]:
+    if "noon" in clock.groupdict() and clock["noon"]:
         return time(12)
     hour, half = int(clock["hour"]), (clock["half"] or "").lower()
     if half and 1 <= hour <= 12:
         hour = hour % 12 + (12 if half == "pm" else 0)
     minute = int(clock["minute"] or 0)
     return time(hour, minute) if hour < 24 and minute < 60 else None
+
+
+_HOURS: Final = re.compile(
+    r"(?<![\w:.])(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?(?:\s?(?P<half>[ap]m))?(?![\w:]|\.\d)", re.IGNORECASE
+)
+
+
+def hours(text: str) -> Iterator[tuple[str, int, int]]:
+    """Times of day without a date, with start and end: `3pm` as it is said, `5:30 pm` as 17:30."""
+    for match in _HOURS.finditer(text):
+        spoken = _time(match) if match["minute"] or match["half"] else None
+        if spoken is not None:
+            value = spoken.strftime("%H:%M") if match["minute"] else match.group()
+            yield value, match.start(), match.end()
+
+
+_PARTS: Final = {"yyyy": "%Y", "mm": "%m", "dd": "%d"}
+_PATTERN: Final = re.compile(r"\b(?:yyyy|mm|dd)([-/.])(?:yyyy|mm|dd)\1(?:yyyy|mm|dd)\b", re.IGNORECASE)
+
+
+def documented(day: str, description: str) -> str:
+    """An ISO date as a description wants it written: `in the format MM/DD/YYYY`."""
+    pattern = _PATTERN.search(description)
+    if pattern is None:
+        return day
+    wanted = re.sub("yyyy|mm|dd", lambda part: _PARTS[part.group()], pattern.group().lower())
+    return date.fromisoformat(day).strftime(wanted)

@@ -8,9 +8,9 @@ from typing import Final
 from msgspec import Struct
 
 from .actions import COMMON, MAKING, NOUNS, VERBS, Action, spoken
-from .arguments import Hearing
 from .clauses import Clause
-from .mentions import Kind, Mention
+from .hearing import Hearing
+from .mention import Kind, Mention
 from .words import STOP, SYNONYMS, Word, lexicon, stem
 
 _BEHIND: Final = 0.4  # words behind a preposition say with what, not what
@@ -21,6 +21,7 @@ _EMAIL: Final = stem("email")
 _WHETHER: Final = lexicon("is are was were has did does")
 _AUXILIARIES: Final = lexicon("do have")
 _PRONOUNS: Final = lexicon("i you we they")
+_COMMON: Final = frozenset(map(stem, COMMON - NOUNS))
 _VALUES: Final = frozenset(Kind) - {Kind.PHRASE, Kind.NAME}
 
 
@@ -88,4 +89,4 @@ def _weight(word: Word, mention: Mention | None, telling: bool) -> float:
     if mention and mention.kind in _VALUES:
         return 0.0
     # A common verb is answered by the action; its word only helps.
-    return 0.3 if word.plain in COMMON - NOUNS else 1.0
+    return 0.3 if word.stem in _COMMON else 1.0

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from .arguments import Binding, Hearing
-from .clauses import Clause
-from .counting import rows
+from .arguments import Binding
 from .drafts import Draft
-from .evidence import FAINT, FAIR, QUERIES, SURE, surroundings
+from .evidence import FAINT, FAIR, QUERIES, SURE
 from .lookups import Attempt, Desk, close, fill, look_up
-from .mentions import Kind, Mention, beneath, series
-from .phrasing import Phrasing
+from .mention import Kind
 from .schemas import Leaf, Type
 from .sheets import Sheet
 from .words import lexicon, stems
 
 _SEEKING: Final = lexicon("find search look lookup query browse")
 _POINTERS: Final = lexicon("it its them they their that those this these him his her he she there")
-
-
-def hearing(intent: str, clause: Clause, found: Sequence[Mention]) -> Hearing:
-    """What one clause of an intent offers."""
-    inside = tuple(m for m in found if clause.start <= m.start and m.end <= clause.end)
-    spoken = tuple(beneath(clause.words, inside, clause.start))
-    return Hearing(
-        said=tuple(surroundings(intent, clause, inside)),
-        words=spoken,
-        rows=tuple(series(intent, inside)),
-        phrasing=Phrasing(clause, spoken),
-        counted=rows(intent, inside),
-    )
 
 
 def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
@@ -43,6 +26,8 @@ def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
     row = desk.hearing.row(sheet)
     binding = Binding(sheet.repeated(len(row)))
     binding.count(row)
+    binding.skip_names(desk.hearing)
+    binding.choose(desk.hearing)
     binding.hear(desk.hearing)
     binding.phrase(desk.hearing.phrasing)
     binding.place(desk.hearing, binding.missing())
@@ -55,6 +40,7 @@ def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
     drafts = look_up(desk, binding, drafts)
     binding.place(desk.hearing, list(binding.open()))
     binding.hear(desk.hearing, least=FAINT, only=binding.missing())
+    binding.complete(desk.hearing)
     binding.settle()
     return close(desk, binding, drafts)
 

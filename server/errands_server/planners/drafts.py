@@ -7,7 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from .arguments import Argument, Binding, Source
+from .arguments import Binding
+from .bound import Argument, Source
 from .evidence import QUERIES
 from .schemas import Leaf, Type
 from .sheets import Sheet
@@ -54,6 +55,11 @@ class Draft(Struct, frozen=True, kw_only=True):
         if leaf.identifies:
             return _same(self.sheet.subject(leaf), self.sheet.resource)
         return leaf.type in _ADDRESSES or bool(leaf.type is Type.TEXT and leaf.words & QUERIES)
+
+
+def step_id(number: int) -> str:
+    """The id of the step a draft becomes, by its place among the drafts."""
+    return f"s{number + 1}"
 
 
 def slot(leaf: Leaf, taker: Binding, drafts: Sequence[Draft]) -> Source | None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct
 
 from .actions import VERBS
-from .clauses import Clause
-from .mentions import Kind, Mention
+from .dates import documented
+from .mention import Kind, Mention
+from .quantities import measures, named
+from .roles import roles
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import GENERIC, STOP, SYNONYMS, Word, lexicon, stem, stemmed, words
+from .surroundings import Said
+from .texts import leaning, trimmed
+from .words import GENERIC, SYNONYMS, VAGUE, stem, stemmed, words
 
+_NUMERIC: Final = frozenset({Type.INTEGER, Type.NUMBER})
 _AMOUNTS: Final = frozenset({Kind.NUMBER, Kind.COUNT, Kind.PERCENT})
-_PLAIN: Final = 0.5  # kinds that suit less well need the argument's name beside them
+_PLAIN: Final = 0.5  # kinds that suit less well need a reason
+_ROLE: Final = 2.0  # what the small word before a value adds
+_TELLING: Final = 1.0  # what such a reason weighs at least
 _COMMON: Final = frozenset(map(stem, VERBS))
 SURE: Final = 3.5  # named outright; enough for a value said in an earlier clause
 GOOD: Final = 2.5  # says by name, place or form where a value belongs; enough for an optional argument
@@ -29,67 +35,33 @@ FAINT: Final = 0.3  # a name where an identifier is wanted: only when nothing ca
 _SUITS: Final[dict[Type, dict[Kind, float]]] = {
     Type.TEXT: {
         Kind.QUOTED: 1.8,
+        Kind.EXPRESSION: 1.8,
         Kind.NAME: 1.5,
         Kind.IDENTIFIER: 1.0,
         Kind.PHRASE: 0.6,
         Kind.EMAIL: 0.3,
         Kind.URL: 0.3,
         Kind.NUMBER: 0.1,
+        Kind.CLOCK: 0.1,
         Kind.DATE: 0.1,
         Kind.TIME: 0.1,
     },
     Type.ID: {Kind.IDENTIFIER: 2.5, Kind.UUID: 2.5, Kind.QUOTED: 1.5, Kind.NUMBER: 0.3, Kind.NAME: 0.1},
-    Type.INTEGER: {Kind.NUMBER: 1.0, Kind.COUNT: 0.7, Kind.PERCENT: 0.5},
-    Type.NUMBER: {Kind.NUMBER: 1.0, Kind.COUNT: 0.6, Kind.PERCENT: 1.0},
+    Type.INTEGER: {Kind.NUMBER: 1.0, Kind.COUNT: 0.4, Kind.PERCENT: 0.5},
+    Type.NUMBER: {Kind.NUMBER: 1.0, Kind.COUNT: 0.4, Kind.PERCENT: 1.0},
     Type.EMAIL: {Kind.EMAIL: 4.0},
     Type.URL: {Kind.URL: 4.0},
     Type.UUID: {Kind.UUID: 4.0},
     Type.DATE: {Kind.DATE: 2.6, Kind.TIME: 1.0},
     Type.TIME: {Kind.TIME: 3.0, Kind.DATE: 2.0},
 }
-_PLACES: Final = "location city place country region area address state where venue room"
-_ENDS: Final = "to destination target end until recipient arrival receiver new finish"
-_STARTS: Final = "from origin source start since sender departure base initial begin after old"
-_LIMITS: Final = "limit count number top num size max n page"
-# What a value stands for, told by the small word in front of it.
-_ROLES: Final = {
-    cue: frozenset(stem(word) for word in roles.split())
-    for cues, roles in (
-        ("in at near around", _PLACES),
-        ("to into until till", _ENDS),
-        ("before", "end before until deadline due max"),
-        ("from since", _STARTS),
-        ("after", "start since after begin min"),
-        ("within", "radius distance range max duration"),
-        ("by", "author artist by creator director"),
-        ("on for", "date day on when"),
-        ("called named titled", "name title"),
-        ("about regarding matching", "topic subject query q about search term keyword"),
-        ("over above least", "min minimum"),
-        ("under below most than", "max maximum"),
-        ("top first last latest next limit", _LIMITS),
-        ("as", "type status role as"),
-    )
-    for cue in cues.split()
-}
+PLACES: Final = stemmed("location loc place address area venue destination origin")  # told with a region
 QUERIES: Final = stemmed("q query search term text keyword filter name title")
-_LINKS: Final = lexicon("the a an my our is are was of its =")
-# What ends the words that can name a value behind them.
-_BREAK: Final = re.compile(r"[.;!?,]\s|\b(?:and|or)\b", re.IGNORECASE)
-_STOPS: Final = re.compile(r"[.,;:!?]")
-_NEAR: Final = 160  # characters on either side; words farther off say nothing of a value
 _PEOPLE: Final = stemmed("customer client buyer user contact person member employee people")
+_HOURS: Final = stemmed("time hour clock")
+_IDS: Final = stemmed("id uuid identifier")
+_COUNTS: Final = stemmed("number num count n limit top max quantity amount")
 _PERCENT: Final = frozenset({"percent", "percentag"})
-
-
-class Said(Struct, frozen=True):
-    """A mention in its surroundings: words before (nearest first), small words, words behind."""
-
-    mention: Mention
-    label: tuple[str, ...]
-    noun: str  # the word right before it, `number` and the like skipped; empty where a small word is
-    cues: frozenset[str]
-    after: tuple[str, ...]
 
 
 class Evidence(Struct, frozen=True):
@@ -101,45 +73,6 @@ class Evidence(Struct, frozen=True):
     why: str
 
 
-def surroundings(intent: str, clause: Clause, found: Sequence[Mention]) -> Iterator[Said]:
-    """Each mention of a clause with the words around it, up to the next value on either side."""
-    values = [m for m in found if m.kind is not Kind.PHRASE]
-    ends = [clause.start, *(m.end for m in values)]
-    starts = [*(m.start for m in values), clause.end]
-    places = [clause.start + word.start for word in clause.words]
-    breaks = [clause.start, *(stop.end() for stop in _BREAK.finditer(intent, clause.start, clause.end))]
-    for mention in found:
-        before = max(
-            ends[bisect_right(ends, mention.start) - 1],
-            breaks[bisect_right(breaks, mention.start) - 1],
-            mention.start - _NEAR,
-        )
-        near = clause.words[bisect_left(places, before) : bisect_left(places, mention.start)]
-        behind = min(starts[bisect_left(starts, mention.end)], mention.end + _NEAR)
-        yield _said(mention, near[::-1], intent[mention.end : behind])
-
-
-def _said(mention: Mention, near: Sequence[Word], behind: str) -> Said:
-    label = tuple(w.stem for w in near if w.plain not in STOP)[:4]
-    after = tuple(w.stem for w in islice(words(_STOPS.split(behind, maxsplit=1)[0]), 2))
-    unit = (stem(mention.unit),) if mention.unit else ()
-    return Said(mention, label, _noun(near), frozenset(_cues(near)), unit + after)
-
-
-def _noun(near: Sequence[Word]) -> str:
-    word = next((word for word in near if word.stem not in GENERIC), None)
-    return "" if word is None or word.plain in STOP else word.stem
-
-
-def _cues(near: Sequence[Word]) -> Iterator[str]:
-    for word in near:
-        plain = word.plain
-        if plain in _ROLES:
-            yield plain
-        if plain not in _LINKS:
-            return
-
-
 def weigh(leaf: Leaf, said: Said, sheet: Sheet) -> Evidence | None:
     """What speaks for giving this mention to this argument; None where it cannot be its value."""
     suits = _SUITS.get(leaf.type, {}).get(said.mention.kind)
@@ -148,15 +81,19 @@ def weigh(leaf: Leaf, said: Said, sheet: Sheet) -> Evidence | None:
     value, stripped = _value(leaf, said.mention, sheet)
     if value is None or not within(leaf, value):
         return None
-    if _is_anothers(leaf, said, sheet) or _is_nobody(leaf, said, sheet):
+    if said.mention.kind is Kind.COUNT and any(word.isdigit() for word in leaf.words):
+        return None  # `two rates` says how many there are: `rate1` and `rate2`
+    if _is_anothers(leaf, said, sheet) or _is_nobody(leaf, said, sheet) or _measures_another(leaf, said):
         return None
     suits = min(suits, 0.3) if leaf.identifies and said.mention.kind in _AMOUNTS else suits
-    if suits < _PLAIN and not (_named(leaf.particular, said.label) or _is_said_of(leaf, said, sheet)):
-        return None
     reasons = tuple(_reasons(leaf, said, sheet, stripped))
+    if suits < _PLAIN and not any(weight >= _TELLING for weight, _ in reasons):
+        return None
     score = suits + sum(weight for weight, _ in reasons)
     if leaf.type is Type.ID and (said.mention.kind is Kind.NAME or " " in str(value)):
         score = min(score, GOOD) * 0.16  # a name is seldom an identifier: look it up first
+    if leaf.type is Type.TEXT:
+        score += leaning(leaf, said, str(value), sheet)
     why = max(reasons, default=(0.0, f"the {said.mention.kind} left over"))[1]
     return Evidence(said.mention, value, score, why)
 
@@ -164,28 +101,35 @@ def weigh(leaf: Leaf, said: Said, sheet: Sheet) -> Evidence | None:
 def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[tuple[float, str]]:
     if stripped:
         yield 2.5, f"said with {leaf.name!r}"
-    named = _named(leaf.particular, said.label)
-    if named:
-        yield 3.0 * named, f"named {' '.join(reversed(said.label))!r}"
-    elif leaf.about & set(said.label[:2]):
+    share = _share(leaf.particular, said.label)
+    if share:
+        yield 3.0 * share, f"named {' '.join([*said.label][::-1])!r}"
+    elif leaf.about.intersection(islice(said.label, 2)):
         yield 0.6, "described by the words before it"
     behind = leaf.particular & set(said.after)
-    if behind:
+    if behind and not leaf.identifies:
         yield 1.0 + len(behind) / len(leaf.particular), f"followed by {' '.join(said.after)!r}"
     elif leaf.about & set(said.after):
-        yield 0.8, "its unit fits"
+        counts = said.mention.kind is Kind.COUNT and leaf.words & _COUNTS
+        yield (2.2 if counts else 0.8), "its unit fits"
+    if leaf.type in _NUMERIC and measures(_unit(said)) & named(leaf.words | leaf.about):
+        yield 1.0, "its unit fits"
     if said.mention.kind is Kind.IDENTIFIER and any(_abbreviates(said, word) for word in leaf.particular):
         yield 1.0, "its prefix fits"
-    if _roles(said) & leaf.words:
-        yield 2.0, f"behind {' '.join(sorted(said.cues))!r}"
+    if leaf.words & roles(said.mention.kind, (*said.cues, *islice(said.label, 1))):
+        weight = _ROLE * (0.5 if said.mention.kind is Kind.PHRASE else 1.0)
+        yield weight, f"behind {' '.join(sorted(said.cues))!r}"
+    if said.mention.kind is Kind.CLOCK and leaf.words & _HOURS:
+        yield 2.5, "a time of day"
+    if leaf.identifies and sheet.identifiers == 1 and _IDS.intersection(islice(said.label, 1)):
+        yield 1.5, "said to be its identifier"
     if _is_said_of(leaf, said, sheet):
         yield 1.5, f"said of the {said.noun}"
 
 
-def _named(wanted: frozenset[str], label: tuple[str, ...]) -> float:
-    """The share of an argument's words said right before a value; nearer words count more."""
-    near = [label.index(word) for word in wanted.intersection(label)]
-    return sum(1.0 - 0.2 * distance for distance in sorted(near)) / len(wanted) if near else 0.0
+def _share(wanted: frozenset[str], label: Mapping[str, float]) -> float:
+    """The share of an argument's words said right before a value, each as far as it has a say."""
+    return sum(say for word, say in label.items() if word in wanted) / len(wanted)
 
 
 def _abbreviates(said: Said, word: str) -> bool:
@@ -193,11 +137,6 @@ def _abbreviates(said: Said, word: str) -> bool:
     prefix, mark, _ = re.sub("[-_]", "_", str(said.mention.value).lower()).partition("_")
     letters = iter(word)
     return bool(mark) and word.startswith(prefix[:1]) and all(letter in letters for letter in prefix)
-
-
-def _roles(said: Said) -> frozenset[str]:
-    cues = [*said.cues, *said.label[:1]]
-    return frozenset().union(*(_ROLES.get(cue, frozenset()) for cue in cues))
 
 
 def _is_said_of(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
@@ -219,6 +158,18 @@ def _is_nobody(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
     return said.mention.kind is Kind.PHRASE and bool(leaf.words & QUERIES and sheet.resource & _PEOPLE)
 
 
+def _measures_another(leaf: Leaf, said: Said) -> bool:
+    """Whether an amount has the unit of something else: `5 years` are no price."""
+    if said.mention.kind not in _AMOUNTS or not (unit := _unit(said)):
+        return False
+    measured, wanted = measures(unit), named(leaf.words)
+    return bool(measured and wanted and not measured & wanted)
+
+
+def _unit(said: Said) -> str:
+    return "%" if said.mention.kind is Kind.PERCENT else next(iter(said.after), "")
+
+
 def _alike(one: Iterable[str], others: frozenset[str]) -> bool:
     return any(word in others or others.intersection(SYNONYMS.get(word, ())) for word in one)
 
@@ -226,14 +177,12 @@ def _alike(one: Iterable[str], others: frozenset[str]) -> bool:
 def _value(leaf: Leaf, mention: Mention, sheet: Sheet) -> tuple[Any, bool]:
     """The mention as the argument's type, and whether the argument's own name was cut off it."""
     if mention.kind is Kind.PHRASE:
-        return _trimmed(str(mention.value), leaf.particular, sheet.known)
+        value, stripped = trimmed(str(mention.value), leaf.particular, sheet.known | sheet.labels)
+        return (None if value in VAGUE else value), stripped
     if mention.kind is Kind.NAME:
+        # A name keeps its every word: `Central Park` is a park, and called so.
         named = frozenset(word.stem for word in words(str(mention.value)))
-        return (
-            (None, False)
-            if named <= sheet.known
-            else _trimmed(str(mention.value), leaf.particular, frozenset())
-        )
+        return (None, False) if named <= sheet.known else (str(mention.value), bool(named & leaf.particular))
     if leaf.type is Type.INTEGER:
         whole = isinstance(mention.value, int) or float(mention.value).is_integer()
         return (int(mention.value) if whole else None), False
@@ -241,21 +190,14 @@ def _value(leaf: Leaf, mention: Mention, sheet: Sheet) -> tuple[Any, bool]:
         share = mention.kind is Kind.PERCENT and not leaf.about & _PERCENT
         return (mention.value / 100 if share else mention.value), False
     if leaf.type is Type.DATE:
-        return str(mention.value)[:10], False
+        day = str(mention.value)[:10]
+        told = "" if leaf.schema.get("format") else str(leaf.schema.get("description") or "")
+        return documented(day, told), False
     if leaf.type is Type.TIME and mention.kind is Kind.DATE:
         return f"{mention.value}T00:00:00Z", False
+    if mention.kind is Kind.DATE:
+        return mention.unit, False
     return str(mention.value), False
-
-
-def _trimmed(phrase: str, own: frozenset[str], known: frozenset[str]) -> tuple[str | None, bool]:
-    """A phrase without the argument's `own` and other `known` words at its ends; whether an own one went."""
-    inner = list(words(phrase))
-    stripped = False
-    for at in (-1, 0):
-        while inner and inner[at].stem in own | known:
-            stripped = stripped or inner[at].stem in own
-            inner.pop(at)
-    return (phrase[inner[0].start : inner[-1].end], stripped) if inner else (None, False)
 
 
 def within(leaf: Leaf, value: Any) -> bool:

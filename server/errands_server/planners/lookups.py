@@ -8,13 +8,16 @@ from typing import Final
 
 from msgspec import Struct
 
+from ..domain.explanation import Source as Origin
 from ..domain.tool import ToolRef
-from .arguments import Argument, Binding, Hearing
+from .arguments import Binding
+from .bound import Argument
 from .clauses import Clause
-from .drafts import Draft, slot, suppliers, synonyms
+from .drafts import Draft, slot, step_id, suppliers, synonyms
 from .evidence import FAIR, QUERIES
+from .hearing import Hearing
 from .hints import Hints
-from .mentions import POINTED, Kind, Mention
+from .mention import POINTED, Kind, Mention
 from .ranking import Catalogue
 from .schemas import Leaf, Type
 from .sheets import Sheet
@@ -52,6 +55,11 @@ class Attempt(Struct, frozen=True):
         return not self.missing and not self.unplaced and not self.overlooked
 
     @property
+    def founded(self) -> bool:
+        """Whether anything said or known leads to the call."""
+        return self.drafts[-1].founded
+
+    @property
     def ignored(self) -> tuple[Mention, ...]:
         """Values that must not be left out, and were: without them another thing would be done."""
         pointed = tuple(mention for mention in self.unplaced if mention.kind in POINTED)
@@ -84,7 +92,8 @@ def fill(binding: Binding, leaves: Iterable[Leaf], drafts: tuple[Draft, ...]) ->
         source = slot(leaf, binding, drafts)
         if source is not None:
             where = ".".join(map(str, source.path))
-            binding.add(Argument(leaf=leaf, source=f"step {source.draft + 1}: {where}", slot=source))
+            why = f"{step_id(source.draft)}: {where}"
+            binding.add(Argument(leaf=leaf, origin=Origin.STEP, why=why, slot=source))
             filled = True
     return filled
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from .clauses import Clause
-from .mentions import Kind, Mention
+from .mention import Kind, Mention
 from .schemas import Leaf, Type
 from .sheets import Sheet
 from .words import Word, lexicon, stemmed, stems
@@ -72,11 +72,14 @@ class Phrasing:
         return not denied, "denied by its name" if denied else "said by its name"
 
 
+def documented(leaf: Leaf) -> list[Any]:
+    """The values of a parameter's enumeration."""
+    listed = leaf.schema.get("enum")
+    return [option for option in listed if option is not None] if isinstance(listed, list) else []
+
+
 def _options(leaf: Leaf) -> list[Any]:
     """The values a parameter documents: its enumeration, or what its description quotes."""
-    listed = leaf.schema.get("enum")
-    if isinstance(listed, list):
-        return [option for option in listed if option is not None]
-    if leaf.type is not Type.TEXT:
-        return []
+    if leaf.type is not Type.TEXT or isinstance(leaf.schema.get("enum"), list):
+        return documented(leaf)
     return _EXAMPLE.findall(str(leaf.schema.get("description") or ""))

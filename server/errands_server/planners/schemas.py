@@ -76,7 +76,8 @@ _FORMATS: Final = {
     "uri": Type.URL,
     "url": Type.URL,
 }
-_DATES: Final = frozenset({"date", "day"})
+_URLS: Final = frozenset({"url", "uri"})
+_DATES: Final = frozenset({"date"})
 _PLAIN: Final = {"integer": Type.INTEGER, "number": Type.NUMBER, "boolean": Type.BOOLEAN}
 # Objects without known properties, and lists of lists: only context can give these.
 _WHOLE: Final = frozenset({"object", "array"})
@@ -232,6 +233,8 @@ def _type(schema: Schema, words: frozenset[str]) -> Type:
         return _FORMATS[str(schema["format"])]
     if "email" in words:
         return Type.EMAIL
+    if words & _URLS:
+        return Type.URL
     if words & _DATES:
         return Type.DATE
     return Type.ID if words & IDS else Type.TEXT

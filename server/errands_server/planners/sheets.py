@@ -56,6 +56,21 @@ class Sheet(Struct, frozen=True, dict=True):
         return self.nouns | self.resource
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of its parameters, in lower case."""
+        return frozenset(leaf.name.lower() for leaf in self.takes)
+
+    @cached_property
+    def identifiers(self) -> int:
+        """How many identifiers it takes."""
+        return sum(leaf.identifies for leaf in self.takes)
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """The words its parameters are called by: said, they name a value and are none."""
+        return frozenset(word for leaf in self.takes for word in leaf.particular)
+
+    @cached_property
     def title(self) -> str:
         """The tool's title as a person would write it: `createOrder` is Create order."""
         given = self.tool.title.strip().rstrip(".")

@@ -48,12 +48,12 @@ def stemmed(text: str) -> frozenset[str]:
 
 # Words that never say what a sentence is about.
 STOP: Final = lexicon(
-    """a about above after all also an and any are as at be been before being below between both but by
-    can could did do does each every for from given had has have having he her here hers him his how i if
-    in into is it its just kindly let like me mine more most my need no not now of off on onto or our out
-    over per please she should so some such than thank thanks that the their them then there these they
-    this those through to under until up us using via want was we were what when where which while who
-    whom whose why will with within without would you your near nearby around during against least e.g
+    """a about above after all also an and any are as at be been before being below between both but by can
+    could did do does each every for from given had has have having he her here hers him his how i if many
+    much in into is it its just kindly let like me mine more most my need no not now of off on onto or our
+    out over per please she should so some such than thank thanks that the their them then there these
+    they this those through to under until up us using via want was we were what when where which while
+    who whom whose why will with within without would you your near nearby around during against least e.g
     based related according s t d ll re ve m"""
 )
 # Words that stand before what is meant and are not meant themselves.

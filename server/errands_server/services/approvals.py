@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..domain import commands
 from ..domain.draft import Draft
-from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Violation
+from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Unauthenticated, Violation
 from ..domain.event import AnyEvent, ApprovalKind, Decision
 from ..executor import documents
 from ..store.approvals import ApprovalRow
@@ -57,27 +58,50 @@ class Approvals:
         principal.require(Scope.APPROVALS)
         return await self._decide(principal.tenant, principal.actor, answers)
 
-    async def by_token(self, token: str) -> tuple[ApprovalRow, Decision, tuple[Decision, ...]]:
-        """The approval of a link, the decision it stands for, and those it allows. TOKEN_INVALID."""
+    async def by_token(
+        self, token: str, caller: Principal | None
+    ) -> tuple[ApprovalRow, Decision, tuple[Decision, ...]]:
+        """The approval of a link, the decision it stands for, and those it allows.
+
+        The token is the credential; a caller with a key must be of its tenant all the same.
+        TOKEN_INVALID, CREDENTIALS_INVALID.
+        """
         pointer, mac = links.point(token)
         row = await self._find(pointer.tenant, pointer.approval_id)
         if row is None:
             raise links.invalid_token()
         links.verify(self._sealer, pointer, mac, row.request)
+        if caller is not None and caller.tenant != pointer.tenant:
+            message = "the key is of another tenant than the approval"
+            raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)
         both = commands.CHOICES[row.request.kind]
         allowed = both if pointer.decision is Decision.APPROVE else (Decision.DENY,)
-        return row, pointer.decision, allowed
+        return self._by_the_clock(row), pointer.decision, allowed
 
-    async def decide_by_token(self, token: str, decision: Decision | None) -> ApprovalRow:
-        """Decide with a link, which stands for one decision and may allow the other."""
-        row, meant, allowed = await self.by_token(token)
+    def _by_the_clock(self, row: ApprovalRow) -> ApprovalRow:
+        """An approval whose time is over no longer waits, even before that is recorded."""
+        over = row.status == "pending" and row.request.expires_at <= self._world.now()
+        return replace(row, status="expired") if over else row
+
+    async def decide_by_token(
+        self, token: str, decision: Decision | None, caller: Principal | None
+    ) -> ApprovalRow:
+        """Decide with a link, which stands for one decision and may allow the other.
+
+        A caller with a key needs scope `approvals`, and is the actor. As `decide` and `by_token`,
+        and SCOPE_MISSING.
+        """
+        row, meant, allowed = await self.by_token(token, caller)
+        if caller is not None:
+            caller.require(Scope.APPROVALS)
         chosen = decision or meant
         if chosen not in allowed:
             message = f"this link only allows {', '.join(allowed)}"
             raise Forbidden(Reason.SCOPE_MISSING, message, subject=Scope.APPROVALS)
         pointer, _ = links.point(token)
         answer = Answer(approval_id=row.approval_id, decision=chosen)
-        return (await self._decide(pointer.tenant, BY_LINK, [answer]))[0]
+        actor = BY_LINK if caller is None else caller.actor
+        return (await self._decide(pointer.tenant, actor, [answer]))[0]
 
     async def _decide(self, tenant: str, actor: str, answers: Sequence[Answer]) -> list[ApprovalRow]:
         by_run: dict[str, list[Answer]] = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -13,11 +13,13 @@ from ..domain.draft import Draft
 from ..domain.effects import MakePlan, next_effects
 from ..domain.errors import CommitUnknown, Invalid, Reason, Unavailable, Violation
 from ..domain.event import Record, RunCreated, Strategy
+from ..domain.explanation import ClauseRead
+from ..domain.plan import Plan
 from ..domain.run import RULES_VERSION, Run, apply
 from ..engines import embedded
 from ..engines.embedded import EmbeddedEngine
 from ..executor.planning import make_plan
-from ..ports import Planner
+from ..ports import Brief, Explained, Finding, Planner, Refusal
 from ..store.reading import Head, Inputs, Selected
 from ..store.requests import RequestKey
 from ..store.store import Store
@@ -119,6 +121,15 @@ class Creating:
         """The run as it would be once planned, without a plan where that takes longer than
         `plan_wait`. Nothing is stored or started.
         """
+        return await self._preview(principal, wanted, self._planner)
+
+    async def explain(self, principal: Principal, wanted: NewRun) -> tuple[Run, tuple[ClauseRead, ...]]:
+        """The same, with how the clauses of the intent were read; none where no plan was made."""
+        planner = _Explaining(self._planner)
+        run = await self._preview(principal, wanted, planner)
+        return run, planner.clauses
+
+    async def _preview(self, principal: Principal, wanted: NewRun, planner: Planner) -> Run:
         principal.require(Scope.RUNS_WRITE)
         inputs = await self._inputs(principal, wanted)
         run = self._creation(principal, wanted, inputs, run_id="").build(None).run
@@ -127,7 +138,7 @@ class Creating:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wanted.plan_wait):
                 events = await make_plan(
-                    self._planner,
+                    planner,
                     self._journal,
                     self._world,
                     run=run,
@@ -190,6 +201,25 @@ class Creating:
         except CommitUnknown as error:
             message = "the database was lost at the commit; ask again with the same request id"
             raise Unavailable(Reason.COMMIT_UNKNOWN, message) from error
+
+
+class _Explaining:
+    """A planner that remembers why it planned what it did."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+        self.clauses: tuple[ClauseRead, ...] = ()
+
+    async def plan(self, brief: Brief) -> Plan | Refusal:
+        made = await self._planner.explained(brief)
+        self.clauses = made.clauses
+        return made.outcome
+
+    async def explained(self, brief: Brief) -> Explained:
+        return await self._planner.explained(brief)
+
+    async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
+        return await self._planner.conclude(intent, schema, findings)
 
 
 async def _planned(subscription: Subscription, seconds: float) -> tuple[Run, list[Record]]:

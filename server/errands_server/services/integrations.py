@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -18,25 +16,16 @@ from ..store.integrations import Integration, Revision
 from ..store.sealing import Sealer
 from ..store.store import Store
 from ..tools.catalogue import Catalogue
+from ..tools.changes import ToolChanges
 from ..tools.credential import Credential
-from ..tools.document import read
-from ..tools.fetch import fetch_document
-from ..tools.node import DocumentError
+from ..tools.importing import Source, Terms, changes_between, import_again, import_source, said_base_url
 from ..tools.sealed import seal
 from ..tools.servers import origin_of
 from ..world import World
 from .authorizations import Authorizations
 from .principal import Principal, Scope
 
-KIND: Final = "openapi"
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without look-alikes
-
-
-class Source(Struct, frozen=True):
-    """Where a description comes from: its text, or a URL it is fetched from once."""
-
-    url: str = ""
-    text: str = ""
 
 
 class Secret(Struct, frozen=True):
@@ -86,24 +75,30 @@ class Integrations:
             principal.require(Scope.OPERATOR)
         name = wanted.name or ""
         integration_id = _new_id(name)
-        revision = await self._described(
-            wanted.source or Source(),
+        terms = Terms(
             base_url=wanted.base_url or "",
             internal=wanted.internal,
             honours_keys=bool(wanted.honours_keys),
         )
+        revision = await import_source(wanted.source or Source(), terms)
         revision = self._with_secret(revision, integration_id, wanted)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             await transaction.integrations.add(integration_id, name, revision, self._world.now())
         self._catalogue.changed(principal.tenant)
         return await self.get(principal, integration_id)
 
-    async def update(self, principal: Principal, integration_id: str, wanted: Change) -> Integration:
-        """Change an integration, as a new revision. Raises as `create` does."""
+    async def update(
+        self, principal: Principal, integration_id: str, wanted: Change
+    ) -> tuple[Integration, ToolChanges]:
+        """Change an integration, as a new revision, and say what that does to its tools.
+
+        Raises as `create` does.
+        """
         principal.require(Scope.INTEGRATIONS)
         while True:
             before = await self.get(principal, integration_id)
-            after, revision = await self._changed(principal, before, wanted)
+            old = await self._revision(principal, before)
+            after, revision = await self._changed(principal, before, old, wanted)
             async with self._store.begin(principal.tenant, writes=True) as transaction:
                 if await transaction.integrations.find(integration_id) != before:
                     continue  # another change was first; this one goes on top of it
@@ -112,12 +107,11 @@ class Integrations:
         self._catalogue.changed(principal.tenant)
         if wanted.secret is not None:
             await self._authorizations.grant(principal.tenant, integration_id)
-        return await self.get(principal, integration_id)
+        return await self.get(principal, integration_id), await changes_between(old, revision)
 
     async def _changed(
-        self, principal: Principal, before: Integration, wanted: Change
+        self, principal: Principal, before: Integration, old: Revision, wanted: Change
     ) -> tuple[Integration, Revision]:
-        old = await self._revision(principal, before)
         revised = await self._revised(old, wanted)
         if origin_of(revised.base_url, "base_url") != origin_of(old.base_url, "base_url"):
             _check_move(principal, old, wanted)
@@ -165,39 +159,18 @@ class Integrations:
         """The old revision with the changes that need its document read anew."""
         if wanted.source is None and wanted.base_url is None and wanted.honours_keys is None:
             return old
-        new = await self._described(
-            wanted.source or Source(text=old.document.decode()),
-            base_url=old.base_url if wanted.base_url is None else wanted.base_url,
+        said = await said_base_url(old.document) if wanted.base_url is None else wanted.base_url
+        terms = Terms(
+            base_url=said,
+            standing_url=old.base_url if wanted.base_url is None else "",
             internal=old.internal,
             honours_keys=old.honours_keys if wanted.honours_keys is None else wanted.honours_keys,
         )
+        if wanted.source is None:
+            new = await import_again(old.document, terms)
+        else:
+            new = await import_source(wanted.source, terms)
         return replace(new, auth_type=old.auth_type, shared=old.shared, credential=old.credential)
-
-    async def _described(
-        self, source: Source, *, base_url: str, internal: bool, honours_keys: bool
-    ) -> Revision:
-        text = source.text or await fetch_document(source.url, internal=internal)
-        try:
-            # Large documents take seconds, which the event loop does not have.
-            description = await asyncio.to_thread(
-                read, text, base_url=base_url, source_url=source.url, honours_keys=honours_keys
-            )
-        except DocumentError as error:
-            if error.place == "baseUrl":
-                raise Invalid([Violation("base_url", error.message)]) from error
-            field = "openapi_document" if source.text else "openapi_url"
-            raise Invalid([Violation(field, str(error))], reason=Reason.DOCUMENT_INVALID) from error
-        first = description.operations[0].base_path if description.operations else ""
-        return Revision(
-            kind=KIND,
-            base_url=base_url or description.origin + first,
-            internal=internal,
-            honours_keys=honours_keys,
-            document=text.encode(),
-            operations=msgspec.json.encode(description.operations),
-            tool_count=len(description.operations),
-            left_out=tuple(f"{omitted.place}: {omitted.why}" for omitted in description.left_out),
-        )
 
     def _with_secret(self, revision: Revision, integration_id: str, wanted: Change) -> Revision:
         if wanted.secret is not None:

@@ -1,4 +1,4 @@
-"""Reads an OpenAPI 3.0 or 3.1 document into operations that can be called as tools."""
+"""Reads an OpenAPI 3 document into operations that can be called as tools."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from msgspec import Struct
 
 from ..domain.tool import Effect, Repeat, Tool
 from . import notation
-from .inputs import KEY_HEADER, json_content, read_inputs
-from .node import DocumentError, Node
+from .bodies import json_content, text_content
+from .inputs import KEY_HEADER, read_inputs
+from .naming import Names
+from .node import Document, DocumentError, Node
 from .operation import CannotCall, Description, Omission, Operation, SecurityScheme
 from .schema import Direction, Schemas
 from .security import read_schemes, read_security
@@ -21,10 +23,13 @@ MAX_OPERATIONS: Final = 5_000
 OUTPUT_BUDGET: Final = 16 * 1024  # bytes of JSON Schema: enough to see what an answer holds
 
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_SWAGGER: Final = (
+    "Swagger 2.0 is not read; convert the document to OpenAPI 3, as the Swagger Editor does under "
+    "Edit, and give the result"
+)
 _READS: Final = ("GET", "HEAD", "OPTIONS")
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
-__all__ = ["Description", "DocumentError", "Operation", "read"]
+__all__ = ["Description", "DocumentError", "Operation", "describe", "read"]
 
 
 class _Reading(Struct, frozen=True, kw_only=True):
@@ -37,48 +42,55 @@ class _Reading(Struct, frozen=True, kw_only=True):
     honours_keys: bool
     schemes: Mapping[str, SecurityScheme]
     schemas: Schemas
-    names: set[str]
+    names: Names
 
 
 def read(text: str, *, base_url: str = "", source_url: str = "", honours_keys: bool = False) -> Description:
+    """What `describe` makes of a document that stands alone."""
+    document = Document(notation.parse(text), source_url, {}, source_url)
+    return describe(document, base_url=base_url, honours_keys=honours_keys)
+
+
+def describe(document: Document, *, base_url: str = "", honours_keys: bool = False) -> Description:
     """The operations a document describes, and what of it cannot be called.
 
-    `base_url` wins over the document's servers; relative servers are read against
-    `source_url`. `honours_keys`: the service takes an Idempotency-Key on every write, even
+    `base_url` wins over the document's servers; relative servers are read against the
+    document's URL. `honours_keys`: the service takes an Idempotency-Key on every write, even
     where the document does not say so. DocumentError names the place and what to change.
     """
-    document = Node(notation.parse(text), "", None)
-    document = Node(document.value, "", document.value)
-    _check_version(document)
+    root = Node(document.value, "", document)
+    _check_version(root)
+    found = list(_found(root))
+    if len(found) > MAX_OPERATIONS:
+        problem = f"the document has more than {MAX_OPERATIONS:,} operations; leave in it what is needed"
+        raise DocumentError("paths", problem)
     reading = _Reading(
-        document=document,
-        base=base_of(document, base_url=base_url, source_url=source_url),
+        document=root,
+        base=base_of(root, base_url=base_url, source_url=document.url),
         own_servers=not base_url,
-        source_url=source_url,
+        source_url=document.url,
         honours_keys=honours_keys,
-        schemes=read_schemes(document),
+        schemes=read_schemes(root),
         schemas=Schemas(),
-        names=set(),
+        names=Names(_identity(template, operation) for template, _, operation in found),
     )
-    return _describe(reading)
+    return _describe(reading, found)
 
 
 def _check_version(document: Node) -> None:
     if not isinstance(document.value, dict):
         raise DocumentError("", "this is not an OpenAPI document: it is not an object")
     if document.at("swagger"):
-        raise DocumentError("swagger", "Swagger 2.0 is not supported; convert the document to OpenAPI 3")
+        raise DocumentError("swagger", _SWAGGER)
     version = document.at("openapi").value
     if not isinstance(version, str) or not re.match(r"3\.[01](\.|$)", version):
         raise DocumentError("openapi", f"version {str(version)[:40]!r} is not supported; 3.0 and 3.1 are")
 
 
-def _describe(reading: _Reading) -> Description:
+def _describe(reading: _Reading, found: list[tuple[str, Node, Node]]) -> Description:
     operations: list[Operation] = []
     left_out: list[Omission] = []
-    for template, path, operation in _found(reading.document):
-        if len(operations) == MAX_OPERATIONS:
-            raise DocumentError("paths", f"the document has more than {MAX_OPERATIONS:,} operations")
+    for template, path, operation in found:
         try:
             operations.append(_operation(reading, template, path, operation))
         except CannotCall as problem:
@@ -86,6 +98,7 @@ def _describe(reading: _Reading) -> Description:
     return Description(
         title=reading.document.at("info").text("title"),
         origin=reading.base.origin,
+        base_path=reading.base.path,
         operations=tuple(operations),
         schemes=reading.schemes,
         left_out=tuple(left_out),
@@ -101,11 +114,19 @@ def _found(document: Node) -> Iterator[tuple[str, Node, Node]]:
         path = item.followed()
         for method in _METHODS:
             if path.at(method):
-                yield template, path, Node(path.at(method).value, f"{item.place}.{method}", document.root)
+                yield template, path, Node(path.at(method).value, f"{item.place}.{method}", path.root)
+
+
+def _method(operation: Node) -> str:
+    return operation.place.rpartition(".")[2].upper()
+
+
+def _identity(template: str, operation: Node) -> tuple[str, str, str]:
+    return operation.text("operationId"), _method(operation), template
 
 
 def _operation(reading: _Reading, template: str, path: Node, operation: Node) -> Operation:
-    method = operation.place.rpartition(".")[2].upper()
+    method = _method(operation)
     if method == "TRACE":
         raise CannotCall("TRACE is never sent")
     base = _base(reading, path, operation)
@@ -115,7 +136,7 @@ def _operation(reading: _Reading, template: str, path: Node, operation: Node) ->
     key_header = inputs.key_header or (KEY_HEADER if reading.honours_keys and effect is Effect.WRITE else "")
     return Operation(
         tool=Tool(
-            name=_name(operation, method, template, reading.names),
+            name=reading.names[method, template],
             title=_title(operation, method, template),
             description=operation.text("description"),
             effect=effect,
@@ -131,7 +152,8 @@ def _operation(reading: _Reading, template: str, path: Node, operation: Node) ->
         ),
         base_path=base.path,
         parameters=inputs.parameters,
-        body_type=inputs.body_type,
+        body_type="" if inputs.body is None else inputs.body.content_type,
+        body_parts={} if inputs.body is None else inputs.body.parts,
         key_header=key_header,
         security=security,
     )
@@ -142,17 +164,6 @@ def _base(reading: _Reading, path: Node, operation: Node) -> Base:
         return reading.base
     owner = operation if operation.at("servers").value else path
     return base_for(owner, reading.base, source_url=reading.source_url)
-
-
-def _name(operation: Node, method: str, template: str, taken: set[str]) -> str:
-    wanted = operation.text("operationId") or f"{method.lower()}{template}"
-    name = _UNSAFE.sub("_", wanted).strip("_")[:64] or method.lower()
-    candidate, number = name, 2
-    while candidate in taken:
-        suffix = f"_{number}"
-        candidate, number = name[: 64 - len(suffix)] + suffix, number + 1
-    taken.add(candidate)
-    return candidate
 
 
 def _title(operation: Node, method: str, template: str) -> str:
@@ -175,10 +186,17 @@ def _repeat(operation: Node, method: str, effect: Effect, *, keyed: bool) -> Rep
 
 
 def _output(operation: Node, schemas: Schemas) -> Mapping[str, Any] | None:
-    """The schema of the first 2xx answer that is JSON."""
-    for status, response in sorted(operation.at("responses").members(), key=lambda member: member[0]):
-        found = json_content(response.followed().at("content")) if status.startswith("2") else None
-        if found is not None:
-            converted = schemas.convert(found[1].at("schema"), Direction.RECEIVED)
-            return schemas.complete(converted, Direction.RECEIVED, budget=OUTPUT_BUDGET) or None
-    return None
+    """The schema of the first 2xx answer that is JSON, or of a text."""
+    contents = [response.followed().at("content") for response in _successes(operation)]
+    for media in filter(None, map(json_content, contents)):
+        converted = schemas.convert(media.at("schema"), Direction.RECEIVED)
+        return schemas.complete(converted, Direction.RECEIVED, budget=OUTPUT_BUDGET) or None
+    return {"type": "string"} if any(map(text_content, contents)) else None
+
+
+def _successes(operation: Node) -> list[Node]:
+    """The 2xx answers by number, or the default where the document names no number at all."""
+    answers = dict(sorted(operation.at("responses").members(), key=lambda member: member[0]))
+    if answers.keys() <= {"default"}:
+        return list(answers.values())
+    return [answer for status, answer in answers.items() if status.startswith("2")]

@@ -43,7 +43,9 @@ async def fetch_document(
         raise _invalid(Reason.DOCUMENT_UNREACHABLE, f"no answer within {timeout:g} seconds") from None
     except (httpx2.HTTPError, OSError) as error:
         raise _invalid(Reason.DOCUMENT_UNREACHABLE, str(error) or type(error).__name__) from error
-    except (DocumentError, httpx2.InvalidURL) as error:
+    except DocumentError as error:
+        raise _invalid(Reason.DOCUMENT_INVALID, error.message) from None
+    except httpx2.InvalidURL as error:
         raise _invalid(Reason.DOCUMENT_INVALID, str(error)) from None
 
 

@@ -1,4 +1,4 @@
-"""Reads what an operation takes: its parameters and JSON body, as one arguments object."""
+"""Reads what an operation takes: its parameters and body, as one arguments object."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Final, cast
 
 from msgspec import Struct
 
+from .bodies import Body, json_content, read_body, text_content
+from .describing import described
 from .node import Node
 from .operation import CannotCall, Location, Parameter, SecurityScheme
 from .schema import Converted, Direction, Schemas
@@ -24,9 +26,10 @@ _NOT_ARGUMENTS: Final = frozenset(
     )
 )
 _STYLES: Final[Mapping[Location, tuple[str, ...]]] = {
-    Location.PATH: ("simple",),
+    Location.PATH: ("simple", "label", "matrix"),
     Location.QUERY: ("form", "deepObject", "spaceDelimited", "pipeDelimited"),
     Location.HEADER: ("simple",),
+    Location.COOKIE: ("form",),
 }
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
@@ -37,7 +40,7 @@ class Inputs(Struct, frozen=True):
 
     schema: Mapping[str, Any]
     parameters: tuple[Parameter, ...]
-    body_type: str
+    body: Body | None
     key_header: str
 
 
@@ -61,20 +64,12 @@ def read_inputs(
         if parameter is not None:
             parameters.append(parameter)
             properties.append(_property(parameter, node, schemas))
-    body_type, body = _body(operation, schemas)
-    schema = _arguments_schema([*properties, *body], schemas)
-    return Inputs(schema, tuple(parameters), body_type, key_header)
-
-
-def json_content(content: Node) -> tuple[str, Node] | None:
-    """The JSON alternative of a `content` object, with its media type without parameters."""
-    for documented, node in content.members():
-        media_type = documented.partition(";")[0].strip().lower()
-        if media_type in ("application/json", "text/json", "*/*", "application/*"):
-            return "application/json", node
-        if media_type.endswith("+json"):
-            return media_type, node
-    return None
+    body = read_body(operation, schemas)
+    if body is not None:
+        properties.append(_Property("body", body.converted, body.required))
+    direction = Direction.SENT if body is None else body.direction
+    schema = _arguments_schema([known for known in properties if known.name], schemas, direction)
+    return Inputs(schema, tuple(parameters), body, key_header)
 
 
 def _declared(path: Node, operation: Node) -> dict[tuple[str, str], Node]:
@@ -94,7 +89,7 @@ def _check_path(template: str, declared: Mapping[tuple[str, str], Node]) -> None
     for name in _PLACEHOLDER.findall(template):
         if ("path", name) not in declared:
             raise CannotCall(f"its path parameter {name!r} is not declared")
-    if not template.isprintable() or "?" in template or "#" in template:
+    if not template.isprintable():
         raise CannotCall("its path holds characters that are not part of a path")
 
 
@@ -105,46 +100,57 @@ def _carries_key(node: Node) -> bool:
 def _arguments(
     declared: Mapping[tuple[str, str], Node], template: str, schemes: Mapping[str, SecurityScheme]
 ) -> Iterator[Node]:
-    """Parameters that are a caller's to give: path, then query, then header."""
+    """Parameters that are a caller's to give: path, then query, header and cookie."""
     filled = {(s.location, s.name.lower()) for s in schemes.values() if s.kind == "apiKey"}
     placeholders = set(_PLACEHOLDER.findall(template))
-    for wanted in ("path", "query", "header"):
+    for wanted in Location:
         for (where, name), node in declared.items():
             ours = where == "header" and (name in _NOT_ARGUMENTS or name == KEY_HEADER.lower())
             idle = where == "path" and name not in placeholders
             if where == wanted and not ours and not idle and (where, name.lower()) not in filled:
                 yield node
-    for (where, name), node in declared.items():
-        if where == "cookie" and node.flag("required") and (where, name.lower()) not in filled:
-            raise CannotCall(f"it needs the cookie {name!r}")
 
 
 def _parameter(node: Node, *, taken: set[str]) -> Parameter | None:
     """How one parameter is sent; None for an optional one that we cannot send."""
     name, location = node.text("name"), Location(node.text("in"))
-    style = node.text("style", "form" if location is Location.QUERY else "simple")
-    content = node.at("content")
-    problem = ""
-    if style not in _STYLES[location]:
-        problem = f"parameter {name!r} has the style {style!r} in its {location}"
-    elif content and json_content(content) is None:
-        problem = f"parameter {name!r} is not JSON"
-    elif location is Location.HEADER and not _TOKEN.fullmatch(name):
-        problem = f"{name!r} is not the name of a header"
-    if problem and (node.flag("required") or location is Location.PATH):
-        raise CannotCall(problem)
-    return (
-        None
-        if problem
-        else Parameter(
-            argument=_argument(name, location, taken),
-            name=name,
-            location=location,
-            style=style,
-            explode=node.flag("explode") if node.at("explode") else style == "form",
-            encoded=bool(content),
-        )
+    style = node.text("style", _STYLES[location][0])
+    if problem := _problem(node, name, location, style):
+        if node.flag("required") or location is Location.PATH:
+            raise CannotCall(problem)
+        return None
+    fixed = _fixed(node) if node.flag("required") and location is not Location.PATH else ""
+    return Parameter(
+        argument="" if fixed else _argument(name, location, taken),
+        name=name,
+        location=location,
+        style=style,
+        explode=node.flag("explode") if node.at("explode") else style == "form",
+        encoded=bool(json_content(node.at("content"))),
+        reserved=location is Location.QUERY and node.flag("allowReserved"),
+        fixed=fixed,
     )
+
+
+def _problem(node: Node, name: str, location: Location, style: str) -> str:
+    """Why a parameter cannot be sent; "" if it can."""
+    content = node.at("content")
+    if style not in _STYLES[location]:
+        return f"parameter {name!r} has the style {style!r} in its {location}"
+    if content and not (json_content(content) or text_content(content)):
+        return f"parameter {name!r} is neither JSON nor text"
+    if location in (Location.HEADER, Location.COOKIE) and not _TOKEN.fullmatch(name):
+        return f"{name!r} is not the name of a {location}"
+    return ""
+
+
+def _fixed(node: Node) -> str:
+    """The only value a parameter may have: one that nobody needs to be asked for."""
+    schema = node.at("schema").followed().value
+    match schema:
+        case {"type": "string", "enum": [str(only)]}:
+            return only
+    return ""
 
 
 def _argument(name: str, location: Location, taken: set[str]) -> str:
@@ -155,50 +161,16 @@ def _argument(name: str, location: Location, taken: set[str]) -> str:
 
 
 def _property(parameter: Parameter, node: Node, schemas: Schemas) -> _Property:
-    found = json_content(node.at("content")) if parameter.encoded else None
-    schema = schemas.convert(found[1].at("schema") if found else node.at("schema"), Direction.SENT)
-    required = parameter.location is Location.PATH or node.flag("required")
-    return _Property(parameter.argument, _described(schema, node), required)
-
-
-def _body(operation: Node, schemas: Schemas) -> tuple[str, list[_Property]]:
-    node = operation.at("requestBody").followed()
     content = node.at("content")
-    found = json_content(content)
-    if not content.value:
-        return "", []
-    if found is None:
-        if node.flag("required") or operation.place.endswith((".post", ".put", ".patch")):
-            raise CannotCall(f"its body is {', '.join(name for name, _ in content.members())}, not JSON")
-        return "", []
-    media_type, media = found
-    converted = _described(schemas.convert(media.at("schema"), Direction.SENT), node)
-    return media_type, [_Property("body", _described(converted, media), node.flag("required"))]
+    holder = json_content(content) or text_content(content) or node
+    schema = schemas.convert(holder.at("schema"), Direction.SENT)
+    required = parameter.location is Location.PATH or node.flag("required")
+    return _Property(parameter.argument, described(schema, node), required)
 
 
-def _described(converted: Converted, node: Node) -> Converted:
-    """The schema with what the parameter or body that uses it says about itself."""
-    schema = dict(converted.schema)
-    if description := node.text("description"):
-        schema["description"] = description
-    if node.flag("deprecated"):
-        schema["deprecated"] = True
-    if examples := _examples(node):
-        schema["examples"] = examples
-    return Converted(schema, converted.references, converted.size)
-
-
-def _examples(node: Node) -> list[Any]:
-    if node.at("example"):
-        return [node.at("example").value]
-    named = node.at("examples")
-    if not isinstance(named.value, dict):  # a list is wrong here, and common
-        return []
-    values = (example.followed().at("value") for _, example in named.members())
-    return [value.value for value in values if value]
-
-
-def _arguments_schema(properties: list[_Property], schemas: Schemas) -> Mapping[str, Any]:
+def _arguments_schema(
+    properties: list[_Property], schemas: Schemas, direction: Direction
+) -> Mapping[str, Any]:
     schema = {
         "type": "object",
         "properties": {member.name: member.converted.schema for member in properties},
@@ -207,5 +179,5 @@ def _arguments_schema(properties: list[_Property], schemas: Schemas) -> Mapping[
     }
     references = tuple(node for member in properties for node in member.converted.references)
     size = sum(member.converted.size for member in properties)
-    complete = schemas.complete(Converted(schema, references, size), Direction.SENT, budget=BUDGET)
+    complete = schemas.complete(Converted(schema, references, size), direction, budget=BUDGET)
     return cast("Mapping[str, Any]", complete)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urljoin
 
 from msgspec import Struct
 
@@ -21,12 +21,56 @@ class DocumentError(Exception):
         self.message = message
 
 
+class Missing(Struct, frozen=True):
+    """Why a document cannot be referred to."""
+
+    why: str
+
+
+class Document(Struct, frozen=True, eq=False):
+    """A parsed text, where it came from ("" is nowhere), and the other texts it may refer to.
+
+    `others` holds every parsed text by URL, and for one that could not be had the reason
+    instead. `main` is the URL of the text that all others are referred to from.
+    """
+
+    value: Any
+    url: str = ""
+    others: Mapping[str, Any] = {}
+    main: str = ""
+
+    def refer(self, url: str) -> Document:
+        """The document at a URL, which may be relative. LookupError: says why there is none."""
+        absolute = joined(self.url, url)
+        if absolute in ("", self.url):
+            return self
+        found = self.others.get(absolute, _ELSEWHERE)
+        if isinstance(found, Missing):
+            raise LookupError(found.why)
+        return Document(found, absolute, self.others, self.main)
+
+    def name(self) -> str:
+        """What places in this document begin with."""
+        return "" if self.url == self.main else self.url
+
+
+_ELSEWHERE = Missing("points outside this document; bundle it into one file")
+
+
+def joined(base: str, reference: str) -> str:
+    """The absolute URL of a reference, without its fragment; "" where there is none."""
+    try:
+        return urljoin(base, reference).partition("#")[0]
+    except ValueError:
+        return ""
+
+
 class Node(Struct, frozen=True):
     """One JSON value, its place, and the document it lies in. `value` is None where nothing is."""
 
     value: Any
     place: str
-    root: Any
+    root: Document
 
     def __bool__(self) -> bool:
         return self.value is not None
@@ -65,10 +109,10 @@ class Node(Struct, frozen=True):
         """What this stands for after every `$ref`. DocumentError: a circle, or nothing there."""
         node, seen = self, set()
         while (reference := node.reference()) is not None:
-            if reference in seen:
-                raise self.error(f"$ref {reference!r} leads back to itself")
-            seen.add(reference)
             node = node.locate(reference)
+            if node.place in seen:
+                raise self.error(f"$ref {reference!r} leads back to itself")
+            seen.add(node.place)
         return node
 
     def reference(self) -> str | None:
@@ -78,19 +122,24 @@ class Node(Struct, frozen=True):
         reference = self.value["$ref"]
         if not isinstance(reference, str):
             raise self.error("$ref must be a string")
-        if not reference.startswith("#/"):
-            raise self.error(f"$ref {reference!r} points outside this document; bundle it into one file")
         return reference
 
     def locate(self, reference: str) -> Node:
-        """The value a local JSON pointer (RFC 6901) names. DocumentError: there is none."""
-        value = self.root
-        for token in reference[2:].split("/"):
+        """The value that a URL with a JSON pointer (RFC 6901) names. DocumentError: there is none."""
+        url, _, pointer = reference.partition("#")
+        try:
+            root = self.root.refer(url) if url else self.root
+        except LookupError as problem:
+            raise self.error(f"$ref {reference!r} {problem}") from None
+        if pointer and not pointer.startswith("/"):
+            raise self.error(f"$ref {reference!r} is not a JSON pointer, such as #/components/schemas/Pet")
+        value = root.value
+        for token in pointer.split("/")[1:]:
             try:
                 value = _step(value, unquote(token).replace("~1", "/").replace("~0", "~"))
             except (LookupError, ValueError):
                 raise self.error(f"$ref {reference!r} names nothing in this document") from None
-        return Node(value, reference, self.root)
+        return Node(value, f"{root.name()}#{pointer}", root)
 
     def error(self, message: str) -> DocumentError:
         """An error at this place."""

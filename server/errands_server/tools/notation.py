@@ -2,7 +2,8 @@
 
 YAML is built from its events by the JSON schema of YAML 1.2, as OpenAPI asks (OAS 3.1 §4.3):
 dates and `on` stay strings and keys are strings. Doing so also keeps hostile text away from
-PyYAML's composer, which recurses in C and can take the process down.
+PyYAML's composer, which recurses in C and can take the process down. Merge keys (`<<`) are
+not of that schema; they are read because people write them.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class _Builder:
         self._anchors: list[str | None] = []
         self._known: dict[str, Any] = {}
         self._documents = 0
+        self._merged = 0
 
     def take(self, event: yaml.Event) -> None:
         match event:
@@ -93,8 +95,6 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         if self._wants_key():
-            if event.value == "<<":
-                raise _refused(event, "merge keys (<<) are not JSON; write the members out")
             self._keys[-1] = event.value
             return
         value = _plain(event.value) if event.implicit[0] else event.value
@@ -135,8 +135,22 @@ class _Builder:
         if isinstance(parent, list):
             parent.append(value)
         elif key is not None:
-            parent[key] = value
             self._keys[-1] = None
+            if key == "<<" and isinstance(value, dict | list):
+                self._merge(parent, value)
+            else:
+                parent[key] = value
+
+    def _merge(self, parent: dict[str, Any], value: dict[str, Any] | list[Any]) -> None:
+        """Add members that `parent` does not have. Those it is still to get replace them."""
+        for source in value if isinstance(value, list) else [value]:
+            if not isinstance(source, dict):
+                raise DocumentError("", "a merge key (<<) takes an object or a list of objects")
+            self._merged += len(source)
+            if self._merged > MAX_VALUES:
+                raise DocumentError("", f"the document holds more than {MAX_VALUES:,} values")
+            for name, member in source.items():
+                parent.setdefault(name, member)
 
 
 def _plain(text: str) -> Any:

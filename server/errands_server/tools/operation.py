@@ -17,17 +17,31 @@ class Location(StrEnum):
     PATH = "path"
     QUERY = "query"
     HEADER = "header"
+    COOKIE = "cookie"
 
 
 class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A parameter, and the argument that fills it. `style` and `explode` as in OAS 3.1 §4.8.12."""
 
-    argument: str
+    argument: str  # "" where no argument fills it, but `fixed`
     name: str
     location: Location
     style: str
     explode: bool
     encoded: bool = False  # the value travels as JSON text
+    reserved: bool = False  # characters that mean something in a URL stay as they are (allowReserved)
+    fixed: str = ""  # the only value it may have
+
+
+class Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one member of a form travels, where the document says (OAS 3.1 §4.8.15)."""
+
+    content_type: str = ""  # "" leaves it to the value
+    style: str = ""  # as of a query parameter; "" where the content type rules
+    explode: bool = True
+    reserved: bool = False
+    file: bool = False  # bytes: text, or an object that holds them
+    headers: Mapping[str, str] = {}
 
 
 class Operation(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,6 +51,7 @@ class Operation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     base_path: str = ""  # stands between the origin and the path; no slash at its end
     parameters: tuple[Parameter, ...] = ()
     body_type: str = ""  # media type of the request body; "" where it takes none
+    body_parts: Mapping[str, Part] = {}  # members of a form that do not travel as forms' members do
     key_header: str = ""  # header that carries the idempotency key; "" where the service has none
     security: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes it needs together
 
@@ -64,6 +79,7 @@ class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     title: str
     origin: str  # scheme://host[:port], lower case, no default port
+    base_path: str = ""  # of the document itself; an operation may have its own
     operations: tuple[Operation, ...]
     schemes: Mapping[str, SecurityScheme]
     left_out: tuple[Omission, ...] = ()

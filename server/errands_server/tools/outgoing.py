@@ -8,7 +8,6 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx2
-import msgspec
 from msgspec import Struct
 
 from ..domain.errors import Reason
@@ -18,8 +17,10 @@ from .credential import Credential
 from .inputs import KEY_HEADER
 from .operation import Location, Operation, Parameter
 from .parameters import header_text, path_text, query_pairs
+from .payload import Payload, payload
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+_UNFIT: Final = "the credential holds characters a header cannot carry"
 _ACCEPT: Final = "application/json, text/*;q=0.5, */*;q=0.1"
 
 
@@ -44,7 +45,7 @@ class Unsendable(Exception):
 def compose(operation: Operation, request: Request, credential: Credential) -> Outgoing:
     """The request of a call whose arguments fit its schema. Unsendable: HTTP cannot carry one."""
     arguments = request.arguments
-    content = _content(operation, arguments)
+    body = _payload(operation, arguments)
     return Outgoing(
         method=operation.tool.method,
         url=_url(operation, arguments, credential),
@@ -52,20 +53,24 @@ def compose(operation: Operation, request: Request, credential: Credential) -> O
             "accept": _ACCEPT,
             "accept-encoding": "gzip, deflate",
             "user-agent": "errands",
-            **({} if content is None else {"content-type": operation.body_type}),
+            **({} if body is None else {"content-type": body.content_type}),
             **_headers(operation, arguments),
             **_key(operation, request.idempotency_key),
             **({"traceparent": request.traceparent} if request.traceparent else {}),
             **_credential_headers(credential),
+            **_cookies(operation, arguments, credential),
         },
-        content=content,
+        content=None if body is None else body.content,
     )
 
 
-def _content(operation: Operation, arguments: Mapping[str, Any]) -> bytes | None:
+def _payload(operation: Operation, arguments: Mapping[str, Any]) -> Payload | None:
     if not operation.body_type or "body" not in arguments:
         return None
-    return msgspec.json.encode(arguments["body"])
+    try:
+        return payload(operation, arguments["body"])
+    except ValueError as problem:
+        raise Unsendable(Reason.ARGUMENTS_INVALID, f"arguments.{problem}") from None
 
 
 def _url(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> httpx2.URL:
@@ -75,9 +80,11 @@ def _url(operation: Operation, arguments: Mapping[str, Any], credential: Credent
         for pair in query_pairs(parameter, value)
     ]
     pairs += [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in credential.query.items()]
-    url = f"{operation.tool.origin}{operation.base_path}{_path(operation, arguments)}"
+    path, _, own = _path(operation, arguments).partition("?")
+    query = "&".join((own, *pairs) if own else pairs)
+    url = f"{operation.tool.origin}{operation.base_path}{path}"
     try:
-        return httpx2.URL(f"{url}?{'&'.join(pairs)}" if pairs else url)
+        return httpx2.URL(f"{url}?{query}" if query else url)
     except httpx2.InvalidURL as error:  # longer than a URL may be
         raise Unsendable(Reason.ARGUMENTS_INVALID, f"arguments: they make no valid URL: {error}") from None
 
@@ -90,9 +97,11 @@ def _path(operation: Operation, arguments: Mapping[str, Any]) -> str:
     for argument, text in values.values():
         if not text:
             raise Unsendable(Reason.ARGUMENTS_INVALID, f"arguments.{argument}: must not be empty in a path")
-    path = _PLACEHOLDER.sub(lambda found: values[found[1]][1], operation.tool.path)
+    # A fragment only tells operations apart that share a path; it is never sent.
+    template = operation.tool.path.partition("#")[0]
+    path = _PLACEHOLDER.sub(lambda found: values[found[1]][1], template)
     # Percent-encoding leaves dots alone, and a segment of dots would name another operation.
-    if not {".", ".."}.isdisjoint(path.split("/")):
+    if not {".", ".."}.isdisjoint(path.partition("?")[0].split("/")):
         raise Unsendable(Reason.ARGUMENTS_INVALID, "arguments: `.` and `..` cannot stand alone in a path")
     return path
 
@@ -100,6 +109,8 @@ def _path(operation: Operation, arguments: Mapping[str, Any]) -> str:
 def _headers(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for parameter, value in _given(operation, arguments, Location.HEADER):
+        if value is None:
+            continue
         text = header_text(parameter, value)
         if not _fits_header(text):
             problem = f"arguments.{parameter.argument}: a header holds printable ASCII only"
@@ -115,18 +126,29 @@ def _key(operation: Operation, key: str) -> dict[str, str]:
 
 def _credential_headers(credential: Credential) -> dict[str, str]:
     headers = {name.lower(): value for name, value in credential.headers.items()}
-    if credential.cookies:
-        headers["cookie"] = "; ".join(f"{name}={value}" for name, value in credential.cookies.items())
     if not all(_fits_header(value) for value in headers.values()):
-        raise Unsendable(Reason.CREDENTIALS_INVALID, "the credential holds characters a header cannot carry")
+        raise Unsendable(Reason.CREDENTIALS_INVALID, _UNFIT)
     return headers
+
+
+def _cookies(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> dict[str, str]:
+    given = _given(operation, arguments, Location.COOKIE)
+    pairs = [pair for parameter, value in given for pair in query_pairs(parameter, value)]
+    pairs += [f"{name}={value}" for name, value in credential.cookies.items()]
+    if not all(map(_fits_header, pairs)):
+        raise Unsendable(Reason.CREDENTIALS_INVALID, _UNFIT)
+    return {"cookie": "; ".join(pairs)} if pairs else {}
 
 
 def _given(
     operation: Operation, arguments: Mapping[str, Any], location: Location
 ) -> Iterator[tuple[Parameter, Any]]:
     for parameter in operation.parameters:
-        if parameter.location is location and parameter.argument in arguments:
+        if parameter.location is not location:
+            continue
+        if parameter.fixed:
+            yield parameter, parameter.fixed
+        elif parameter.argument in arguments:
             yield parameter, arguments[parameter.argument]
 
 

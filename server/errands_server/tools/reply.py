@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -14,8 +15,8 @@ from msgspec import Struct
 from ..domain.errors import Reason
 from ..domain.tool import Effect
 from ..ports import Answer, Done, Failed, Unknown
+from .words import own_words
 
-_WORDS: Final = ("message", "error_description", "detail", "error", "msg", "errors", "title")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
@@ -104,25 +105,15 @@ def _text(reply: Reply) -> str:
 
 def _message(reply: Reply) -> str:
     location = reply.headers.get("location", "") if 300 <= reply.status < 400 else ""
-    said = f"it redirects to {location}" if location else _own_words(reply)
-    return f"the service answered {reply.status}: {said}" if said else f"the service answered {reply.status}"
+    said = f"it redirects to {location}" if location else own_words(reply.body, _text(reply))
+    return f"the service answered {_named(reply.status)}{f': {said}' if said else ''}"
 
 
-def _own_words(reply: Reply) -> str:
+def _named(status: int) -> str:
     try:
-        words = _find_words(msgspec.json.decode(reply.body))
-    except (ValueError, RecursionError):
-        words = ""
-    return words or " ".join(_text(reply).split())
-
-
-def _find_words(document: Any) -> str:
-    """The first sentence meant for people: RFC 9457's, OAuth's and the customs of many APIs."""
-    if isinstance(document, list):
-        return _find_words(document[0]) if document else ""
-    if isinstance(document, dict):
-        return next(filter(None, (_find_words(document.get(key)) for key in _WORDS)), "")
-    return document if isinstance(document, str) else ""
+        return f"{status} ({HTTPStatus(status).phrase})"
+    except ValueError:  # one that nobody has registered
+        return str(status)
 
 
 def _retry_after(value: str, now: datetime) -> float | None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from .files import file_schema, is_file
 from .keywords import EXAMPLES, SCHEMA_LISTS, SCHEMA_MAPS, SCHEMAS, modernised, value_keyword
 from .node import DocumentError, Node
 
@@ -20,10 +21,16 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class Direction(Enum):
-    """Which members a schema cannot require: `readOnly` ones we send, `writeOnly` ones we receive."""
+    """Which way a value goes, and which members its schema therefore cannot require."""
 
-    SENT = "readOnly"
-    RECEIVED = "writeOnly"
+    SENT = "sent", "readOnly"
+    UPLOADED = "uploaded", "readOnly"  # sent in a form, where bytes can be given as a file
+    RECEIVED = "received", "writeOnly"
+
+    @property
+    def hidden(self) -> str:
+        """The keyword of members that do not go this way."""
+        return self.value[1]
 
 
 class Converted(Struct, frozen=True):
@@ -115,6 +122,8 @@ class _Conversion:
             return node.value
         if node.value is None:  # an empty line of YAML
             return {}
+        if self._direction is Direction.UPLOADED and is_file(node.value):
+            return file_schema(node)
         converted: dict[str, Any] = {}
         for keyword, member in node.members():
             converted.update(self._keyword(keyword, member))
@@ -150,4 +159,4 @@ class _Conversion:
         if not isinstance(properties.value, dict):
             return False
         declared = properties.at(name).followed().value
-        return isinstance(declared, dict) and declared.get(self._direction.value) is True
+        return isinstance(declared, dict) and declared.get(self._direction.hidden) is True

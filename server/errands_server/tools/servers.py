@@ -80,15 +80,21 @@ def _origin(url: httpx2.URL) -> str:
 
 
 def _first_server(node: Node) -> Node | None:
-    return next(node.at("servers").items(), None)
+    """The first server, or the first that stands alone where a relative one would have no base."""
+    servers = list(node.at("servers").items())
+    if not node.root.url:
+        servers.sort(key=lambda server: "://" not in server.text("url"))
+    return next(iter(servers), None)
 
 
 def _written_out(server: Node) -> str:
     variables = server.at("variables")
 
     def default(found: re.Match[str]) -> str:
-        value = variables.at(found[1]).text("default")
-        if not value:
+        variable = variables.at(found[1])
+        choice = variable.at("enum").value
+        value = variable.text("default") or (choice[0] if isinstance(choice, list) and choice else "")
+        if not value or not isinstance(value, str):
             raise server.error(f"variable {found[1]!r} has no default; {_ASK}")
         return value
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # here and its module is imported when it runs.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("errands.cli.running:run", "Start a run and show what it does."),
+    "plan": ("errands.cli.planning:plan", "Show what a run would do, and why."),
     "watch": ("errands.cli.running:watch", "Show a run's events from the start or a cursor to its end."),
     "ls": ("errands.cli.runs:ls", "List runs, newest first."),
     "get": ("errands.cli.runs:get", "Show one run."),

@@ -190,10 +190,16 @@ class UpdateIntegrationRequest(_message.Message):
     def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., remove_credential: _Optional[bool] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., honours_idempotency_keys: _Optional[bool] = ...) -> None: ...
 
 class UpdateIntegrationResponse(_message.Message):
-    __slots__ = ("integration",)
+    __slots__ = ("integration", "tools_added", "tools_removed", "tools_changed")
     INTEGRATION_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_ADDED_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_REMOVED_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_CHANGED_FIELD_NUMBER: _ClassVar[int]
     integration: Integration
-    def __init__(self, integration: _Optional[_Union[Integration, _Mapping]] = ...) -> None: ...
+    tools_added: _containers.RepeatedScalarFieldContainer[str]
+    tools_removed: _containers.RepeatedScalarFieldContainer[str]
+    tools_changed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, integration: _Optional[_Union[Integration, _Mapping]] = ..., tools_added: _Optional[_Iterable[str]] = ..., tools_removed: _Optional[_Iterable[str]] = ..., tools_changed: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DeleteIntegrationRequest(_message.Message):
     __slots__ = ("id",)

@@ -24,19 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x65rrands/v1/plan.proto\x12\nerrands.v1\"\x8b\x01\n\rExecutionPlan\x12\x19\n\x11\x65xecution_plan_id\x18\x01 \x01(\t\x12\'\n\tplan_type\x18\x02 \x01(\x0e\x32\x14.errands.v1.PlanType\x12(\n\x07\x64\x65tails\x18\x03 \x01(\x0b\x32\x17.errands.v1.PlanDetails\x12\x0c\n\x04text\x18\x04 \x01(\t\"V\n\x0bPlanDetails\x12\r\n\x05title\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12#\n\x05steps\x18\x03 \x03(\x0b\x32\x14.errands.v1.PlanStep\"E\n\x08PlanStep\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x18\n\x10\x64\x65pends_on_steps\x18\x03 \x03(\t*M\n\x08PlanType\x12\x19\n\x15PLAN_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePLAN_TYPE_JSON\x10\x01\x12\x12\n\x0ePLAN_TYPE_TEXT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x65rrands/v1/plan.proto\x12\nerrands.v1\"\x8b\x01\n\rExecutionPlan\x12\x19\n\x11\x65xecution_plan_id\x18\x01 \x01(\t\x12\'\n\tplan_type\x18\x02 \x01(\x0e\x32\x14.errands.v1.PlanType\x12(\n\x07\x64\x65tails\x18\x03 \x01(\x0b\x32\x17.errands.v1.PlanDetails\x12\x0c\n\x04text\x18\x04 \x01(\t\"V\n\x0bPlanDetails\x12\r\n\x05title\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12#\n\x05steps\x18\x03 \x03(\x0b\x32\x14.errands.v1.PlanStep\"E\n\x08PlanStep\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x18\n\x10\x64\x65pends_on_steps\x18\x03 \x03(\t\"?\n\x0fPlanExplanation\x12,\n\x07\x63lauses\x18\x01 \x03(\x0b\x32\x1b.errands.v1.ExplainedClause\"\x85\x01\n\x0f\x45xplainedClause\x12\x0c\n\x04text\x18\x01 \x01(\t\x12)\n\x05tools\x18\x02 \x03(\x0b\x32\x1a.errands.v1.ConsideredTool\x12(\n\x05\x63\x61lls\x18\x03 \x03(\x0b\x32\x19.errands.v1.ExplainedCall\x12\x0f\n\x07missing\x18\x04 \x03(\t\"E\n\x0e\x43onsideredTool\x12\x16\n\x0eintegration_id\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\"x\n\rExplainedCall\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x16\n\x0eintegration_id\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\x30\n\targuments\x18\x04 \x03(\x0b\x32\x1d.errands.v1.ExplainedArgument\"l\n\x11\x45xplainedArgument\x12\x0c\n\x04path\x18\x01 \x01(\t\x12*\n\x06source\x18\x02 \x01(\x0e\x32\x1a.errands.v1.ArgumentSource\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05words\x18\x04 \x03(\t*M\n\x08PlanType\x12\x19\n\x15PLAN_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePLAN_TYPE_JSON\x10\x01\x12\x12\n\x0ePLAN_TYPE_TEXT\x10\x02*\xa0\x01\n\x0e\x41rgumentSource\x12\x1f\n\x1b\x41RGUMENT_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41RGUMENT_SOURCE_INTENT\x10\x01\x12\x1b\n\x17\x41RGUMENT_SOURCE_CONTEXT\x10\x02\x12\x18\n\x14\x41RGUMENT_SOURCE_STEP\x10\x03\x12\x1a\n\x16\x41RGUMENT_SOURCE_SCHEMA\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'errands.v1.plan_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLANTYPE']._serialized_start=338
-  _globals['_PLANTYPE']._serialized_end=415
+  _globals['_PLANTYPE']._serialized_start=842
+  _globals['_PLANTYPE']._serialized_end=919
+  _globals['_ARGUMENTSOURCE']._serialized_start=922
+  _globals['_ARGUMENTSOURCE']._serialized_end=1082
   _globals['_EXECUTIONPLAN']._serialized_start=38
   _globals['_EXECUTIONPLAN']._serialized_end=177
   _globals['_PLANDETAILS']._serialized_start=179
   _globals['_PLANDETAILS']._serialized_end=265
   _globals['_PLANSTEP']._serialized_start=267
   _globals['_PLANSTEP']._serialized_end=336
+  _globals['_PLANEXPLANATION']._serialized_start=338
+  _globals['_PLANEXPLANATION']._serialized_end=401
+  _globals['_EXPLAINEDCLAUSE']._serialized_start=404
+  _globals['_EXPLAINEDCLAUSE']._serialized_end=537
+  _globals['_CONSIDEREDTOOL']._serialized_start=539
+  _globals['_CONSIDEREDTOOL']._serialized_end=608
+  _globals['_EXPLAINEDCALL']._serialized_start=610
+  _globals['_EXPLAINEDCALL']._serialized_end=730
+  _globals['_EXPLAINEDARGUMENT']._serialized_start=732
+  _globals['_EXPLAINEDARGUMENT']._serialized_end=840
 # @@protoc_insertion_point(module_scope)

@@ -86,7 +86,7 @@ class FinishedStep(_message.Message):
     def __init__(self, step_id: _Optional[str] = ..., description: _Optional[str] = ..., outcome: _Optional[_Union[_event_pb2.Outcome, str]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateRunRequest(_message.Message):
-    __slots__ = ("intent", "selected_customer_integration_ids", "context", "user_id", "approval_strategy", "repeat_key", "output_schema_json", "validate_only", "plan_wait_ms", "request_id")
+    __slots__ = ("intent", "selected_customer_integration_ids", "context", "user_id", "approval_strategy", "repeat_key", "output_schema_json", "validate_only", "plan_wait_ms", "request_id", "explain")
     INTENT_FIELD_NUMBER: _ClassVar[int]
     SELECTED_CUSTOMER_INTEGRATION_IDS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +97,7 @@ class CreateRunRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     PLAN_WAIT_MS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     intent: str
     selected_customer_integration_ids: _containers.RepeatedScalarFieldContainer[str]
     context: str
@@ -107,10 +108,11 @@ class CreateRunRequest(_message.Message):
     validate_only: bool
     plan_wait_ms: int
     request_id: str
-    def __init__(self, intent: _Optional[str] = ..., selected_customer_integration_ids: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., user_id: _Optional[str] = ..., approval_strategy: _Optional[_Union[ApprovalStrategy, str]] = ..., repeat_key: _Optional[str] = ..., output_schema_json: _Optional[str] = ..., validate_only: _Optional[bool] = ..., plan_wait_ms: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+    explain: bool
+    def __init__(self, intent: _Optional[str] = ..., selected_customer_integration_ids: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., user_id: _Optional[str] = ..., approval_strategy: _Optional[_Union[ApprovalStrategy, str]] = ..., repeat_key: _Optional[str] = ..., output_schema_json: _Optional[str] = ..., validate_only: _Optional[bool] = ..., plan_wait_ms: _Optional[int] = ..., request_id: _Optional[str] = ..., explain: _Optional[bool] = ...) -> None: ...
 
 class CreateRunResponse(_message.Message):
-    __slots__ = ("run_id", "repeat_key", "status", "events", "execution_plan_id", "plan", "repeat_run_id")
+    __slots__ = ("run_id", "repeat_key", "status", "events", "execution_plan_id", "plan", "repeat_run_id", "explanation")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     REPEAT_KEY_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +120,7 @@ class CreateRunResponse(_message.Message):
     EXECUTION_PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     REPEAT_RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     repeat_key: str
     status: _event_pb2.RunStatus
@@ -125,7 +128,8 @@ class CreateRunResponse(_message.Message):
     execution_plan_id: str
     plan: _plan_pb2.ExecutionPlan
     repeat_run_id: str
-    def __init__(self, run_id: _Optional[str] = ..., repeat_key: _Optional[str] = ..., status: _Optional[_Union[_event_pb2.RunStatus, str]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.RunEvent, _Mapping]]] = ..., execution_plan_id: _Optional[str] = ..., plan: _Optional[_Union[_plan_pb2.ExecutionPlan, _Mapping]] = ..., repeat_run_id: _Optional[str] = ...) -> None: ...
+    explanation: _plan_pb2.PlanExplanation
+    def __init__(self, run_id: _Optional[str] = ..., repeat_key: _Optional[str] = ..., status: _Optional[_Union[_event_pb2.RunStatus, str]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.RunEvent, _Mapping]]] = ..., execution_plan_id: _Optional[str] = ..., plan: _Optional[_Union[_plan_pb2.ExecutionPlan, _Mapping]] = ..., repeat_run_id: _Optional[str] = ..., explanation: _Optional[_Union[_plan_pb2.PlanExplanation, _Mapping]] = ...) -> None: ...
 
 class GetRunRequest(_message.Message):
     __slots__ = ("run_id", "include_events")

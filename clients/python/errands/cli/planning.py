@@ -1,0 +1,97 @@
+"""`errands plan`: the plan of an intent and the reasons for it, with nothing started."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+import click
+
+from errands.cli import describe
+from errands.cli.documents import bare, document
+from errands.cli.exits import Exit
+from errands.cli.named import integration_ids
+from errands.cli.options import Command
+from errands.cli.session import Session, echo_json, with_session
+from errands.cli.words import clean, line, shortened
+from errands.v1.plan_pb2 import (
+    PLAN_TYPE_JSON,
+    ExplainedArgument,
+    ExplainedCall,
+    ExplainedClause,
+    PlanExplanation,
+)
+from errands.v1.run_pb2 import CreateRunRequest, CreateRunResponse
+
+_SHORT: Final = 60  # characters of the words an argument comes from
+
+
+@click.command(cls=Command)
+@click.argument("intent")
+@click.option(
+    "--integration",
+    "integrations",
+    multiple=True,
+    default=("*",),
+    show_default=True,
+    help="Integration the run may use, by id or name; may be given again. * means all active ones.",
+)
+@click.option(
+    "--user", envvar="ERRANDS_USER", default=getpass.getuser, help="User to act for.  [default: you]"
+)
+@click.option("--context", default="", help="What the run should know: text, JSON or key=value pairs.")
+@click.option(
+    "--explain", is_flag=True, help="Say which tools were considered and where arguments come from."
+)
+@with_session
+def plan(
+    session: Session, *, intent: str, integrations: tuple[str, ...], user: str, context: str, explain: bool
+) -> None:
+    """Show how INTENT would be carried out, and start nothing.
+
+    Ends with 4 where there is no plan.
+    """
+    request = CreateRunRequest(
+        intent=intent,
+        selected_customer_integration_ids=integration_ids(session, integrations),
+        context=context,
+        user_id=user,
+        validate_only=True,
+        explain=explain,
+    )
+    answered = session.call("RunService/CreateRun", request, CreateRunResponse)
+    if session.json:
+        echo_json(document(answered))
+    else:
+        click.echo("\n".join([describe.plan(answered.plan).text, *_explanation(answered.explanation)]))
+    if answered.plan.plan_type != PLAN_TYPE_JSON:
+        sys.exit(Exit.NO_SUCCESS)
+
+
+def _explanation(explanation: PlanExplanation) -> Iterator[str]:
+    for clause in explanation.clauses:
+        yield from ("", f'"{line(clause.text)}"', *map(clean, _clause(clause)))
+
+
+def _clause(clause: ExplainedClause) -> Iterator[str]:
+    tools = ", ".join(f"{line(tool.tool)} {tool.score:.2f}" for tool in clause.tools)
+    yield f"  considered: {tools or 'no tool'}"
+    for call in clause.calls:
+        yield from _call(call)
+    for path in clause.missing:
+        yield f"    {line(path)}: missing"
+
+
+def _call(call: ExplainedCall) -> Iterator[str]:
+    step = f"{call.step_id}  " if call.step_id else ""
+    yield f"  {step}{line(call.tool)}"
+    for argument in call.arguments:
+        yield f"    {line(argument.path)}: {_origin(argument)}"
+
+
+def _origin(argument: ExplainedArgument) -> str:
+    words = shortened(", ".join(argument.words), _SHORT)
+    said = f' "{words}"' if words else ""
+    return f"{bare(argument, 'source').lower()}{said}, {line(argument.reason)}"

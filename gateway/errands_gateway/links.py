@@ -1,0 +1,186 @@
+"""Approval links: programs decide with them at once, people decide on a page.
+
+Mail scanners, chat previews and browsers that fetch ahead open links too, so opening one decides
+nothing unless the caller says that it is a program: with a key, or by asking for JSON by name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from grpc import aio
+from msgspec.structs import replace
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from errands.v1 import approval_pb2 as pb
+
+from . import forms, pages, values
+from .answering import answer
+from .caller import is_keyed
+from .operation import FORM, JSON, STRING, Answer, Body, Call, Operation, Parameter, ref
+from .problems import Problem, of_call, problem, response
+
+_TAG: Final = "Run"
+_HTML: Final = "text/html"
+_FORM: Final = Body(component="ApprovalForm", media_type=FORM, limit=64 << 10)
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{0,2048}")
+_DECISION_NUMBERS: Final = values.numbers(values.DECISION)
+_TOO_LATE: Final = ("ALREADY_DECIDED", "APPROVAL_CLOSED", "APPROVAL_EXPIRED")
+# What browsers send with a page that nobody has asked for yet.
+_AHEAD: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+_AHEAD_VALUE: Final = re.compile(r"prefetch|prerender|preview|instant", re.IGNORECASE)
+# A weight of RFC 9110 that is not nothing.
+_WEIGHT: Final = re.compile(r"(?=.*[1-9])[01](\.[0-9]{0,3})?")
+_PAGE: Final = {"type": "string", "description": "A page."}
+
+
+async def _open(call: Call) -> ASGIApp:
+    token = _token(call.query["token"])
+    if not call.head and not _is_ahead(call.request.headers):
+        decided = await _decided_by_program(call, pb.DecideByTokenRequest(token=token))
+        if decided is not None:
+            return _as_json(decided)
+    found = await _asked(call, token)
+    return await pages.shown(call, found, token)
+
+
+async def _decided_by_program(call: Call, request: pb.DecideByTokenRequest) -> pb.Approval | None:
+    """The approval, decided; None where opening a link decides nothing."""
+    decided = await _decided_by_key(call, request)
+    if decided is None and _names_json(call.request.headers):
+        return await _decided_by_link(call, request)
+    return decided
+
+
+async def _send(call: Call) -> ASGIApp:
+    form = await forms.read(call, _FORM)
+    token = _token(form["token"])
+    doubt = forms.doubt(call, form.get("form", ""))
+    if doubt is not None:
+        return _refused(call.request, doubt, call.caller.request_id, token)
+    request = pb.DecideByTokenRequest(token=token, decision=_DECISION_NUMBERS[form["decision"]])
+    try:
+        decided = await _decided_by_key(call, request) or await _decided_by_link(call, request)
+    except aio.AioRpcError as failure:
+        found = of_call(failure)
+        if found.reason not in _TOO_LATE or _is_program(call.request.headers):
+            raise
+        return await pages.too_late((await _asked(call, token)).approval, found.status)
+    if _is_program(call.request.headers):
+        return _as_json(decided)
+    return await pages.decided(decided)
+
+
+async def _asked(call: Call, token: str) -> pb.GetApprovalByTokenResponse:
+    request = pb.GetApprovalByTokenRequest(token=token)
+    found: pb.GetApprovalByTokenResponse = await call.ask(call.gateway.approvals.GetApprovalByToken, request)
+    return found
+
+
+async def _decided_by_key(call: Call, request: pb.DecideByTokenRequest) -> pb.Approval | None:
+    """The approval, decided by the caller's key; None: there is no key, or one that may not decide."""
+    if not call.caller.keyed:
+        return None
+    try:
+        return await _decided(call, request)
+    except aio.AioRpcError as failure:
+        # The server looks at the tenant first, so it is the right one.
+        if of_call(failure).reason == "SCOPE_MISSING":
+            return None
+        raise
+
+
+async def _decided_by_link(call: Call, request: pb.DecideByTokenRequest) -> pb.Approval:
+    return await _decided(replace(call, caller=call.caller.anonymous), request)
+
+
+async def _decided(call: Call, request: pb.DecideByTokenRequest) -> pb.Approval:
+    found: pb.DecideByTokenResponse = await call.ask(call.gateway.approvals.DecideByToken, request)
+    return found.approval
+
+
+def _as_json(approval: pb.Approval) -> Response:
+    document = {"runId": approval.run_id, "approvalId": approval.approval_id}
+    if approval.step_id:
+        document["stepId"] = approval.step_id
+    document["decision"] = values.DECISION[approval.decision]
+    document["status"] = values.APPROVAL_STATUS[approval.status]
+    return pages.strict(answer(document, 201))
+
+
+def _refuse(request: Request, found: Problem, request_id: str) -> Response:
+    return _refused(request, found, request_id)
+
+
+def _refused(request: Request, found: Problem, request_id: str, token: str = "") -> Response:
+    """A problem for programs, a page for people. `token`: the link can be opened again."""
+    if _is_program(request.headers):
+        return pages.strict(response(found, request_id))
+    return pages.problem(found, request_id, token)
+
+
+def _token(text: str) -> str:
+    """The token of a link. TOKEN_INVALID: it cannot be one."""
+    if not _TOKEN.fullmatch(text):
+        raise problem("TOKEN_INVALID", "INVALID_ARGUMENT", "the token is not one of this service")
+    return text
+
+
+def _is_ahead(headers: Headers) -> bool:
+    """Whether a browser fetches before anybody asked."""
+    return any(_AHEAD_VALUE.search(headers.get(name, "")) for name in _AHEAD)
+
+
+def _is_program(headers: Headers) -> bool:
+    return _names_json(headers) or is_keyed(headers)
+
+
+def _names_json(headers: Headers) -> bool:
+    """Whether JSON is accepted by its name; wildcards do not count, browsers send them."""
+    ranges = ",".join(headers.getlist("accept")).split(",")
+    return any(_is_json(media_range) for media_range in ranges)
+
+
+def _is_json(media_range: str) -> bool:
+    media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
+    weights = [part.removeprefix("q=") for part in parameters if part.startswith("q=")]
+    return media_type == JSON and all(_WEIGHT.fullmatch(weight) for weight in weights)
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path=pages.PATH,
+        id="RunController_runApproval",
+        tag=_TAG,
+        summary="Approve or deny a run or its individual steps",
+        description="Acts at once for callers with a key of scope `approvals`, and for those whose Accept "
+        "names application/json. Everybody else gets a page, and nothing is decided by looking at it.",
+        parameters=(Parameter(name="token", schema=STRING, description="Of the link.", required=True),),
+        answers={
+            201: Answer(description="Decided.", schema=ref("LinkDecision")),
+            200: Answer(description="Nothing is decided.", schema=_PAGE, media_type=_HTML),
+        },
+        handle=_open,
+        refuse=_refuse,
+        public=True,
+    ),
+    Operation(
+        method="POST",
+        path=pages.PATH,
+        id="sendApprovalForm",
+        tag=_TAG,
+        summary="Decide as the page of a link does",
+        body=_FORM,
+        answers={
+            201: Answer(description="Decided.", schema=ref("LinkDecision"), more={_HTML: _PAGE}),
+        },
+        handle=_send,
+        refuse=_refuse,
+        public=True,
+    ),
+)

@@ -1,0 +1,151 @@
+"""An approval as its page shows it: calls in words, and arguments so that people can read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Final, Literal
+
+import msgspec
+from google.protobuf.timestamp_pb2 import Timestamp
+from msgspec import Raw, Struct
+
+from errands.v1 import approval_pb2 as pb
+
+_LONG: Final = 1_000  # characters; what is longer scrolls
+_LONG_LINES: Final = 20
+_INDENT: Final = "  "
+_PART: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_OPENING: Final = ("{", "[")
+_CLOSING: Final = ("}", "]")
+_BEHIND_A_LINE: Final = (*_OPENING, ",")
+# In a plan this stands where an earlier step's output will fill an argument. No text can look like
+# it, because quotes inside are escaped.
+_FROM: Final = re.compile(r'\{\s*"\$from": ("(?:[^"\\]|\\.)*")\s*\}')
+
+
+class Piece(Struct, frozen=True):
+    """A part of a value. `later`: it says where a value will come from."""
+
+    text: str
+    later: bool = False
+
+
+class Value(Struct, frozen=True, kw_only=True):
+    """An argument's value: a text, some JSON, or a group of members."""
+
+    kind: Literal["text", "json", "group"]
+    pieces: Sequence[Piece] = ()
+    members: Sequence[Argument] = ()
+
+    @property
+    def size(self) -> int:
+        """In characters."""
+        return sum(len(piece.text) for piece in self.pieces)
+
+    @property
+    def long(self) -> bool:
+        lines = sum(piece.text.count("\n") for piece in self.pieces)
+        return self.size > _LONG or lines > _LONG_LINES
+
+
+class Argument(Struct, frozen=True):
+    name: str
+    value: Value
+
+
+class ShownCall(Struct, frozen=True, kw_only=True):
+    title: str
+    tool: str
+    integration: str
+    origin: str
+    writes: bool
+    shared: bool
+    arguments: Sequence[Argument]
+
+
+class Moment(Struct, frozen=True):
+    """A moment, for people and for programs."""
+
+    text: str
+    machine: str
+
+
+def moment(stamp: Timestamp) -> Moment:
+    found = stamp.ToDatetime(UTC)
+    return Moment(f"{found.day} {found:%B %Y, %H:%M} UTC", found.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def calls(approval: pb.Approval) -> list[ShownCall]:
+    """The calls an approval covers, with everything that will be sent."""
+    planned = approval.kind == pb.APPROVAL_KIND_PLAN
+    return [
+        ShownCall(
+            title=call.title or call.tool,
+            tool=call.tool,
+            integration=call.integration_name or call.integration_id,
+            origin=call.origin,
+            writes=call.effect != pb.CALL_EFFECT_READ,
+            shared=call.shared,
+            arguments=_members(call.arguments_json or "{}", planned=planned, inner=False),
+        )
+        for call in approval.calls
+    ]
+
+
+def _members(text: str, *, planned: bool, inner: bool) -> list[Argument]:
+    members = msgspec.json.decode(text, type=dict[str, Raw])
+    return [
+        Argument(name, _value(bytes(value).decode(), planned=planned, inner=inner))
+        for name, value in members.items()
+    ]
+
+
+def _value(text: str, *, planned: bool, inner: bool) -> Value:
+    """Objects are shown by their members, such as a body's; what is deeper is shown as JSON."""
+    if text.startswith('"'):
+        return Value(kind="text", pieces=[Piece(msgspec.json.decode(text, type=str))])
+    pieces = _pieces(_indented(text), planned=planned)
+    if len(pieces) == 1 and pieces[0].later:
+        return Value(kind="text", pieces=pieces)
+    if text.startswith("{") and text != "{}" and not inner:
+        return Value(kind="group", members=_members(text, planned=planned, inner=True))
+    return Value(kind="json", pieces=pieces)
+
+
+def _indented(text: str) -> str:
+    """JSON on many lines, part by part: numbers stay as they are written."""
+    written: list[str] = []
+    depth = 0
+    before = ""
+    for part in _PART.findall(text):
+        if part in _CLOSING:
+            depth -= 1
+            written += [part] if before in _OPENING else [_line(depth), part]
+        else:
+            written += [_line(depth), part] if before in _BEHIND_A_LINE else [part]
+            depth += part in _OPENING
+        if part == ":":
+            written.append(" ")
+        before = part
+    return "".join(written)
+
+
+def _line(depth: int) -> str:
+    return "\n" + _INDENT * depth
+
+
+def _pieces(text: str, *, planned: bool) -> list[Piece]:
+    """Indented JSON, with words in the places that a plan leaves open."""
+    if not planned:
+        return [Piece(text)]
+    parts = _FROM.split(text)
+    found = [Piece(_source(part), later=True) if at % 2 else Piece(part) for at, part in enumerate(parts)]
+    return [piece for piece in found if piece.text]
+
+
+def _source(text: str) -> str:
+    """`s1: customers[0].id` in words."""
+    step, _, path = msgspec.json.decode(text, type=str).partition(": ")
+    return f"from step {step}: {path}" if path else f"from step {step}"

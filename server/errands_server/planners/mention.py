@@ -1,0 +1,61 @@
+"""Mention: a value a sentence speaks of, with its kind and its place."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+from msgspec import Struct
+
+
+class Kind(StrEnum):
+    """What a mention looks like."""
+
+    QUOTED = "quoted text"
+    URL = "URL"
+    EMAIL = "email address"
+    UUID = "UUID"
+    DATE = "date"
+    TIME = "date and time"
+    CLOCK = "time of day"
+    EXPRESSION = "expression"
+    IDENTIFIER = "identifier"
+    NUMBER = "number"
+    COUNT = "spelled-out number"
+    ARTICLE = "article"
+    PERCENT = "percentage"
+    NAME = "name"
+    PHRASE = "phrase"
+
+
+# Kinds nobody says in passing: a call that leaves one out is not what was asked for.
+OUTRIGHT: Final = frozenset(
+    {Kind.QUOTED, Kind.URL, Kind.EMAIL, Kind.UUID, Kind.DATE, Kind.TIME, Kind.NUMBER, Kind.IDENTIFIER}
+)
+# Of these, the kinds that point at one particular thing.
+POINTED: Final = frozenset({Kind.URL, Kind.EMAIL, Kind.UUID, Kind.IDENTIFIER})
+
+
+class Mention(Struct, frozen=True):
+    """One value in a sentence. `unit` is what is written against a number, as in 70kg; of a date it
+    is how the date is said."""
+
+    kind: Kind
+    value: Any
+    start: int
+    end: int
+    unit: str = ""
+
+
+class Series(Struct, frozen=True):
+    """Mentions of one kind said in a row: `a, b and c`, `[1, 2, 3]`."""
+
+    items: tuple[Mention, ...]
+
+    @property
+    def start(self) -> int:
+        return self.items[0].start
+
+    @property
+    def end(self) -> int:
+        return self.items[-1].end

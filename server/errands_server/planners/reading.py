@@ -1,0 +1,171 @@
+"""Reading: an intent clause by clause, with the tools considered for each and the calls they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from ..domain.tool import Effect
+from ..ports import Brief
+from .actions import COMMON, VERBS, Action, spoken
+from .clauses import Clause, clauses
+from .demands import demand
+from .drafting import attempt
+from .drafts import Draft
+from .hearing import Hearing, hearing
+from .hints import Hints
+from .lookups import Attempt, Desk
+from .mention import Mention
+from .mentions import mentions
+from .ranking import FITS, Catalogue, Ranked
+from .schemas import Leaf
+
+MOST: Final = 20  # demands in one intent, and things one counts; more would hold up the event loop
+_TRIED: Final = 3  # tools per clause whose arguments are looked at
+_CLOSE: Final = 0.75  # of the best score, for a tool to be tried beside it
+_MAY_FIT: Final = 0.15  # enough where every argument of the call is given, and nothing said is left over
+_ARGUMENT: Final = 0.04  # what one point of evidence for an argument adds to a tool's score
+_LOOK_UP: Final = 0.1  # what a look-up takes off it: of two ways the shorter
+_JOINS: Final = 4  # clauses tried as additions to others; each is read once more for it
+_SETTING: Final = frozenset({"set", "make", "use", "adjust"})
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """How one clause was read: the tools considered, best first, and the calls it led to.
+
+    Its drafts include those of the readings before it.
+    """
+
+    clause: Clause
+    ranked: tuple[Ranked, ...]
+    fits: bool = False  # whether a tool answers the clause well enough
+    drafts: tuple[Draft, ...] = ()
+    missing: tuple[Leaf, ...] = ()
+    ignored: tuple[Mention, ...] = ()  # what must not be left out, and was
+    crowded: bool = False  # counts more things than are worked on at once
+
+    @property
+    def served(self) -> bool:
+        """Whether calls were found that do what the clause asks."""
+        return self.fits and not self.missing and not self.ignored and not self.crowded
+
+    @property
+    def draft(self) -> Draft | None:
+        """The call that does what the clause asks; look-ups stand before it."""
+        return self.drafts[-1] if self.drafts else None
+
+
+class Reader:
+    """Reads one intent."""
+
+    def __init__(self, brief: Brief, catalogue: Catalogue) -> None:
+        self._intent = brief.intent
+        self._catalogue = catalogue
+        self._hints = Hints(brief.context)
+        self._found = mentions(brief.intent, self._hints.local(brief.now))
+        self._joins = 0
+        self._heard: dict[tuple[int, int], Hearing] = {}
+
+    def readings(self) -> tuple[Reading, ...]:
+        """How each clause is read, up to the first that cannot be served or is one too many."""
+        kept: list[Reading] = []
+        rest = list(clauses(self._intent, self._found)[: MOST + 1])
+        while rest:
+            clause = rest.pop(0)
+            reading = self._read(clause, kept)
+            if not reading.served and kept and (both := self._joined(kept[-1], clause, kept[:-1])):
+                kept[-1] = both
+                continue
+            if not reading.served and rest and (both := self._joined(reading, rest[0], kept)):
+                reading = both
+                rest.pop(0)
+            kept.append(reading)
+            if not reading.served:
+                break
+        return tuple(kept)
+
+    def _joined(self, reading: Reading, clause: Clause, kept: Sequence[Reading]) -> Reading | None:
+        """A reading together with the clause behind it, where that only adds to what its call is given."""
+        if reading.draft is None or self._joins == _JOINS or not _adds(clause, reading.clause):
+            return None
+        self._joins += 1
+        start, end = reading.clause.start, clause.end
+        both = self._read(Clause(self._intent[start:end], start, end, reading.clause.after), kept)
+        return both if both.served and both.draft and _extends(both.draft, reading.draft) else None
+
+    def _read(self, clause: Clause, kept: Sequence[Reading]) -> Reading:
+        said = self._hearing(clause)
+        earlier = tuple(self._hearing(reading.clause) for reading in kept)
+        desk = Desk(self._catalogue, self._hints, clause, len(kept), said, earlier)
+        return _read(desk, kept[-1].drafts if kept else ())
+
+    def _hearing(self, clause: Clause) -> Hearing:
+        place = (clause.start, clause.end)
+        if place not in self._heard:
+            self._heard[place] = hearing(self._intent, clause, self._found)
+        return self._heard[place]
+
+
+def _adds(clause: Clause, to: Clause) -> bool:
+    """Whether a clause may only say more of what the one before asks: it asks for no other action."""
+    first, _ = clause.opening
+    if clause.after or first in VERBS - COMMON:
+        return False
+    action = spoken(word.plain for word in clause.words)
+    return first in _SETTING or action in (None, Action.READ, spoken(word.plain for word in to.words))
+
+
+def _extends(both: Draft, one: Draft) -> bool:
+    """Whether a call is given all that another is given, and more."""
+    mine = {argument.leaf.path: argument.values for argument in one.arguments if argument.mentions}
+    given = {argument.leaf.path: argument.values for argument in both.arguments}
+    same = all(given.get(path) == values for path, values in mine.items())
+    return same and both.sheet is one.sheet and len(given) > len(one.arguments)
+
+
+def _read(desk: Desk, drafts: tuple[Draft, ...]) -> Reading:
+    asked = demand(desk.clause, desk.hearing, desk.catalogue.knows)
+    ranked = tuple(desk.catalogue.rank(asked, _TRIED))
+    reading = Reading(clause=desk.clause, ranked=ranked)
+    best = ranked[0].score if ranked else 0.0
+    if best < _MAY_FIT:
+        return reading
+    close = [r for r in ranked if r.score >= max(min(best, FITS), best * _CLOSE)]
+    if any(len(desk.hearing.row(r.sheet)) > MOST for r in close):
+        return msgspec.structs.replace(reading, fits=True, crowded=True)
+    tried = _best(desk, close, drafts)
+    if best < FITS and not (tried.complete and tried.founded):
+        return reading
+    return msgspec.structs.replace(
+        reading,
+        fits=True,
+        drafts=_ordered(desk, tried.drafts, len(drafts)),
+        missing=tried.missing,
+        ignored=tried.ignored,
+    )
+
+
+def _best(desk: Desk, ranked: Sequence[Ranked], drafts: tuple[Draft, ...]) -> Attempt:
+    """Of the tools that fit about as well, the one whose arguments are given best."""
+    tried = [(attempt(desk, r.sheet, drafts), r.score) for r in ranked]
+    return max(tried, key=lambda pair: _worth(pair[0], pair[1], len(drafts)))[0]
+
+
+def _worth(tried: Attempt, fit: float, earlier: int) -> tuple[bool, bool, float]:
+    look_ups = len(tried.drafts) - earlier - 1
+    return not tried.missing, tried.complete, fit + tried.score * _ARGUMENT - look_ups * _LOOK_UP
+
+
+def _ordered(desk: Desk, drafts: tuple[Draft, ...], earlier: int) -> tuple[Draft, ...]:
+    """A call the intent puts behind another demand waits for what does that, unless both only read."""
+    last = drafts[-1]
+    if not desk.clause.after or not earlier:
+        return drafts
+    # Look-ups stand before the call they serve: the last draft is the demand's own.
+    before = drafts[earlier - 1]
+    if last.sheet.tool.effect is before.sheet.tool.effect is Effect.READ:
+        return drafts
+    return (*drafts[:-1], msgspec.structs.replace(last, after=(earlier - 1,)))

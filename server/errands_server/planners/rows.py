@@ -1,0 +1,87 @@
+"""Rows: values that stand beside each other, as several of a kind or as parts of one."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from .mention import Kind, Mention, Series
+from .words import Word
+
+BETWEEN: Final = re.compile(r"\s*(?:,\s*(?:and|or|&)|,|and|or|&)\s*", re.IGNORECASE)
+
+_PAIR: Final = re.compile(r"\bbetween\s+$", re.IGNORECASE)
+_PAIRED: Final = len("between") + 4  # characters before a row that can make it a pair, spaces included
+
+_WORDY: Final = frozenset({Kind.PHRASE, Kind.IDENTIFIER})
+
+_JOINTS: Final = {Kind.PHRASE: re.compile(" of (?:the )?"), Kind.NAME: re.compile(", ")}
+
+
+def beneath(
+    spoken: Iterable[Word], found: Iterable[Mention], start: int
+) -> Iterator[tuple[Word, Mention | None]]:
+    """Each word of a text that begins at `start`, with the mention it is part of."""
+    rest = iter(found)
+    mention = next(rest, None)
+    for word in spoken:
+        while mention and mention.end <= start + word.start:
+            mention = next(rest, None)
+        yield word, mention if mention and mention.start <= start + word.start else None
+
+
+def covering(found: Sequence[Mention], place: int) -> Mention | None:
+    """The mention at a place of the text; `found` as `mentions` gives it."""
+    number = bisect_right(found, place, key=lambda mention: mention.start) - 1
+    return found[number] if number >= 0 and place < found[number].end else None
+
+
+def series(text: str, found: Iterable[Mention]) -> Iterator[Series]:
+    """The rows of mentions in `text`. Names need a closing `and`: `Denver, Colorado` is one place."""
+    return (row for row in _rows(text, found) if not _is_pair(text, row))
+
+
+def pairs(text: str, found: Iterable[Mention]) -> Iterator[Series]:
+    """The mentions that something is between: they are two, and no row."""
+    return (row for row in _rows(text, found) if _is_pair(text, row))
+
+
+def _is_pair(text: str, row: Series) -> bool:
+    return _PAIR.search(text, max(0, row.start - _PAIRED), row.start) is not None
+
+
+def _rows(text: str, found: Iterable[Mention]) -> Iterator[Series]:
+    row: list[Mention] = []
+    for mention in found:
+        if row and not _joins(text, row[-1], mention):
+            yield from _row(text, row)
+            row = []
+        row.append(mention)
+    yield from _row(text, row)
+
+
+def tails(text: str, found: Sequence[Mention]) -> dict[Mention, tuple[Mention, str]]:
+    """What may go on behind a mention, with the text of both: `Oslo, Norway`, `theory of numbers`."""
+    known: dict[Mention, tuple[Mention, str]] = {}
+    for left, right in pairwise(found):
+        joint = _JOINTS.get(left.kind)
+        if joint and right.kind in (Kind.NAME, left.kind) and joint.fullmatch(text, left.end, right.start):
+            known[left] = right, text[left.start : right.end]
+    return known
+
+
+def _row(text: str, row: list[Mention]) -> Iterator[Series]:
+    if len(row) < 2:
+        return
+    last = text[row[-2].end : row[-1].start].strip().lower()
+    if row[0].kind is Kind.NUMBER or last != ",":
+        yield Series(tuple(row))
+
+
+def _joins(text: str, left: Mention, right: Mention) -> bool:
+    gap = text[left.end : right.start]
+    alike = left.kind is right.kind or {left.kind, right.kind} <= _WORDY
+    return alike and BETWEEN.fullmatch(gap) is not None

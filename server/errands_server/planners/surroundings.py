@@ -1,0 +1,141 @@
+"""Surroundings: the words around each value of a clause, which tell what the value is for."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
+from typing import Final
+
+from msgspec import Struct
+
+from .clauses import Clause
+from .mention import Kind, Mention, Series
+from .quantities import measures
+from .words import GENERIC, STOP, Word, content, lexicon, stem, words
+
+# Small words between a name and its value: `the rate is 5`, `a radius of 5`.
+_LINKS: Final = lexicon("the a an my our is are was were be of its as = exactly about")
+_SKIPPED: Final = GENERIC - {"in"}  # what is in a guide is not said of it
+_APART: Final = 0.4  # what is left of a word's say behind another small word: `rating in Rome`
+_NEAR: Final = 160  # characters on either side; words farther off say nothing of a value
+_LONGEST: Final = 4  # words that can name a value
+# What ends the words that can name a value behind them.
+_BREAK: Final = re.compile(r"[.;!?,]\s|\b(?:and|or)\b", re.IGNORECASE)
+_SENTENCE: Final = re.compile(r"[.;!?]\s")
+_JOINT: Final = re.compile(r",\s*(?:and\s+)?|\band\b", re.IGNORECASE)
+_STOPS: Final = re.compile(r"[.,;:!?]")
+_APPOSED: Final = re.compile(r"\s?(?P<word>[^\W\d_]+)?,?\s")
+_NAMES: Final = frozenset({Kind.NAME, Kind.QUOTED})
+_WORDS: Final = frozenset({Kind.PHRASE, Kind.NAME})
+
+
+class Said(Struct, frozen=True):
+    """A mention in its surroundings.
+
+    `label` holds the words before it, each with its say from 0 to 1, the nearest first; `cues`
+    the small words right before it; `after` the words right behind it, its unit first.
+    """
+
+    mention: Mention
+    label: Mapping[str, float]
+    noun: str  # the word right before it, `number` and the like skipped; empty where a small word is
+    cues: frozenset[str]
+    after: tuple[str, ...]
+    leads: bool = False  # only describes the name that stands behind it: `the painter Ada Bell`
+
+
+def surroundings(
+    intent: str, clause: Clause, found: Sequence[Mention], rows: Iterable[Series]
+) -> Iterator[Said]:
+    """Each mention of a clause with the words around it, up to the next value on either side."""
+    values = [m for m in found if m.kind is not Kind.PHRASE]
+    ends = [clause.start, *(m.end for m in values)]
+    starts = [*(m.start for m in values), clause.end]
+    places = [clause.start + word.start for word in clause.words]
+    breaks = [clause.start, *(stop.end() for stop in _BREAK.finditer(intent, clause.start, clause.end))]
+    shared = _shared(intent, ends, rows)
+    for mention in found:
+        before = max(
+            ends[bisect_right(ends, mention.start) - 1],
+            breaks[bisect_right(breaks, mention.start) - 1],
+            mention.start - _NEAR,
+        )
+        near = clause.words[bisect_left(places, before) : bisect_left(places, mention.start)][::-1]
+        number = bisect_left(starts, mention.end)
+        following = values[number] if number < len(values) else None
+        behind = intent[mention.end : min(starts[number], mention.end + _NEAR)]
+        leads = mention.kind in _WORDS and following is not None and _introduces(behind, following)
+        yield Said(
+            mention=mention,
+            label=shared.get(mention) or _label(near),
+            noun=_noun(near),
+            cues=frozenset(_cues(near)),
+            after=() if leads else _after(mention, behind),
+            leads=leads and mention.kind is Kind.PHRASE,
+        )
+
+
+def _introduces(between: str, name: Mention) -> bool:
+    """Whether what stands right before a name, up to one word before it, only says whose name it is."""
+    role = _APPOSED.fullmatch(between)
+    return name.kind in _NAMES and role is not None and role["word"] not in STOP
+
+
+def _shared(intent: str, ends: Sequence[int], rows: Iterable[Series]) -> dict[Mention, Mapping[str, float]]:
+    """The labels of values in a row that are named in a row: `the base and height are 3 and 4`."""
+    found: dict[Mention, Mapping[str, float]] = {}
+    for row in rows:
+        start = max(ends[bisect_right(ends, row.start) - 1], row.start - _NEAR)
+        sentence = _SENTENCE.split(intent[start : row.start])[-1]
+        groups = [content(part) for part in _JOINT.split(sentence)][-len(row.items) :]
+        if len(groups) == len(row.items) and all(groups):
+            for item, group in zip(row.items, groups, strict=True):
+                found[item] = _weighed([(word, 1.0) for word in reversed(group)])
+    return found
+
+
+def _label(near: Sequence[Word]) -> Mapping[str, float]:
+    told: list[tuple[str, float]] = []
+    say = 1.0
+    for word in near:
+        if word.plain not in STOP:
+            told.append((word.stem, say))
+        elif word.plain not in _LINKS:
+            say *= _APART
+    return _weighed(told)
+
+
+def _weighed(told: Sequence[tuple[str, float]]) -> Mapping[str, float]:
+    label: dict[str, float] = {}
+    for distance, (word, say) in enumerate(told[:_LONGEST]):
+        label.setdefault(word, say * (1.0 - 0.2 * distance))
+    return label
+
+
+def _after(mention: Mention, behind: str) -> tuple[str, ...]:
+    following = list(islice(words(_STOPS.split(behind, maxsplit=1)[0]), 3))
+    if mention.unit and mention.kind is not Kind.DATE:
+        return (stem(mention.unit), *_plain(following))
+    # A unit may look like a small word: `5 m`.
+    if following and measures(following[0].stem):
+        return (following[0].stem, *_plain(following[1:]))
+    return tuple(_plain(following))
+
+
+def _plain(following: Sequence[Word]) -> Iterator[str]:
+    return (word.stem for word in takewhile(lambda word: word.plain not in STOP, following))
+
+
+def _noun(near: Sequence[Word]) -> str:
+    word = next((word for word in near if word.stem not in _SKIPPED), None)
+    return "" if word is None or word.plain in STOP else word.stem
+
+
+def _cues(near: Sequence[Word]) -> Iterator[str]:
+    """The small words right before a value, and the first other one, which may act as one."""
+    for word in near:
+        yield word.plain
+        if word.plain not in _LINKS:
+            return

@@ -1,0 +1,114 @@
+"""Makes a revision of an integration from a description, off the event loop where it takes long."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from ..domain.errors import Invalid, Reason, Violation
+from ..store.integrations import Revision
+from .changes import ToolChanges, tool_changes
+from .document import Description, describe
+from .fetch import fetch_document
+from .gathering import Gathered, document, gather, pack, unpack
+from .node import Document, DocumentError
+from .operation import Operation
+
+KIND: Final = "openapi"
+
+
+class Source(Struct, frozen=True):
+    """Where a description comes from: its text, or a URL it is fetched from once."""
+
+    url: str = ""
+    text: str = ""
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What is said about a description besides its text.
+
+    `base_url` wins over the document, "" leaves it to it. `standing_url` is where requests
+    went so far: a document read anew does not move them by itself.
+    """
+
+    base_url: str = ""
+    standing_url: str = ""
+    internal: bool = False
+    honours_keys: bool = False
+
+
+async def import_source(source: Source, terms: Terms) -> Revision:
+    """A revision without a credential. DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN."""
+    try:
+        text = source.text or await fetch_document(source.url, internal=terms.internal)
+        gathered, root = await gather(text, source.url, internal=terms.internal)
+        return await asyncio.to_thread(_revision, gathered, root, terms)
+    except DocumentError as error:
+        raise _invalid(error, "openapi_document" if source.text else "openapi_url") from error
+
+
+async def import_again(stored: bytes, terms: Terms) -> Revision:
+    """A revision from the texts of an earlier one, which are not fetched again. Raises as above."""
+    try:
+        return await asyncio.to_thread(_reread, stored, terms)
+    except DocumentError as error:
+        raise _invalid(error, "openapi_document") from error
+
+
+async def changes_between(old: Revision, new: Revision) -> ToolChanges:
+    """What the new revision changes in the tools of the old one."""
+    if old.operations == new.operations:
+        return ToolChanges()
+    return await asyncio.to_thread(lambda: tool_changes(_operations(old), _operations(new)))
+
+
+async def said_base_url(stored: bytes) -> str:
+    """The base URL a caller once gave for the stored texts; "" where none did."""
+    return (await asyncio.to_thread(unpack, stored)).base_url
+
+
+def _operations(revision: Revision) -> tuple[Operation, ...]:
+    return msgspec.json.decode(revision.operations, type=tuple[Operation, ...])
+
+
+def _reread(stored: bytes, terms: Terms) -> Revision:
+    gathered = unpack(stored)
+    return _revision(gathered, document(gathered), terms)
+
+
+def _revision(gathered: Gathered, root: Document, terms: Terms) -> Revision:
+    said, description = _described(root, terms)
+    return Revision(
+        kind=KIND,
+        base_url=said or description.origin + description.base_path,
+        internal=terms.internal,
+        honours_keys=terms.honours_keys,
+        document=pack(Gathered(url=gathered.url, texts=gathered.texts, base_url=said)),
+        operations=msgspec.json.encode(description.operations),
+        tool_count=len(description.operations),
+        left_out=tuple(f"{omitted.place}: {omitted.why}" for omitted in description.left_out),
+    )
+
+
+def _described(root: Document, terms: Terms) -> tuple[str, Description]:
+    """The base URL that has to be said, "" where the document says it, and what it describes."""
+    standing = terms.standing_url
+    if terms.base_url or not standing:
+        said = terms.base_url
+        return said, describe(root, base_url=said, honours_keys=terms.honours_keys)
+    try:
+        description = describe(root, honours_keys=terms.honours_keys)
+    except DocumentError:  # perhaps only because it names no server
+        description = None
+    if description is not None and description.origin + description.base_path == standing:
+        return "", description
+    return standing, describe(root, base_url=standing, honours_keys=terms.honours_keys)
+
+
+def _invalid(error: DocumentError, field: str) -> Invalid:
+    if error.place == "baseUrl":
+        return Invalid([Violation("base_url", error.message)])
+    return Invalid([Violation(field, str(error))], reason=Reason.DOCUMENT_INVALID)

@@ -1,0 +1,7 @@
+"""Servers told what to plan, as the contract's tests have them."""
+
+from __future__ import annotations
+
+from tests.contract.conftest import clock, desk, serve
+
+__all__ = ["clock", "desk", "serve"]

@@ -1,0 +1,215 @@
+"""Readers who go away, gateways that close, and what must be left of them: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from grpc import aio
+from structlog.testing import capture_logs
+
+from errands.v1 import event_pb2, run_pb2, run_pb2_grpc
+from errands_gateway.app import Listening, listening
+from errands_gateway.settings import Settings
+from tests.contract.conftest import Serve
+from tests.contract.desk import Desk
+from tests.contract.told import HELD, READ, chain, steps
+from tests.gateway.asking import reason
+from tests.gateway.streams.watching import Upstreams, client, gateway, idle, watching
+from tests.service import PATIENCE, Service
+
+
+async def follow(service: Service, run_id: str) -> None:
+    """Wait until somebody follows a run live."""
+    upstreams = Upstreams()
+    async with asyncio.timeout(PATIENCE):
+        while not upstreams.of(run_id):
+            await service.get(run_id)
+
+
+async def ticket(http: httpx2.AsyncClient, run_id: str) -> str:
+    """Query of a stream that a new ticket opens."""
+    made = (await http.post(f"/v1/runs/{run_id}/stream-tickets")).json()
+    return "?" + str(made["url"]).partition("?")[2]
+
+
+async def test_readers_who_go_away_stop_nothing_and_leave_nothing(serve: Serve, desk: Desk) -> None:
+    async with serve(steps(HELD)) as service, gateway(service) as started:
+        run_id = (await service.create("do")).run_id
+        await desk.arrived.wait()
+        before = len(asyncio.all_tasks())
+        async with AsyncExitStack() as stack:
+            http = await stack.enter_async_context(client(started.address, service.key))
+            keyless = await stack.enter_async_context(client(started.address))
+            for _ in range(20):
+                await stack.enter_async_context(watching(http, run_id))
+                query = await ticket(http, run_id)
+                await stack.enter_async_context(watching(keyless, run_id, query))
+            await follow(service, run_id)
+            count = started.gateway.streams.open.total()
+        await idle(started)
+        upstreams = Upstreams()
+        async with asyncio.timeout(PATIENCE):
+            while upstreams.of(run_id):
+                await service.get(run_id)
+            while len(asyncio.all_tasks()) > before:
+                await asyncio.sleep(0)
+        desk.open.set()
+        run = await service.finished(run_id)
+
+    assert count == 40
+    assert run.status == event_pb2.RUN_STATUS_SUCCESS
+
+
+async def test_a_connection_goes_on_behind_a_stream_that_ended(serve: Serve) -> None:
+    async with serve(steps(READ)) as service:
+        run_id = (await service.finished((await service.create("do")).run_id)).run_id
+        reader, writer = await asyncio.open_connection(*address(service.app.http_address))
+        for _ in range(2):
+            writer.write(request(service, f"/v1/runs/{run_id}/sse"))
+            stream = await answered(reader)
+            writer.write(request(service, f"/v1/runs/{run_id}"))
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(length(head))
+        writer.close()
+
+    assert b"event: result\n" in stream
+    assert head.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_request_behind_a_stream_is_answered_when_the_stream_has_ended(
+    serve: Serve, desk: Desk
+) -> None:
+    async with serve(steps(HELD)) as service:
+        run_id = (await service.create("do")).run_id
+        reader, writer = await asyncio.open_connection(*address(service.app.http_address))
+        writer.write(request(service, f"/v1/runs/{run_id}/sse") + request(service, f"/v1/runs/{run_id}"))
+        await follow(service, run_id)
+        desk.open.set()
+        stream = await answered(reader)
+        head = await reader.readuntil(b"\r\n\r\n")
+        run = await reader.readexactly(length(head))
+        writer.close()
+
+    assert b"event: result\n" in stream
+    assert b'"status":"SUCCESS"' in run
+
+
+async def test_who_asked_for_more_behind_a_stream_and_goes_away_leaves_nothing(
+    serve: Serve, desk: Desk
+) -> None:
+    async with serve(steps(HELD)) as service, gateway(service, heartbeat=0.05) as started:
+        run_id = (await service.create("do")).run_id
+        reader, writer = await asyncio.open_connection(*address(started.address))
+        writer.write(request(service, f"/v1/runs/{run_id}/sse") * 2)
+        await reader.readuntil(b"event: step.started\n")
+        writer.transport.abort()
+        await idle(started)
+        desk.open.set()
+
+
+def address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+def request(service: Service, path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nhost: errands\r\nx-api-key: {service.key}\r\n\r\n".encode()
+
+
+async def answered(reader: asyncio.StreamReader) -> bytes:
+    """A chunked answer, up to its end."""
+    async with asyncio.timeout(PATIENCE):
+        return await reader.readuntil(b"\r\n0\r\n\r\n")
+
+
+def length(head: bytes) -> int:
+    return int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+
+
+async def test_a_gateway_that_closes_ends_its_streams_plainly(serve: Serve, desk: Desk) -> None:
+    async with serve(chain(READ, HELD)) as service, AsyncExitStack() as readers:
+        run_id = (await service.create("do")).run_id
+        async with gateway(service) as started:
+            http = await readers.enter_async_context(client(started.address, service.key))
+            keyless = await readers.enter_async_context(client(started.address))
+            by_key = await readers.enter_async_context(watching(http, run_id))
+            by_ticket = await readers.enter_async_context(
+                watching(keyless, run_id, await ticket(http, run_id))
+            )
+            leaving = [await readers.enter_async_context(watching(http, run_id)) for _ in range(10)]
+            await desk.arrived.wait()
+            for reader in (by_key, by_ticket, *leaving):
+                await reader.until("plan")
+            closing = asyncio.gather(*(reader.leave() for reader in leaving))
+        await closing
+        for reader in (by_key, by_ticket):
+            await reader.rest()
+        streams = started.gateway.streams
+        desk.open.set()
+        run = await service.finished(run_id)
+
+    assert by_key.seen == by_ticket.seen
+    assert by_key.seen[-1]["type"] == "step.started"
+    assert (dict(streams.open), len(streams.feeds)) == ({}, 0)
+    assert run.status == event_pb2.RUN_STATUS_SUCCESS
+
+
+async def test_a_gateway_that_closes_opens_no_stream(serve: Serve) -> None:
+    async with serve(steps(HELD)) as service, gateway(service) as started:
+        run_id = (await service.create("do", approval_strategy=2)).run_id
+        async with client(started.address, service.key) as http:
+            started.gateway.streams.close()
+            refused = await http.get(f"/v1/runs/{run_id}/sse")
+
+    assert reason(refused) == (503, "SERVER_DRAINING")
+    assert refused.headers["retry-after"] == "1"
+
+
+class Later(run_pb2_grpc.RunServiceServicer):
+    """A server of a release that has a status this gateway does not know."""
+
+    def __init__(self, *, live: bool) -> None:
+        self._live = live
+        self.events = [event_pb2.RunEvent(sequence=1, status=99, note=event_pb2.Note(text="n"))]
+
+    async def ListRunEvents(self, request: Any, context: Any) -> run_pb2.ListRunEventsResponse:
+        if self._live:
+            return run_pb2.ListRunEventsResponse(tenant="t")
+        return run_pb2.ListRunEventsResponse(tenant="t", events=self.events, next_after_sequence=1)
+
+    async def StreamRunEvents(self, request: Any, context: Any) -> Any:
+        await context.send_initial_metadata((("errands-tenant", "t"),))
+        yield run_pb2.StreamRunEventsResponse(events=self.events)
+
+
+@asynccontextmanager
+async def before_a_later(servicer: Later) -> AsyncGenerator[Listening, None]:
+    server = aio.server()
+    run_pb2_grpc.add_RunServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with (
+        aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        listening(channel, Settings(http="127.0.0.1:0")) as started,
+    ):
+        yield started
+    await server.stop(None)
+
+
+@pytest.mark.parametrize(("live", "query"), [(True, ""), (False, ""), (True, "?ticket=x")])
+async def test_a_fault_within_a_stream_is_logged_and_ends_it(live: bool, query: str) -> None:
+    with capture_logs() as lines:
+        async with before_a_later(Later(live=live)) as started, client(started.address) as http:
+            async with watching(http, "r", query) as watch:
+                await watch.rest()
+            healthy = await http.get("/healthz")
+            await idle(started)
+
+    assert watch.seen == []
+    assert [line["log_level"] for line in lines if line.get("exc_info")] == ["error"]
+    assert healthy.status_code == 200

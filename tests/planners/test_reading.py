@@ -1,0 +1,95 @@
+"""How sentences are read into arguments: units, labels, rows, forms, and what only adds to a demand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from errands_server.domain.errors import Reason
+
+from .catalogues import CRM, SHOP, TEXT, WHOLE, listed, thing, tool
+from .conftest import calls
+
+DECIMAL = {"type": "number"}
+
+
+def posted(name: str, description: str, required: str, **properties: Any):
+    body = thing(required, **properties)
+    return (tool(name, name, "POST", f"/{name}", thing("body", body=body), description=description),)
+
+
+RAFT = posted("raft_load", "Calculate the load of a raft.", "mass depth", mass=DECIMAL, depth=DECIMAL)
+SAVINGS = posted("savings_grow", "Calculate how savings grow.", "price years", price=WHOLE, years=WHOLE)
+SLOPE = posted("slope_fit", "Compute the slope of a function.", "function", function=TEXT)
+RAMP = posted("ramp_area", "Calculate the area of a ramp.", "base height", base=WHOLE, height=WHOLE)
+CONTRACT = posted("contract_draft", "Generate a contract.", "parties", parties=listed(TEXT))
+GUIDE = posted(
+    "guide_find",
+    "Find a guide for visitors.",
+    "location",
+    location=TEXT,
+    guide_name=TEXT,
+    day=TEXT,
+    shape={"type": "string", "enum": ["tour", "Slow Walk"]},
+)
+VISIT = posted(
+    "visit_note",
+    "Note a visit.",
+    "visit_date",
+    visit_date={**TEXT, "description": "When, in the format DD/MM/YYYY"},
+    visit_time=TEXT,
+)
+
+READ = [
+    (RAFT, "Calculate the load of a raft at 3 m and 70 kg", {"mass": 70, "depth": 3}),
+    (SAVINGS, "Calculate how savings grow in 4 years from $2.5M", {"price": 2_500_000, "years": 4}),
+    (SLOPE, "Compute the slope of 4y^2 - 3y + 1", {"function": "4y^2 - 3y + 1"}),
+    (RAMP, "Calculate the area of a ramp whose base and height are 8 and 3", {"base": 8, "height": 3}),
+    (CONTRACT, "Generate a contract between Mia and Tom", {"parties": ["Mia", "Tom"]}),
+    (GUIDE, "Find a guide for visitors in Bergen, Norway", {"location": "Bergen, Norway"}),
+    (
+        GUIDE,
+        "Find a guide in Bergen, the mountain guide Kari Dahl",
+        {"location": "Bergen", "guide_name": "Kari Dahl"},
+    ),
+    (GUIDE, "Find a guide in Bergen for the 'slow walk'", {"location": "Bergen", "shape": "Slow Walk"}),
+    (
+        VISIT,
+        "Note a visit on 4 May 2025 with visit time 5:30 pm",
+        {"visit_date": "04/05/2025", "visit_time": "17:30"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("tools", "intent", "arguments"), READ, ids=[case[1] for case in READ])
+async def test_a_value_goes_where_its_unit_label_or_form_says(ask, tools, intent, arguments):
+    ((_, given),) = calls(await ask(intent, tools))
+
+    assert given == arguments
+
+
+async def test_a_sentence_that_only_says_how_things_are_adds_to_the_demand_beside_it(ask):
+    intent = "I am in Bergen this week. Find a guide for visitors in Bergen"
+
+    assert calls(await ask(intent, GUIDE)) == [("guide_find", {"location": "Bergen"})]
+
+
+async def test_a_clause_that_sets_a_parameter_adds_to_the_call_before_it(ask):
+    intent = "Create a task called Clean desk, set the priority to high"
+
+    assert calls(await ask(intent, CRM)) == [("tasks_create", {"title": "Clean desk", "priority": "high"})]
+
+
+@pytest.mark.parametrize(
+    "intent",
+    [
+        "list customers and delete deal 7",
+        "list orders of customer c_1 and ship product p_2",
+        "list orders and launch order ORD-1",
+    ],
+)
+async def test_a_clause_that_asks_for_another_action_is_never_swallowed(ask, intent):
+    refusal = await ask(intent, SHOP)
+
+    assert refusal.reason in (Reason.NO_FITTING_TOOL, Reason.ARGUMENT_MISSING)
