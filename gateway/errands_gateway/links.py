@@ -157,7 +157,7 @@ OPERATIONS: Final = (
         path=pages.PATH,
         id="RunController_runApproval",
         tag=_TAG,
-        summary="Approve or deny a run or its individual steps",
+        summary="Decide with the link of an approval",
         description="Acts at once for callers with a key of scope `approvals`, and for those whose Accept "
         "names application/json. Everybody else gets a page, and nothing is decided by looking at it.",
         parameters=(Parameter(name="token", schema=STRING, description="Of the link.", required=True),),

@@ -15,7 +15,7 @@ _INFO: Final = {
     "summary": "Intents carried out on behalf of users.",
     "description": "Create a run with an intent, follow its events, decide what it asks, read its result. "
     "Errors are problems of RFC 9457, with a `reason` for programs. Unknown members of bodies are "
-    "refused; unknown query parameters are ignored.",
+    "refused; unknown query parameters are ignored. No text may hold a NUL character.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 _SECURITY: Final = {
