@@ -11,7 +11,7 @@ import pytest
 from tests.contract.conftest import Serve
 from tests.contract.told import READ, WRITE, chain, steps
 from tests.gateway.asking import asking, errors, reason
-from tests.gateway.streams.watching import Upstreams, client, log, watching
+from tests.gateway.streams.watching import Upstreams, client, log, ticket, watching
 from tests.service import Service
 
 
@@ -22,12 +22,6 @@ async def finished(service: Service) -> str:
 def nobody(service: Service) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
     """A client without a key."""
     return client(service.app.http_address)
-
-
-async def ticket(http: httpx2.AsyncClient, run_id: str) -> str:
-    """Query of a stream that a new ticket opens."""
-    made = (await http.post(f"/v1/runs/{run_id}/stream-tickets")).json()
-    return str(made["url"]).removeprefix(f"/v1/runs/{run_id}/sse")
 
 
 async def test_from_every_cursor_a_finished_run_replays_the_rest_and_closes(serve: Serve) -> None:

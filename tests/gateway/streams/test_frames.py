@@ -9,7 +9,7 @@ from errands_gateway.frames import PIECE, frames, joined
 from tests.contract.conftest import Serve
 from tests.contract.told import READ, WRITE, chain, steps
 from tests.gateway.asking import asking
-from tests.gateway.streams.watching import Upstreams, log, watching
+from tests.gateway.streams.watching import Upstreams, log, ticket, watching
 
 HIDDEN = {"tool.call", "tool.result", "reasoning"}
 
@@ -111,9 +111,8 @@ async def test_a_ticket_shows_what_the_key_that_made_it_may_see(serve: Serve) ->
         shown = []
         for key in (deciding, reading):
             async with asking(key) as http:
-                made = (await http.post(f"/v1/runs/{run_id}/stream-tickets")).json()
+                query = await ticket(http, run_id)
                 del http.headers["x-api-key"]
-                query = "?" + made["url"].partition("?")[2]
                 async with watching(http, run_id, query) as watch:
                     shown.append(str(await watch.until("approval.required")))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import httpx2
 import pytest
 from grpc import aio
 from structlog.testing import capture_logs
@@ -19,7 +19,7 @@ from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
 from tests.contract.told import HELD, READ, chain, steps
 from tests.gateway.asking import reason
-from tests.gateway.streams.watching import Upstreams, client, gateway, idle, watching
+from tests.gateway.streams.watching import Upstreams, client, gateway, idle, ticket, watching
 from tests.service import PATIENCE, Service
 
 
@@ -29,12 +29,6 @@ async def follow(service: Service, run_id: str) -> None:
     async with asyncio.timeout(PATIENCE):
         while not upstreams.of(run_id):
             await service.get(run_id)
-
-
-async def ticket(http: httpx2.AsyncClient, run_id: str) -> str:
-    """Query of a stream that a new ticket opens."""
-    made = (await http.post(f"/v1/runs/{run_id}/stream-tickets")).json()
-    return "?" + str(made["url"]).partition("?")[2]
 
 
 async def test_readers_who_go_away_stop_nothing_and_leave_nothing(serve: Serve, desk: Desk) -> None:
@@ -146,6 +140,8 @@ async def test_a_gateway_that_closes_ends_its_streams_plainly(serve: Serve, desk
             for reader in (by_key, by_ticket, *leaving):
                 await reader.until("plan")
             closing = asyncio.gather(*(reader.leave() for reader in leaving))
+            began = time.monotonic()
+        took = time.monotonic() - began
         await closing
         for reader in (by_key, by_ticket):
             await reader.rest()
@@ -153,6 +149,7 @@ async def test_a_gateway_that_closes_ends_its_streams_plainly(serve: Serve, desk
         desk.open.set()
         run = await service.finished(run_id)
 
+    assert took < 3  # seconds; streams that are cut by force get five
     assert by_key.seen == by_ticket.seen
     assert by_key.seen[-1]["type"] == "step.started"
     assert (dict(streams.open), len(streams.feeds)) == ({}, 0)

@@ -17,7 +17,7 @@ from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk
 from tests.contract.told import HELD, READ, Told, chain, steps
 from tests.gateway.asking import reason
-from tests.gateway.streams.watching import client, gateway, idle, log, reading, watching
+from tests.gateway.streams.watching import client, gateway, idle, log, reading, ticket, watching
 from tests.service import PATIENCE, Service
 
 WIDE = ("writeThing", {"body": {"text": "x" * 45_000}})  # 90 KB of events
@@ -28,12 +28,6 @@ ON_START = 2
 async def waiting(service: Service) -> str:
     """A run that waits for a person."""
     return (await service.create("do", approval_strategy=ON_START)).run_id
-
-
-async def ticket(http: httpx2.AsyncClient, run_id: str) -> str:
-    """Query of a stream that a new ticket opens."""
-    made = (await http.post(f"/v1/runs/{run_id}/stream-tickets")).json()
-    return "?" + str(made["url"]).partition("?")[2]
 
 
 async def test_a_tenant_has_so_many_streams_and_who_leaves_makes_room(serve: Serve, desk: Desk) -> None:
@@ -115,11 +109,10 @@ async def test_who_reads_nothing_is_dropped_and_leaves_nothing(
         path = f"/v1/runs/{run_id}/sse?includeToolCalls=true"
         async with client(started.address, service.key) as http:
             whole = len((await http.get(path)).content)
-            body = {"includeToolCalls": True}
-            made = (await http.post(f"/v1/runs/{run_id}/stream-tickets", json=body)).json()
+            ticketed = f"/v1/runs/{run_id}/sse{await ticket(http, run_id, includeToolCalls=True)}"
             async with (
                 asked_and_not_read(started, path, service.key) as by_key,
-                asked_and_not_read(started, made["url"]) as by_ticket,
+                asked_and_not_read(started, ticketed) as by_ticket,
             ):
                 while started.gateway.streams.open.total() < 2:
                     await http.get("/healthz")

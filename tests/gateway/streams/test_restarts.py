@@ -20,6 +20,7 @@ from tests.gateway.streams.watching import (
     log,
     reading,
     sequences,
+    ticket,
     watching,
 )
 from tests.service import Service
@@ -113,12 +114,14 @@ async def test_streams_end_where_their_server_does_not_come_back(serve: Serve, d
 async def test_a_ticket_is_spent_so_its_stream_ends_with_its_server(serve: Serve, desk: Desk) -> None:
     async with restarting(serve) as (server, started):
         run_id = (await server.service.create("do")).run_id
-        async with client(started.address, server.service.key) as http, client(started.address) as keyless:
-            made = (await http.post(f"/v1/runs/{run_id}/stream-tickets")).json()
-            async with watching(keyless, run_id, "?" + made["url"].partition("?")[2]) as watch:
-                await watch.until("step.started")
-                await server.stop()
-                await watch.rest()
+        async with (
+            client(started.address, server.service.key) as http,
+            client(started.address) as keyless,
+            watching(keyless, run_id, await ticket(http, run_id)) as watch,
+        ):
+            await watch.until("step.started")
+            await server.stop()
+            await watch.rest()
         await idle(started)
 
     assert watch.seen[-1]["status"] == "RUNNING"
@@ -152,9 +155,7 @@ async def test_a_stream_of_a_server_that_stops_ends_behind_its_last_event(serve:
             opening = reading(service.app.http_address, service.key, run_id, FULL)
             watch = await readers.enter_async_context(opening)
             await desk.arrived.wait()
-            draining = asyncio.create_task(service.app.drain())
             desk.open.set()
-            await draining
         await watch.rest()
     async with serve(PLAN, fresh=False) as service, client(service.app.http_address, service.key) as http:
         cursor = str(watch.seen[-1]["sequence"])

@@ -134,6 +134,14 @@ async def reading(address: str, key: str, run_id: str, query: str = "") -> Async
         yield watch
 
 
+async def ticket(http: httpx2.AsyncClient, run_id: str, **view: bool) -> str:
+    """Query of a stream that a new ticket opens."""
+    made = await http.post(f"/v1/runs/{run_id}/stream-tickets", json=view)
+    path, _, query = str(made.json()["url"]).partition("?")
+    assert path == f"/v1/runs/{run_id}/sse"
+    return f"?{query}"
+
+
 async def log(http: httpx2.AsyncClient, run_id: str, *, tool_calls: bool = False) -> list[dict[str, Any]]:
     """All events, read as pages."""
     found: list[dict[str, Any]] = []
