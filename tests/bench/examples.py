@@ -72,9 +72,10 @@ class _Example:
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         required = schema.get("required", ())
+        undeclared = {name: {} for name in required}  # real documents require what they do not describe
         return {
             name: self.value(member, depth + 1)
-            for name, member in schema.get("properties", {}).items()
+            for name, member in {**undeclared, **schema.get("properties", {})}.items()
             if name in required or (self._full and depth < _DEPTH and not _is_read_only(member))
         }
 

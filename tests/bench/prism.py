@@ -14,7 +14,7 @@ import json
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +29,7 @@ from errands_server.ports import Request
 from errands_server.tools.arguments import ArgumentChecker
 from errands_server.tools.credential import Credential
 from errands_server.tools.document import Operation, read
+from errands_server.tools.operation import Location
 from errands_server.tools.outgoing import Unsendable, compose
 
 from .documents import CACHE, DIRECTORY, text_file
@@ -79,15 +80,14 @@ def mocked(document: Path) -> Iterator[str]:
 
 def _await(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
-    until = time.monotonic() + PATIENCE
-    for line in process.stdout:
-        if "Prism is listening" in line:
-            # Whatever it goes on saying has to go somewhere, or it stops.
-            subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
-            return
-        if time.monotonic() > until:
-            break
-    raise SystemExit("the judge did not start")
+    too_late = threading.Timer(PATIENCE, process.kill)
+    too_late.start()
+    listening = any("Prism is listening" in line for line in process.stdout)
+    too_late.cancel()
+    if not listening:
+        raise SystemExit(f"the judge did not start within {PATIENCE:.0f} s")
+    # Whatever it goes on saying has to go somewhere, or it stops.
+    subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
 
 
 def verdicts(document: Path) -> Iterator[Verdict]:
@@ -100,7 +100,7 @@ def verdicts(document: Path) -> Iterator[Verdict]:
 
 
 def _verdict(client: httpx2.Client, checker: ArgumentChecker, operation: Operation, *, full: bool) -> Verdict:
-    arguments = example(operation.tool.parameters, full=full)
+    arguments = _arguments(operation, full=full)
     ref = ToolRef("bench", 1, operation.tool.name)
     verdict = Verdict(
         operation=f"{operation.tool.name} ({'all' if full else 'required'})",
@@ -123,6 +123,15 @@ def _verdict(client: httpx2.Client, checker: ArgumentChecker, operation: Operati
     verdict.status = answer.status_code
     verdict.violations = list(_violations(answer))
     return verdict
+
+
+def _arguments(operation: Operation, *, full: bool) -> dict[str, Any]:
+    arguments: dict[str, Any] = example(operation.tool.parameters, full=full)
+    for parameter in operation.parameters:
+        value = arguments.get(parameter.argument)
+        if parameter.location is Location.HEADER and isinstance(value, str) and not value.isascii():
+            arguments[parameter.argument] = "a header holds ASCII"
+    return arguments
 
 
 def _violations(answer: httpx2.Response) -> Iterator[str]:

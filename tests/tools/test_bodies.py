@@ -300,6 +300,12 @@ async def test_a_text_body_is_the_text():
     assert (request.headers["content-type"], request.body) == ("text/markdown", "# ü\n".encode())
 
 
+async def test_a_body_that_is_base64_itself_stays_as_it_is_given():
+    request = await sent({"image/jpeg": {"schema": {"type": "string", "format": "byte"}}}, "AAEC")
+
+    assert (request.headers["content-type"], request.body) == ("image/jpeg", b"AAEC")
+
+
 async def test_xml_can_be_given_as_text_where_the_document_takes_a_string():
     request = await sent({"application/xml": {"schema": {"type": "string"}}}, "<a/>")
 

@@ -350,6 +350,62 @@ def test_an_error_names_its_place(document, place):
     assert place_of_error(document) == place
 
 
+def test_swagger_2_is_refused_with_the_way_out():
+    with pytest.raises(DocumentError, match="convert the document to OpenAPI 3"):
+        read('{"swagger": "2.0", "paths": {}}')
+
+
+def test_servers_have_variables_at_every_level_and_stay_at_one_origin():
+    document = with_operation({})
+    document["servers"] = [{"url": "/relative"}, {"url": "https://{host}/v{n}", "variables": {}}]
+    document["servers"][1]["variables"] = {"host": {"default": "a.example"}, "n": {"enum": ["2", "3"]}}
+    document["paths"]["/path"] = {"get": {}, "servers": [{"url": "https://a.example/p"}]}
+    own = {"url": "{base}/own", "variables": {"base": {"default": "https://a.example"}}}
+    document["paths"]["/own"] = {"get": {"servers": [own]}, "servers": [{"url": "https://a.example/p"}]}
+    description = described(document)
+
+    assert description.origin == "https://a.example"
+    assert [found.base_path for found in description.operations] == ["/v2", "/p", "/own"]
+
+
+def test_merge_keys_of_yaml_add_what_is_not_said_and_are_bounded():
+    text = """
+        openapi: 3.1.0
+        servers: [{url: https://a.example}]
+        paths:
+          /x:
+            get: &get {operationId: get, summary: a, deprecated: true}
+            put: {operationId: put, <<: *get, summary: b}
+    """
+    put = next(found.tool for found in read(text).operations if found.tool.method == "PUT")
+    bomb = "a: &a {" + ",".join(f"k{n}: 1" for n in range(3_000)) + "}\nb:\n" + "  - <<: *a\n" * 3_000
+
+    assert (put.name, put.title, put.deprecated) == ("put", "b", True)
+    with pytest.raises(DocumentError, match="more than 5,000,000 values"):
+        read(bomb)
+
+
+def test_a_discriminator_stays_visible_where_its_alternatives_are():
+    refer = "#/components/schemas/{}".format
+    pet = {
+        "oneOf": [{"$ref": refer("Cat")}, {"$ref": refer("Dog")}],
+        "discriminator": {
+            "propertyName": "kind",
+            "mapping": {"cat": refer("Cat"), "dog": refer("Dog"), "x": refer("None")},
+        },
+    }
+    kind = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
+    document = with_operation({"requestBody": {"content": {"application/json": {"schema": pet}}}})
+    document["components"] = {"schemas": {"Cat": kind, "Dog": kind}}
+    body = tool("it", document).parameters["properties"]["body"]
+
+    assert body["discriminator"] == {
+        "propertyName": "kind",
+        "mapping": {"cat": "#/$defs/Cat", "dog": "#/$defs/Dog"},
+    }
+    assert body["anyOf"] == [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}]
+
+
 def test_references_that_lead_to_each_other_are_refused():
     document = with_operation({"requestBody": {"$ref": "#/components/requestBodies/a"}})
     document["components"] = {"requestBodies": {"a": {"$ref": "#/components/requestBodies/b"}}}

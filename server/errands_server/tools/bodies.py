@@ -110,7 +110,8 @@ class _Kind:
             return _Rank.TEXT if _type(self.schema) == "string" else None
         if self.media_type.startswith(_COMPOSITE) or not _MEDIA_TYPE.fullmatch(self.media_type):
             return None
-        return _Rank.TEXT if _TEXT.fullmatch(self.media_type) else _Rank.BYTES
+        text = _TEXT.fullmatch(self.media_type) or _is_encoded(self.schema)
+        return _Rank.TEXT if text else _Rank.BYTES
 
 
 def _body(kind: _Kind, node: Node, schemas: Schemas) -> Body:
@@ -207,6 +208,12 @@ def _members(schema: Node, depth: int = _DEPTH) -> Iterator[tuple[str, Node]]:
         yield from _members(item.followed(), depth - 1)
     if isinstance(schema.at("properties").value, dict):
         yield from schema.at("properties").members()
+
+
+def _is_encoded(schema: Node) -> bool:
+    """Whether the service wants base64 itself rather than what it stands for."""
+    value = schema.value
+    return isinstance(value, dict) and (value.get("format") == "byte" or "contentEncoding" in value)
 
 
 def _type(schema: Node) -> Any:

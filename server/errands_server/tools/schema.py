@@ -130,6 +130,8 @@ class _Conversion:
         if node.reference() is not None:
             converted["$ref"] = self._refer(node.followed())
         self._require(node, converted)
+        if "discriminator" in node.value:
+            converted.update(self._discriminator(node))
         return modernised(converted, node.value)
 
     def _keyword(self, keyword: str, member: Node) -> Mapping[str, Any]:
@@ -143,6 +145,27 @@ class _Conversion:
             case _ if self._direction is Direction.RECEIVED and keyword in EXAMPLES:
                 return {}  # bulky, and nobody writes an answer
         return value_keyword(keyword, member.value)
+
+    def _discriminator(self, node: Node) -> Mapping[str, Any]:
+        """The member that tells the alternatives apart, which validators pass over and planners read."""
+        match node.value["discriminator"]:
+            case {"propertyName": str(name)}:
+                mapping = node.at("discriminator").at("mapping").value
+                return {"discriminator": {"propertyName": name, **self._mapping(node, mapping)}}
+        return {}
+
+    def _mapping(self, node: Node, mapping: Any) -> Mapping[str, Any]:
+        """Which value stands for which alternative; only for those that are written out here."""
+        found: dict[str, str] = {}
+        for value, reference in mapping.items() if isinstance(mapping, dict) else ():
+            if isinstance(reference, str) and "#" in reference:
+                try:
+                    target = node.locate(reference)
+                except DocumentError:
+                    continue
+                if target.place in self.references:
+                    found[value] = self._refer(target)
+        return {"mapping": found} if found else {}
 
     def _refer(self, target: Node) -> str:
         self.references[target.place] = target
