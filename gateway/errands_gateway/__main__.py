@@ -13,40 +13,41 @@ from typing import Final
 
 import grpc
 from grpc import aio
+from msgspec import Struct
+
+from errands.serving import address, configure_log, count, event_loop, given, listed, seconds
 
 from .settings import MAX_STREAMS, Settings
 
 
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
+class Command(Struct, frozen=True, kw_only=True):
+    """What the command line says."""
+
+    server: str = "127.0.0.1:50051"
+    server_ca: Path | None = None
+    log_level: str = "info"
+    settings: Settings
 
 
-def _address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
+_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+def _level(text: str) -> str:
+    if text not in _LEVELS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(_LEVELS)}")
     return text
 
 
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return number
-
-
 _FLAGS: Final[Mapping[str, tuple[Callable[[str], object], str, str]]] = {
-    "server": (_address, "HOST:PORT", "the server's gRPC address (127.0.0.1:50051)"),
+    "server": (address, "HOST:PORT", "the server's gRPC address (127.0.0.1:50051)"),
     "server-ca": (Path, "FILE", "certificates to trust; the server is then asked over TLS"),
-    "http": (_address, "HOST:PORT", "where HTTP listens (127.0.0.1:8080)"),
+    "http": (address, "HOST:PORT", "where HTTP listens (127.0.0.1:8080)"),
     "public-url": (str, "URL", "how callers reach the HTTP address"),
-    "request-limit": (_positive, "SECONDS", "what a request may take (60)"),
-    "max-streams": (lambda text: int(_positive(text)), "N", f"open streams of one tenant ({MAX_STREAMS})"),
-    "cors": (_listed, "ORIGINS", "origins whose pages may call, separated by commas; * is any (none)"),
-    "trusted-proxies": (_listed, "ADDRESSES", "proxies whose X-Forwarded-* headers count (none)"),
+    "request-limit": (seconds, "SECONDS", "what a request may take (60)"),
+    "max-streams": (count, "N", f"open streams of one tenant ({MAX_STREAMS})"),
+    "log-level": (_level, "LEVEL", f"what is logged: {', '.join(_LEVELS)} (info)"),
+    "cors": (listed, "ORIGINS", "origins whose pages may call, separated by commas; * is any (none)"),
+    "trusted-proxies": (listed, "ADDRESSES", "proxies whose X-Forwarded-* headers count (none)"),
 }
 
 
@@ -61,56 +62,36 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> argparse.Namespace:
-    """Flags, then the environment. Exits 2 on a usage error."""
-    named = [
-        item
-        for name in _FLAGS
-        if (value := environment.get(f"ERRANDS_{name.upper().replace('-', '_')}"))
-        for item in (f"--{name}", value)
-    ]
-    return _parser().parse_args([*named, *arguments])
-
-
-def settings(found: argparse.Namespace) -> Settings:
-    """The settings that were given, and the usual ones."""
-    given = {
-        "http": found.http,
-        "public_url": found.public_url,
-        "limit": found.request_limit,
-        "max_streams": found.max_streams,
-        "cors": found.cors,
-        "trusted_proxies": found.trusted_proxies,
-    }
-    return Settings(**{name: value for name, value in given.items() if value is not None})
+def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Command:
+    """Flags, then the environment, then the usual. Exits 2 on a usage error."""
+    found = given(_parser(), arguments, environment)
+    own = {name: found.pop(name) for name in Command.__struct_fields__ if name in found}
+    if "request_limit" in found:
+        found["limit"] = found.pop("request_limit")
+    return Command(**own, settings=Settings(**found))
 
 
 def gateway(arguments: Sequence[str]) -> int:
     """Run a gateway; the exit status: 0 after SIGTERM, 1 where it could not start."""
-    found = parse(arguments)
+    command = parse(arguments)
+    configure_log(command.log_level)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_gateway(found))
+        with asyncio.Runner(loop_factory=event_loop()) as runner:
+            runner.run(_gateway(command))
     except OSError as error:
         print(f"errands: {error}", file=sys.stderr)  # noqa: T201 (a command speaks to its user)
         return 1
     return 0
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # there is none for this platform
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
-
-
-async def _gateway(found: argparse.Namespace) -> None:
+async def _gateway(command: Command) -> None:
     from .app import listening
 
-    server = found.server or "127.0.0.1:50051"
-    async with _channel(server, found.server_ca) as channel, listening(channel, settings(found)) as started:
-        line = f"errands: gateway http={started.address} server={server}"
+    async with (
+        _channel(command.server, command.server_ca) as channel,
+        listening(channel, command.settings) as started,
+    ):
+        line = f"errands: gateway http={started.address} server={command.server}"
         print(line, flush=True)  # noqa: T201 (a command speaks to its user)
         asked = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):

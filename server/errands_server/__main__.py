@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Sequence
 
-import msgspec
-import structlog
+from errands.serving import configure_log, event_loop
 
 from . import config as configuration
 from .config import Config
@@ -20,35 +17,8 @@ def serve(arguments: Sequence[str]) -> int:
     """Run a server; the exit status: 0 after a drain, 1 where it could not start."""
     config = configuration.parse(arguments)
     configure_log(config.log_level)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=event_loop()) as runner:
         return runner.run(_serve(config))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # there is none for this platform
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
-
-
-def configure_log(level: str, sink: BinaryIO = sys.stderr.buffer) -> None:
-    """One JSON object per line, on standard error unless told otherwise."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=_as_json),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.BytesLoggerFactory(sink),
-        cache_logger_on_first_use=True,
-    )
-
-
-def _as_json(event: Any, **_: Any) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)
 
 
 async def _serve(config: Config) -> int:

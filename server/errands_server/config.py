@@ -11,6 +11,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from errands.serving import address, count, given, listed, seconds
+
 DAY: Final = 24 * 3_600 * 1_000  # milliseconds
 _UNITS: Final = {"h": 3_600 * 1_000, "d": DAY}
 
@@ -51,27 +53,10 @@ def _duration(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def _address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
-    return text
-
-
 def _switch(text: str) -> bool:
     if text.lower() not in {"on", "off", "true", "false", "1", "0"}:
         raise argparse.ArgumentTypeError(f"{text!r} is neither on nor off")
     return text.lower() in {"on", "true", "1"}
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
-
-
-def _number(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
-    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,21 +69,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--data", type=Path, metavar="DIR", help="folder of the database (.errands)")
-    add("--grpc", type=_address, metavar="HOST:PORT", help="where gRPC listens (127.0.0.1:50051)")
-    add("--http", type=_address, metavar="HOST:PORT", help="where HTTP listens (127.0.0.1:8080)")
+    add("--grpc", type=address, metavar="HOST:PORT", help="where gRPC listens (127.0.0.1:50051)")
+    add("--http", type=address, metavar="HOST:PORT", help="where HTTP listens (127.0.0.1:8080)")
     add("--database", metavar="URL", help="database instead of SQLite in --data")
     add("--public-url", metavar="URL", help="how people reach the HTTP address; links begin with it")
     add("--secret-key-file", type=Path, metavar="FILE", help="sealing keys (secret.key in --data)")
     add("--log-level", choices=["debug", "info", "warning", "error"], help="what is logged (info)")
     add("--drain", type=float, metavar="SECONDS", help="time for calls in flight on SIGTERM (20)")
     add("--keep", type=_duration, metavar="90d", help="erase runs this long after their end (never)")
-    add("--max-active", type=_number, metavar="N", help="runs executed at the same time (256)")
-    add("--max-queued", type=_number, metavar="N", help="runs of one tenant that may wait (1000)")
+    add("--max-active", type=count, metavar="N", help="runs executed at the same time (256)")
+    add("--max-queued", type=count, metavar="N", help="runs of one tenant that may wait (1000)")
     add("--reflection", type=_switch, metavar="on|off", help="gRPC server reflection (on)")
-    add("--request-limit", type=float, metavar="SECONDS", help="what an HTTP request may take (60)")
-    add("--max-streams", type=_number, metavar="N", help="HTTP streams one tenant may have open (10000)")
-    add("--cors", type=_listed, metavar="ORIGINS", help="origins whose pages may call; * is any (none)")
-    add("--trusted-proxies", type=_listed, metavar="ADDRESSES", help="whose X-Forwarded-* count (none)")
+    add("--request-limit", type=seconds, metavar="SECONDS", help="what an HTTP request may take (60)")
+    add("--max-streams", type=count, metavar="N", help="HTTP streams one tenant may have open (10000)")
+    add("--cors", type=listed, metavar="ORIGINS", help="origins whose pages may call; * is any (none)")
+    add("--trusted-proxies", type=listed, metavar="ADDRESSES", help="whose X-Forwarded-* count (none)")
     add("--tls-cert", type=Path, metavar="FILE", help="certificate chain; gRPC then speaks TLS")
     add("--tls-key", type=Path, metavar="FILE", help="private key of --tls-cert")
     return parser
@@ -107,19 +92,10 @@ def _parser() -> argparse.ArgumentParser:
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Config:
     """Settings from flags, then the environment, then defaults. Exits 2 on a usage error."""
     parser = _parser()
-    flags = vars(parser.parse_args(list(arguments)))
-    named = [
-        item
-        for name in flags
-        if (value := environment.get(f"ERRANDS_{name.upper()}"))
-        for item in (f"--{name.replace('_', '-')}", value)
-    ]
-    values = vars(parser.parse_args(named))
-    values.update({name: value for name, value in flags.items() if value is not None})
     config = Config(
         secret_key=environment.get("ERRANDS_SECRET_KEY", ""),
         api_key=environment.get("ERRANDS_API_KEY", ""),
-        **{name: value for name, value in values.items() if value is not None},
+        **given(parser, arguments, environment),
     )
     if (config.tls_cert is None) != (config.tls_key is None):
         parser.error("--tls-cert and --tls-key go together")

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import uvloop
 
-from errands_server.__main__ import configure_log
+from errands.serving import configure_log
 from errands_server.app import Overrides, running
 from errands_server.config import Config
 from errands_server.domain import commands

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from errands_server.__main__ import configure_log
+from errands.serving import configure_log
 from tests.service import Service, serving
 
 from .bfcl import Json, Row

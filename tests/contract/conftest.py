@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from errands.serving import configure_log
 from errands.v1 import integration_pb2
-from errands_server.__main__ import configure_log
 from errands_server.app import Overrides
 from errands_server.world import World
 from tests.contract import desk as desks

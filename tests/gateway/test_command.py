@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from errands_gateway.__main__ import parse, settings
+from errands_gateway.__main__ import parse
 from errands_server.app import running
 from errands_server.config import Config
 from tests import certificate
@@ -91,7 +91,13 @@ def test_an_address_that_is_taken_is_said_and_ends_with_1() -> None:
 
 @pytest.mark.parametrize(
     "flags",
-    [["--http", "8080"], ["--server", "host:port"], ["--request-limit", "0"], ["--max-streams", "some"]],
+    [
+        ["--http", "8080"],
+        ["--server", "host:port"],
+        ["--request-limit", "0"],
+        ["--max-streams", "some"],
+        ["--log-level", "loud"],
+    ],
 )
 def test_a_wrong_flag_is_a_usage_error_that_names_it(
     flags: list[str], capsys: pytest.CaptureFixture[str]
@@ -105,7 +111,7 @@ def test_a_wrong_flag_is_a_usage_error_that_names_it(
 
 def test_flags_win_over_the_environment_and_the_environment_over_defaults() -> None:
     environment = {"ERRANDS_CORS": "https://a.example, https://b.example", "ERRANDS_REQUEST_LIMIT": "5"}
-    found = settings(parse(["--request-limit", "7"], environment))
+    found = parse(["--request-limit", "7"], environment).settings
 
     assert found.cors == ("https://a.example", "https://b.example")
     assert found.limit == 7

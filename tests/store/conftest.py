@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from errands_server.__main__ import configure_log
+from errands.serving import configure_log
 from errands_server.store.database import sync_engine
 from errands_server.store.store import Store
 from errands_server.store.tables import metadata

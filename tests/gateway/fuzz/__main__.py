@@ -14,8 +14,8 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from errands.serving import configure_log
 from errands_gateway.table import OPERATIONS
-from errands_server.__main__ import configure_log
 from tests.gateway.fuzz.stage import stage
 from tests.service import Service
 
