@@ -1,10 +1,9 @@
-"""Answers: JSON, pages with their links, and nothing."""
+"""Answers: JSON, and nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -21,25 +20,6 @@ def answer(document: Any, status: int = 200, headers: Mapping[str, str] | None =
 def nothing() -> Response:
     """Done, and there is nothing to say."""
     return Response(status_code=204)
-
-
-def page(call: Call, name: str, items: list[Any], token: str) -> Response:
-    """A page of `items`; the token of the next one is in the body and in the Link header."""
-    document = {name: items}
-    if token:
-        return answer({**document, "nextPageToken": token}, headers=next_link(call, pageToken=token))
-    return answer(document)
-
-
-def next_link(call: Call, **changed: str) -> dict[str, str]:
-    """`Link: rel="next"` (RFC 8288): this request with some parameters changed."""
-    kept = [
-        (name, value)
-        for name, value in call.request.query_params.multi_items()
-        if name not in {*changed, "page", "pageToken"}
-    ]
-    query = urlencode([*kept, *changed.items()])
-    return {"Link": f'<{base(call)}{call.request.url.path}?{query}>; rel="next"'}
 
 
 def base(call: Call) -> str:

@@ -9,10 +9,10 @@ from starlette.types import ASGIApp
 from errands.v1 import approval_pb2 as pb
 
 from . import values
-from .answering import answer, page
-from .approving import approval
-from .integrations import PAGE_SIZE, PAGE_TOKEN, paging
+from .answering import answer
+from .documents.approvals import approval
 from .operation import Answer, Body, Call, Operation, Parameter, ref
+from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
 from .schemas.words import APPROVAL_STATUSES
 
 _TAG: Final = "Approval"

@@ -1,150 +1,189 @@
-"""Events as JSON: one envelope, and what each type adds to it."""
+"""A run's events over REST: pages as JSON, streams as Server-Sent Events, and stream tickets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlencode
 
-from errands.v1 import event_pb2 as pb
-from errands.v1 import plan_pb2
+from starlette.types import ASGIApp
 
-from . import approving, values
+from errands.v1 import run_pb2 as pb
 
-Members = dict[str, Any]
+from . import streams, values
+from .answering import answer
+from .documents import events as documents
+from .operation import STRING, Answer, Body, Call, Operation, Parameter, ref
+from .runs import INCLUDE_TOOL_CALLS, RUN_ID
+
+_TAG: Final = "Run"
+_SSE: Final = "text/event-stream"
+_CURSOR: Final = re.compile(r"[0-9]{1,18}")
+_ACCEPTS_SSE: Final = re.compile(r"(^|,)\s*text/event-stream\s*(;|,|$)", re.IGNORECASE)
+_MAX_TICKET: Final = 2_048  # characters
+# What every reader of JSON keeps exactly (RFC 7493).
+_CURSORS: Final = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
 
 
-def event(found: pb.RunEvent) -> tuple[str, Members] | None:
-    """The type of an event and its document; None where a later release knows its type, not this one."""
-    arm = found.WhichOneof("event")
-    if arm not in _ARMS:
+def _sequence(given: Sequence[str]) -> int | None:
+    """What a `Last-Event-ID` says; an EventSource that saw no event yet may send an empty one."""
+    if not any(given):
         return None
-    kind, project = _ARMS[arm]
+    if len(given) > 1 or not _CURSOR.fullmatch(given[0]):
+        raise ValueError("must be the sequence of an event")
+    return int(given[0])
+
+
+_LAST_EVENT_ID: Final = (
+    Parameter(
+        name="Last-Event-ID",
+        where="header",
+        schema={"type": "string", "pattern": "^[0-9]{0,18}$"},
+        description="Go on behind this sequence; wins over `lastEventId`.",
+        read=_sequence,
+    ),
+    Parameter(
+        name="lastEventId",
+        schema=_CURSORS,
+        description="Go on behind this sequence.",
+    ),
+)
+_TICKET: Final = Parameter(
+    name="ticket",
+    schema={**STRING, "minLength": 1, "maxLength": _MAX_TICKET},
+    description="A stream ticket, for readers that cannot send a key.",
+)
+_STREAM: Final = Answer(
+    description="`id` is the sequence, `event` the type, `data` a RunEvent. Ends with the run.",
+    schema={"type": "string", "description": "Server-Sent Events."},
+    media_type=_SSE,
+)
+_ENDED: Final = Answer(description="The run has ended and nothing is behind the cursor.")
+
+
+def _cursor(call: Call, default: int = 0) -> int:
+    """Where to go on: the header first, because it is what a reconnecting EventSource knows."""
+    header = call.headers.get("Last-Event-ID")
+    return int(call.query.get("lastEventId", default)) if header is None else int(header)
+
+
+async def _stream(call: Call) -> ASGIApp:
+    return await _opened(call, _cursor(call))
+
+
+async def _opened(call: Call, after: int) -> ASGIApp:
+    run_id, tool_calls = call.path["runId"], call.query.get("includeToolCalls", False)
+    if call.head:
+        return await _headers(call, run_id, after)
+    ticket = call.query.get("ticket", "")
+    if ticket and not call.caller.keyed:
+        stream = await call.gateway.streams.by_ticket(
+            ticket, call.caller.request_id, run_id, after, tool_calls=tool_calls
+        )
+    else:
+        stream = await call.gateway.streams.by_key(call.caller, run_id, after, tool_calls=tool_calls)
+    return stream or streams.ended()
+
+
+async def _headers(call: Call, run_id: str, after: int) -> ASGIApp:
+    """What a stream would begin with. Spends no ticket."""
+    request = pb.ListRunEventsRequest(run_id=run_id, after_sequence=after, limit=1)
+    page = await call.ask(call.gateway.runs.ListRunEvents, request)
+    return streams.ended() if page.end and not page.events else streams.opening
+
+
+async def _events(call: Call) -> ASGIApp:
+    after = call.query.get("after", 0)
+    if _ACCEPTS_SSE.search(call.request.headers.get("accept", "")):
+        return await _opened(call, _cursor(call, after))
+    request = pb.ListRunEventsRequest(
+        run_id=call.path["runId"],
+        after_sequence=after,
+        limit=call.query.get("limit", 100),
+        include_tool_calls=call.query.get("includeToolCalls", False),
+    )
+    page = await call.ask(call.gateway.runs.ListRunEvents, request)
     document = {
-        "sequence": found.sequence,
-        "type": kind,
-        "runId": found.run_id,
-        "status": values.STATUS[found.status],
-        "createdAt": values.moment(found.created_at),
-        **project(getattr(found, arm)),
+        "events": documents.events(page.events),
+        "nextAfter": page.next_after_sequence,
+        "end": page.end,
     }
-    return kind, document
+    return answer(document)
 
 
-def events(found: Iterable[pb.RunEvent]) -> list[Members]:
-    """Documents of events, in order."""
-    return [made[1] for one in found if (made := event(one)) is not None]
-
-
-def plan(found: plan_pb2.ExecutionPlan) -> Members:
-    """A plan: a graph of steps, or prose."""
-    document: Members = {}
-    if found.execution_plan_id:
-        document["executionPlanId"] = found.execution_plan_id
-    if found.plan_type == plan_pb2.PLAN_TYPE_JSON:
-        return {**document, "planType": "json", "plan": _details(found.details)}
-    return {**document, "planType": "text", "plan": found.text}
-
-
-def _details(found: plan_pb2.PlanDetails) -> Members:
-    steps = [
-        {"id": step.id, "description": step.description, "dependsOnSteps": list(step.depends_on_steps)}
-        for step in found.steps
-    ]
-    title = {"title": found.title} if found.title else {}
-    return {**title, "description": found.description, "steps": steps}
-
-
-def error(found: pb.RunError) -> Members:
-    """Why a run did not fully succeed."""
-    return {"code": found.code, "message": found.message, "reason": found.reason}
-
-
-def _status(found: pb.StatusChanged) -> Members:
-    if not found.HasField("report"):
-        return {}
-    return {"completed": list(found.report.completed), "unknown": list(found.report.unknown)}
-
-
-def _step_started(found: pb.StepStarted) -> Members:
-    return {"stepId": found.step_id, "text": found.text}
-
-
-def _step_completed(found: pb.StepCompleted) -> Members:
-    return {"stepId": found.step_id, "text": found.text, "outcome": values.OUTCOME[found.outcome]}
-
-
-def _approval_resolved(found: pb.ApprovalResolved) -> Members:
+async def _ticket(call: Call) -> ASGIApp:
+    tool_calls = call.body.get("includeToolCalls", False)
+    run_id = call.path["runId"]
+    request = pb.CreateStreamTicketRequest(run_id=run_id, include_tool_calls=tool_calls)
+    made = await call.ask(call.gateway.runs.CreateStreamTicket, request)
+    view = {"includeToolCalls": "true"} if tool_calls else {}
     document = {
-        "approvalId": found.approval_id,
-        "decision": values.DECISION[found.decision],
-        "actor": found.actor,
+        "ticket": made.ticket,
+        "url": f"/v1/runs/{run_id}/sse?{urlencode({'ticket': made.ticket, **view})}",
+        "expiresAt": values.moment(made.expires_at),
     }
-    return {**document, "reason": found.reason} if found.reason else document
+    return answer(document, 201)
 
 
-def _auth_required(found: pb.AuthRequired) -> Members:
-    return {
-        "authorizationId": found.authorization_id,
-        "integrationId": found.integration_id,
-        "integrationName": found.integration_name,
-        "userId": found.user_id,
-        "scopes": list(found.scopes),
-        "url": found.url,
-        "expiresAt": values.moment(found.expires_at),
-    }
-
-
-def _auth_resolved(found: pb.AuthResolved) -> Members:
-    return {"authorizationId": found.authorization_id, "granted": found.granted}
-
-
-def _cancel_requested(found: pb.CancelRequested) -> Members:
-    return {"actor": found.actor}
-
-
-def _said(found: pb.Note | pb.Reasoning) -> Members:
-    return {"text": found.text, "stepId": found.step_id} if found.step_id else {"text": found.text}
-
-
-def _result(found: pb.Result) -> Members:
-    return {"result": values.raw(found.result_json)}
-
-
-def _tool_call(found: pb.ToolCalled) -> Members:
-    return {
-        "callId": found.call_id,
-        "stepId": found.step_id,
-        "integrationId": found.integration_id,
-        "tool": found.tool,
-        "url": found.url,
-        "arguments": values.raw(found.arguments_json),
-        "attempt": found.attempt,
-    }
-
-
-def _tool_result(found: pb.ToolResult) -> Members:
-    document: Members = {"callId": found.call_id, "outcome": values.OUTCOME[found.outcome]}
-    if found.output_json:
-        document["output"] = values.raw(found.output_json)
-    if found.message:
-        document["message"] = found.message
-    return document
-
-
-_ARMS: Final[Mapping[str | None, tuple[str, Callable[[Any], Members]]]] = {
-    "status_changed": ("status", _status),
-    "plan": ("plan", plan),
-    "step_started": ("step.started", _step_started),
-    "step_completed": ("step.completed", _step_completed),
-    "approval_required": ("approval.required", approving.members),
-    "approval_resolved": ("approval.resolved", _approval_resolved),
-    "auth_required": ("auth.required", _auth_required),
-    "auth_resolved": ("auth.resolved", _auth_resolved),
-    "cancel_requested": ("cancel.requested", _cancel_requested),
-    "note": ("note", _said),
-    "result": ("result", _result),
-    "error": ("error", error),
-    "tool_call": ("tool.call", _tool_call),
-    "tool_result": ("tool.result", _tool_result),
-    "reasoning": ("reasoning", _said),
-}
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/v1/runs/{runId}/sse",
+        id="RunController_sse",
+        tag=_TAG,
+        summary="Stream a run's events",
+        description="First the past, then live, until the run ends. A comment every 15 s keeps it alive.",
+        parameters=(RUN_ID, INCLUDE_TOOL_CALLS, *_LAST_EVENT_ID, _TICKET),
+        answers={200: _STREAM, 204: _ENDED},
+        problems=(404, 429),
+        handle=_stream,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/runs/{runId}/events",
+        id="listRunEvents",
+        tag=_TAG,
+        summary="Read a page of a run's events",
+        description="A stream where `Accept` names text/event-stream.",
+        parameters=(
+            RUN_ID,
+            Parameter(
+                name="after",
+                schema={**_CURSORS, "default": 0},
+                description="Only events behind this sequence.",
+            ),
+            Parameter(
+                name="limit",
+                schema={"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100},
+                description="At most this many.",
+            ),
+            INCLUDE_TOOL_CALLS,
+            *_LAST_EVENT_ID,
+            _TICKET,
+        ),
+        answers={
+            200: Answer(
+                description="The page, or the stream.",
+                schema=ref("RunEventPage"),
+                more={_SSE: {"type": "string", "description": "Server-Sent Events."}},
+            ),
+            204: _ENDED,
+        },
+        problems=(404, 429),
+        handle=_events,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/runs/{runId}/stream-tickets",
+        id="createStreamTicket",
+        tag=_TAG,
+        summary="Make a ticket for one stream",
+        description="Opens one stream of this run within a minute, for readers that cannot send a key.",
+        parameters=(RUN_ID,),
+        body=Body(component="CreateStreamTicketRequest", required=False),
+        answers={201: Answer(description="The ticket.", schema=ref("StreamTicket"))},
+        problems=(404,),
+        handle=_ticket,
+    ),
+)

@@ -7,7 +7,8 @@ from typing import Final, TypeAlias
 
 from errands.v1 import event_pb2
 
-from . import events, values
+from . import values
+from .documents import events
 
 PIECE: Final = 1 << 16  # bytes sent together, which is what a reader who reads nothing costs
 Frame: TypeAlias = tuple[int, bytes]

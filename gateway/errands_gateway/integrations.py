@@ -10,57 +10,18 @@ from starlette.types import ASGIApp
 from errands.v1 import integration_pb2 as pb
 
 from . import values
-from .answering import answer, nothing, page
+from .answering import answer, nothing
+from .documents import integrations as documents
 from .operation import STRING, Answer, Body, Call, Operation, Parameter, ref
+from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
 
 _TAG: Final = "Integration"
 _PATH: Final = "/v1/integrations"
 _MAX_BODY: Final = 33 << 20  # bytes; a document may have 32 MiB
 _STATUS_NUMBERS: Final = values.numbers(values.INTEGRATION_STATUS)
 
-PAGE_SIZE: Final = Parameter(
-    name="pageSize",
-    schema={"type": "integer", "minimum": 1, "maximum": 100, "default": 50},
-    description="How many a page has at most.",
-)
-PAGE_TOKEN: Final = Parameter(
-    name="pageToken", schema=STRING, description="The `nextPageToken` of the page before."
-)
 _ID: Final = Parameter(name="id", where="path", schema=STRING, description="The integration.", required=True)
 _ONE: Final = Answer(description="The integration.", schema=ref("Integration"))
-
-
-def integration(found: pb.Integration) -> dict[str, Any]:
-    """An integration as JSON."""
-    document: dict[str, Any] = {
-        "id": found.id,
-        "name": found.name,
-        "kind": found.kind,
-        "status": values.INTEGRATION_STATUS[found.status],
-        "baseUrl": found.base_url,
-        "internal": found.internal,
-        "revision": found.revision,
-        "toolCount": found.tool_count,
-        "auth": {"type": found.auth.type, "shared": found.auth.shared},
-        "createdAt": values.moment(found.created_at),
-    }
-    return {**document, "leftOut": list(found.left_out)} if found.left_out else document
-
-
-def tool(found: pb.Tool) -> dict[str, Any]:
-    """A tool as JSON."""
-    document: dict[str, Any] = {
-        "name": found.name,
-        "title": found.title,
-        "description": found.description,
-        "readOnly": found.read_only,
-        "method": found.method,
-        "path": found.path,
-        "parameters": values.raw(found.parameters_json),
-        "secured": found.secured,
-        "deprecated": found.deprecated,
-    }
-    return {**document, "output": values.raw(found.output_json)} if found.output_json else document
 
 
 def _source(body: Mapping[str, Any]) -> dict[str, str]:
@@ -100,7 +61,7 @@ async def _create(call: Call) -> ASGIApp:
         honours_idempotency_keys=body.get("honoursIdempotencyKeys", False),
     )
     made = (await call.ask(call.gateway.integrations.CreateIntegration, request)).integration
-    return answer(integration(made), 201, {"Location": f"{_PATH}/{made.id}"})
+    return answer(documents.integration(made), 201, {"Location": f"{_PATH}/{made.id}"})
 
 
 async def _update(call: Call) -> ASGIApp:
@@ -117,20 +78,20 @@ async def _update(call: Call) -> ASGIApp:
         honours_idempotency_keys=body.get("honoursIdempotencyKeys"),
     )
     changed = await call.ask(call.gateway.integrations.UpdateIntegration, request)
-    return answer(integration(changed.integration))
+    return answer(documents.integration(changed.integration))
 
 
 async def _get(call: Call) -> ASGIApp:
     request = pb.GetIntegrationRequest(id=call.path["id"])
     return answer(
-        integration((await call.ask(call.gateway.integrations.GetIntegration, request)).integration)
+        documents.integration((await call.ask(call.gateway.integrations.GetIntegration, request)).integration)
     )
 
 
 async def _list(call: Call) -> ASGIApp:
     request = pb.ListIntegrationsRequest(**paging(call))
     found = await call.ask(call.gateway.integrations.ListIntegrations, request)
-    items = [integration(one) for one in found.integrations]
+    items = [documents.integration(one) for one in found.integrations]
     return page(call, "integrations", items, found.next_page_token)
 
 
@@ -144,12 +105,7 @@ async def _delete(call: Call) -> ASGIApp:
 async def _tools(call: Call) -> ASGIApp:
     request = pb.ListToolsRequest(id=call.path["id"], **paging(call))
     found = await call.ask(call.gateway.integrations.ListTools, request)
-    return page(call, "tools", [tool(one) for one in found.tools], found.next_page_token)
-
-
-def paging(call: Call) -> dict[str, Any]:
-    """Size and token, as every list of the contract names them."""
-    return {"page_size": call.query.get("pageSize", 50), "page_token": call.query.get("pageToken", "")}
+    return page(call, "tools", [documents.tool(one) for one in found.tools], found.next_page_token)
 
 
 _LINKS: Final = {

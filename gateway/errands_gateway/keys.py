@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp
 
 from errands.v1 import key_pb2 as pb
 
 from . import values
-from .answering import answer, nothing, page
-from .integrations import PAGE_SIZE, PAGE_TOKEN, paging
+from .answering import answer, nothing
+from .documents.keys import key
 from .operation import STRING, Answer, Body, Call, Operation, Parameter, ref
+from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
 
 _TAG: Final = "Key"
 _PATH: Final = "/v1/keys"
-
-
-def key(found: pb.Key) -> dict[str, Any]:
-    """A key as JSON."""
-    document: dict[str, Any] = {
-        "id": found.id,
-        "name": found.name,
-        "tenant": found.tenant,
-        "scopes": list(found.scopes),
-        "createdAt": values.moment(found.created_at),
-    }
-    if found.HasField("expires_at"):
-        document["expiresAt"] = values.moment(found.expires_at)
-    return document
 
 
 async def _create(call: Call) -> ASGIApp:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp
 
 from errands.v1 import run_pb2 as pb
 
-from . import approving, events, values
-from .answering import answer, next_link
+from . import values
+from .answering import answer
+from .documents import runs as documents
+from .documents.events import plan
 from .operation import BOOLEAN, STRING, Answer, Body, Call, Operation, Parameter, ref
+from .paging import next_link
 from .problems import Violation, invalid
 from .schemas.words import MAX_ID, STATUSES
 
@@ -40,46 +43,6 @@ _INCLUDE_EVENTS: Final = Parameter(
 _A_RUN: Final = Answer(description="The run.", schema=ref("RunDto"))
 
 
-def run(found: pb.Run) -> dict[str, Any]:
-    """A run as JSON."""
-    document: dict[str, Any] = {"runId": found.run_id, "repeatKey": found.repeat_key}
-    if found.repeat_run_id:
-        document["repeatRunId"] = found.repeat_run_id
-    document["status"] = values.STATUS[found.status]
-    document["executionPlanId"] = found.execution_plan_id
-    document["events"] = events.events(found.events)
-    if found.events_truncated:
-        document["eventsTruncated"] = True
-    if found.result_json:
-        document["result"] = values.raw(found.result_json)
-    document["intent"] = found.intent
-    document["context"] = found.context
-    document["createdAt"] = values.moment(found.created_at)
-    document["updatedAt"] = values.moment(found.updated_at)
-    document["userId"] = found.user_id
-    document["approvalStrategy"] = values.STRATEGY[found.approval_strategy]
-    document["selectedCustomerIntegrationIds"] = list(found.selected_customer_integration_ids)
-    document["plan"] = events.plan(found.plan)
-    document["stepsFinished"] = [_finished(step) for step in found.steps_finished]
-    if found.HasField("error"):
-        document["error"] = events.error(found.error)
-    document["pendingApprovals"] = [approving.approval(one) for one in found.pending_approvals]
-    if found.authorization_url:
-        document["authorizationUrl"] = found.authorization_url
-    document["cancelRequested"] = found.cancel_requested
-    document["lastSequence"] = found.last_sequence
-    return document
-
-
-def _finished(step: pb.FinishedStep) -> dict[str, Any]:
-    return {
-        "stepId": step.step_id,
-        "description": step.description,
-        "outcome": values.OUTCOME[step.outcome],
-        "finishedAt": values.moment(step.finished_at),
-    }
-
-
 async def _create(call: Call) -> ASGIApp:
     body = call.body
     if body.get("passThrough"):
@@ -102,7 +65,7 @@ async def _create(call: Call) -> ASGIApp:
     created = await call.ask(call.gateway.runs.CreateRun, request)
     applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
     headers = {"Location": f"/v1/runs/{created.run_id}", **applied}
-    return answer(_created(created), 201, headers)
+    return answer(documents.created(created), 201, headers)
 
 
 def _idempotency_key(given: Sequence[str]) -> str:
@@ -122,26 +85,12 @@ def _plan_wait(given: Sequence[str]) -> int | None:
     return min(int(wait[1]), _MAX_WAIT) if wait else None
 
 
-def _created(found: pb.CreateRunResponse) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "runId": found.run_id,
-        "repeatKey": found.repeat_key,
-        "status": values.STATUS[found.status],
-        "events": events.events(found.events),
-        "executionPlanId": found.execution_plan_id,
-        "plan": events.plan(found.plan),
-    }
-    if found.repeat_run_id:
-        document["repeatRunId"] = found.repeat_run_id
-    return document
-
-
 async def _get(call: Call) -> ASGIApp:
     request = pb.GetRunRequest(
         run_id=call.path["runId"], include_events=call.query.get("includeEvents", False)
     )
     found = await call.ask(call.gateway.runs.GetRun, request)
-    return answer(run(found.run))
+    return answer(documents.run(found.run))
 
 
 async def _list(call: Call) -> ASGIApp:
@@ -165,7 +114,7 @@ async def _list(call: Call) -> ASGIApp:
         headers = next_link(call, page=str(number + 1))
     elif following:
         headers = next_link(call, pageToken=following)
-    return answer([run(one) for one in found], headers=headers)
+    return answer([documents.run(one) for one in found], headers=headers)
 
 
 async def _filled(call: Call, request: pb.ListRunsRequest) -> tuple[list[pb.Run], str]:
@@ -183,12 +132,12 @@ async def _filled(call: Call, request: pb.ListRunsRequest) -> tuple[list[pb.Run]
 
 async def _abort(call: Call) -> ASGIApp:
     request = pb.CancelRunRequest(run_id=call.path["runId"], allow_finished=True)
-    return answer(run((await call.ask(call.gateway.runs.CancelRun, request)).run))
+    return answer(documents.run((await call.ask(call.gateway.runs.CancelRun, request)).run))
 
 
 async def _plan(call: Call) -> ASGIApp:
     request = pb.GetPlanRequest(execution_plan_id=call.path["executionPlanId"])
-    return answer(events.plan((await call.ask(call.gateway.runs.GetPlan, request)).plan))
+    return answer(plan((await call.ask(call.gateway.runs.GetPlan, request)).plan))
 
 
 _READ_LINKS: Final = {

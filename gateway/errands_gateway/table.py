@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import approvals, following, integrations, keys, links, runs
+from . import approvals, events, integrations, keys, links, runs
 from .operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *runs.OPERATIONS,
-    *following.OPERATIONS,
+    *events.OPERATIONS,
     *approvals.OPERATIONS,
     *links.OPERATIONS,
     *integrations.OPERATIONS,

@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from errands.v1 import approval_pb2, event_pb2, plan_pb2
-from errands_gateway import events
+from errands_gateway.documents import events
 from errands_gateway.schemas.events import MEMBERS, component
 from errands_gateway.table import OPERATIONS
 from errands_server.domain.errors import Reason

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
 DEFAULT_SERVER: Final = "127.0.0.1:50051"
 DEFAULT_TIMEOUT: Final = 30.0
 _META: Final = "errands.cli"
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(kw_only=True)
@@ -80,3 +83,27 @@ class Group(click.Group):
     """A group of such commands."""
 
     command_class = Command
+
+
+_OF_AN_INTENT: Final = (
+    click.argument("intent"),
+    click.option(
+        "--integration",
+        "integrations",
+        multiple=True,
+        default=("*",),
+        show_default=True,
+        help="Integration the run may use, by id or name; may be given again. * means all active ones.",
+    ),
+    click.option(
+        "--user", envvar="ERRANDS_USER", default=getpass.getuser, help="User to act for.  [default: you]"
+    ),
+    click.option("--context", default="", help="What the run should know: text, JSON or key=value pairs."),
+)
+
+
+def of_an_intent(command: Decorated) -> Decorated:
+    """An intent, and what it may be carried out with."""
+    for decorate in reversed(_OF_AN_INTENT):
+        command = decorate(command)
+    return command

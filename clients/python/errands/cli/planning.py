@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Iterator
 from typing import Final
@@ -13,7 +12,7 @@ from errands.cli import describe
 from errands.cli.documents import bare, document
 from errands.cli.exits import Exit
 from errands.cli.named import integration_ids
-from errands.cli.options import Command
+from errands.cli.options import Command, of_an_intent
 from errands.cli.session import Session, echo_json, with_session
 from errands.cli.words import clean, line, shortened
 from errands.v1.plan_pb2 import (
@@ -29,19 +28,7 @@ _SHORT: Final = 60  # characters of the words an argument comes from
 
 
 @click.command(cls=Command)
-@click.argument("intent")
-@click.option(
-    "--integration",
-    "integrations",
-    multiple=True,
-    default=("*",),
-    show_default=True,
-    help="Integration the run may use, by id or name; may be given again. * means all active ones.",
-)
-@click.option(
-    "--user", envvar="ERRANDS_USER", default=getpass.getuser, help="User to act for.  [default: you]"
-)
-@click.option("--context", default="", help="What the run should know: text, JSON or key=value pairs.")
+@of_an_intent
 @click.option(
     "--explain", is_flag=True, help="Say which tools were considered and where arguments come from."
 )

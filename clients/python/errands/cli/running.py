@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,7 @@ from errands.cli.describe import plan
 from errands.cli.documents import bare, document
 from errands.cli.follow import FINAL
 from errands.cli.named import integration_ids
-from errands.cli.options import Command
+from errands.cli.options import Command, of_an_intent
 from errands.cli.session import Session, echo_json, with_session
 from errands.cli.watching import watch as watch_run
 from errands.v1.run_pb2 import CreateRunRequest, CreateRunResponse
@@ -24,22 +23,10 @@ _STRATEGIES: Final = ("none", "on-start", "on-tool-call")
 
 
 @click.command(cls=Command)
-@click.argument("intent")
-@click.option(
-    "--integration",
-    "integrations",
-    multiple=True,
-    default=("*",),
-    show_default=True,
-    help="Integration the run may use, by id or name; may be given again. * means all active ones.",
-)
-@click.option(
-    "--user", envvar="ERRANDS_USER", default=getpass.getuser, help="User to act for.  [default: you]"
-)
+@of_an_intent
 @click.option(
     "--approval", type=click.Choice(_STRATEGIES), default="none", show_default=True, help="When the run asks."
 )
-@click.option("--context", default="", help="What the run should know: text, JSON or key=value pairs.")
 @click.option("--schema", default="", help="JSON Schema of the result: a file, or the JSON itself.")
 @click.option("--repeat-key", default="", help="Name the run, or repeat the run so named.")
 @click.option("--request-id", default="", help="Makes the command safe to repeat for 24 hours.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from errands.v1 import approval_pb2 as pb
 
-from . import values
+from .. import values
 
 
 def members(approval: pb.Approval) -> dict[str, Any]:

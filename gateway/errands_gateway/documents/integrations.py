@@ -1,0 +1,42 @@
+"""Integrations and their tools as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from errands.v1 import integration_pb2 as pb
+
+from .. import values
+
+
+def integration(found: pb.Integration) -> dict[str, Any]:
+    """An integration as JSON."""
+    document: dict[str, Any] = {
+        "id": found.id,
+        "name": found.name,
+        "kind": found.kind,
+        "status": values.INTEGRATION_STATUS[found.status],
+        "baseUrl": found.base_url,
+        "internal": found.internal,
+        "revision": found.revision,
+        "toolCount": found.tool_count,
+        "auth": {"type": found.auth.type, "shared": found.auth.shared},
+        "createdAt": values.moment(found.created_at),
+    }
+    return {**document, "leftOut": list(found.left_out)} if found.left_out else document
+
+
+def tool(found: pb.Tool) -> dict[str, Any]:
+    """A tool as JSON."""
+    document: dict[str, Any] = {
+        "name": found.name,
+        "title": found.title,
+        "description": found.description,
+        "readOnly": found.read_only,
+        "method": found.method,
+        "path": found.path,
+        "parameters": values.raw(found.parameters_json),
+        "secured": found.secured,
+        "deprecated": found.deprecated,
+    }
+    return {**document, "output": values.raw(found.output_json)} if found.output_json else document
