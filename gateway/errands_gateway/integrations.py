@@ -78,7 +78,7 @@ async def _update(call: Call) -> ASGIApp:
         honours_idempotency_keys=body.get("honoursIdempotencyKeys"),
     )
     changed = await call.ask(call.gateway.integrations.UpdateIntegration, request)
-    return answer(documents.integration(changed.integration))
+    return answer(documents.updated(changed))
 
 
 async def _get(call: Call) -> ASGIApp:
@@ -166,7 +166,7 @@ OPERATIONS: Final = (
         summary="Change an integration, as a new revision",
         parameters=(_ID,),
         body=Body(component="UpdateIntegrationRequest", limit=_MAX_BODY),
-        answers={200: _ONE},
+        answers={200: Answer(description="As it is now.", schema=ref("UpdatedIntegration"))},
         problems=(404, 409, 422),
         handle=_update,
     ),

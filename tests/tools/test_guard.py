@@ -101,6 +101,14 @@ async def test_every_spelling_of_loopback_is_seen_through(host):
         await resolve(host, 80, internal=False)
 
 
+@pytest.mark.parametrize(("host", "way_out"), [("127.0.0.1", True), ("169.254.169.254", False)])
+async def test_a_refusal_names_the_way_out_where_there_is_one(host, way_out):
+    with pytest.raises(AddressForbidden) as refused:
+        await resolve(host, 80, internal=False)
+
+    assert ("`internal`" in str(refused.value)) == way_out
+
+
 async def test_a_name_too_long_for_dns_is_an_ordinary_failure():
     with pytest.raises(OSError, match="not a host name"):
         await resolve("a" * 70 + ".example", 80, internal=False)

@@ -26,6 +26,16 @@ def integration(found: pb.Integration) -> dict[str, Any]:
     return {**document, "leftOut": list(found.left_out)} if found.left_out else document
 
 
+def updated(found: pb.UpdateIntegrationResponse) -> dict[str, Any]:
+    """An integration that was changed, and the tools that came, went and changed with it."""
+    return {
+        **integration(found.integration),
+        "toolsAdded": list(found.tools_added),
+        "toolsRemoved": list(found.tools_removed),
+        "toolsChanged": list(found.tools_changed),
+    }
+
+
 def tool(found: pb.Tool) -> dict[str, Any]:
     """A tool as JSON."""
     document: dict[str, Any] = {

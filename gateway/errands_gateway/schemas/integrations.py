@@ -85,30 +85,46 @@ _UPDATE: Final = taken(
         status=enum("Activate or deactivate.", ["ACTIVE", "INACTIVE"]),
     ),
 )
-_INTEGRATION: Final = given(
-    "A service that runs may call.",
-    {
-        "id": text("Its id."),
-        "name": text("Its name."),
-        "kind": text("What describes it: `openapi`."),
-        "status": enum("Whether it may be used.", ["ACTIVE", "INACTIVE"]),
-        "baseUrl": text("Where its requests go."),
-        "internal": flag("Whether its origin may lie in a private network."),
-        "revision": whole("Its newest revision.", minimum=1),
-        "toolCount": whole("How many tools it offers.", minimum=0),
-        "auth": given(
-            "How it authenticates.",
-            {
-                "type": text("`none`, `bearer`, `apiKey` or `basic`."),
-                "shared": flag("True where one account serves every user."),
-            },
-            ["type", "shared"],
-        ),
-        "leftOut": array({"type": "string"}, "Operations that cannot be called, each with the reason."),
-        "createdAt": moment("When it was created."),
-    },
-    ["id", "name", "kind", "status", "baseUrl", "internal", "revision", "toolCount", "auth", "createdAt"],
+_MEMBERS: Final[dict[str, Schema]] = {
+    "id": text("Its id."),
+    "name": text("Its name."),
+    "kind": text("What describes it: `openapi`."),
+    "status": enum("Whether it may be used.", ["ACTIVE", "INACTIVE"]),
+    "baseUrl": text("Where its requests go."),
+    "internal": flag("Whether its origin may lie in a private network."),
+    "revision": whole("Its newest revision.", minimum=1),
+    "toolCount": whole("How many tools it offers.", minimum=0),
+    "auth": given(
+        "How it authenticates.",
+        {
+            "type": text("`none`, `bearer`, `apiKey` or `basic`."),
+            "shared": flag("True where one account serves every user."),
+        },
+        ["type", "shared"],
+    ),
+    "leftOut": array({"type": "string"}, "Operations that cannot be called, each with the reason."),
+    "createdAt": moment("When it was created."),
+}
+_REQUIRED: Final = (
+    "id",
+    "name",
+    "kind",
+    "status",
+    "baseUrl",
+    "internal",
+    "revision",
+    "toolCount",
+    "auth",
+    "createdAt",
 )
+_INTEGRATION: Final = given("A service that runs may call.", _MEMBERS, _REQUIRED)
+_NAMES: Final[Schema] = {"type": "string"}
+_CHANGES: Final[dict[str, Schema]] = {
+    "toolsAdded": array(_NAMES, "Tools that came with a new document."),
+    "toolsRemoved": array(_NAMES, "Tools that went with it."),
+    "toolsChanged": array(_NAMES, "Tools it describes differently."),
+}
+_UPDATED: Final = given("An integration that was changed.", {**_MEMBERS, **_CHANGES}, [*_REQUIRED, *_CHANGES])
 _TOOL: Final = given(
     "One operation of an integration.",
     {
@@ -172,6 +188,7 @@ COMPONENTS: Final = {
         title="{type: basic, username, password}",
     ),
     "Integration": _INTEGRATION,
+    "UpdatedIntegration": _UPDATED,
     "IntegrationPage": _page("integrations", "Integration"),
     "Tool": _TOOL,
     "ToolPage": _page("tools", "Tool"),

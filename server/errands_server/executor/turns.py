@@ -161,6 +161,7 @@ def _question(draft: Draft, effect: AskApproval) -> str:
     title = progress.call.title or progress.call.tool.name
     where = progress.call.integration_name
     if effect.kind is ApprovalKind.IN_DOUBT:
-        return f"{title} ({where}) was sent and its outcome is not known: {progress.message}."
+        why = progress.message.rstrip(".")
+        return f"{title} ({where}) was sent and its outcome is not known: {why}."
     more = f" and {len(effect.call_ids) - 1} more calls" if len(effect.call_ids) > 1 else ""
     return f"{title} ({where}){more}?"

@@ -103,7 +103,8 @@ class Runs:
         return head, await self._journal.read(run_id, after, limit)
 
     async def has_more(self, tenant: str, run_id: str, after: int) -> bool:
-        """Whether anything is behind a cursor, or may yet come. CURSOR_AHEAD."""
+        """Whether a stream from a cursor would hold anything. CURSOR_AHEAD, TOO_MANY_STREAMS."""
+        self._hub.check_room()
         head = await self._reachable(tenant, run_id, after)
         return head.finished_at is None or after < head.last_sequence
 

@@ -85,8 +85,15 @@ async def resolve(host: str, port: int, *, internal: bool) -> Sequence[str]:
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
         if not permitted(ipaddress.ip_address(address), internal=internal):
-            raise AddressForbidden(f"{host} stands at {address}, which tools may not reach")
+            raise AddressForbidden(_forbidden(host, address))
     return addresses
+
+
+def _forbidden(host: str, address: str) -> str:
+    message = f"{host} stands at {address}, which tools may not reach"
+    if permitted(ipaddress.ip_address(address), internal=True):
+        return f"{message} unless the integration is `internal`, which takes a key with scope operator"
+    return message
 
 
 class GuardedNetwork(httpcore2.AsyncNetworkBackend):
