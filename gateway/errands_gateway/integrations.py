@@ -24,7 +24,7 @@ _ID: Final = Parameter(name="id", where="path", schema=STRING, description="The 
 _ONE: Final = Answer(description="The integration.", schema=ref("Integration"))
 
 
-def _source(body: Mapping[str, Any]) -> dict[str, str]:
+def _source(body: Mapping[str, Any]) -> dict[str, Any]:
     match body.get("openapi"):
         case {"url": str(url)}:
             return {"openapi_url": url}

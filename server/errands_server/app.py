@@ -34,6 +34,7 @@ from .api.keys import KeyServicer
 from .api.messages import Messages
 from .api.runs import RunServicer
 from .config import DAY, Config
+from .credentials.keyring import Keyring
 from .domain.event import ApprovalRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
 from .executor.dispatch import open_gate
@@ -193,7 +194,7 @@ class _Server:
         planner = overrides.planner or CatalogPlanner()
         sender = await stack.enter_async_context(OpenApiSender())
         toolbox = (
-            IntegrationToolbox(catalogue, sender)
+            IntegrationToolbox(catalogue, Keyring(), sender)
             if overrides.toolbox is None
             else overrides.toolbox(catalogue)
         )

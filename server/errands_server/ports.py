@@ -77,6 +77,7 @@ class Request(Struct, frozen=True, kw_only=True):
     idempotency_key: str
     user_id: str
     tenant: str = ""
+    run_id: str = ""
     traceparent: str = ""  # W3C Trace Context of whoever asked for the run
 
 
@@ -107,10 +108,21 @@ class Unknown(Struct, frozen=True, kw_only=True):
     retry_after: float | None = None
 
 
-Answer: TypeAlias = Done | Failed | Unknown
+class Unauthorized(Struct, frozen=True, kw_only=True):
+    """The call had no effect, because the user has not (or no longer) authorized it."""
+
+    scopes: tuple[str, ...] = ()  # what the user must grant, where the service says
+    message: str
+
+
+Answer: TypeAlias = Done | Failed | Unknown | Unauthorized
 
 
 class Toolbox(Protocol):
     """Calls tools. It never raises for what a remote service does; it answers."""
+
+    async def missing(self, request: Request) -> Unauthorized | None:
+        """What the user must authorize before this call can be made. Nothing is sent."""
+        ...
 
     async def call(self, request: Request) -> Answer: ...

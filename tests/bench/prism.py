@@ -24,10 +24,10 @@ from typing import Any, Final
 import httpx2
 from msgspec import Struct
 
+from errands_server.credentials.credential import Credential
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Request
 from errands_server.tools.arguments import ArgumentChecker
-from errands_server.tools.credential import Credential
 from errands_server.tools.document import Operation, read
 from errands_server.tools.operation import Location
 from errands_server.tools.outgoing import Unsendable, compose

@@ -35,6 +35,9 @@ KEY = "bench-key"
 class NoOp:
     """A toolbox whose every call is done at once."""
 
+    async def missing(self, request: Request) -> None:
+        return None
+
     async def call(self, request: Request) -> Answer:
         return Done(output=b'{"id":"x_1","ok":true}')
 

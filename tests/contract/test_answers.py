@@ -19,6 +19,12 @@ from tests.service import Service
 WAITING = {
     "errands.v1.AuthRequired.scopes": "connections",
     "errands.v1.AuthRequired.url": "connections",
+    "errands.v1.IntegrationAuth.oauth_client": "connections",
+    "errands.v1.IntegrationAuth.schemes": "connections",
+    **{
+        f"errands.v1.OAuthClient.{field.name}": "connections"
+        for field in integration_pb2.OAuthClient.DESCRIPTOR.fields
+    },
     "errands.v1.AuthResolved.granted": "false where it ran out, as here",
     "errands.v1.Note.step_id": "a service that limits rates; see journeys",
     "errands.v1.Reasoning.step_id": "planners that account for what they do",

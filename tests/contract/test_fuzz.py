@@ -134,6 +134,9 @@ def requests(descriptor: Descriptor, names: list[str]) -> SearchStrategy[Any]:
 
 
 def _fill(draw: DrawFn, message: Any, field: FieldDescriptor, texts: Any, build: Any) -> None:
+    if _is_map(field):
+        getattr(message, field.name).update(draw(st.dictionaries(texts, texts, max_size=4)))
+        return
     value = _values(field, texts, build)
     if field.is_repeated:
         many = draw(st.lists(value, max_size=4))
@@ -142,6 +145,11 @@ def _fill(draw: DrawFn, message: Any, field: FieldDescriptor, texts: Any, build:
         getattr(message, field.name).CopyFrom(draw(value))
     else:
         setattr(message, field.name, draw(value))
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    """Whether this is a map, all of which go from text to text."""
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
 def _values(field: FieldDescriptor, texts: Any, build: Any) -> SearchStrategy[Any]:

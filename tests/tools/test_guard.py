@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errands_server.domain.errors import Invalid, Reason
+from errands_server.outbound.guard import AddressForbidden, permitted, resolve
 from errands_server.tools.fetch import fetch_document
-from errands_server.tools.guard import AddressForbidden, permitted, resolve
 from errands_server.tools.notation import MAX_TEXT
 
 Serve = Callable[[str], bytes]

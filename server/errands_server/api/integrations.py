@@ -8,9 +8,9 @@ from typing import Any, Final
 from errands.v1 import integration_pb2 as pb
 from errands.v1 import integration_pb2_grpc
 
+from ..credentials.credential import Credential
 from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret
-from ..tools.credential import Credential
 from ..tools.importing import Source
 from . import messages
 from .checks import Checks, name, next_token

@@ -9,7 +9,7 @@ from ..domain.event import ApprovalKind, CallDelayed, CallFinished, CallLost, Ou
 from ..domain.policy import MAX_ATTEMPTS, backoff, is_harmless
 from ..domain.run import CallProgress, CallState
 from ..domain.tool import Repeat
-from ..ports import Answer, Done, Failed, Unknown
+from ..ports import Answer, Done, Failed, Unauthorized, Unknown
 from ..world import World
 from . import documents
 from .turns import Turns
@@ -30,6 +30,8 @@ def record(draft: Draft, turns: Turns, world: World, call_id: str, answer: Answe
             _lost(draft, world, progress, answer)
         case Failed():
             _failed(draft, turns, world, progress, answer)
+        case Unauthorized():
+            _unauthorized(draft, turns, world, progress, answer)
 
 
 def _done(draft: Draft, progress: CallProgress, output: bytes) -> None:
@@ -72,6 +74,16 @@ def _failed(draft: Draft, turns: Turns, world: World, progress: CallProgress, an
                 message=answer.message,
             )
         )
+
+
+def _unauthorized(
+    draft: Draft, turns: Turns, world: World, progress: CallProgress, answer: Unauthorized
+) -> None:
+    if draft.run.cancel is None:
+        draft.add(turns.authorization(draft, progress.call, answer.scopes))
+    else:  # nobody is asked behind a cancellation
+        refused = Failed(reason=Reason.AUTHORIZATION_REFUSED, message=answer.message)
+        _failed(draft, turns, world, progress, refused)
 
 
 def _may_try_again(progress: CallProgress, answer: Failed) -> bool:

@@ -11,7 +11,7 @@ from ..domain.draft import Draft
 from ..domain.effects import AskApproval
 from ..domain.errors import Reason
 from ..domain.event import ApprovalKind, AuthRequested, Call, CallFinished, CallStarted, Outcome
-from ..domain.policy import AUTHORIZATION_TTL, is_harmless
+from ..domain.policy import is_harmless
 from ..domain.run import CallProgress, Run
 from ..ports import Answer, Request, Toolbox, Unknown
 from ..tools.catalogue import Catalogue
@@ -52,19 +52,22 @@ class Dispatch(Struct, frozen=True, kw_only=True):
 
     async def send(self, call: Call, run: Run) -> Answer:
         """Send it, once. Never raises for what the service does."""
-        request = Request(
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                return await self.toolbox.call(self._request(call, run))
+        except TimeoutError:
+            return Unknown(message=f"no answer within {CALL_TIMEOUT:.0f} s")
+
+    def _request(self, call: Call, run: Run) -> Request:
+        return Request(
             ref=call.tool,
             arguments=call.arguments,
             idempotency_key=call.key,
             user_id=run.user_id,
             tenant=self.turns.tenant,
+            run_id=self.turns.run_id,
             traceparent=run.traceparent,
         )
-        try:
-            async with asyncio.timeout(CALL_TIMEOUT):
-                return await self.toolbox.call(request)
-        except TimeoutError:
-            return Unknown(message=f"no answer within {CALL_TIMEOUT:.0f} s")
 
     async def _refusal(self, draft: Draft, progress: CallProgress) -> CallFinished | AuthRequested | None:
         call = progress.call
@@ -76,21 +79,8 @@ class Dispatch(Struct, frozen=True, kw_only=True):
         if self.turns.hash(draft, call.id, call.tool, tool.origin, call.arguments) != call.hash:
             message = "The call is not what it was when it was proposed; nothing was sent."
             return _failed(call, Reason.ARGUMENTS_CHANGED, message)
-        # A credential belongs to the origin it was given for.
-        usable = current.credential is not None and current.origin == call.origin
-        if tool.secured and not usable:
-            return self._authorization(draft, call)
-        return None
-
-    def _authorization(self, draft: Draft, call: Call) -> AuthRequested:
-        return AuthRequested(
-            authorization_id=self.world.new_id(),
-            integration_id=call.tool.integration_id,
-            integration_name=call.integration_name,
-            user_id=draft.run.user_id,
-            call_ids=(call.id,),
-            expires_at=draft.now + AUTHORIZATION_TTL,
-        )
+        missing = await self.toolbox.missing(self._request(call, draft.run))
+        return None if missing is None else self.turns.authorization(draft, call, missing.scopes)
 
 
 def _failed(call: Call, reason: Reason, message: str) -> CallFinished:

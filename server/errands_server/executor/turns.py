@@ -15,6 +15,7 @@ from ..domain.errors import Reason
 from ..domain.event import (
     ApprovalKind,
     ApprovalRequested,
+    AuthRequested,
     Call,
     CallFinished,
     CallsProposed,
@@ -23,7 +24,7 @@ from ..domain.event import (
     StepStarted,
 )
 from ..domain.plan import PlannedCall, shown
-from ..domain.policy import APPROVAL_TTL
+from ..domain.policy import APPROVAL_TTL, AUTHORIZATION_TTL
 from ..domain.tool import ToolRef
 from ..tools.catalogue import Catalogue
 from ..world import World
@@ -112,6 +113,18 @@ class Turns(Struct, frozen=True, kw_only=True):
                 hash=approval.calls_hash(calls),
                 expires_at=draft.now + APPROVAL_TTL,
             )
+        )
+
+    def authorization(self, draft: Draft, call: Call, scopes: tuple[str, ...]) -> AuthRequested:
+        """What the user is asked to authorize before this call can be made."""
+        return AuthRequested(
+            authorization_id=self.world.new_id(),
+            integration_id=call.tool.integration_id,
+            integration_name=call.integration_name,
+            user_id=draft.run.user_id,
+            scopes=scopes,
+            call_ids=(call.id,),
+            expires_at=draft.now + AUTHORIZATION_TTL,
         )
 
     async def ask_plan(self, draft: Draft) -> None:

@@ -10,6 +10,8 @@ from typing import Final, NoReturn
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..credentials.credential import Credential
+from ..credentials.sealed import seal
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..domain.tool import Tool
 from ..store.integrations import Integration, Revision
@@ -17,9 +19,7 @@ from ..store.sealing import Sealer
 from ..store.store import Store
 from ..tools.catalogue import Catalogue
 from ..tools.changes import ToolChanges
-from ..tools.credential import Credential
 from ..tools.importing import Source, Terms, changes_between, import_again, import_source, said_base_url
-from ..tools.sealed import seal
 from ..tools.servers import origin_of
 from ..world import World
 from .authorizations import Authorizations

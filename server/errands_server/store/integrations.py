@@ -26,6 +26,7 @@ class Revision(Struct, frozen=True, kw_only=True):
     operations: bytes
     tool_count: int
     left_out: tuple[str, ...] = ()
+    schemes: str = "{}"  # JSON text: how the service wants to be authenticated
     auth_type: str = "none"
     shared: bool = False
     credential: bytes | None = None  # sealed

@@ -94,6 +94,7 @@ integration_revisions = Table(
     Column("shared", Boolean, nullable=False),
     Column("credential", LargeBinary),  # sealed
     Column("created_at", BigInteger, nullable=False),
+    Column("schemes", Text, nullable=False, server_default="{}"),  # JSON: security schemes, by name
 )
 
 runs = Table(

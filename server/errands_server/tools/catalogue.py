@@ -9,20 +9,22 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from ..credentials.credential import Credential
+from ..credentials.scheme import SecurityScheme
+from ..credentials.sealed import unseal
 from ..domain.tool import Tool, ToolRef
 from ..ports import Candidate
 from ..store.integrations import Integration
 from ..store.reading import Selected
 from ..store.sealing import Sealer
 from ..store.store import Store
-from .credential import Credential
 from .operation import Operation
-from .sealed import unseal
 from .servers import origin_of
 
 MAX_REVISIONS: Final = 256
 
 _decode = msgspec.json.Decoder(tuple[Operation, ...]).decode
+_decode_schemes = msgspec.json.Decoder(dict[str, SecurityScheme]).decode
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
@@ -32,6 +34,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     revision: int
     name: str
     internal: bool
+    schemes: Mapping[str, SecurityScheme]
     operations: Mapping[str, Operation]
     candidates: Sequence[Candidate]
 
@@ -106,6 +109,7 @@ class Catalogue:
             revision=number,
             name=name,
             internal=revision.internal,
+            schemes=_decode_schemes(revision.schemes),
             operations=operations,
             candidates=[
                 Candidate(ToolRef(integration_id, number, tool_name), name, operation.tool)

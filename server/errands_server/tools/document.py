@@ -8,15 +8,16 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from ..credentials.scheme import SecurityScheme
 from ..domain.tool import Effect, Repeat, Tool
 from . import notation
 from .bodies import json_content, text_content
 from .inputs import KEY_HEADER, read_inputs
 from .naming import Names
 from .node import Document, DocumentError, Node
-from .operation import CannotCall, Description, Omission, Operation, SecurityScheme
+from .operation import CannotCall, Description, Omission, Operation
 from .schema import Direction, Schemas
-from .security import read_schemes, read_security
+from .security import read_schemes, read_scopes, read_security
 from .servers import Base, base_for, base_of
 
 MAX_OPERATIONS: Final = 5_000
@@ -131,7 +132,8 @@ def _operation(reading: _Reading, template: str, path: Node, operation: Node) ->
         raise CannotCall("TRACE is never sent")
     base = _base(reading, path, operation)
     inputs = read_inputs(path, operation, template=template, schemes=reading.schemes, schemas=reading.schemas)
-    security = read_security(operation if operation.at("security") else reading.document)
+    owner = operation if operation.at("security") else reading.document
+    security = read_security(owner)
     effect = _effect(operation, method)
     key_header = inputs.key_header or (KEY_HEADER if reading.honours_keys and effect is Effect.WRITE else "")
     return Operation(
@@ -156,6 +158,7 @@ def _operation(reading: _Reading, template: str, path: Node, operation: Node) ->
         body_parts={} if inputs.body is None else inputs.body.parts,
         key_header=key_header,
         security=security,
+        scopes=read_scopes(owner),
     )
 
 

@@ -9,11 +9,11 @@ from typing import Final
 import httpx2
 
 from ..domain.errors import Invalid, Reason, Violation
-from .guard import AddressForbidden
+from ..outbound.guard import AddressForbidden
+from ..outbound.transport import GuardedTransport, read_bounded
 from .node import DocumentError
 from .notation import MAX_TEXT
 from .servers import origin_of
-from .transport import GuardedTransport, read_bounded
 
 _TIMEOUT: Final = 30.0  # seconds for everything
 _MAX_REDIRECTS: Final = 5

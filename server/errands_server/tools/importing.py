@@ -88,6 +88,7 @@ def _revision(gathered: Gathered, root: Document, terms: Terms) -> Revision:
         honours_keys=terms.honours_keys,
         document=pack(Gathered(url=gathered.url, texts=gathered.texts, base_url=said)),
         operations=msgspec.json.encode(description.operations),
+        schemes=msgspec.json.encode(description.schemes).decode(),
         tool_count=len(description.operations),
         left_out=tuple(f"{omitted.place}: {omitted.why}" for omitted in description.left_out),
     )

@@ -8,10 +8,11 @@ from typing import Any, Final, cast
 
 from msgspec import Struct
 
+from ..credentials.scheme import SecurityScheme
 from .bodies import Body, json_content, read_body, text_content
 from .describing import described
 from .node import Node
-from .operation import CannotCall, Location, Parameter, SecurityScheme
+from .operation import CannotCall, Location, Parameter
 from .schema import Converted, Direction, Schemas
 
 BUDGET: Final = 128 * 1024  # bytes of JSON Schema for the arguments of one operation

@@ -11,17 +11,17 @@ from typing import Any, Final, Self
 import httpx2
 from msgspec import structs
 
+from ..credentials.credential import Credential
+from ..credentials.scrubbing import scrub, scrub_json
 from ..domain.errors import Reason
 from ..domain.tool import Effect
+from ..outbound.guard import AddressForbidden
+from ..outbound.transport import GuardedTransport, read_bounded
 from ..ports import Answer, Done, Failed, Request, Unknown
 from .arguments import ArgumentChecker
-from .credential import Credential
-from .guard import AddressForbidden
 from .operation import Operation
 from .outgoing import Outgoing, Unsendable, compose
 from .reply import Reply, answer_of
-from .scrubbing import scrub, scrub_json
-from .transport import GuardedTransport, read_bounded
 
 MAX_ANSWER: Final = 1024 * 1024  # bytes after decompression
 MAX_MESSAGE: Final = 500  # characters, after secrets are out: a cut must not leave half of one

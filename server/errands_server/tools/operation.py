@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
 from msgspec import Struct
 
+from ..credentials.scheme import SecurityScheme
 from ..domain.tool import Tool
 
 
@@ -54,17 +54,7 @@ class Operation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     body_parts: Mapping[str, Part] = {}  # members of a form that do not travel as forms' members do
     key_header: str = ""  # header that carries the idempotency key; "" where the service has none
     security: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes it needs together
-
-
-class SecurityScheme(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a service wants to be authenticated, as documented."""
-
-    kind: str  # apiKey, http, oauth2, openIdConnect, mutualTLS
-    scheme: str = ""  # http: bearer, basic, ...
-    location: str = ""  # apiKey: query, header, cookie
-    name: str = ""  # apiKey: name of that parameter
-    flows: Mapping[str, Any] = {}  # oauth2: as documented
-    discovery_url: str = ""  # openIdConnect
+    scopes: Mapping[str, tuple[str, ...]] = {}  # what a scheme must be granted, by its name
 
 
 class Omission(Struct, frozen=True):

@@ -10,10 +10,10 @@ from urllib.parse import quote
 import httpx2
 from msgspec import Struct
 
+from ..credentials.credential import Credential
 from ..domain.errors import Reason
 from ..domain.tool import Repeat
 from ..ports import Request
-from .credential import Credential
 from .inputs import KEY_HEADER
 from .operation import Location, Operation, Parameter
 from .parameters import header_text, path_text, query_pairs

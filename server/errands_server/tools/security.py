@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..credentials.scheme import SecurityScheme
 from .node import Node
-from .operation import SecurityScheme
 
 
 def read_schemes(document: Node) -> dict[str, SecurityScheme]:
@@ -15,6 +15,17 @@ def read_schemes(document: Node) -> dict[str, SecurityScheme]:
 def read_security(owner: Node) -> tuple[tuple[str, ...], ...]:
     """The alternatives of a `security` list; an empty one means that none is needed."""
     return tuple(tuple(name for name, _ in item.members()) for item in owner.at("security").items())
+
+
+def read_scopes(owner: Node) -> dict[str, tuple[str, ...]]:
+    """What each scheme of a `security` list must be granted; schemes without scopes are left out."""
+    found: dict[str, tuple[str, ...]] = {}
+    for item in owner.at("security").items():
+        for name, scopes in item.members():
+            wanted = tuple(str(scope.value) for scope in scopes.items())
+            if wanted:
+                found[name] = tuple(dict.fromkeys((*found.get(name, ()), *wanted)))
+    return found
 
 
 def _scheme(node: Node) -> SecurityScheme:

@@ -1,42 +1,81 @@
-"""Calls a tool of whatever integration it belongs to, with that integration's credential."""
+"""Calls a tool of whatever integration it belongs to, as the user or the account it is called for."""
 
 from __future__ import annotations
 
 import msgspec
 
+from ..credentials.access import Access, Demand
+from ..credentials.credential import Credential
+from ..credentials.keyring import Keyring
+from ..credentials.scrubbing import scrub_json
 from ..domain.errors import Reason
-from ..ports import Answer, Failed, Request
-from .catalogue import Catalogue
-from .credential import Credential
+from ..ports import Answer, Failed, Request, Unauthorized
+from .catalogue import Catalogue, Loaded
 from .openapi import OpenApiSender
-from .scrubbing import scrub_json
+from .operation import Operation
 
 TIMEOUT = 30.0  # seconds for one attempt
+_UNAUTHORIZED = 401
 
 
 class IntegrationToolbox:
     """A Toolbox over the catalogue. Credentials join a call here, behind its hash."""
 
-    def __init__(self, catalogue: Catalogue, sender: OpenApiSender) -> None:
+    def __init__(self, catalogue: Catalogue, keyring: Keyring, sender: OpenApiSender) -> None:
         self._catalogue = catalogue
+        self._keyring = keyring
         self._sender = sender
 
+    async def missing(self, request: Request) -> Unauthorized | None:
+        """What the user must authorize before this call can be made. Nothing is sent."""
+        loaded, operation = await self._operation(request)
+        return await self._keyring.missing(request, await self._demand(request, loaded, operation))
+
     async def call(self, request: Request) -> Answer:
-        ref = request.ref
-        loaded = await self._catalogue.load(request.tenant, ref.integration_id, ref.revision)
-        operation = loaded.operations[ref.name]
-        credential = await self._credential(request.tenant, ref.integration_id, operation.tool.origin)
-        if credential is not None and _holds_secret(request, credential):
+        loaded, operation = await self._operation(request)
+        demand = await self._demand(request, loaded, operation)
+        access = await self._keyring.access(request, demand)
+        answer = await self._made(request, loaded, operation, access)
+        if isinstance(access, Access) and isinstance(answer, Failed) and answer.status == _UNAUTHORIZED:
+            renewed = await self._keyring.renewed(request, demand, access)
+            return answer if renewed is None else await self._made(request, loaded, operation, renewed)
+        return answer
+
+    async def _made(
+        self,
+        request: Request,
+        loaded: Loaded,
+        operation: Operation,
+        access: Access | Unauthorized | Failed,
+    ) -> Answer:
+        if not isinstance(access, Access):
+            return access
+        if _holds_secret(request, access.credential):
             message = "An argument holds a secret of the integration; nothing was sent."
             return Failed(reason=Reason.SECRET_IN_ARGUMENT, message=message)
         return await self._sender.send(
-            operation, request, credential=credential, internal=loaded.internal, timeout=TIMEOUT
+            operation, request, credential=access.credential, internal=loaded.internal, timeout=TIMEOUT
         )
 
-    async def _credential(self, tenant: str, integration_id: str, origin: str) -> Credential | None:
-        """The integration's present credential, where it was given for this origin."""
-        current = (await self._catalogue.active(tenant)).get(integration_id)
-        return current.credential if current is not None and current.origin == origin else None
+    async def _operation(self, request: Request) -> tuple[Loaded, Operation]:
+        ref = request.ref
+        loaded = await self._catalogue.load(request.tenant, ref.integration_id, ref.revision)
+        return loaded, loaded.operations[ref.name]
+
+    async def _demand(self, request: Request, loaded: Loaded, operation: Operation) -> Demand:
+        origin = operation.tool.origin
+        current = (await self._catalogue.active(request.tenant)).get(loaded.integration_id)
+        # A credential belongs to the origin it was given for.
+        given_here = current is not None and current.origin == origin
+        return Demand(
+            origin=origin,
+            internal=loaded.internal,
+            secured=operation.tool.secured,
+            security=operation.security,
+            scopes=operation.scopes,
+            schemes=loaded.schemes,
+            shared=current.credential if current is not None and given_here else None,
+        )
 
 
 def _holds_secret(request: Request, credential: Credential) -> bool:

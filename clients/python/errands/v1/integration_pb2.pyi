@@ -47,12 +47,38 @@ class Integration(_message.Message):
     def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., base_url: _Optional[str] = ..., internal: _Optional[bool] = ..., revision: _Optional[int] = ..., tool_count: _Optional[int] = ..., auth: _Optional[_Union[IntegrationAuth, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., left_out: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class IntegrationAuth(_message.Message):
-    __slots__ = ("type", "shared")
+    __slots__ = ("type", "shared", "schemes", "oauth_client")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     SHARED_FIELD_NUMBER: _ClassVar[int]
+    SCHEMES_FIELD_NUMBER: _ClassVar[int]
+    OAUTH_CLIENT_FIELD_NUMBER: _ClassVar[int]
     type: str
     shared: bool
-    def __init__(self, type: _Optional[str] = ..., shared: _Optional[bool] = ...) -> None: ...
+    schemes: _containers.RepeatedScalarFieldContainer[str]
+    oauth_client: OAuthClient
+    def __init__(self, type: _Optional[str] = ..., shared: _Optional[bool] = ..., schemes: _Optional[_Iterable[str]] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ...) -> None: ...
+
+class OAuthClient(_message.Message):
+    __slots__ = ("client_id", "client_secret", "issuer", "authorization_url", "token_url", "scopes", "token_auth_method", "resource", "grant")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_SECRET_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    AUTHORIZATION_URL_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_URL_FIELD_NUMBER: _ClassVar[int]
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_AUTH_METHOD_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    client_secret: str
+    issuer: str
+    authorization_url: str
+    token_url: str
+    scopes: _containers.RepeatedScalarFieldContainer[str]
+    token_auth_method: str
+    resource: str
+    grant: str
+    def __init__(self, client_id: _Optional[str] = ..., client_secret: _Optional[str] = ..., issuer: _Optional[str] = ..., authorization_url: _Optional[str] = ..., token_url: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., token_auth_method: _Optional[str] = ..., resource: _Optional[str] = ..., grant: _Optional[str] = ...) -> None: ...
 
 class IntegrationCredential(_message.Message):
     __slots__ = ("bearer", "api_key", "basic")
@@ -112,7 +138,7 @@ class Tool(_message.Message):
     def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., description: _Optional[str] = ..., read_only: _Optional[bool] = ..., method: _Optional[str] = ..., path: _Optional[str] = ..., parameters_json: _Optional[str] = ..., output_json: _Optional[str] = ..., secured: _Optional[bool] = ..., deprecated: _Optional[bool] = ...) -> None: ...
 
 class CreateIntegrationRequest(_message.Message):
-    __slots__ = ("name", "openapi_url", "openapi_document", "base_url", "internal", "credential", "shared_credential", "honours_idempotency_keys")
+    __slots__ = ("name", "openapi_url", "openapi_document", "base_url", "internal", "credential", "shared_credential", "honours_idempotency_keys", "oauth_client")
     NAME_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_URL_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_DOCUMENT_FIELD_NUMBER: _ClassVar[int]
@@ -121,6 +147,7 @@ class CreateIntegrationRequest(_message.Message):
     CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     SHARED_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     HONOURS_IDEMPOTENCY_KEYS_FIELD_NUMBER: _ClassVar[int]
+    OAUTH_CLIENT_FIELD_NUMBER: _ClassVar[int]
     name: str
     openapi_url: str
     openapi_document: str
@@ -129,7 +156,8 @@ class CreateIntegrationRequest(_message.Message):
     credential: IntegrationCredential
     shared_credential: bool
     honours_idempotency_keys: bool
-    def __init__(self, name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., internal: _Optional[bool] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., honours_idempotency_keys: _Optional[bool] = ...) -> None: ...
+    oauth_client: OAuthClient
+    def __init__(self, name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., internal: _Optional[bool] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ...) -> None: ...
 
 class CreateIntegrationResponse(_message.Message):
     __slots__ = ("integration",)
@@ -166,7 +194,7 @@ class ListIntegrationsResponse(_message.Message):
     def __init__(self, integrations: _Optional[_Iterable[_Union[Integration, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdateIntegrationRequest(_message.Message):
-    __slots__ = ("id", "name", "openapi_url", "openapi_document", "base_url", "credential", "shared_credential", "remove_credential", "status", "honours_idempotency_keys")
+    __slots__ = ("id", "name", "openapi_url", "openapi_document", "base_url", "credential", "shared_credential", "remove_credential", "status", "honours_idempotency_keys", "oauth_client")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_URL_FIELD_NUMBER: _ClassVar[int]
@@ -177,6 +205,7 @@ class UpdateIntegrationRequest(_message.Message):
     REMOVE_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     HONOURS_IDEMPOTENCY_KEYS_FIELD_NUMBER: _ClassVar[int]
+    OAUTH_CLIENT_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     openapi_url: str
@@ -187,7 +216,8 @@ class UpdateIntegrationRequest(_message.Message):
     remove_credential: bool
     status: IntegrationStatus
     honours_idempotency_keys: bool
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., remove_credential: _Optional[bool] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., honours_idempotency_keys: _Optional[bool] = ...) -> None: ...
+    oauth_client: OAuthClient
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., remove_credential: _Optional[bool] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ...) -> None: ...
 
 class UpdateIntegrationResponse(_message.Message):
     __slots__ = ("integration", "tools_added", "tools_removed", "tools_changed")

@@ -86,7 +86,7 @@ class FinishedStep(_message.Message):
     def __init__(self, step_id: _Optional[str] = ..., description: _Optional[str] = ..., outcome: _Optional[_Union[_event_pb2.Outcome, str]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateRunRequest(_message.Message):
-    __slots__ = ("intent", "selected_customer_integration_ids", "context", "user_id", "approval_strategy", "repeat_key", "output_schema_json", "validate_only", "plan_wait_ms", "request_id", "explain")
+    __slots__ = ("intent", "selected_customer_integration_ids", "context", "user_id", "approval_strategy", "repeat_key", "output_schema_json", "validate_only", "plan_wait_ms", "request_id", "explain", "pass_through")
     INTENT_FIELD_NUMBER: _ClassVar[int]
     SELECTED_CUSTOMER_INTEGRATION_IDS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +98,7 @@ class CreateRunRequest(_message.Message):
     PLAN_WAIT_MS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    PASS_THROUGH_FIELD_NUMBER: _ClassVar[int]
     intent: str
     selected_customer_integration_ids: _containers.RepeatedScalarFieldContainer[str]
     context: str
@@ -109,7 +110,41 @@ class CreateRunRequest(_message.Message):
     plan_wait_ms: int
     request_id: str
     explain: bool
-    def __init__(self, intent: _Optional[str] = ..., selected_customer_integration_ids: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., user_id: _Optional[str] = ..., approval_strategy: _Optional[_Union[ApprovalStrategy, str]] = ..., repeat_key: _Optional[str] = ..., output_schema_json: _Optional[str] = ..., validate_only: _Optional[bool] = ..., plan_wait_ms: _Optional[int] = ..., request_id: _Optional[str] = ..., explain: _Optional[bool] = ...) -> None: ...
+    pass_through: _containers.RepeatedCompositeFieldContainer[PassThrough]
+    def __init__(self, intent: _Optional[str] = ..., selected_customer_integration_ids: _Optional[_Iterable[str]] = ..., context: _Optional[str] = ..., user_id: _Optional[str] = ..., approval_strategy: _Optional[_Union[ApprovalStrategy, str]] = ..., repeat_key: _Optional[str] = ..., output_schema_json: _Optional[str] = ..., validate_only: _Optional[bool] = ..., plan_wait_ms: _Optional[int] = ..., request_id: _Optional[str] = ..., explain: _Optional[bool] = ..., pass_through: _Optional[_Iterable[_Union[PassThrough, _Mapping]]] = ...) -> None: ...
+
+class PassThrough(_message.Message):
+    __slots__ = ("customer_integration_id", "headers", "query", "values")
+    class HeadersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class QueryEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CUSTOMER_INTEGRATION_ID_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    customer_integration_id: str
+    headers: _containers.ScalarMap[str, str]
+    query: _containers.ScalarMap[str, str]
+    values: _containers.ScalarMap[str, str]
+    def __init__(self, customer_integration_id: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., query: _Optional[_Mapping[str, str]] = ..., values: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class CreateRunResponse(_message.Message):
     __slots__ = ("run_id", "repeat_key", "status", "events", "execution_plan_id", "plan", "repeat_run_id", "explanation")

@@ -1,0 +1,19 @@
+"""How a service wants to be authenticated, as its description says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+
+class SecurityScheme(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One security scheme (OAS 3.1 §4.8.27)."""
+
+    kind: str  # apiKey, http, oauth2, openIdConnect, mutualTLS
+    scheme: str = ""  # http: bearer, basic, ...
+    location: str = ""  # apiKey: query, header, cookie
+    name: str = ""  # apiKey: name of that parameter
+    flows: Mapping[str, Any] = {}  # oauth2: as documented
+    discovery_url: str = ""  # openIdConnect

@@ -1,0 +1,1 @@
+"""HTTP to services elsewhere, under the address policy."""
