@@ -220,6 +220,31 @@ def test_effect_and_repeat_follow_method_key_and_extension(name, effect, repeat)
     assert (tool(name).effect, tool(name).repeat) == (effect, repeat)
 
 
+@pytest.mark.parametrize(
+    ("path", "effect"),
+    [
+        ("/#Action=RunInstances", Effect.WRITE),
+        ("/#Action=DescribeInstances", Effect.READ),
+        ("/queue/#GetQueueUrl", Effect.READ),
+        ("/plain", Effect.READ),
+    ],
+)
+def test_a_get_that_only_a_fragment_tells_apart_reads_if_its_verb_does(path, effect):
+    found = tool("it", with_operation({}, path=path, method="get"))
+
+    assert found.effect is effect
+    assert found.repeat is (Repeat.FREELY if effect is Effect.READ else Repeat.NEVER)
+
+
+def test_a_parameter_without_a_name_matters_only_where_it_is_required():
+    nameless = {"name": "", "in": "query", "schema": {"type": "string"}}
+    optional = described(with_operation({"parameters": [nameless]}))
+    required = described(with_operation({"parameters": [nameless | {"required": True}]}))
+
+    assert optional.operations[0].parameters == ()
+    assert "has no name" in required.left_out[0].why
+
+
 def test_a_write_is_never_repeated_unless_something_says_it_may_be():
     assert tool("it", with_operation({})).repeat is Repeat.NEVER
     assert tool("it", with_operation({"x-errands-idempotent": True})).repeat is Repeat.FREELY

@@ -28,6 +28,9 @@ _SWAGGER: Final = (
     "Edit, and give the result"
 )
 _READS: Final = ("GET", "HEAD", "OPTIONS")
+# Where a fragment tells operations apart (`/#Action=RunInstances`), one GET does everything,
+# so the method says nothing and the verb has to.
+_READING_VERB: Final = re.compile(r"[^#]*(#(.*=)?(Describe|Get|List|Search).*)?")
 
 __all__ = ["Description", "DocumentError", "Operation", "describe", "read"]
 
@@ -132,7 +135,7 @@ def _operation(reading: _Reading, template: str, path: Node, operation: Node) ->
     base = _base(reading, path, operation)
     inputs = read_inputs(path, operation, template=template, schemes=reading.schemes, schemas=reading.schemas)
     security = read_security(operation if operation.at("security") else reading.document)
-    effect = _effect(operation, method)
+    effect = _effect(operation, method, template)
     key_header = inputs.key_header or (KEY_HEADER if reading.honours_keys and effect is Effect.WRITE else "")
     return Operation(
         tool=Tool(
@@ -170,11 +173,12 @@ def _title(operation: Node, method: str, template: str) -> str:
     return operation.text("summary") or operation.text("operationId") or f"{method} {template}"
 
 
-def _effect(operation: Node, method: str) -> Effect:
+def _effect(operation: Node, method: str, template: str) -> Effect:
     said = operation.text("x-errands-effect")
     if said not in ("", *Effect):
         raise operation.at("x-errands-effect").error("must be `read` or `write`")
-    return Effect(said or ("read" if method in _READS else "write"))
+    reads = method in _READS and _READING_VERB.fullmatch(template)
+    return Effect(said or ("read" if reads else "write"))
 
 
 def _repeat(operation: Node, method: str, effect: Effect, *, keyed: bool) -> Repeat:

@@ -79,7 +79,7 @@ def _declared(path: Node, operation: Node) -> dict[tuple[str, str], Node]:
         for item in owner.at("parameters").items():
             node = item.followed()
             name, where = node.text("name"), node.text("in")
-            if not name or where not in ("path", "query", "header", "cookie"):
+            if not node.at("name") or where not in ("path", "query", "header", "cookie"):
                 raise node.error("a parameter needs a name, and `in`: path, query, header or cookie")
             declared[where, name.lower() if where == "header" else name] = node
     return declared
@@ -134,6 +134,8 @@ def _parameter(node: Node, *, taken: set[str]) -> Parameter | None:
 
 def _problem(node: Node, name: str, location: Location, style: str) -> str:
     """Why a parameter cannot be sent; "" if it can."""
+    if not name:  # left over by editors, and of no use to any service
+        return f"a parameter in its {location} has no name"
     content = node.at("content")
     if style not in _STYLES[location]:
         return f"parameter {name!r} has the style {style!r} in its {location}"
