@@ -325,3 +325,18 @@ async def test_a_large_document_is_read_while_the_server_goes_on():
     assert len(revision.document) < len(text) / 10
     assert took < 60
     assert longest < max(1.0, took / 2)  # nothing else waited for the reading to end
+
+
+async def test_a_page_of_vast_tools_fits_what_clients_take(service):
+    schema = {"type": "object", "properties": {f"p{n}": {"description": "d" * 1_000} for n in range(100)}}
+    body = {"requestBody": {"content": {"application/json": {"schema": schema}}}, "responses": {}}
+    made = await created(service, describing({f"/{n:02}": {"post": body} for n in range(60)}))
+    names, token, pages = [], "", 0
+    while pages == 0 or token:
+        request = pb.ListToolsRequest(id=made.id, page_size=100, page_token=token)
+        answer = await service.integrations.ListTools(request)
+        names += [tool.name for tool in answer.tools]
+        token, pages = answer.next_page_token, pages + 1
+
+    assert names == [f"post_{n:02}" for n in range(60)]
+    assert pages > 1

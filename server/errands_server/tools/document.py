@@ -86,7 +86,10 @@ def _check_version(document: Node) -> None:
     if document.at("swagger"):
         raise DocumentError("swagger", _SWAGGER)
     version = document.at("openapi").value
-    if not isinstance(version, str) or not re.match(r"3\.[01](\.|$)", version):
+    if version is None:
+        raise DocumentError("openapi", "is missing; a document says which OpenAPI it is, such as 3.1.0")
+    # Without quotes, YAML reads 3.1 as a number.
+    if not isinstance(version, str | float) or not re.match(r"3\.[01](\.|$)", str(version)):
         raise DocumentError("openapi", f"version {str(version)[:40]!r} is not supported; 3.0 and 3.1 are")
 
 

@@ -59,9 +59,11 @@ def read_inputs(
     key_header = next((node.text("name") for node in declared.values() if _carries_key(node)), "")
     parameters: list[Parameter] = []
     properties: list[_Property] = []
+    taken: set[str] = set()
     for node in _arguments(declared, template, schemes):
-        parameter = _parameter(node, taken={known.argument for known in parameters})
+        parameter = _parameter(node, taken=taken)
         if parameter is not None:
+            taken.add(parameter.argument)
             parameters.append(parameter)
             properties.append(_property(parameter, node, schemas))
     body = read_body(operation, schemas)
