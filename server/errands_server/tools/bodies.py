@@ -92,7 +92,7 @@ def read_body(operation: Node, schemas: Schemas) -> Body | None:
     if ranked:
         return _body(kinds[min(ranked)[1]], node, schemas)
     if kinds and (node.flag("required") or operation.place.endswith((".post", ".put", ".patch"))):
-        names = ", ".join(kind.documented for kind in kinds)
+        names = ", ".join(kind.documented or "of no named type" for kind in kinds)
         raise CannotCall(f"its body is {names}; JSON, forms, text and bytes can be sent")
     return None
 
