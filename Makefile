@@ -8,7 +8,7 @@ AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/
   then git rev-parse --quiet --verify HEAD^ >/dev/null && echo ref=HEAD^ || echo ref=HEAD; else echo branch=main; fi)
 
 .PHONY: demo test serve setup generate lock check lint types walls buf drift format torture fuzz bench \
-  bench-smoke clean
+  bench-openapi bench-smoke clean
 
 demo: setup ## Set up, then run the demonstration: a run that survives kill -9
 	$(BIN)/errands demo
@@ -72,6 +72,11 @@ fuzz: setup ## Let Schemathesis ask the gateway thousands of questions
 
 bench: setup ## Measure against the raw ceiling (needs h2load: Debian's nghttp2-client)
 	$(BIN)/python -m tests.bench
+
+bench-openapi: setup ## Import real documents, have requests judged, plan over GitHub's (needs npm and a network once)
+	$(BIN)/python -m tests.bench.documents
+	$(BIN)/python -m tests.bench.prism
+	$(BIN)/python -m tests.bench.github
 
 bench-smoke: setup
 	$(BIN)/python -m tests.bench --rounds 1 --scale 0.1

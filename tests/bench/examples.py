@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ _FORMATS: Final[Mapping[str, str]] = {
     "hostname": "example.com",
     "byte": "AAEC",
 }
+
+# For the patterns of the documents used here: times of messages, postcodes, words, codes of a language.
+_PATTERNED: Final = ("1234567890.123456", "SW1A 1AA", "word", "en-GB", "AB", "a1b2c3")
 
 
 def example(schema: Mapping[str, Any], *, full: bool) -> Any:
@@ -101,6 +105,6 @@ def _text(schema: Mapping[str, Any]) -> str:
     given = [one for one in schema.get("examples", ()) if isinstance(one, str)]
     text = _FORMATS.get(schema.get("format", "")) or (given[0] if given else "a b&c=ü/1")
     if "pattern" in schema and not given:
-        text = "1234567890.123456"  # what the patterns of the documents used here are about
+        text = next((one for one in _PATTERNED if re.search(schema["pattern"], one)), text)
     text = text.ljust(schema.get("minLength", 0), "x")
     return text[: schema["maxLength"]] if "maxLength" in schema else text

@@ -324,3 +324,41 @@ async def test_a_body_of_bytes_is_a_file(given, content_type, content):
     request = await sent({"application/octet-stream": {"schema": FILE}}, given)
 
     assert (request.headers["content-type"], request.body) == (content_type, content)
+
+
+@pytest.mark.parametrize(
+    ("offered", "schema", "given", "content_type", "content"),
+    [
+        ("application/*+json", {"type": "object"}, {"a": 1}, "application/json", b'{"a":1}'),
+        ("*/*", {"type": "object"}, {"a": 1}, "application/json", b'{"a":1}'),
+        ("text/*", {"type": "string"}, "a", "text/plain", b"a"),
+        ("application/*+xml", {"type": "string"}, "<a/>", "application/xml", b"<a/>"),
+        ("image/*", FILE, "a", "application/octet-stream", b"a"),
+    ],
+)
+async def test_of_a_range_of_types_the_plainest_is_sent(offered, schema, given, content_type, content):
+    request = await sent({offered: {"schema": schema}}, given)
+
+    assert request.headers["content-type"] == content_type
+    assert request.body == content
+
+
+async def test_a_text_that_is_described_as_an_object_is_sent_as_json():
+    request = await sent({"text/plain": {"schema": {"type": "object"}}}, {"a": [1]})
+
+    assert request.headers["content-type"] == "text/plain"
+    assert request.body == b'{"a":[1]}'
+
+
+async def test_a_plain_string_called_file_is_one_in_a_multipart_form():
+    content = form(
+        MULTIPART, {"file": {"type": "string", "description": "A photo"}, "note": {"type": "string"}}
+    )
+    photo = {"base64": base64.b64encode(b"\x89PNG").decode(), "filename": "a.png", "contentType": "image/png"}
+    request = await sent(content, {"file": photo, "note": "n"})
+
+    assert [told(part) for part in parts(request)] == [
+        ("file", "a.png", "image/png", b"\x89PNG"),
+        ("note", None, None, b"n"),
+    ]
+    assert schema_of(content)["properties"]["file"]["description"].startswith("A photo")

@@ -220,6 +220,31 @@ def test_effect_and_repeat_follow_method_key_and_extension(name, effect, repeat)
     assert (tool(name).effect, tool(name).repeat) == (effect, repeat)
 
 
+@pytest.mark.parametrize(
+    ("path", "effect"),
+    [
+        ("/#Action=RunInstances", Effect.WRITE),
+        ("/#Action=DescribeInstances", Effect.READ),
+        ("/queue/#GetQueueUrl", Effect.READ),
+        ("/plain", Effect.READ),
+    ],
+)
+def test_a_get_that_only_a_fragment_tells_apart_reads_if_its_verb_does(path, effect):
+    found = tool("it", with_operation({}, path=path, method="get"))
+
+    assert found.effect is effect
+    assert found.repeat is (Repeat.FREELY if effect is Effect.READ else Repeat.NEVER)
+
+
+def test_a_parameter_without_a_name_matters_only_where_it_is_required():
+    nameless = {"name": "", "in": "query", "schema": {"type": "string"}}
+    optional = described(with_operation({"parameters": [nameless]}))
+    required = described(with_operation({"parameters": [nameless | {"required": True}]}))
+
+    assert optional.operations[0].parameters == ()
+    assert "has no name" in required.left_out[0].why
+
+
 def test_a_write_is_never_repeated_unless_something_says_it_may_be():
     assert tool("it", with_operation({})).repeat is Repeat.NEVER
     assert tool("it", with_operation({"x-errands-idempotent": True})).repeat is Repeat.FREELY
@@ -336,7 +361,8 @@ def test_a_document_without_a_usable_server_asks_for_a_base_url(url):
     [
         ({"swagger": "2.0"}, "swagger"),
         ({"openapi": "3.2.0"}, "openapi"),
-        ({"openapi": 3.1}, "openapi"),
+        ({"openapi": 3}, "openapi"),
+        ({}, "openapi"),
         (PETS | {"paths": []}, "paths"),
         (PETS | {"paths": {"pets": {}}}, "paths.pets"),
         (with_operation({"parameters": {}}), "paths./x.post.parameters"),
@@ -353,6 +379,27 @@ def test_an_error_names_its_place(document, place):
 def test_swagger_2_is_refused_with_the_way_out():
     with pytest.raises(DocumentError, match="convert the document to OpenAPI 3"):
         read('{"swagger": "2.0", "paths": {}}')
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"openapi": "3.0.0",\n "a": ü}', r"not valid JSON: invalid character at line 2, column 7"),
+        ("openapi: 3.0.0\npaths: [", r"not valid YAML: did not find .* at line 3, column 1"),
+        ("<!doctype html>", "a page of HTML"),
+        ("{}", "openapi: is missing"),
+    ],
+)
+def test_what_is_wrong_with_a_text_is_said_in_one_line_with_its_place(text, message):
+    with pytest.raises(DocumentError, match=message) as caught:
+        read(text)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["3.0", "3.1", "'3.0'", "3.1.0"])
+def test_a_version_may_lack_its_quotes_and_its_last_number(version):
+    assert read(f"openapi: {version}\nservers: [{{url: https://a.example}}]").operations == ()
 
 
 def test_servers_have_variables_at_every_level_and_stay_at_one_origin():
@@ -381,7 +428,7 @@ def test_merge_keys_of_yaml_add_what_is_not_said_and_are_bounded():
     bomb = "a: &a {" + ",".join(f"k{n}: 1" for n in range(3_000)) + "}\nb:\n" + "  - <<: *a\n" * 3_000
 
     assert (put.name, put.title, put.deprecated) == ("put", "b", True)
-    with pytest.raises(DocumentError, match="more than 5,000,000 values"):
+    with pytest.raises(DocumentError, match="more than 2,000,000 values"):
         read(bomb)
 
 
@@ -468,7 +515,7 @@ def test_a_short_text_that_stands_for_a_vast_document_is_refused_for_it(width):
     lines = [f"a: &a [{','.join('1' * width)}]"]
     lines += [f"{key}: &{key} [{','.join([f'*{chr(ord(key) - 1)}'] * width)}]" for key in "bcdefghijk"]
 
-    with pytest.raises(DocumentError, match="more than 5,000,000 values"):
+    with pytest.raises(DocumentError, match="more than 2,000,000 values"):
         read("\n".join(lines))
 
 
@@ -524,6 +571,32 @@ def test_schemas_that_all_refer_to_each_other_are_stored_in_bounded_space():
 
     assert time.monotonic() - started < 20  # an attack takes minutes
     assert len(msgspec.json.encode(operations)) < 120 * 48 * 1024
+
+
+def test_a_short_text_that_stands_for_a_vast_schema_is_cut_off_where_it_grows_too_deep():
+    lines = ["openapi: 3.0.0", "servers: [{url: https://a.example}]", "x0: &x0 {type: string, maxLength: 1}"]
+    lines += [
+        f"x{n}: &x{n} {{type: object, properties: {{a: *x{n - 1}, b: *x{n - 1}, c: *x{n - 1}}}}}"
+        for n in range(1, 12)
+    ]
+    lines += ["paths: {/x: {post: {requestBody: {content: {application/json: {schema: *x11}}}}}}"]
+    (found,) = read("\n".join(lines)).operations
+
+    assert len(msgspec.json.encode(found)) < 1_000_000
+    deep: Any = {}
+    for _ in range(5):
+        deep = {"a": deep, "b": {}}
+    checker = Draft202012Validator(found.tool.parameters)
+    assert checker.is_valid({"body": deep})
+    assert not checker.is_valid({"body": {"a": {"b": 1}}})
+
+
+def test_a_choice_of_more_than_anyone_reads_is_left_to_the_service():
+    vast = {"type": "string", "enum": [str(number) for number in range(30_000)]}
+    schema = {"type": "object", "properties": {"vast": vast, "few": {"enum": ["a", "b"]}}}
+    body = body_schema(schema)["properties"]["body"]
+
+    assert body["properties"] == {"vast": {"type": "string"}, "few": {}}
 
 
 JSON = st.recursive(

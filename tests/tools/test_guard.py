@@ -155,11 +155,12 @@ async def test_a_circle_of_redirects_ends():
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", Reason.DOCUMENT_UNREACHABLE),
         (b"", Reason.DOCUMENT_UNREACHABLE),
         (ok(b"\xff\xfe"), Reason.DOCUMENT_INVALID),
+        (ok("{}".encode("utf-16-le")), Reason.DOCUMENT_INVALID),
         (ok(gzip.compress(bytes(MAX_TEXT + 1)), "Content-Encoding: gzip"), Reason.DOCUMENT_INVALID),
         (moved("ftp://example.com/"), Reason.DOCUMENT_INVALID),
         (moved("http://user:pass@127.0.0.1/"), Reason.DOCUMENT_INVALID),
     ],
-    ids=["missing", "cut", "not-text", "bomb", "scheme", "userinfo"],
+    ids=["missing", "cut", "not-text", "two-bytes-each", "bomb", "scheme", "userinfo"],
 )
 async def test_a_document_that_cannot_be_had_says_why(answer, reason):
     async with web(lambda path: answer) as origin:

@@ -15,6 +15,7 @@ import pytest
 from errands.v1 import integration_pb2 as pb
 from errands_server.app import Overrides
 from errands_server.domain.errors import Invalid, Reason
+from errands_server.tools.catalogue import Catalogue
 from errands_server.tools.document import describe
 from errands_server.tools.gathering import MAX_DOCUMENTS, Gathered, document, gather, pack, unpack
 from errands_server.tools.importing import Source, Terms, import_source
@@ -80,7 +81,7 @@ def get(name: str, **more: Any) -> dict[str, Any]:
 
 
 async def created(service: Service, text: str, **fields: Any) -> pb.Integration:
-    request = pb.CreateIntegrationRequest(name="s", openapi_document=text, **fields)
+    request = pb.CreateIntegrationRequest(openapi_document=text, **{"name": "s", **fields})
     return (await service.integrations.CreateIntegration(request)).integration
 
 
@@ -325,3 +326,35 @@ async def test_a_large_document_is_read_while_the_server_goes_on():
     assert len(revision.document) < len(text) / 10
     assert took < 60
     assert longest < max(1.0, took / 2)  # nothing else waited for the reading to end
+
+
+async def test_a_page_of_vast_tools_fits_what_clients_take(service):
+    schema = {"type": "object", "properties": {f"p{n}": {"description": "d" * 1_000} for n in range(100)}}
+    body = {"requestBody": {"content": {"application/json": {"schema": schema}}}, "responses": {}}
+    made = await created(service, describing({f"/{n:02}": {"post": body} for n in range(60)}))
+    names, token, pages = [], "", 0
+    while pages == 0 or token:
+        request = pb.ListToolsRequest(id=made.id, page_size=100, page_token=token)
+        answer = await service.integrations.ListTools(request)
+        names += [tool.name for tool in answer.tools]
+        token, pages = answer.next_page_token, pages + 1
+
+    assert names == [f"post_{n:02}" for n in range(60)]
+    assert pages > 1
+
+
+async def test_of_vast_revisions_only_those_used_last_stay_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("errands_server.tools.catalogue.MAX_TOOLS", 3)
+    found: list[Catalogue] = []
+    overrides = Overrides(toolbox=lambda catalogue: found.append(catalogue))
+    async with serving(tmp_path / "data", overrides) as service:
+        text = describing({"/a": get("a"), "/b": get("b")})
+        one, other = [(await created(service, text, name=name)).id for name in "xy"]
+        first = await found[0].load("default", one, 1)
+        kept = await found[0].load("default", one, 1)
+        await found[0].load("default", other, 1)
+        again = await found[0].load("default", one, 1)
+
+    assert kept is first
+    assert again is not first
+    assert again.operations == first.operations

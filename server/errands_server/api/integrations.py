@@ -12,7 +12,7 @@ from ..credentials.credential import Credential
 from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret
 from ..tools.importing import Source
-from . import messages
+from . import messages, wire
 from .checks import Checks, name, next_token
 from .interceptors import principal
 
@@ -103,10 +103,10 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
     async def ListTools(self, request: pb.ListToolsRequest, context: Any) -> pb.ListToolsResponse:
         size, after = _page(request, request.id)
         found = await self._integrations.tools(principal(), _id(request), after=after, limit=size + 1)
-        more = len(found) > size
+        tools = wire.within([messages.tool(one) for one in found[:size]])
+        more = len(found) > len(tools)
         return pb.ListToolsResponse(
-            tools=[messages.tool(one) for one in found[:size]],
-            next_page_token=next_token(found[size - 1].name, request.id) if more else "",
+            tools=tools, next_page_token=next_token(tools[-1].name, request.id) if more else ""
         )
 
 

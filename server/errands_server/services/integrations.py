@@ -21,6 +21,7 @@ from ..tools.catalogue import Catalogue
 from ..tools.changes import ToolChanges
 from ..tools.importing import Source, Terms, changes_between, import_again, import_source, said_base_url
 from ..tools.servers import origin_of
+from ..tools.turns import Turns
 from ..world import World
 from .authorizations import Authorizations
 from .principal import Principal, Scope
@@ -64,6 +65,7 @@ class Integrations:
         self._sealer = sealer
         self._authorizations = authorizations
         self._world = world
+        self._turns = Turns()
 
     async def create(self, principal: Principal, wanted: Change) -> Integration:
         """Read the description and store an integration made from it.
@@ -80,7 +82,8 @@ class Integrations:
             internal=wanted.internal,
             honours_keys=bool(wanted.honours_keys),
         )
-        revision = await import_source(wanted.source or Source(), terms)
+        turn = self._turns.turn(principal.tenant)
+        revision = await import_source(wanted.source or Source(), terms, turn=turn)
         revision = self._with_secret(revision, integration_id, wanted)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             await transaction.integrations.add(integration_id, name, revision, self._world.now())
@@ -112,7 +115,7 @@ class Integrations:
     async def _changed(
         self, principal: Principal, before: Integration, old: Revision, wanted: Change
     ) -> tuple[Integration, Revision]:
-        revised = await self._revised(old, wanted)
+        revised = await self._revised(principal, old, wanted)
         if origin_of(revised.base_url, "base_url") != origin_of(old.base_url, "base_url"):
             _check_move(principal, old, wanted)
         after = replace(
@@ -155,7 +158,7 @@ class Integrations:
             revision = await transaction.integrations.revision(integration.id, integration.revision)
         return revision or _raise_missing(integration.id)
 
-    async def _revised(self, old: Revision, wanted: Change) -> Revision:
+    async def _revised(self, principal: Principal, old: Revision, wanted: Change) -> Revision:
         """The old revision with the changes that need its document read anew."""
         if wanted.source is None and wanted.base_url is None and wanted.honours_keys is None:
             return old
@@ -166,10 +169,11 @@ class Integrations:
             internal=old.internal,
             honours_keys=old.honours_keys if wanted.honours_keys is None else wanted.honours_keys,
         )
+        turn = self._turns.turn(principal.tenant)
         if wanted.source is None:
-            new = await import_again(old.document, terms)
+            new = await import_again(old.document, terms, turn=turn)
         else:
-            new = await import_source(wanted.source, terms)
+            new = await import_source(wanted.source, terms, turn=turn)
         return replace(new, auth_type=old.auth_type, shared=old.shared, credential=old.credential)
 
     def _with_secret(self, revision: Revision, integration_id: str, wanted: Change) -> Revision:

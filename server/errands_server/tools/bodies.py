@@ -22,8 +22,10 @@ _ANYTHING: Final = ("*/*", "application/*")
 _MEDIA_TYPE: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _XML: Final = re.compile(r"(application|text)/(.+\+)?xml")
 _TEXT: Final = re.compile(r"text/.+|application/(.+\+)?(x-)?(yaml|ndjson|graphql|sql|javascript|jwt)")
+_MAY_BE_JSON: Final = re.compile(r"text/plain|(application|text)/(x-)?yaml")
 _COMPOSITE: Final = ("multipart/", "message/")
 _OURS: Final = ("content-type", "content-disposition", "content-transfer-encoding")
+_SAYS_LITTLE: Final = frozenset({"type", "title", "description", "example", "nullable"})
 _DEPTH: Final = 8  # of schemas that make up one form, which may be a circle
 
 
@@ -39,6 +41,14 @@ class _Rank(IntEnum):
     BYTES = 6
 
 
+# What is sent where a document allows a range, such as `*/*` or `application/*+json`.
+_PLAINEST: Final[Mapping[_Rank | None, str]] = {
+    _Rank.LIKE_JSON: "application/json",
+    _Rank.TEXT: "text/plain",
+    _Rank.BYTES: "application/octet-stream",
+}
+
+
 class Body(Struct, frozen=True, kw_only=True):
     """The one kind of body that is sent, of those an operation takes."""
 
@@ -52,6 +62,11 @@ class Body(Struct, frozen=True, kw_only=True):
 def is_json(media_type: str) -> bool:
     """Whether a value of this type is written as JSON. The type has no parameters and lower case."""
     return media_type in ("application/json", "text/json") or media_type.endswith("+json")
+
+
+def may_be_json(media_type: str) -> bool:
+    """Whether JSON text is a text of this type too, as it is YAML. Lower case, no parameters."""
+    return bool(_MAY_BE_JSON.fullmatch(media_type))
 
 
 def json_content(content: Node) -> Node | None:
@@ -77,7 +92,7 @@ def read_body(operation: Node, schemas: Schemas) -> Body | None:
     if ranked:
         return _body(kinds[min(ranked)[1]], node, schemas)
     if kinds and (node.flag("required") or operation.place.endswith((".post", ".put", ".patch"))):
-        names = ", ".join(kind.documented for kind in kinds)
+        names = ", ".join(kind.documented or "of no named type" for kind in kinds)
         raise CannotCall(f"its body is {names}; JSON, forms, text and bytes can be sent")
     return None
 
@@ -117,9 +132,9 @@ class _Kind:
 def _body(kind: _Kind, node: Node, schemas: Schemas) -> Body:
     form = kind.media_type in (MULTIPART, URLENCODED)
     if form:
-        converted = _form(kind.media.at("schema"), schemas)
+        converted = _form(kind, schemas)
     elif kind.rank is _Rank.TEXT:
-        converted = _text(kind.schema, schemas)
+        converted = _text(kind, schemas)
     elif kind.rank is _Rank.BYTES:
         converted = Converted(file_schema(kind.schema))
     else:
@@ -134,32 +149,51 @@ def _body(kind: _Kind, node: Node, schemas: Schemas) -> Body:
 
 
 def _sent_as(kind: _Kind) -> str:
-    if kind.media_type in _ANYTHING:
-        return "application/octet-stream" if kind.rank is _Rank.BYTES else "application/json"
     if "*" in kind.media_type:
-        return "application/octet-stream"
+        return "application/xml" if _XML.fullmatch(kind.media_type) else _PLAINEST[kind.rank]
     # Parameters may choose a version of the service, so they stay.
     plain = kind.documented.isascii() and kind.documented.isprintable()
     return kind.documented.strip() if plain and kind.media_type != MULTIPART else kind.media_type
 
 
-def _form(schema: Node, schemas: Schemas) -> Converted:
-    converted = schemas.convert(schema, Direction.UPLOADED)
+def _form(kind: _Kind, schemas: Schemas) -> Converted:
+    converted = schemas.convert(kind.media.at("schema"), Direction.UPLOADED)
+    if kind.media_type == MULTIPART:
+        converted = _with_file(converted, kind.schema)
     if converted.schema.keys() & {"type", "$ref", "allOf", "anyOf", "oneOf"}:
         return converted
     return Converted({"type": "object", **converted.schema}, converted.references, converted.size)
 
 
-def _text(schema: Node, schemas: Schemas) -> Converted:
-    if _type(schema) == "string":
-        return schemas.convert(schema, Direction.SENT)
+def _with_file(converted: Converted, schema: Node) -> Converted:
+    """A form's schema where a plain text called `file` is taken for one."""
+    for name, member in _members(schema):
+        if _is_unsaid_file(name, member) and name in converted.schema.get("properties", {}):
+            properties = {**converted.schema["properties"], name: file_schema(member.followed())}
+            return Converted(
+                {**converted.schema, "properties": properties}, converted.references, converted.size
+            )
+    return converted
+
+
+def _is_unsaid_file(name: str, member: Node) -> bool:
+    """Whether a form's member is a file that its document calls a string and no more."""
+    schema = member.followed().value
+    return name == "file" and isinstance(schema, dict) and schema.keys() <= _SAYS_LITTLE
+
+
+def _text(kind: _Kind, schemas: Schemas) -> Converted:
+    kinds = ("string", "object", "array") if may_be_json(kind.media_type) else ("string",)
+    if _type(kind.schema) in kinds:
+        return schemas.convert(kind.media.at("schema"), Direction.SENT)
     return Converted({"type": "string"})
 
 
 def _parts(kind: _Kind) -> Iterator[tuple[str, Part]]:
     encodings = kind.media.at("encoding")
     for name, member in _members(kind.schema):
-        part = _part(encodings.at(name), file=kind.media_type == MULTIPART and holds_file(member))
+        file = holds_file(member) or _is_unsaid_file(name, member)
+        part = _part(encodings.at(name), file=file and kind.media_type == MULTIPART)
         if part != Part():
             yield name, part
 

@@ -22,6 +22,7 @@ from .operation import Operation
 from .servers import origin_of
 
 MAX_REVISIONS: Final = 256
+MAX_TOOLS: Final = 10_000  # of the revisions kept; 250 MB where they are like GitHub's
 
 _decode = msgspec.json.Decoder(tuple[Operation, ...]).decode
 _decode_schemes = msgspec.json.Decoder(dict[str, SecurityScheme]).decode
@@ -91,10 +92,16 @@ class Catalogue:
         loaded = self._revisions.get(key)
         if loaded is None:
             loaded = self._revisions[key] = await self._read(tenant, integration_id, revision)
-            if len(self._revisions) > MAX_REVISIONS:
-                self._revisions.popitem(last=False)
         self._revisions.move_to_end(key)
+        self._forget()
         return loaded
+
+    def _forget(self) -> None:
+        """Drop what was used longest ago, never the latest."""
+        tools = sum(len(kept.operations) for kept in self._revisions.values())
+        while len(self._revisions) > MAX_REVISIONS or (tools > MAX_TOOLS and len(self._revisions) > 1):
+            _, dropped = self._revisions.popitem(last=False)
+            tools -= len(dropped.operations)
 
     async def _read(self, tenant: str, integration_id: str, number: int) -> Loaded:
         async with self._store.begin(tenant) as transaction:

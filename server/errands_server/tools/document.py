@@ -29,6 +29,9 @@ _SWAGGER: Final = (
     "Edit, and give the result"
 )
 _READS: Final = ("GET", "HEAD", "OPTIONS")
+# Where a fragment tells operations apart (`/#Action=RunInstances`), one GET does everything,
+# so the method says nothing and the verb has to.
+_READING_VERB: Final = re.compile(r"[^#]*(#(.*=)?(Describe|Get|List|Search).*)?")
 
 __all__ = ["Description", "DocumentError", "Operation", "describe", "read"]
 
@@ -84,7 +87,10 @@ def _check_version(document: Node) -> None:
     if document.at("swagger"):
         raise DocumentError("swagger", _SWAGGER)
     version = document.at("openapi").value
-    if not isinstance(version, str) or not re.match(r"3\.[01](\.|$)", version):
+    if version is None:
+        raise DocumentError("openapi", "is missing; a document says which OpenAPI it is, such as 3.1.0")
+    # Without quotes, YAML reads 3.1 as a number.
+    if not isinstance(version, str | float) or not re.match(r"3\.[01](\.|$)", str(version)):
         raise DocumentError("openapi", f"version {str(version)[:40]!r} is not supported; 3.0 and 3.1 are")
 
 
@@ -134,7 +140,7 @@ def _operation(reading: _Reading, template: str, path: Node, operation: Node) ->
     inputs = read_inputs(path, operation, template=template, schemes=reading.schemes, schemas=reading.schemas)
     owner = operation if operation.at("security") else reading.document
     security = read_security(owner)
-    effect = _effect(operation, method)
+    effect = _effect(operation, method, template)
     key_header = inputs.key_header or (KEY_HEADER if reading.honours_keys and effect is Effect.WRITE else "")
     return Operation(
         tool=Tool(
@@ -173,11 +179,12 @@ def _title(operation: Node, method: str, template: str) -> str:
     return operation.text("summary") or operation.text("operationId") or f"{method} {template}"
 
 
-def _effect(operation: Node, method: str) -> Effect:
+def _effect(operation: Node, method: str, template: str) -> Effect:
     said = operation.text("x-errands-effect")
     if said not in ("", *Effect):
         raise operation.at("x-errands-effect").error("must be `read` or `write`")
-    return Effect(said or ("read" if method in _READS else "write"))
+    reads = method in _READS and _READING_VERB.fullmatch(template)
+    return Effect(said or ("read" if reads else "write"))
 
 
 def _repeat(operation: Node, method: str, effect: Effect, *, keyed: bool) -> Repeat:

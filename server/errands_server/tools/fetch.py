@@ -82,9 +82,11 @@ def _decoded(body: bytes, truncated: bool) -> str:
     if truncated:
         raise _invalid(Reason.DOCUMENT_INVALID, f"the document is longer than {MAX_TEXT >> 20} MiB")
     try:
+        if b"\0" in body[:4]:  # UTF-16 or 32 without a mark, which passes for UTF-8
+            raise UnicodeError
         return body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _invalid(Reason.DOCUMENT_INVALID, "the document is not UTF-8") from None
+    except UnicodeError:
+        raise _invalid(Reason.DOCUMENT_INVALID, "the document is not UTF-8; save it as UTF-8") from None
 
 
 def _invalid(reason: Reason, message: str) -> Invalid:

@@ -18,6 +18,7 @@ from .fetch import fetch_document
 from .node import Document, DocumentError, Missing, joined
 from .notation import MAX_TEXT, parse
 from .servers import origin_of
+from .turns import in_thread
 
 MAX_DOCUMENTS: Final = 50
 _TIMEOUT: Final = 60.0  # seconds for all that is referred to
@@ -42,7 +43,7 @@ async def gather(text: str, url: str, *, internal: bool) -> tuple[Gathered, Docu
     most MAX_DOCUMENTS and 32 MiB together, under the same address policy. What cannot be had
     matters only where it is needed. DocumentError: the text is neither JSON nor YAML.
     """
-    value = await asyncio.to_thread(parse, text)
+    value = await in_thread(parse, text)
     gathering = _Gathering(text, url, internal=internal)
     if url:
         await gathering.follow(value)
@@ -64,7 +65,7 @@ class _Gathering:
         deadline = asyncio.get_running_loop().time() + _TIMEOUT
         while waiting:
             base, value = waiting.popleft()
-            for url in await asyncio.to_thread(_referred, value, base):
+            for url in await in_thread(_referred, value, base):
                 if url not in self.values:
                     self.values[url] = await self._have(url, deadline)
                     waiting.append((url, self.values[url]))
@@ -89,7 +90,7 @@ class _Gathering:
         if self._left < 0:
             return Missing("makes the documents too long together; bundle what is needed into one file")
         self.texts[url] = text
-        return await asyncio.to_thread(parse, text)
+        return await in_thread(parse, text)
 
 
 def _referred(value: Any, base: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import nullcontext
 from typing import Final
 
 import msgspec
@@ -16,6 +16,7 @@ from .fetch import fetch_document
 from .gathering import Gathered, document, gather, pack, unpack
 from .node import Document, DocumentError
 from .operation import Operation
+from .turns import Turn, in_thread
 
 KIND: Final = "openapi"
 
@@ -40,20 +41,25 @@ class Terms(Struct, frozen=True, kw_only=True):
     honours_keys: bool = False
 
 
-async def import_source(source: Source, terms: Terms) -> Revision:
-    """A revision without a credential. DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN."""
+async def import_source(source: Source, terms: Terms, *, turn: Turn | None = None) -> Revision:
+    """A revision without a credential; the turn is waited for once the description is there.
+
+    DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN.
+    """
     try:
         text = source.text or await fetch_document(source.url, internal=terms.internal)
-        gathered, root = await gather(text, source.url, internal=terms.internal)
-        return await asyncio.to_thread(_revision, gathered, root, terms)
+        async with turn or nullcontext():
+            gathered, root = await gather(text, source.url, internal=terms.internal)
+            return await in_thread(_revision, gathered, root, terms)
     except DocumentError as error:
         raise _invalid(error, "openapi_document" if source.text else "openapi_url") from error
 
 
-async def import_again(stored: bytes, terms: Terms) -> Revision:
+async def import_again(stored: bytes, terms: Terms, *, turn: Turn) -> Revision:
     """A revision from the texts of an earlier one, which are not fetched again. Raises as above."""
     try:
-        return await asyncio.to_thread(_reread, stored, terms)
+        async with turn:
+            return await in_thread(_reread, stored, terms)
     except DocumentError as error:
         raise _invalid(error, "openapi_document") from error
 
@@ -62,12 +68,12 @@ async def changes_between(old: Revision, new: Revision) -> ToolChanges:
     """What the new revision changes in the tools of the old one."""
     if old.operations == new.operations:
         return ToolChanges()
-    return await asyncio.to_thread(lambda: tool_changes(_operations(old), _operations(new)))
+    return await in_thread(lambda: tool_changes(_operations(old), _operations(new)))
 
 
 async def said_base_url(stored: bytes) -> str:
     """The base URL a caller once gave for the stored texts; "" where none did."""
-    return (await asyncio.to_thread(unpack, stored)).base_url
+    return (await in_thread(unpack, stored)).base_url
 
 
 def _operations(revision: Revision) -> tuple[Operation, ...]:

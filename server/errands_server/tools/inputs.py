@@ -60,9 +60,11 @@ def read_inputs(
     key_header = next((node.text("name") for node in declared.values() if _carries_key(node)), "")
     parameters: list[Parameter] = []
     properties: list[_Property] = []
+    taken: set[str] = set()
     for node in _arguments(declared, template, schemes):
-        parameter = _parameter(node, taken={known.argument for known in parameters})
+        parameter = _parameter(node, taken=taken)
         if parameter is not None:
+            taken.add(parameter.argument)
             parameters.append(parameter)
             properties.append(_property(parameter, node, schemas))
     body = read_body(operation, schemas)
@@ -80,7 +82,7 @@ def _declared(path: Node, operation: Node) -> dict[tuple[str, str], Node]:
         for item in owner.at("parameters").items():
             node = item.followed()
             name, where = node.text("name"), node.text("in")
-            if not name or where not in ("path", "query", "header", "cookie"):
+            if not node.at("name") or where not in ("path", "query", "header", "cookie"):
                 raise node.error("a parameter needs a name, and `in`: path, query, header or cookie")
             declared[where, name.lower() if where == "header" else name] = node
     return declared
@@ -135,6 +137,8 @@ def _parameter(node: Node, *, taken: set[str]) -> Parameter | None:
 
 def _problem(node: Node, name: str, location: Location, style: str) -> str:
     """Why a parameter cannot be sent; "" if it can."""
+    if not name:  # left over by editors, and of no use to any service
+        return f"a parameter in its {location} has no name"
     content = node.at("content")
     if style not in _STYLES[location]:
         return f"parameter {name!r} has the style {style!r} in its {location}"

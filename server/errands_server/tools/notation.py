@@ -9,7 +9,7 @@ not of that schema; they are read because people write them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -20,11 +20,12 @@ from .node import DocumentError
 
 MAX_TEXT: Final = 32 * 1024 * 1024  # characters
 MAX_DEPTH: Final = 100  # of nested lists and objects; everything after this may recurse
-MAX_VALUES: Final = 5_000_000  # with YAML aliases written out
+MAX_VALUES: Final = 2_000_000  # with YAML aliases written out
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,300})")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,300})(\.[0-9]{1,300})?([eE][-+]?[0-9]{1,2})?")
+_BYTE: Final = re.compile(r" \(byte ([0-9]{1,9})\)")
 _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -37,6 +38,8 @@ def parse(text: str) -> Any:
     if len(text) > MAX_TEXT:
         raise DocumentError("", f"the document is longer than {MAX_TEXT // 1024 // 1024} MiB")
     text = text.removeprefix("\ufeff")
+    if text.lstrip().startswith("<"):
+        raise DocumentError("", "this is a page of HTML or XML; an OpenAPI document is JSON or YAML")
     value = _json(text) if text.lstrip().startswith(("{", "[")) else _yaml(text)
     _check_size(value)
     return value
@@ -48,7 +51,17 @@ def _json(text: str) -> Any:
     except RecursionError:
         raise DocumentError("", "the document is nested too deeply") from None
     except ValueError as error:
-        raise DocumentError("", f"the document is not valid JSON: {error}") from None
+        raise DocumentError("", f"the document is not valid JSON: {_with_line(str(error), text)}") from None
+
+
+def _with_line(problem: str, text: str) -> str:
+    """A JSON parser's words with a line and column in place of a byte, for people."""
+    found = _BYTE.search(problem)
+    if not found:
+        return problem
+    before = text.encode()[: int(found[1])].decode(errors="ignore")
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return f"{problem[: found.start()].removeprefix('JSON is malformed: ')} at line {line}, column {column}"
 
 
 def _yaml(text: str) -> Any:
@@ -56,6 +69,12 @@ def _yaml(text: str) -> Any:
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        place = error.problem_mark or error.context_mark
+        at = f" at line {place.line + 1}, column {place.column + 1}" if place else ""
+        raise DocumentError(
+            "", f"the document is not valid YAML: {error.problem or error.context}{at}"
+        ) from None
     except (yaml.YAMLError, UnicodeError) as error:
         raise DocumentError("", f"the document is not valid YAML: {error}") from None
     return builder.document
@@ -166,16 +185,26 @@ def _refused(event: yaml.Event, message: str) -> DocumentError:
 
 
 def _check_size(value: Any) -> None:
-    level, left = [value], MAX_VALUES
-    for _ in range(MAX_DEPTH + 1):
+    for depth, left in enumerate(_left(value, MAX_VALUES)):
+        if left < 0:
+            raise DocumentError("", f"the document holds more than {MAX_VALUES:,} values")
+        if depth > MAX_DEPTH:
+            raise DocumentError("", "the document is nested too deeply")
+
+
+def levels_within(value: Any, most: int) -> int:
+    """How many levels below a value hold at most so many values together; MAX_DEPTH if all do."""
+    return next((depth for depth, left in enumerate(_left(value, most)) if left < 0), MAX_DEPTH)
+
+
+def _left(value: Any, most: int) -> Iterator[int]:
+    """What is left of `most` values after each level of nesting, less than 0 at last if they are too few."""
+    level, left = [value], most
+    while level and left >= 0:
         # Aliases let a short text stand for a vast one, so no level is written out beyond the limit.
         level = list(islice(chain.from_iterable(map(_children, level)), left + 1))
         left -= len(level)
-        if not level:
-            return
-        if left < 0:
-            raise DocumentError("", f"the document holds more than {MAX_VALUES:,} values")
-    raise DocumentError("", "the document is nested too deeply")
+        yield left
 
 
 def _children(node: Any) -> Iterable[Any]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from .bodies import MULTIPART, URLENCODED, is_json
+from .bodies import MULTIPART, URLENCODED, is_json, may_be_json
 from .files import File, file_of
 from .operation import Location, Operation, Parameter, Part
 from .parameters import plain_text, query_pairs
@@ -34,7 +34,7 @@ def payload(operation: Operation, body: Any) -> Payload:
         return Payload("&".join(pairs).encode("ascii"), operation.body_type)
     if media_type == MULTIPART:
         return _multipart(operation, body)
-    if is_json(media_type):
+    if is_json(media_type) or (isinstance(body, dict | list) and may_be_json(media_type)):
         return Payload(msgspec.json.encode(body), operation.body_type)
     file = _file("body", body)
     return Payload(file.content, file.content_type or operation.body_type)

@@ -14,7 +14,9 @@ from msgspec import Struct
 from .files import file_schema, is_file
 from .keywords import EXAMPLES, SCHEMA_LISTS, SCHEMA_MAPS, SCHEMAS, modernised, value_keyword
 from .node import DocumentError, Node
+from .notation import MAX_DEPTH, levels_within
 
+MAX_VALUES: Final = 20_000  # in one schema as written; what lies deeper may be anything
 MAX_TOTAL: Final = 256 * 1024 * 1024  # bytes of JSON in all self-contained schemas of a document
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -96,8 +98,9 @@ class Schemas:
         return self._components[key]
 
     def _convert(self, node: Node, direction: Direction) -> Converted:
-        conversion = _Conversion(self, direction)
-        schema = conversion.schema(node)
+        levels = levels_within(node.value, MAX_VALUES)
+        conversion = _Conversion(self, direction, whole=levels == MAX_DEPTH)
+        schema = conversion.schema(node, levels)
         if isinstance(schema, bool):
             schema = {} if schema else {"enum": []}
         references = tuple(conversion.references.values())
@@ -110,23 +113,25 @@ class Schemas:
 
 
 class _Conversion:
-    """Converts one schema and collects what it refers to."""
+    """Converts one schema and collects what it refers to; not `whole` is one that is cut off."""
 
-    def __init__(self, schemas: Schemas, direction: Direction) -> None:
+    def __init__(self, schemas: Schemas, direction: Direction, *, whole: bool) -> None:
         self.references: dict[str, Node] = {}
         self._schemas = schemas
         self._direction = direction
+        self._whole = whole
 
-    def schema(self, node: Node) -> Any:
+    def schema(self, node: Node, levels: int) -> Any:
+        """The schema, with so many levels of what is in it."""
         if isinstance(node.value, bool):
             return node.value
-        if node.value is None:  # an empty line of YAML
+        if node.value is None or levels < 1:  # the former is an empty line of YAML
             return {}
         if self._direction is Direction.UPLOADED and is_file(node.value):
             return file_schema(node)
         converted: dict[str, Any] = {}
         for keyword, member in node.members():
-            converted.update(self._keyword(keyword, member))
+            converted.update(self._keyword(keyword, member, levels))
         if node.reference() is not None:
             converted["$ref"] = self._refer(node.followed())
         self._require(node, converted)
@@ -134,14 +139,19 @@ class _Conversion:
             converted.update(self._discriminator(node))
         return modernised(converted, node.value)
 
-    def _keyword(self, keyword: str, member: Node) -> Mapping[str, Any]:
+    def _keyword(self, keyword: str, member: Node, levels: int) -> Mapping[str, Any]:
         match member.value:
             case dict() | bool() if keyword in SCHEMAS:
-                return {keyword: self.schema(member)}
+                return {keyword: self.schema(member, levels - 1)}
+            case dict() | list() if levels < 2:
+                return {}
             case dict() if keyword in SCHEMA_MAPS:
-                return {keyword: {name: self.schema(child) for name, child in member.members()}}
+                return {keyword: {name: self.schema(child, levels - 2) for name, child in member.members()}}
             case [_, *_] if keyword in SCHEMA_LISTS:
-                return {SCHEMA_LISTS[keyword]: [self.schema(child) for child in member.items()]}
+                schemas = [self.schema(child, levels - 2) for child in member.items()]
+                return {SCHEMA_LISTS[keyword]: schemas}
+            case dict() | list() if not self._whole and not _is_flat(member.value):
+                return {}
             case _ if self._direction is Direction.RECEIVED and keyword in EXAMPLES:
                 return {}  # bulky, and nobody writes an answer
         return value_keyword(keyword, member.value)
@@ -183,3 +193,8 @@ class _Conversion:
             return False
         declared = properties.at(name).followed().value
         return isinstance(declared, dict) and declared.get(self._direction.hidden) is True
+
+
+def _is_flat(value: dict[str, Any] | list[Any]) -> bool:
+    members = value.values() if isinstance(value, dict) else value
+    return not any(isinstance(member, dict | list) for member in members)

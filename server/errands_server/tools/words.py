@@ -12,7 +12,8 @@ import msgspec
 # RFC 9457's, OAuth's and the customs of many services, the most telling first.
 _WORDS: Final = (
     *("message", "Message", "error_description", "detail", "error", "msg", "errors"),
-    *("errorMessage", "error_message", "description", "reason", "title", "code"),
+    *("errorMessage", "error_message", "Error", "fault", "faultstring"),
+    *("description", "reason", "title", "code"),
 )
 _DETAILS: Final = (
     "errors",
@@ -50,6 +51,8 @@ def _of_json(document: Any) -> str:
     if headline and not any(headline in detail for detail in details):
         further = [detail for detail in details if detail not in headline]
         return f"{headline} ({_listed(further)})" if further else headline
+    if not details and isinstance(document, dict):  # nothing but what is wrong with each member
+        details = list(_by_member(document))
     return _listed(details)
 
 
