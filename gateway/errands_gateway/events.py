@@ -179,7 +179,9 @@ OPERATIONS: Final = (
         id="createStreamTicket",
         tag=_TAG,
         summary="Make a ticket for one stream",
-        description="Opens one stream of this run within a minute, for readers that cannot send a key.",
+        description="Opens one stream of this run within a minute, for readers that cannot send a key. "
+        "An EventSource whose stream was cut asks with the same ticket again, and takes every status but "
+        "200 as final: on `error` with `readyState` CLOSED, go on with a new ticket and `lastEventId`.",
         parameters=(RUN_ID,),
         body=Body(component="CreateStreamTicketRequest", required=False),
         answers={201: Answer(description="The ticket.", schema=ref("StreamTicket"))},

@@ -47,6 +47,8 @@ async def test_a_tenant_has_so_many_streams_and_who_leaves_makes_room(serve: Ser
                 async with asyncio.timeout(PATIENCE):
                     while not await opens(http, path):
                         pass
+                async with watching(keyless, run_id, spare) as unspent:
+                    await unspent.until("approval.required")
 
     assert (reason(by_key), reason(by_ticket)) == ((429, "TOO_MANY_STREAMS"), (429, "TOO_MANY_STREAMS"))
     assert (by_key.headers["retry-after"], by_ticket.headers["retry-after"]) == ("5", "5")
