@@ -198,6 +198,9 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader = _Reader(send, connection(scope), self._stall)
+        framed = scope["http_version"] != "1.0"
+        if not framed:
+            reader.connection.unframe()
         with self._streams.counting(self._tenant), reader.connection.canceling():
             try:
                 async with aclosing(self._pieces):
@@ -205,10 +208,12 @@ class EventStream:
             except asyncio.CancelledError:
                 if not (self._streams.closing or reader.connection.lost.done()):
                     raise
+                reader.stall = _LAST  # whoever reads nothing holds nobody up
             except Exception:
                 # The answer has begun, so nobody above could still say that it failed.
                 _log.exception("a stream failed", request_id=self._request_id)
-        await reader.send({"type": "http.response.body"})
+        if framed:
+            await reader.send({"type": "http.response.body"})
 
     async def _send_all(self, reader: _Reader) -> None:
         await reader.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -220,16 +225,16 @@ class EventStream:
 class _Reader:
     """Who reads a stream. One that takes nothing for `stall` seconds loses its connection."""
 
-    __slots__ = ("_send", "_stall", "connection")
+    __slots__ = ("_send", "connection", "stall")
 
     def __init__(self, send: Send, connection: Connection, stall: float) -> None:
         self._send = send
-        self._stall = stall
+        self.stall = stall
         self.connection = connection
 
     async def send(self, message: Message) -> None:
         # A timer instead of asyncio.timeout: cheaper, and a closed connection ends the wait anyway.
-        timer = asyncio.get_running_loop().call_later(self._stall, self.connection.drop)
+        timer = asyncio.get_running_loop().call_later(self.stall, self.connection.drop)
         try:
             await self._send(message)
         finally:
