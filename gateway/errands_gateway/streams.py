@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from errands.v1 import run_pb2 as pb
 
-from . import tickets
+from . import metrics, tickets
 from .caller import Caller
 from .connection import Connection, connection
 from .feeds import Feeds, View
@@ -60,7 +60,8 @@ class Streams:
         if page.end and not page.events:
             return None
         self._check_room(page.tenant)
-        return EventStream(self, self._settings, page.tenant, watch.pieces(page, after), caller.request_id)
+        pieces = watch.pieces(page, after)
+        return EventStream(self, self._settings, page.tenant, "key", pieces, caller.request_id)
 
     async def by_ticket(
         self, ticket: str, request_id: str, run_id: str, after: int, *, tool_calls: bool
@@ -88,7 +89,7 @@ class Streams:
             call.cancel()
             raise _draining()
         pieces = tickets.pieces(call, self._settings.heartbeat)
-        return EventStream(self, self._settings, tenant, pieces, request_id)
+        return EventStream(self, self._settings, tenant, "ticket", pieces, request_id)
 
     def _check_room(self, tenant: str) -> None:
         if self.closing:
@@ -98,11 +99,11 @@ class Streams:
             raise problem("TOO_MANY_STREAMS", "RESOURCE_EXHAUSTED", detail, headers={"Retry-After": "5"})
 
     @contextmanager
-    def counting(self, tenant: str) -> Iterator[None]:
+    def counting(self, tenant: str, credential: str) -> Iterator[None]:
         """The present task is a stream of this tenant as long as this lasts."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (an ASGI application runs in a task)
-        with self._placed(tenant):
+        with self._placed(tenant), metrics.streams(credential).track_inprogress():
             self._tasks.add(task)
             try:
                 yield
@@ -187,12 +188,14 @@ class EventStream:
         streams: Streams,
         settings: Settings,
         tenant: str,
+        credential: str,
         pieces: AsyncGenerator[bytes, None],
         request_id: str,
     ) -> None:
         self._streams = streams
         self._stall = settings.stall
         self._tenant = tenant
+        self._credential = credential
         self._pieces = pieces
         self._request_id = request_id
 
@@ -201,7 +204,7 @@ class EventStream:
         framed = scope["http_version"] != "1.0"
         if not framed:
             reader.connection.unframe()
-        with self._streams.counting(self._tenant), reader.connection.canceling():
+        with self._streams.counting(self._tenant, self._credential), reader.connection.canceling():
             try:
                 async with aclosing(self._pieces):
                     await self._send_all(reader)

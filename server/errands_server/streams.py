@@ -110,6 +110,11 @@ class Hub:
             for subscription in subscriptions:
                 subscription.put(entry)
 
+    @property
+    def open(self) -> int:
+        """Subscriptions there are."""
+        return self._count
+
     @contextmanager
     def following(self, run_id: str) -> Iterator[Subscription]:
         """A subscription as long as this lasts. TOO_MANY_STREAMS, SERVER_DRAINING.
