@@ -25,7 +25,12 @@ _ACTIVE: Final = Gauge("errands_runs_active", "Runs being executed; those that w
 _QUEUED: Final = Gauge("errands_runs_queued", "Runs that wait for a place.")
 _STREAMS: Final = Gauge("errands_grpc_streams", "Event streams open over gRPC, those of gateways too.")
 _REQUESTS: Final = Counter("errands_grpc_requests", "Requests answered.", ["method", "code"])
-_SECONDS: Final = Histogram("errands_grpc_request_seconds", "Time to an answer; not of streams.", ["method"])
+_SECONDS: Final = Histogram(
+    "errands_grpc_request_seconds",
+    "Time to an answer; not of streams.",
+    ["method"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
+)
 _COMMIT: Final = Histogram(
     "errands_commit_seconds",
     "Time of a transaction of the journal, up to its being on disk.",
