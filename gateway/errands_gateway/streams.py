@@ -236,6 +236,8 @@ class _Reader:
         self.connection = connection
 
     async def send(self, message: Message) -> None:
+        if self.connection.transport.is_closing():
+            return  # `lost` will be done in a moment
         # A timer instead of asyncio.timeout: cheaper, and a closed connection ends the wait anyway.
         timer = asyncio.get_running_loop().call_later(self.stall, self.connection.drop)
         try:
