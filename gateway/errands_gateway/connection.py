@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD: Final = 64 << 10  # bytes of a request line with its headers
 HEAD_TIME: Final = 30.0  # seconds for them
+MAX_WAITING: Final = 500  # requests behind the one that is answered; one read may hold many thousands
 _EXTENSION: Final = "errands.connection"
 
 
@@ -45,13 +46,21 @@ class Connection(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._vain += len(data)
         try:
-            self.parser.feed_data(data)
-        except HttpParserUpgrade as asked:
-            self._decline(data[asked.args[0] :])
+            self._feed(memoryview(data))
         except HttpParserError:
             self.send_400_response("this is no HTTP request")
         else:
             self._check()
+
+    def _feed(self, data: memoryview) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as asked:
+                self._decline()
+                data = data[asked.args[0] :]
+            else:
+                return
 
     def _check(self) -> None:
         if self._vain > MAX_HEAD:
@@ -71,16 +80,16 @@ class Connection(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
 
-    def _decline(self, rest: bytes) -> None:
-        """Read a request that asks for another protocol as if it did not (RFC 9110, 7.8).
+    def _decline(self) -> None:
+        """Go on with a request that asks for another protocol as if it did not (RFC 9110, 7.8).
 
-        The parser takes the body for the other protocol's, so another one reads it all again.
+        The parser takes the body for the other protocol's, so another one reads the head again.
         """
         line = self.parser.get_method(), self.url, self.parser.get_http_version().encode()
         lines = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
-        self.data_received(b"\r\n".join([b"%s %s HTTP/%s" % line, *lines, b"", rest]))
+        self.parser.feed_data(b"\r\n".join([b"%s %s HTTP/%s" % line, *lines, b"", b""]))
 
     @property
     def _declined(self) -> bool:
@@ -108,6 +117,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._advance()
+        if len(self.pipeline) == MAX_WAITING:
+            raise HttpParserError("too many requests wait")
         if not self._declined:
             super().on_headers_complete()
 

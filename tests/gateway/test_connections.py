@@ -90,6 +90,14 @@ async def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(
     assert after == (200, b"ok\n")
 
 
+async def test_many_requests_that_ask_for_another_protocol_come_at_once(serve: Serve) -> None:
+    async with serve(steps(READ)) as service, line(service) as opened:
+        opened.say(f"GET /healthz HTTP/1.1\r\nhost: x\r\n{UPGRADE}\r\n".encode() * 400)
+        answers = [await opened.answer() for _ in range(400)]
+
+    assert set(answers) == {(200, b"ok\n")}
+
+
 async def test_a_body_is_never_read_as_a_request(serve: Serve) -> None:
     smuggled = b"DELETE /v1/runs HTTP/1.1\r\nhost: x\r\n\r\n"
     async with serve(steps(READ)) as service, line(service) as opened:
@@ -117,6 +125,14 @@ async def test_nobody_is_listened_to_without_end(serve: Serve, kind: str) -> Non
         answer = await opened.rest()
 
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+
+
+async def test_who_asks_for_thousands_of_things_at_once_is_dropped(serve: Serve) -> None:
+    async with serve(steps(READ)) as service, line(service) as opened:
+        opened.say(b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n" * 5_000)
+        answers = await opened.rest()
+
+    assert answers.count(b"HTTP/1.1 ") < 5_000
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nhost: "])
