@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from . import docs, probes
+from . import docs, metrics, probes
 from .connection import Connection
 from .gateway import Gateway
 from .routing import routes, unknown_path
@@ -99,6 +99,7 @@ def application(gateway: Gateway) -> ASGIApp:
     """The whole of it as one ASGI application."""
     found: Sequence[BaseRoute] = [
         *routes(OPERATIONS, gateway),
+        *routes((metrics.OPERATION,), gateway),
         *probes.routes(gateway),
         *docs.routes(OPERATIONS),
     ]

@@ -1,14 +1,19 @@
-"""Connections as streams need them: they tell when they are lost, and can be dropped."""
+"""Connections: bounded before a request is known, and told to streams when they are lost."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+MAX_HEAD: Final = 64 << 10  # bytes of a request line with its headers
+HEAD_TIME: Final = 30.0  # seconds for them
+MAX_WAITING: Final = 500  # requests behind the one that is answered; one read may hold many thousands
 _EXTENSION: Final = "errands.connection"
 
 
@@ -17,21 +22,122 @@ class Connection(HttpToolsProtocol):
 
     ASGI's own way to learn of that costs every stream a task, says nothing to a stream whose
     caller sent a further request behind it, and knows no way to drop who reads nothing.
+
+    The parser has no limits of its own: it keeps what is not a whole line, and whole headers,
+    from anybody. So what leads to nothing for too long, in bytes or in time, is refused.
     """
 
     lost: asyncio.Future[None]
+    _vain: int  # bytes since the parser last got somewhere
+    _deadline: asyncio.TimerHandle | None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         super().connection_made(transport)
         self.lost = self.loop.create_future()
+        self._vain = 0
+        self._deadline = self.loop.call_later(HEAD_TIME, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._advance()
         self.lost.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        self._vain += len(data)
+        try:
+            self._feed(memoryview(data))
+        except HttpParserError:
+            self.send_400_response("this is no HTTP request")
+        else:
+            self._check()
+
+    def _feed(self, data: memoryview) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as asked:
+                self._decline()
+                data = data[asked.args[0] :]
+            else:
+                return
+
+    def _check(self) -> None:
+        if self._vain > MAX_HEAD:
+            self.send_400_response(f"the head of a request may have {MAX_HEAD} bytes")
+        elif self._vain and self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_TIME, self._expire)
+
+    def _advance(self) -> None:
+        self._vain = 0
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        self._deadline = None
+        # What comes behind a request that is under way may stay as it is.
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+    def _decline(self) -> None:
+        """Go on with a request that asks for another protocol as if it did not (RFC 9110, 7.8).
+
+        The parser takes the body for the other protocol's, so another one reads the head again.
+        """
+        line = self.parser.get_method(), self.url, self.parser.get_http_version().encode()
+        lines = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        self.parser.feed_data(b"\r\n".join([b"%s %s HTTP/%s" % line, *lines, b"", b""]))
+
+    @property
+    def _declined(self) -> bool:
+        # CONNECT is refused for its target; nothing else would read it differently.
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    @property
+    def _answering(self) -> bool:
+        """Whether an answer is under way."""
+        cycle = self.cycle
+        return bool(self.pipeline) or (
+            cycle is not None and cycle.response_started and not cycle.response_complete
+        )
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse and close. Amid another answer there is no room for one."""
+        if self._answering:
+            self.drop()
+        elif not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {_EXTENSION: {"connection": self}}
+
+    def on_headers_complete(self) -> None:
+        self._advance()
+        if len(self.pipeline) == MAX_WAITING:
+            raise HttpParserError("too many requests wait")
+        if not self._declined:
+            super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        self._advance()
+
+    def on_body(self, body: bytes) -> None:
+        self._advance()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._advance()
+        if not self._declined:
+            super().on_message_complete()
+
+    def unframe(self) -> None:
+        """Send the answer to come without chunks, as HTTP/1.0 needs it; it ends with the connection."""
+        self.cycle.chunked_encoding = False
+        self.cycle.expected_content_length = sys.maxsize
 
     def drop(self) -> None:
         """Close at once, whatever was not sent yet."""

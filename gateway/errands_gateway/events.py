@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from errands.v1 import run_pb2 as pb
 
 from . import streams, values
+from .accepting import names
 from .answering import answer
 from .documents import events as documents
 from .operation import STRING, Answer, Body, Call, Operation, Parameter, ref
@@ -20,7 +21,6 @@ from .runs import INCLUDE_TOOL_CALLS, RUN_ID
 _TAG: Final = "Run"
 _SSE: Final = "text/event-stream"
 _CURSOR: Final = re.compile(r"[0-9]{1,18}")
-_ACCEPTS_SSE: Final = re.compile(r"(^|,)\s*text/event-stream\s*(;|,|$)", re.IGNORECASE)
 _MAX_TICKET: Final = 2_048  # characters
 # What every reader of JSON keeps exactly (RFC 7493).
 _CURSORS: Final = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
@@ -95,7 +95,7 @@ async def _headers(call: Call, run_id: str, after: int) -> ASGIApp:
 
 async def _events(call: Call) -> ASGIApp:
     after = call.query.get("after", 0)
-    if _ACCEPTS_SSE.search(call.request.headers.get("accept", "")):
+    if names(call.request.headers, _SSE):
         return await _opened(call, _cursor(call, after))
     request = pb.ListRunEventsRequest(
         run_id=call.path["runId"],
@@ -179,7 +179,9 @@ OPERATIONS: Final = (
         id="createStreamTicket",
         tag=_TAG,
         summary="Make a ticket for one stream",
-        description="Opens one stream of this run within a minute, for readers that cannot send a key.",
+        description="Opens one stream of this run within a minute, for readers that cannot send a key. "
+        "An EventSource whose stream was cut asks with the same ticket again, and takes every status but "
+        "200 as final: on `error` with `readyState` CLOSED, go on with a new ticket and `lastEventId`.",
         parameters=(RUN_ID,),
         body=Body(component="CreateStreamTicketRequest", required=False),
         answers={201: Answer(description="The ticket.", schema=ref("StreamTicket"))},

@@ -11,6 +11,7 @@ from . import values
 from .documents import events
 
 PIECE: Final = 1 << 16  # bytes sent together, which is what a reader who reads nothing costs
+COMMENT: Final = b":\n\n"  # keeps a silent stream alive
 Frame: TypeAlias = tuple[int, bytes]
 """The text of an event, or of several, and the sequence of the last."""
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from errands.v1 import approval_pb2 as pb
 
 from . import forms, pages, values
+from .accepting import names
 from .answering import answer
 from .caller import is_keyed
 from .operation import FORM, JSON, STRING, Answer, Body, Call, Operation, Parameter, ref
@@ -33,8 +34,6 @@ _TOO_LATE: Final = ("ALREADY_DECIDED", "APPROVAL_CLOSED", "APPROVAL_EXPIRED")
 # What browsers send with a page that nobody has asked for yet.
 _AHEAD: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _AHEAD_VALUE: Final = re.compile(r"prefetch|prerender|preview|instant", re.IGNORECASE)
-# A weight of RFC 9110 that is not nothing.
-_WEIGHT: Final = re.compile(r"(?=.*[1-9])[01](\.[0-9]{0,3})?")
 _PAGE: Final = {"type": "string", "description": "A page."}
 
 
@@ -140,15 +139,7 @@ def _is_program(headers: Headers) -> bool:
 
 
 def _names_json(headers: Headers) -> bool:
-    """Whether JSON is accepted by its name; wildcards do not count, browsers send them."""
-    ranges = ",".join(headers.getlist("accept")).split(",")
-    return any(_is_json(media_range) for media_range in ranges)
-
-
-def _is_json(media_range: str) -> bool:
-    media_type, *parameters = (part.strip().lower() for part in media_range.split(";"))
-    weights = [part.removeprefix("q=") for part in parameters if part.startswith("q=")]
-    return media_type == JSON and all(_WEIGHT.fullmatch(weight) for weight in weights)
+    return names(headers, JSON)
 
 
 OPERATIONS: Final = (

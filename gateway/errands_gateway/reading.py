@@ -211,5 +211,6 @@ def _object(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _lower(text: str) -> str:
-    text = text.removeprefix("JSON is malformed: ").removesuffix(" - at `$[...]`")
+    # Where nothing is expected, places have no names: `$[...][...]`.
+    text = text.removeprefix("JSON is malformed: ").partition(" - at `$")[0]
     return text[:1].lower() + text[1:]

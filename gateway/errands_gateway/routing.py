@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import reading
+from . import metrics, reading
 from .caller import caller, request_id
 from .gateway import Gateway
 from .operation import Call, Operation
@@ -43,6 +43,7 @@ class Endpoint:
         self._operations = dict(operations)
         if "GET" in operations:
             self._operations["HEAD"] = operations["GET"]
+        self._path = next(iter(operations.values())).path
         self._refuse = next((one.refuse for one in operations.values() if one.refuse), _refuse)
         self._gateway = gateway
 
@@ -50,7 +51,7 @@ class Endpoint:
         began = time.perf_counter()
         request = Request(scope, receive)
         number = request_id(request.headers)
-        sending = _Sending(send, number)
+        sending = _Sending(send, number, request.method, self._path)
         try:
             answer = await self._answer(request, number)
         except Problem as found:
@@ -63,7 +64,7 @@ class Endpoint:
             detail = f"a fault of the gateway; its log has more under request id {number}"
             answer = self._refuse(request, problem("INTERNAL", "INTERNAL", detail), number)
         await answer(scope, receive, sending)
-        _line(self._operations, request, sending.status, began, number)
+        _line(self._path, request, sending.status, began, number)
 
     async def _answer(self, request: Request, number: str) -> ASGIApp:
         operation = self._operations.get(request.method)
@@ -91,27 +92,27 @@ def _refuse(_: Request, found: Problem, number: str) -> ASGIApp:
 
 
 class _Sending:
-    """Adds the request's id to the answer, and remembers its status."""
+    """Adds the request's id to the answer, counts it, and remembers its status."""
 
-    __slots__ = ("_number", "_send", "status")
+    __slots__ = ("_method", "_number", "_route", "_send", "status")
 
-    def __init__(self, send: Send, number: str) -> None:
+    def __init__(self, send: Send, number: str, method: str, route: str) -> None:
         self._send = send
         self._number = number.encode()
+        self._method = method
+        self._route = route
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            metrics.requests(self._method, self._route, self.status).inc()
             message["headers"] = [*message.get("headers", ()), (_REQUEST_ID, self._number)]
         await self._send(message)
 
 
-def _line(
-    operations: Mapping[str, Operation], request: Request, status: int, began: float, number: str
-) -> None:
+def _line(path: str, request: Request, status: int, began: float, number: str) -> None:
     """One line for the log: the path as the table has it, because a query may hold a token."""
-    path = next(iter(operations.values())).path
     _log.debug(
         "request",
         method=request.method,
@@ -137,7 +138,8 @@ def _not_allowed(methods: Iterable[str]) -> Problem:
 class ReadOnly:
     """A path beside the table that is only read, by anybody."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, path: str, answers: Answers) -> None:
+        self._path = path
         self._answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,12 +149,12 @@ class ReadOnly:
             answer = await self._answers(request)
         else:
             answer = response(_not_allowed(_READING), number)
-        await answer(scope, receive, _Sending(send, number))
+        await answer(scope, receive, _Sending(send, number, request.method, self._path))
 
 
 def read_only(path: str, answers: Answers) -> Route:
     """A route to what is only read."""
-    return Route(path, ReadOnly(answers))
+    return Route(path, ReadOnly(path, answers))
 
 
 async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
@@ -160,4 +162,4 @@ async def unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
     number = request_id(Headers(scope=scope))
     detail = "there is nothing at this path; /openapi.json lists what there is"
     answer = response(problem("ROUTE_NOT_FOUND", "NOT_FOUND", detail), number)
-    await answer(scope, receive, _Sending(send, number))
+    await answer(scope, receive, _Sending(send, number, scope["method"], "unknown"))

@@ -56,6 +56,7 @@ class Argument(Struct, frozen=True):
 
 
 class ShownCall(Struct, frozen=True, kw_only=True):
+    step: str
     title: str
     tool: str
     integration: str
@@ -82,6 +83,7 @@ def calls(approval: pb.Approval) -> list[ShownCall]:
     planned = approval.kind == pb.APPROVAL_KIND_PLAN
     return [
         ShownCall(
+            step=call.step_id,
             title=call.title or call.tool,
             tool=call.tool,
             integration=call.integration_name or call.integration_id,

@@ -15,20 +15,19 @@ from starlette.types import Message, Receive, Scope, Send
 
 from errands.v1 import run_pb2 as pb
 
+from . import metrics, tickets
 from .caller import Caller
 from .connection import Connection, connection
-from .feeds import TENANT, Feeds, View
-from .frames import frames, joined
-from .problems import problem
+from .feeds import Feeds, View
+from .frames import COMMENT, frames, joined
+from .problems import Problem, problem
 from .settings import Settings
+from .tickets import Ticketed
 
-TICKET: Final = "x-stream-ticket"
-_END: Final = "errands-end"  # initial metadata of a stream with nothing in it
 _PAGE: Final = 1_000  # events of the past read together
 _HEAVY: Final = 1 << 20  # bytes; a page as large as this may have been cut short
 _LAST: Final = 0.25  # seconds for what a server that stops still sends
 _RETRY: Final = b"retry: 2000\n\n"
-_COMMENT: Final = b":\n\n"
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store, no-transform"),
@@ -61,7 +60,8 @@ class Streams:
         if page.end and not page.events:
             return None
         self._check_room(page.tenant)
-        return EventStream(self, self._settings, page.tenant, watch.pieces(page, after), caller.request_id)
+        pieces = watch.pieces(page, after)
+        return EventStream(self, self._settings, page.tenant, "key", pieces, caller.request_id)
 
     async def by_ticket(
         self, ticket: str, request_id: str, run_id: str, after: int, *, tool_calls: bool
@@ -73,64 +73,49 @@ class Streams:
         request = pb.StreamRunEventsRequest(
             run_id=run_id, after_sequence=after, include_tool_calls=tool_calls
         )
-        call = self._runs.StreamRunEvents(request, metadata=((TICKET, ticket), ("x-request-id", request_id)))
+        ticketed = Ticketed(self._runs, ticket, request_id, request)
         try:
             async with asyncio.timeout(self._settings.limit):
-                told = dict(await call.initial_metadata())
-                if TENANT not in told:
-                    await call.read()  # raises what the call was refused with
-            if _END in told:
-                return None
-            self._check_room(told[TENANT])
+                tenant = await ticketed.tenant()
+                if tenant is None:
+                    return None
+                self._check_room(tenant)
+                with self._placed(tenant):
+                    call = await ticketed.redeem()
         except TimeoutError:
-            call.cancel()
             detail = "the stream did not open in time"
             raise problem("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", detail) from None
-        except BaseException:
+        if self.closing:
             call.cancel()
-            raise
-        return EventStream(self, self._settings, told[TENANT], self._ticketed(call), request_id)
-
-    async def _ticketed(self, call: Any) -> AsyncGenerator[bytes, None]:
-        reading: asyncio.Task[Any] = asyncio.create_task(call.read())
-        try:
-            while True:
-                # Cancelling a read would end the call, so silence is told from the outside.
-                await asyncio.wait({reading}, timeout=self._settings.heartbeat)
-                if not reading.done():
-                    yield _COMMENT
-                    continue
-                if (message := reading.result()) is aio.EOF:
-                    return
-                for _, piece in joined(frames(message.events)):
-                    yield piece
-                reading = asyncio.create_task(call.read())
-        except aio.AioRpcError as failure:
-            _log.info("a stream was cut", code=failure.code().name)
-        finally:
-            call.cancel()
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            raise _draining()
+        pieces = tickets.pieces(call, self._settings.heartbeat)
+        return EventStream(self, self._settings, tenant, "ticket", pieces, request_id)
 
     def _check_room(self, tenant: str) -> None:
         if self.closing:
-            detail = "the gateway is shutting down"
-            raise problem("SERVER_DRAINING", "UNAVAILABLE", detail, headers={"Retry-After": "1"})
+            raise _draining()
         if self.open[tenant] >= self._settings.max_streams:
             detail = f"the tenant has {self.open[tenant]} streams open, which is as many as it may"
             raise problem("TOO_MANY_STREAMS", "RESOURCE_EXHAUSTED", detail, headers={"Retry-After": "5"})
 
     @contextmanager
-    def counting(self, tenant: str) -> Iterator[None]:
+    def counting(self, tenant: str, credential: str) -> Iterator[None]:
         """The present task is a stream of this tenant as long as this lasts."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (an ASGI application runs in a task)
+        with self._placed(tenant), metrics.streams(credential).track_inprogress():
+            self._tasks.add(task)
+            try:
+                yield
+            finally:
+                self._tasks.discard(task)
+
+    @contextmanager
+    def _placed(self, tenant: str) -> Iterator[None]:
         self.open[tenant] += 1
-        self._tasks.add(task)
         try:
             yield
         finally:
-            self._tasks.discard(task)
             self.open[tenant] -= 1
             if not self.open[tenant]:
                 del self.open[tenant]
@@ -143,6 +128,11 @@ class Streams:
     def _end(self) -> None:
         for task in self._tasks:
             task.cancel()
+
+
+def _draining() -> Problem:
+    detail = "the gateway is shutting down"
+    return problem("SERVER_DRAINING", "UNAVAILABLE", detail, headers={"Retry-After": "1"})
 
 
 class _Watch:
@@ -181,7 +171,7 @@ class _Watch:
                 if is_last:
                     with self._feeds.following(view, self._caller, cursor) as follower:
                         while (live := await follower.next(self._settings.heartbeat)) is not None:
-                            yield live or _COMMENT
+                            yield live or COMMENT
                         if not follower.lagged or follower.refused:
                             return
                         cursor = follower.cursor
@@ -198,28 +188,35 @@ class EventStream:
         streams: Streams,
         settings: Settings,
         tenant: str,
+        credential: str,
         pieces: AsyncGenerator[bytes, None],
         request_id: str,
     ) -> None:
         self._streams = streams
         self._stall = settings.stall
         self._tenant = tenant
+        self._credential = credential
         self._pieces = pieces
         self._request_id = request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader = _Reader(send, connection(scope), self._stall)
-        with self._streams.counting(self._tenant), reader.connection.canceling():
+        framed = scope["http_version"] != "1.0"
+        if not framed:
+            reader.connection.unframe()
+        with self._streams.counting(self._tenant, self._credential), reader.connection.canceling():
             try:
                 async with aclosing(self._pieces):
                     await self._send_all(reader)
             except asyncio.CancelledError:
                 if not (self._streams.closing or reader.connection.lost.done()):
                     raise
+                reader.stall = _LAST  # whoever reads nothing holds nobody up
             except Exception:
                 # The answer has begun, so nobody above could still say that it failed.
                 _log.exception("a stream failed", request_id=self._request_id)
-        await reader.send({"type": "http.response.body"})
+        if framed:
+            await reader.send({"type": "http.response.body"})
 
     async def _send_all(self, reader: _Reader) -> None:
         await reader.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -231,16 +228,18 @@ class EventStream:
 class _Reader:
     """Who reads a stream. One that takes nothing for `stall` seconds loses its connection."""
 
-    __slots__ = ("_send", "_stall", "connection")
+    __slots__ = ("_send", "connection", "stall")
 
     def __init__(self, send: Send, connection: Connection, stall: float) -> None:
         self._send = send
-        self._stall = stall
+        self.stall = stall
         self.connection = connection
 
     async def send(self, message: Message) -> None:
+        if self.connection.transport.is_closing():
+            return  # `lost` will be done in a moment
         # A timer instead of asyncio.timeout: cheaper, and a closed connection ends the wait anyway.
-        timer = asyncio.get_running_loop().call_later(self._stall, self.connection.drop)
+        timer = asyncio.get_running_loop().call_later(self.stall, self.connection.drop)
         try:
             await self._send(message)
         finally:

@@ -26,6 +26,7 @@ from errands.v1.run_pb2_grpc import add_RunServiceServicer_to_server
 from errands_gateway.app import CHANNEL_OPTIONS, listening
 from errands_gateway.settings import Settings
 
+from . import metrics
 from .api.approvals import ApprovalServicer
 from .api.health import Health
 from .api.integrations import MAX_DOCUMENT, IntegrationServicer
@@ -158,10 +159,12 @@ class _Wiring:
         assert self.hub is not None  # noqa: S101 (set before the first write)
         assert self.engine is not None  # noqa: S101 (as above)
         if isinstance(work, Append):
+            metrics.committed(work.records)
             self.hub.publish(work.tenant, work.run_id, work.records)
             if work.epoch is None:
                 self.engine.nudge(work.tenant, work.run_id)
         elif created is not None and created.run is not None:
+            metrics.committed(created.records)
             self.hub.publish(work.tenant, work.run_id, created.records)
             self.engine.submit(work.tenant, work.run_id, created.run, work.inputs)
 
@@ -211,6 +214,7 @@ class _Server:
         messages = Messages(links_at.url)
         hub = Hub(messages.encode)
         wiring.hub, wiring.engine = hub, engine
+        metrics.watch(active=lambda: engine.active, queued=lambda: engine.queued, streams=lambda: hub.open)
         server = cls(config, engine, hub, store)
         keys = Keys(store, world, process_secret=config.api_key)
         operator_key = await _first_key(store, keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from typing import Final
 
 from msgspec import Struct
@@ -110,10 +110,24 @@ class Hub:
             for subscription in subscriptions:
                 subscription.put(entry)
 
-    def check_room(self) -> None:
-        """TOO_MANY_STREAMS. For who follows a run; who waits for its plan only stays a moment."""
+    @property
+    def open(self) -> int:
+        """Subscriptions there are."""
+        return self._count
+
+    @contextmanager
+    def following(self, run_id: str) -> Iterator[Subscription]:
+        """A subscription as long as this lasts. TOO_MANY_STREAMS, SERVER_DRAINING.
+
+        For who follows a run; who waits for its plan only stays a moment, and needs no room.
+        """
         if self._count >= MAX_STREAMS:
             raise Exhausted(Reason.TOO_MANY_STREAMS, "too many streams are open", retry_after=5)
+        subscription = self.subscribe(run_id)
+        try:
+            yield subscription
+        finally:
+            self.unsubscribe(run_id, subscription)
 
     def subscribe(self, run_id: str) -> Subscription:
         """A subscription the caller hands back to `unsubscribe`. SERVER_DRAINING once the hub is closed."""
@@ -144,25 +158,13 @@ def draining() -> Unavailable:
 
 
 async def records(
-    hub: Hub, journal: Journal, tenant: str, run_id: str, after: int
+    subscription: Subscription, hub: Hub, journal: Journal, run: tuple[str, str], after: int
 ) -> AsyncGenerator[list[Entry], None]:
     """Every record behind `after`, in order and once: first the past, then live, up to the final one.
 
-    TOO_MANY_STREAMS. SERVER_DRAINING: the server stops; go on elsewhere from the last sequence.
+    `subscription` is to this (tenant, run). SERVER_DRAINING: the server stops; go on elsewhere
+    from the last sequence.
     """
-    hub.check_room()
-    subscription = hub.subscribe(run_id)
-    try:
-        async with aclosing(_follow(subscription, hub, journal, (tenant, run_id), after)) as batches:
-            async for batch in batches:
-                yield batch
-    finally:
-        hub.unsubscribe(run_id, subscription)
-
-
-async def _follow(
-    subscription: Subscription, hub: Hub, journal: Journal, run: tuple[str, str], after: int
-) -> AsyncGenerator[list[Entry], None]:
     cursor = after
     while True:
         while past := await journal.read(run[1], cursor):
@@ -187,10 +189,10 @@ def _continuing(entries: Sequence[Entry] | None, cursor: int) -> list[Entry]:
 
 
 async def encoded(
-    hub: Hub, journal: Journal, tenant: str, run_id: str, *, after: int, view: View
+    subscription: Subscription, hub: Hub, journal: Journal, run: tuple[str, str], after: int, view: View
 ) -> AsyncGenerator[bytes, None]:
     """`records`, encoded for a view and joined: one piece for all that waited together."""
-    async with aclosing(records(hub, journal, tenant, run_id, after)) as batches:
+    async with aclosing(records(subscription, hub, journal, run, after)) as batches:
         async for batch in batches:
             for piece in _pieces(batch, view):
                 yield piece

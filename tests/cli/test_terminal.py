@@ -82,6 +82,7 @@ def terminal(errands: Errands, shop_id: str) -> Callable[..., Terminal]:
 def test_an_approval_is_asked_at_the_terminal_and_carried_out(terminal: Callable[..., Terminal]) -> None:
     at = terminal("run", ORDER, "--approval", "on-start", "--integration", "shop")
     at.until("approve / deny / later")
+    assert all(f"own account · step s{n}" in at.shown for n in (1, 2, 3)), at.shown
     at.type("approve\n")
 
     assert at.end() == Exit.SUCCESS
@@ -99,6 +100,7 @@ def test_the_question_shows_exactly_what_would_be_sent(
         '"email": "ada@example.com"',
         "read",
         "own account",
+        "step s1 · call ",
         "until 20",
         "sha256:",
     ):

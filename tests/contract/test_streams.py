@@ -206,6 +206,26 @@ async def test_too_many_streams_are_refused_and_runs_are_created_all_the_same(
         desk.open.set()
 
 
+async def test_a_stream_that_was_accepted_has_its_place(
+    serve: Serve, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "MAX_STREAMS", 3)
+    async with serve(steps(HELD)) as service:
+        run_id = (await service.create("do")).run_id
+        calls = [stream(service, run_id) for _ in range(20)]
+        told = await asyncio.gather(*(call.initial_metadata() for call in calls))
+        accepted = [call for call, metadata in zip(calls, told, strict=True) if "errands-tenant" in metadata]
+        for call in accepted:
+            assert (await call.read()).events
+        errors = [await refused(call) for call in calls if call not in accepted]
+
+        assert len(accepted) == 3
+        assert {reason(error) for error in errors} == {"TOO_MANY_STREAMS"}
+        for call in accepted:
+            call.cancel()
+        desk.open.set()
+
+
 async def test_a_drained_stream_ends_behind_the_last_event_and_goes_on_elsewhere(
     serve: Serve, desk: Desk
 ) -> None:

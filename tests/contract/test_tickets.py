@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
 from grpc import StatusCode
 
 from errands.v1 import event_pb2
 from errands.v1 import run_pb2 as runs
+from errands_server import streams
 from tests.contract.conftest import Clock, Serve
 from tests.contract.refusals import refused
 from tests.contract.told import READ, steps
@@ -37,6 +40,35 @@ async def test_a_ticket_opens_its_stream_once(serve: Serve, clock: Clock) -> Non
         assert events == await service.events(run.run_id)
         assert (reason(error), error.code()) == ("TICKET_INVALID", StatusCode.UNAUTHENTICATED)
         assert 0 < made.expires_at.ToMilliseconds() - clock.now() <= 60_000
+
+
+async def test_a_ticket_that_opened_nothing_stays_good(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serve(steps(READ)) as service:
+        run = await service.finished((await service.create("do")).run_id)
+        text = (await ticket(service, run.run_id)).ticket
+        with monkeypatch.context() as full:
+            full.setattr(streams, "MAX_STREAMS", 0)
+            no_room = await refused(opened(service, text, run.run_id))
+        wider = await refused(opened(service, text, run.run_id, include_tool_calls=True))
+        looked_at = opened(service, text, run.run_id, validate_only=True)
+        told = dict(await looked_at.initial_metadata())
+        nothing = await collect(looked_at)
+        at_end = await collect(opened(service, text, run.run_id, after_sequence=run.last_sequence))
+        events = await collect(opened(service, text, run.run_id))
+
+        assert (reason(no_room), reason(wider)) == ("TOO_MANY_STREAMS", "TICKET_INVALID")
+        assert (told["errands-tenant"], nothing, at_end) == ("default", [], [])
+        assert events == await service.events(run.run_id)
+
+
+async def test_of_many_who_redeem_a_ticket_at_once_one_does(serve: Serve) -> None:
+    async with serve(steps(READ)) as service:
+        run = await service.finished((await service.create("do")).run_id)
+        text = (await ticket(service, run.run_id)).ticket
+        calls = [opened(service, text, run.run_id) for _ in range(10)]
+        told = await asyncio.gather(*(call.initial_metadata() for call in calls))
+
+        assert sum("errands-tenant" in metadata for metadata in told) == 1
 
 
 async def test_a_ticket_lives_for_a_minute(serve: Serve, clock: Clock) -> None:

@@ -288,6 +288,7 @@ BROKEN: list[tuple[bytes, str, str | None]] = [
     (b'{"intent":NaN}', "body", "cannot be read as JSON: invalid character (byte 10)"),
     (b'{"intent":-Infinity}', "body", "cannot be read as JSON: invalid character (byte 11)"),
     (b'{"intent":1e999}', "body", "cannot be read as JSON: number out of range"),
+    (b'{"intent":[{"a":1e999}]}', "body", "cannot be read as JSON: number out of range"),
     (b'{"intent":1' + b"0" * 5_000 + b"}", "body", "cannot be read as JSON: integer value out of range"),
     (b'{"intent":"\\ud800"}', "body", "cannot be read as JSON: input data was truncated"),
     (b'{"intent":"\\udc00 "}', "body", None),

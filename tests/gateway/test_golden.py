@@ -193,6 +193,7 @@ async def keys(ask: Recorder) -> None:
 AT = Timestamp(seconds=1_790_000_000, nanos=7_000_000)
 CALL = approval_pb2.ApprovalCall(
     call_id="s2.1",
+    step_id="s2",
     integration_id="desk_k3v9x2mq",
     integration_name="desk",
     tool="writeThing",

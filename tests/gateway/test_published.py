@@ -201,7 +201,7 @@ async def test_every_path_that_is_routed_is_in_the_document_but_those_for_operat
     routed = {route.path for route in app.routes if isinstance(route, Route)}
     beside = {path for path in routed if path.startswith("/docs")}
 
-    assert routed - beside == {*SERVED["paths"], "/openapi.json", "/healthz", "/readyz"}
+    assert routed - beside == {*SERVED["paths"], "/openapi.json", "/healthz", "/readyz", "/metrics"}
 
 
 def references(value: Any) -> Iterator[str]:

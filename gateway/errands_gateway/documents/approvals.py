@@ -28,6 +28,7 @@ def members(approval: pb.Approval) -> dict[str, Any]:
 def _call(call: pb.ApprovalCall) -> dict[str, Any]:
     return {
         "callId": call.call_id,
+        "stepId": call.step_id,
         "integrationId": call.integration_id,
         "integrationName": call.integration_name,
         "tool": call.tool,

@@ -24,6 +24,7 @@ _CALL: Final = given(
     "One call an approval covers.",
     {
         "callId": text("The call; empty for the calls of a plan."),
+        "stepId": text("The step it belongs to."),
         "integrationId": text("The integration it goes to."),
         "integrationName": text("Name of the integration."),
         "tool": text("The tool."),
@@ -33,7 +34,7 @@ _CALL: Final = given(
         "effect": enum("Whether it may change anything.", ["read", "write"]),
         "shared": flag("True where it acts with the integration's shared account."),
     },
-    ["callId", "integrationId", "tool", "title", "arguments", "effect"],
+    ["callId", "stepId", "integrationId", "tool", "title", "arguments", "effect"],
 )
 _ACTION: Final = given(
     "A link that leads to a decision. It is itself a credential.",

@@ -18,9 +18,10 @@ from grpc import aio
 from grpc_status import rpc_status
 from msgspec import Struct
 
+from .. import metrics
 from ..domain.errors import Invalid, Reason, Refused, Unauthenticated, Violation
 from ..services.principal import Principal
-from .status import status
+from .status import CODES, status
 
 Recognise = Callable[[str], Awaitable[Principal]]
 Parse = Callable[[bytes], Message]
@@ -104,6 +105,8 @@ class Gate(aio.ServerInterceptor):
         return make(behavior, request_deserializer=None, response_serializer=_serializer)
 
     def _unary(self, method: str, behavior: Any, parse: Parse) -> Any:
+        seconds = metrics.seconds(method[1:])
+
         async def call(body: bytes, context: Any) -> Any:
             started = time.perf_counter()
             who = Caller()
@@ -122,6 +125,8 @@ class Gate(aio.ServerInterceptor):
             else:
                 _line(method, who, started, "OK")
                 return answer
+            finally:
+                seconds.observe(time.perf_counter() - started)
 
         return call
 
@@ -187,6 +192,8 @@ def _serializer(message: Any) -> bytes:
 
 
 def _line(method: str, who: Caller, started: float, outcome: str) -> None:
+    code = CODES[outcome].name if isinstance(outcome, Reason) else outcome
+    metrics.answered(method[1:], code)
     _log.info(
         "call",
         method=method,

@@ -48,6 +48,7 @@ def _call(call: e.Call) -> approval_pb.ApprovalCall:
         shared=call.shared,
         origin=call.origin,
         integration_name=call.integration_name,
+        step_id=call.step_id,
     )
 
 

@@ -16,7 +16,7 @@ from ..domain.event import RunStatus, Strategy
 from ..domain.run import FINAL, Run
 from ..services import views
 from ..services.creating import CREATE, Creating, NewRun
-from ..services.links import Tickets
+from ..services.links import Ticket, Tickets
 from ..services.principal import Principal, Scope
 from ..services.runs import Runs
 from ..store.requests import RequestKey
@@ -138,25 +138,29 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         after = checks.cursor("after_sequence", request.after_sequence)
         checks.done()
         run_id = _run_id(request.run_id)
-        tenant, view = self._stream_view(run_id, include_tool_calls=request.include_tool_calls)
-        more = await self._runs.has_more(tenant, run_id, after)
-        await context.send_initial_metadata((("errands-tenant", tenant), *(() if more else _AT_END)))
-        if not more:
-            return
-        async for piece in self._runs.follow(tenant, run_id, after=after, view=view):
-            yield piece
+        ticket = self._ticket(run_id, include_tool_calls=request.include_tool_calls)
+        tenant, view = _watched(ticket, include_tool_calls=request.include_tool_calls)
+        async with self._runs.following(tenant, run_id, after=after, view=view) as pieces:
+            end = _AT_END if pieces is None else ()
+            if request.validate_only:
+                pieces = None
+            if ticket is not None and pieces is not None:
+                self._tickets.redeem(ticket)
+            await context.send_initial_metadata((("errands-tenant", tenant), *end))
+            if pieces is None:
+                return
+            async for piece in pieces:
+                yield piece
 
-    def _stream_view(self, run_id: str, *, include_tool_calls: bool) -> tuple[str, View]:
-        who = caller()
-        if who.principal is None:
-            ticket = self._tickets.redeem(who.ticket)
-            if ticket.run_id != run_id or (include_tool_calls and not ticket.view.tool_calls):
-                message = "the stream ticket is for another run or view; ask for a new one"
-                raise Unauthenticated(Reason.TICKET_INVALID, message)
-            return ticket.tenant, View(tool_calls=include_tool_calls, links=ticket.view.links)
-        who.principal.require(Scope.RUNS_READ)
-        links = who.principal.may(Scope.APPROVALS)
-        return who.principal.tenant, View(tool_calls=include_tool_calls, links=links)
+    def _ticket(self, run_id: str, *, include_tool_calls: bool) -> Ticket | None:
+        """The ticket that a stream is asked for with; None where there is a key."""
+        if caller().principal is not None:
+            return None
+        ticket = self._tickets.read(caller().ticket)
+        if ticket.run_id != run_id or (include_tool_calls and not ticket.view.tool_calls):
+            message = "the stream ticket is for another run or view; ask for a new one"
+            raise Unauthenticated(Reason.TICKET_INVALID, message)
+        return ticket
 
     async def ListRunEvents(self, request: pb.ListRunEventsRequest, context: Any) -> pb.ListRunEventsResponse:
         checks = Checks()
@@ -192,6 +196,15 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         plan_id = identifier(request.execution_plan_id, Reason.PLAN_NOT_FOUND)
         seen = await self._runs.plan(principal(), plan_id)
         return pb.GetPlanResponse(plan=wire.plan_of(seen.run))
+
+
+def _watched(ticket: Ticket | None, *, include_tool_calls: bool) -> tuple[str, View]:
+    """Tenant and view of a stream."""
+    if ticket is not None:
+        return ticket.tenant, View(tool_calls=include_tool_calls, links=ticket.view.links)
+    who = principal()
+    who.require(Scope.RUNS_READ)
+    return who.tenant, View(tool_calls=include_tool_calls, links=who.may(Scope.APPROVALS))
 
 
 def _validated(run: Run, explanation: plan_pb.PlanExplanation | None = None) -> pb.CreateRunResponse:

@@ -81,6 +81,16 @@ class EmbeddedEngine:
         self._draining = False
         self._idle = asyncio.Event()
 
+    @property
+    def active(self) -> int:
+        """Runs being executed."""
+        return len(self._tasks)
+
+    @property
+    def queued(self) -> int:
+        """Runs that wait for a place."""
+        return len(self._queue)
+
     async def start(self) -> None:
         """Resume everything that has not ended, then look after what becomes due."""
         for head in await self._parts.journal.unfinished():

@@ -96,21 +96,28 @@ class Tickets:
         sealed = self._sealer.seal(msgspec.json.encode(ticket), _TICKET)
         return base64.urlsafe_b64encode(sealed).decode().rstrip("="), expires_at
 
-    def redeem(self, text: str) -> Ticket:
+    def read(self, text: str) -> Ticket:
         """What a ticket opens. TICKET_INVALID: forged, expired or redeemed before."""
         try:
             sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             ticket = msgspec.json.decode(self._sealer.open(sealed, _TICKET), type=Ticket)
         except (binascii.Error, ValueError, Unsealable, msgspec.DecodeError) as error:
             raise _invalid_ticket("is not a ticket of this service") from error
+        self._check(ticket)
+        return ticket
+
+    def redeem(self, ticket: Ticket) -> None:
+        """Take a ticket that was read, for good. TICKET_INVALID: somebody was first, or time."""
+        self._check(ticket)
+        self._redeemed[ticket.id] = ticket.expires_at
+
+    def _check(self, ticket: Ticket) -> None:
         now = self._world.now()
         self._forget(now)
         if ticket.expires_at <= now:
             raise _invalid_ticket("has expired")
         if ticket.id in self._redeemed or len(self._redeemed) >= _REDEEMED:
             raise _invalid_ticket("was used before")
-        self._redeemed[ticket.id] = ticket.expires_at
-        return ticket
 
     def _forget(self, now: int) -> None:
         while self._redeemed and next(iter(self._redeemed.values())) <= now:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 from msgspec import Struct
 
@@ -88,10 +88,13 @@ class Runs:
 
     async def _ended(self, head: Head, after: int, seconds: float) -> None:
         # The cancellation is stored; where its end cannot be followed, the run is answered as it is.
-        with contextlib.suppress(TimeoutError, Exhausted, Unavailable):
+        run = head.tenant, head.run_id
+        with (
+            contextlib.suppress(TimeoutError, Exhausted, Unavailable),
+            self._hub.following(head.run_id) as subscription,
+        ):
             async with asyncio.timeout(seconds):
-                log = records(self._hub, self._journal, head.tenant, head.run_id, after)
-                async for _ in log:
+                async for _ in records(subscription, self._hub, self._journal, run, after):
                     pass
 
     async def events(
@@ -102,20 +105,23 @@ class Runs:
         head = await self._reachable(principal.tenant, run_id, after)
         return head, await self._journal.read(run_id, after, limit)
 
-    async def has_more(self, tenant: str, run_id: str, after: int) -> bool:
-        """Whether a stream from a cursor would hold anything. CURSOR_AHEAD, TOO_MANY_STREAMS."""
-        self._hub.check_room()
-        head = await self._reachable(tenant, run_id, after)
-        return head.finished_at is None or after < head.last_sequence
-
-    async def follow(
+    @asynccontextmanager
+    async def following(
         self, tenant: str, run_id: str, *, after: int, view: View
-    ) -> AsyncGenerator[bytes, None]:
-        """The run's encoded events behind a cursor that has more, live until it ends."""
-        pieces = encoded(self._hub, self._journal, tenant, run_id, after=after, view=view)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
+    ) -> AsyncGenerator[AsyncGenerator[bytes, None] | None, None]:
+        """A run's encoded events behind a cursor, live until it ends. CURSOR_AHEAD, SERVER_DRAINING.
+
+        None: it has ended, and nothing is behind the cursor. TOO_MANY_STREAMS is said here, before
+        anything is read, and nothing takes the place away as long as this lasts.
+        """
+        with self._hub.following(run_id) as subscription:
+            head = await self._reachable(tenant, run_id, after)
+            if head.finished_at is not None and after >= head.last_sequence:
+                yield None
+                return
+            run = tenant, run_id
+            async with aclosing(encoded(subscription, self._hub, self._journal, run, after, view)) as pieces:
+                yield pieces
 
     async def _reachable(self, tenant: str, run_id: str, after: int) -> Head:
         head = await self._store.run(tenant, run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -13,6 +14,7 @@ import structlog
 from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
+from .. import metrics
 from ..domain.errors import CommitUnknown, Reason, Unavailable
 
 MAX_BATCH: Final = 256
@@ -142,6 +144,7 @@ class Writer:
         return [outcome for work in works for outcome in self._commit(connection, [work])]
 
     def _transaction(self, connection: Connection, works: list[Any]) -> list[Any]:
+        began = time.perf_counter()
         transaction = connection.begin()
         try:
             outcomes = self._write(connection, works)
@@ -155,6 +158,7 @@ class Writer:
             transaction.rollback()
             connection.invalidate()
             return self._look_again(connection, works, error)
+        metrics.transaction(len(works), time.perf_counter() - began)
         self.healthy = True
         return outcomes
 

@@ -101,8 +101,8 @@ async def test_a_plan_says_in_words_where_arguments_come_from(serve: Serve) -> N
 
         assert "Approve this plan?" in page.words
         assert "Carry out this plan? read, then write" in page.words
-        assert "Call 1 of 2 readThings Only reads" in page.words
-        assert "Call 2 of 2 writeThing May change data" in page.words
+        assert "Call 1 of 2, step s1 readThings Only reads" in page.words
+        assert "Call 2 of 2, step s2 writeThing May change data" in page.words
         assert "id from step s1: rows[0].id" in page.words
         assert 'deep { "m": 2, "all": from step s1 }' in page.words
         assert "$from" not in page.text

@@ -62,6 +62,25 @@ async def test_a_page_becomes_a_stream_for_who_accepts_one(serve: Serve) -> None
     assert b"id: 2\n" not in answers[0].content
 
 
+@pytest.mark.parametrize(
+    ("accept", "streams"),
+    [
+        (["*/*"], False),
+        (["text/*"], False),
+        (["text/event-stream;q=0"], False),
+        (["application/json, text/event-stream;q=0.0, */*"], False),
+        (["application/json", "Text/Event-Stream ; q=0.5"], True),
+    ],
+)
+async def test_a_stream_is_for_who_names_it(service: Service, accept: list[str], *, streams: bool) -> None:
+    run_id = await finished(service)
+    async with asking(service) as http:
+        headers = [("accept", one) for one in accept]
+        answer = await http.get(f"/v1/runs/{run_id}/events", headers=headers)
+
+    assert answer.headers["content-type"].startswith("text/event-stream") == streams
+
+
 @pytest.mark.parametrize("cursor", ["x", "-1", "1.5", "0x1", "9" * 19, "1 2"])
 async def test_a_cursor_that_is_none_is_refused_by_name(service: Service, cursor: str) -> None:
     run_id = await finished(service)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,8 +13,10 @@ import pytest
 from grpc import aio
 from structlog.testing import capture_logs
 
+from errands.serving import event_loop
 from errands.v1 import event_pb2, run_pb2, run_pb2_grpc
 from errands_gateway.app import Listening, listening
+from errands_gateway.connection import Connection
 from errands_gateway.settings import Settings
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
@@ -185,7 +188,7 @@ class Later(run_pb2_grpc.RunServiceServicer):
 
 
 @asynccontextmanager
-async def before_a_later(servicer: Later) -> AsyncGenerator[Listening, None]:
+async def before(servicer: run_pb2_grpc.RunServiceServicer) -> AsyncGenerator[Listening, None]:
     server = aio.server()
     run_pb2_grpc.add_RunServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -201,7 +204,7 @@ async def before_a_later(servicer: Later) -> AsyncGenerator[Listening, None]:
 @pytest.mark.parametrize(("live", "query"), [(True, ""), (False, ""), (True, "?ticket=x")])
 async def test_a_fault_within_a_stream_is_logged_and_ends_it(live: bool, query: str) -> None:
     with capture_logs() as lines:
-        async with before_a_later(Later(live=live)) as started, client(started.address) as http:
+        async with before(Later(live=live)) as started, client(started.address) as http:
             async with watching(http, "r", query) as watch:
                 await watch.rest()
             healthy = await http.get("/healthz")
@@ -210,3 +213,41 @@ async def test_a_fault_within_a_stream_is_logged_and_ends_it(live: bool, query: 
     assert watch.seen == []
     assert [line["log_level"] for line in lines if line.get("exc_info")] == ["error"]
     assert healthy.status_code == 200
+
+
+class Slow(run_pb2_grpc.RunServiceServicer):
+    """A server that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def ListRunEvents(self, request: Any, context: Any) -> run_pb2.ListRunEventsResponse:
+        self.asked.set()
+        await self.may_answer.wait()
+        return run_pb2.ListRunEventsResponse(tenant="t")
+
+
+def test_who_goes_away_before_a_stream_begins_is_no_fault() -> None:
+    """On the loop that commands run on, which refuses to write to what is closed."""
+
+    async def scene() -> None:
+        servicer = Slow()
+        async with before(servicer) as started:
+            _, writer = await asyncio.open_connection(*address(started.address))
+            writer.write(b"GET /v1/runs/r/sse HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\n\r\n" * 2)
+            await servicer.asked.wait()
+            (opened,) = [
+                one for one in gc.get_objects() if isinstance(one, Connection) and not one.lost.done()
+            ]
+            opened.drop()
+            await opened.lost
+            (answering,) = [one for one in asyncio.all_tasks() if "run_asgi" in repr(one.get_coro())]
+            servicer.may_answer.set()
+            await asyncio.wait([answering], timeout=PATIENCE)
+            writer.close()
+
+    with capture_logs() as lines, asyncio.Runner(loop_factory=event_loop()) as runner:
+        runner.run(scene())
+
+    assert [line for line in lines if line["log_level"] == "error"] == []

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
 import pytest
@@ -47,6 +47,8 @@ async def test_a_tenant_has_so_many_streams_and_who_leaves_makes_room(serve: Ser
                 async with asyncio.timeout(PATIENCE):
                     while not await opens(http, path):
                         pass
+                async with watching(keyless, run_id, spare) as unspent:
+                    await unspent.until("approval.required")
 
     assert (reason(by_key), reason(by_ticket)) == ((429, "TOO_MANY_STREAMS"), (429, "TOO_MANY_STREAMS"))
     assert (by_key.headers["retry-after"], by_ticket.headers["retry-after"]) == ("5", "5")
@@ -120,6 +122,22 @@ async def test_who_reads_nothing_is_dropped_and_leaves_nothing(
                 got = [await everything(by_key), await everything(by_ticket)]
 
     assert all(0 < count < whole for count in got), (got, whole)
+
+
+async def test_a_gateway_that_closes_does_not_wait_for_who_reads_nothing(serve: Serve) -> None:
+    loop = asyncio.get_running_loop()
+    async with serve(HEAVY) as service, AsyncExitStack() as readers:
+        run_id = (await service.finished((await service.create("do")).run_id)).run_id
+        path = f"/v1/runs/{run_id}/sse?includeToolCalls=true"
+        async with gateway(service) as started:
+            await readers.enter_async_context(asked_and_not_read(started, path, service.key))
+            async with client(started.address) as http:
+                while not started.gateway.streams.open:
+                    await http.get("/healthz")
+            began = loop.time()
+        took = loop.time() - began
+
+    assert took < 3  # seconds; streams that are cut by force get five
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="TCP has no such option here")

@@ -73,9 +73,11 @@ def approval(asked: Approval) -> Description:
 def _call(call: ApprovalCall) -> list[str]:
     account = "the integration's shared account" if call.shared else "the user's own account"
     arguments = pretty(json.loads(call.arguments_json or "{}")).splitlines()
+    # The calls of a plan have no id yet.
+    which = f"step {line(call.step_id)}{f' · call {call.call_id}' if call.call_id else ''}"
     return [
         f"  {bare(call, 'effect')}: {line(call.title)}",
-        f"    {line(call.integration_id)} · {line(call.tool)} · {account} · call {call.call_id}",
+        f"    {line(call.integration_id)} · {line(call.tool)} · {account} · {which}",
         *(f"    {text}" for text in arguments),
     ]
 

@@ -98,7 +98,7 @@ class Approval(_message.Message):
     def __init__(self, approval_id: _Optional[str] = ..., run_id: _Optional[str] = ..., kind: _Optional[_Union[ApprovalKind, str]] = ..., step_id: _Optional[str] = ..., text: _Optional[str] = ..., calls: _Optional[_Iterable[_Union[ApprovalCall, _Mapping]]] = ..., hash: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., choices: _Optional[_Iterable[_Union[Decision, str]]] = ..., actions: _Optional[_Iterable[_Union[ApprovalAction, _Mapping]]] = ..., status: _Optional[_Union[ApprovalStatus, str]] = ..., decision: _Optional[_Union[Decision, str]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., user_id: _Optional[str] = ...) -> None: ...
 
 class ApprovalCall(_message.Message):
-    __slots__ = ("call_id", "integration_id", "tool", "title", "arguments_json", "effect", "shared", "origin", "integration_name")
+    __slots__ = ("call_id", "integration_id", "tool", "title", "arguments_json", "effect", "shared", "origin", "integration_name", "step_id")
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     INTEGRATION_ID_FIELD_NUMBER: _ClassVar[int]
     TOOL_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +108,7 @@ class ApprovalCall(_message.Message):
     SHARED_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     INTEGRATION_NAME_FIELD_NUMBER: _ClassVar[int]
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
     call_id: str
     integration_id: str
     tool: str
@@ -117,7 +118,8 @@ class ApprovalCall(_message.Message):
     shared: bool
     origin: str
     integration_name: str
-    def __init__(self, call_id: _Optional[str] = ..., integration_id: _Optional[str] = ..., tool: _Optional[str] = ..., title: _Optional[str] = ..., arguments_json: _Optional[str] = ..., effect: _Optional[_Union[CallEffect, str]] = ..., shared: _Optional[bool] = ..., origin: _Optional[str] = ..., integration_name: _Optional[str] = ...) -> None: ...
+    step_id: str
+    def __init__(self, call_id: _Optional[str] = ..., integration_id: _Optional[str] = ..., tool: _Optional[str] = ..., title: _Optional[str] = ..., arguments_json: _Optional[str] = ..., effect: _Optional[_Union[CallEffect, str]] = ..., shared: _Optional[bool] = ..., origin: _Optional[str] = ..., integration_name: _Optional[str] = ..., step_id: _Optional[str] = ...) -> None: ...
 
 class ApprovalAction(_message.Message):
     __slots__ = ("action", "url")

@@ -221,14 +221,16 @@ class CancelRunResponse(_message.Message):
     def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ...) -> None: ...
 
 class StreamRunEventsRequest(_message.Message):
-    __slots__ = ("run_id", "after_sequence", "include_tool_calls")
+    __slots__ = ("run_id", "after_sequence", "include_tool_calls", "validate_only")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     after_sequence: int
     include_tool_calls: bool
-    def __init__(self, run_id: _Optional[str] = ..., after_sequence: _Optional[int] = ..., include_tool_calls: _Optional[bool] = ...) -> None: ...
+    validate_only: bool
+    def __init__(self, run_id: _Optional[str] = ..., after_sequence: _Optional[int] = ..., include_tool_calls: _Optional[bool] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class StreamRunEventsResponse(_message.Message):
     __slots__ = ("events",)

@@ -120,8 +120,9 @@ class RunServiceServicer:
         """Streams a run's events from a cursor on: first the past, then live, until the run
         ends. A finished run replays and closes. Needs scope `runs:read` or a stream ticket.
 
-        Initial metadata is sent as soon as the stream is accepted: `errands-tenant` holds the run's
-        tenant, and `errands-end` is there where the run has ended and nothing is behind the cursor.
+        Initial metadata is sent as soon as the stream is accepted, which holds its place and redeems a
+        ticket: `errands-tenant` holds the run's tenant, and `errands-end` is there where the run has
+        ended and nothing is behind the cursor; then nothing is redeemed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
