@@ -18,8 +18,9 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from msgspec import Struct
 
-from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1.approval_pb2_grpc import add_ApprovalServiceServicer_to_server
+from errands.v1.connection_pb2_grpc import add_ConnectionServiceServicer_to_server
 from errands.v1.integration_pb2_grpc import add_IntegrationServiceServicer_to_server
 from errands.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
 from errands.v1.run_pb2_grpc import add_RunServiceServicer_to_server
@@ -27,6 +28,7 @@ from errands_gateway.app import CHANNEL_OPTIONS, listening
 from errands_gateway.settings import Settings
 
 from .api.approvals import ApprovalServicer
+from .api.connections import ConnectionServicer
 from .api.health import Health
 from .api.integrations import MAX_DOCUMENT, IntegrationServicer
 from .api.interceptors import Gate
@@ -35,6 +37,7 @@ from .api.messages import Messages
 from .api.runs import RunServicer
 from .config import DAY, Config
 from .credentials.keyring import Keyring
+from .credentials.vault import Vault
 from .domain.event import ApprovalRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
 from .executor.dispatch import open_gate
@@ -44,6 +47,7 @@ from .ports import Planner, Toolbox
 from .services import links
 from .services.approvals import Approvals
 from .services.authorizations import Authorizations
+from .services.connections import Connections
 from .services.creating import Creating
 from .services.integrations import Integrations
 from .services.keys import DEFAULT_TENANT, Keys
@@ -66,6 +70,7 @@ SERVICES: Final = tuple(
         (run_pb2, "RunService"),
         (approval_pb2, "ApprovalService"),
         (integration_pb2, "IntegrationService"),
+        (connection_pb2, "ConnectionService"),
         (key_pb2, "KeyService"),
     )
 )
@@ -191,6 +196,7 @@ class _Server:
     ) -> _Server:
         world = overrides.world
         catalogue = Catalogue(store, sealer)
+        vault = Vault(store, sealer, world)
         planner = overrides.planner or CatalogPlanner()
         sender = await stack.enter_async_context(OpenApiSender())
         toolbox = (
@@ -226,6 +232,8 @@ class _Server:
         authorizations = Authorizations(store, world)
         integrations = Integrations(store, catalogue, sealer, authorizations, world)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
+        connections = Connections(store, catalogue, vault, authorizations)
+        add_ConnectionServiceServicer_to_server(ConnectionServicer(connections, world), server._grpc)
         add_KeyServiceServicer_to_server(KeyServicer(keys, world), server._grpc)
         await server._listen(links_at, operator_key, stack)
         stack.enter_context(_task(server._sweep(world), "errands retention"))
@@ -304,6 +312,7 @@ class _Server:
         while True:
             try:
                 await self._store.forget_requests(world.now())
+                await self._store.forget_flows(world.now())
                 if self._config.keep is not None:
                     count = await self._store.erase_finished(world.now() - self._config.keep)
                     _log.info("erased finished runs", count=count, keep_days=self._config.keep / DAY)

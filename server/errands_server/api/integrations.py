@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, Final
 
 from errands.v1 import integration_pb2 as pb
 from errands.v1 import integration_pb2_grpc
 
-from ..credentials.credential import Credential
+from ..credentials import secret
 from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret
 from ..tools.importing import Source
-from . import messages
+from . import messages, secrets
 from .checks import Checks, name, next_token
 from .interceptors import principal
 
 MAX_NAME: Final = 100
 MAX_URL: Final = 2_048
-MAX_SECRET: Final = 8_192
 MAX_DOCUMENT: Final = 32 << 20  # bytes
 
 
@@ -158,68 +156,14 @@ def _secret(checks: Checks, request: Any) -> Secret | None:
         )
     match request.credential.WhichOneof("credential"):
         case "bearer":
-            return _bearer(checks, request.credential.bearer)
+            token = secrets.bearer(checks, "credential.bearer", request.credential.bearer).token
+            return Secret("bearer", secret.bearer(token))
         case "api_key":
-            return _api_key(checks, request.credential.api_key)
+            key = secrets.api_key(checks, "credential.api_key", request.credential.api_key)
+            return Secret("apiKey", secret.api_key(key.location, key.name, key.value))
         case "basic":
-            return _basic(checks, request.credential.basic)
+            pair = secrets.basic(checks, "credential.basic", request.credential.basic)
+            return Secret("basic", secret.basic(pair.username, pair.password))
         case _:
             checks.wrong("credential", "give bearer, api_key or basic")
             return None
-
-
-def _bearer(checks: Checks, bearer: pb.BearerCredential) -> Secret:
-    _secret_text(checks, "credential.bearer.token", bearer.token)
-    return Secret("bearer", Credential(headers={"Authorization": f"Bearer {bearer.token}"}))
-
-
-def _api_key(checks: Checks, key: pb.ApiKeyCredential) -> Secret:
-    place = getattr(key, "in")
-    checks.one_of("credential.api_key.in", place, ("header", "query", "cookie"))
-    name = checks.printable("credential.api_key.name", key.name, most=MAX_NAME)
-    if not name or any(character in name for character in " \t:;,="):
-        checks.wrong("credential.api_key.name", "must be a name without spaces or separators")
-    elif place == "header" and name.lower() in _RESERVED:
-        checks.wrong("credential.api_key.name", f"{name} is not for credentials")
-    _secret_text(checks, "credential.api_key.value", key.value)
-    value = {name: key.value}
-    return Secret(
-        "apiKey",
-        Credential(
-            headers=value if place == "header" else {},
-            query=value if place == "query" else {},
-            cookies=value if place == "cookie" else {},
-        ),
-    )
-
-
-_RESERVED: Final = frozenset(
-    {
-        "host",
-        "content-length",
-        "content-type",
-        "connection",
-        "transfer-encoding",
-        "upgrade",
-        "te",
-        "trailer",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "idempotency-key",
-    }
-)
-
-
-def _basic(checks: Checks, basic: pb.BasicCredential) -> Secret:
-    checks.text("credential.basic.username", basic.username, most=MAX_SECRET)
-    if ":" in basic.username:
-        checks.wrong("credential.basic.username", "must not contain a colon (RFC 7617)")
-    checks.text("credential.basic.password", basic.password, least=1, most=MAX_SECRET)
-    pair = base64.b64encode(f"{basic.username}:{basic.password}".encode()).decode()
-    return Secret("basic", Credential(headers={"Authorization": f"Basic {pair}"}))
-
-
-def _secret_text(checks: Checks, field: str, value: str) -> None:
-    checks.text(field, value, least=1, most=MAX_SECRET)
-    checks.printable(field, value, most=MAX_SECRET)

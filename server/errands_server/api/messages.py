@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from errands.v1 import approval_pb2 as approval_pb
+from errands.v1 import connection_pb2 as connection_pb
 from errands.v1 import event_pb2 as event_pb
 from errands.v1 import integration_pb2 as integration_pb
 from errands.v1 import key_pb2 as key_pb
@@ -17,6 +18,7 @@ from ..domain.run import Run
 from ..domain.tool import Effect, Tool
 from ..services.views import RunView
 from ..store.approvals import ApprovalRow
+from ..store.connections import Connection
 from ..store.integrations import Integration
 from ..store.keys import Key
 from ..streams import View
@@ -236,6 +238,21 @@ def tool(found: Tool) -> integration_pb.Tool:
         output_json="" if found.output is None else json_text(found.output),
         secured=found.secured,
         deprecated=found.deprecated,
+    )
+
+
+def connection(found: Connection) -> connection_pb.Connection:
+    broken = found.status == "broken"
+    return connection_pb.Connection(
+        id=found.id,
+        integration_id=found.integration_id,
+        user_id=found.user_id,
+        type=found.kind,
+        status=connection_pb.CONNECTION_STATUS_BROKEN if broken else connection_pb.CONNECTION_STATUS_ACTIVE,
+        scopes=found.scopes,
+        expires_at=None if found.expires_at is None else timestamp(found.expires_at),
+        created_at=timestamp(found.created_at),
+        updated_at=timestamp(found.updated_at),
     )
 
 
