@@ -37,11 +37,13 @@ from .api.messages import Messages
 from .api.runs import RunServicer
 from .config import DAY, Config
 from .credentials.keyring import Keyring
+from .credentials.oauth import OAuth
 from .credentials.vault import Vault
 from .domain.event import ApprovalRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
 from .executor.dispatch import open_gate
 from .executor.owner import Parts
+from .outbound.web import Web
 from .planners.catalog import CatalogPlanner
 from .ports import Planner, Toolbox
 from .services import links
@@ -197,10 +199,15 @@ class _Server:
         world = overrides.world
         catalogue = Catalogue(store, sealer)
         vault = Vault(store, sealer, world)
+        web = Web()
+        stack.push_async_callback(web.aclose)
+        oauth = OAuth(web, world)
+        keyring = Keyring(vault, oauth, world)
+        stack.push_async_callback(keyring.aclose)
         planner = overrides.planner or CatalogPlanner()
         sender = await stack.enter_async_context(OpenApiSender())
         toolbox = (
-            IntegrationToolbox(catalogue, Keyring(), sender)
+            IntegrationToolbox(catalogue, keyring, sender)
             if overrides.toolbox is None
             else overrides.toolbox(catalogue)
         )

@@ -101,6 +101,11 @@ class Vault:
                 found.id, found.version, now=now, until=now + milliseconds
             )
 
+    async def released(self, held: Held) -> None:
+        """Another may renew it now."""
+        async with self._store.begin(held.tenant, writes=True) as transaction:
+            await transaction.connections.release(held.connection.id, held.connection.version)
+
     async def _changed(self, held: Held, changed: Connection) -> Held | None:
         async with self._store.begin(held.tenant, writes=True) as transaction:
             stored = await transaction.connections.revise(changed)

@@ -68,6 +68,11 @@ class Connections:
         )
         return (await self._connection.execute(statement)).rowcount == 1
 
+    async def release(self, connection_id: str, version: int) -> bool:
+        """Give up a lease; False where the connection is not the one that was leased."""
+        statement = update(t.connections).where(self._mine(connection_id, version)).values(lease_until=0)
+        return (await self._connection.execute(statement)).rowcount == 1
+
     async def find(self, connection_id: str) -> Connection | None:
         found = await self._select(t.connections.c.id == connection_id)
         return found[0] if found else None

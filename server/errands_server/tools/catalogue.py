@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from ..credentials.client import OAuthClient, unpacked
 from ..credentials.credential import Credential
 from ..credentials.scheme import SecurityScheme
 from ..credentials.sealed import unseal
@@ -45,6 +46,7 @@ class Current(Struct, frozen=True, kw_only=True):
     integration: Integration
     origin: str
     credential: Credential | None
+    client: OAuthClient | None = None
 
 
 class Catalogue:
@@ -128,5 +130,8 @@ class Catalogue:
                     integration=integration,
                     origin=origin_of(revision.base_url, "base_url"),
                     credential=None if sealed is None else unseal(self._sealer, sealed, integration.id),
+                    client=unpacked(
+                        self._sealer, integration.oauth_client, integration.oauth_secret, integration.id
+                    ),
                 )
         return found
