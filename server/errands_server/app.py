@@ -39,16 +39,17 @@ from .config import DAY, Config
 from .credentials.keyring import Keyring
 from .credentials.oauth import OAuth
 from .credentials.vault import Vault
-from .domain.event import ApprovalRequested, Call, Decision
+from .domain.event import ApprovalRequested, AuthRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
 from .executor.dispatch import open_gate
 from .executor.owner import Parts
 from .outbound.web import Web
 from .planners.catalog import CatalogPlanner
 from .ports import Planner, Toolbox
-from .services import links
+from .services import connect_links, links
 from .services.approvals import Approvals
 from .services.authorizations import Authorizations
+from .services.connecting import Connecting
 from .services.connections import Connections
 from .services.creating import Creating
 from .services.integrations import Integrations
@@ -57,6 +58,7 @@ from .services.links import Tickets
 from .services.principal import Scope
 from .services.runs import Runs
 from .services.views import Views
+from .services.ways import Ways
 from .store.sealing import Sealer, load_or_create_keys, parse_keys
 from .store.store import Store
 from .store.works import Append, Created, Creation
@@ -221,7 +223,7 @@ class _Server:
         )
         engine = EmbeddedEngine(parts, max_active=config.max_active, max_queued=config.max_queued)
         links_at = _Links(sealer)
-        messages = Messages(links_at.url)
+        messages = Messages(links_at.url, links_at.connect_url)
         hub = Hub(messages.encode)
         wiring.hub, wiring.engine = hub, engine
         server = cls(config, engine, hub, store)
@@ -239,8 +241,13 @@ class _Server:
         authorizations = Authorizations(store, world)
         integrations = Integrations(store, catalogue, sealer, authorizations, world)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
-        connections = Connections(store, catalogue, vault, authorizations)
-        add_ConnectionServiceServicer_to_server(ConnectionServicer(connections, world), server._grpc)
+        ways = Ways(catalogue)
+        connections = Connections(store, ways, vault, oauth, authorizations)
+        connecting = Connecting(
+            store, sealer, vault, oauth, ways, authorizations, world, lambda: links_at.base_url
+        )
+        servicer_of_connections = ConnectionServicer(connections, connecting, world)
+        add_ConnectionServiceServicer_to_server(servicer_of_connections, server._grpc)
         add_KeyServiceServicer_to_server(KeyServicer(keys, world), server._grpc)
         await server._listen(links_at, operator_key, stack)
         stack.enter_context(_task(server._sweep(world), "errands retention"))
@@ -329,7 +336,7 @@ class _Server:
 
 
 class _Links:
-    """Where approval links lead; known once the HTTP port is."""
+    """Where links lead; known once the HTTP port is."""
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
@@ -337,7 +344,14 @@ class _Links:
 
     def url(self, tenant: str, request: ApprovalRequested, decision: Decision) -> str:
         token = links.token(self._sealer, tenant, request, decision)
-        return f"{self.public_url.rstrip('/')}/v1/runs/approval?token={token}"
+        return f"{self.base_url}/v1/runs/approval?token={token}"
+
+    @property
+    def base_url(self) -> str:
+        return self.public_url.rstrip("/")
+
+    def connect_url(self, tenant: str, run_id: str, asked: AuthRequested) -> str:
+        return f"{self.base_url}/connect/{connect_links.of_run(self._sealer, tenant, run_id, asked)}"
 
 
 async def _first_key(store: Store, keys: Keys) -> str:

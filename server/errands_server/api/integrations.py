@@ -8,12 +8,14 @@ from errands.v1 import integration_pb2 as pb
 from errands.v1 import integration_pb2_grpc
 
 from ..credentials import secret
+from ..credentials.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, OAuthClient
 from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret
 from ..tools.importing import Source
 from . import messages, secrets
 from .checks import Checks, name, next_token
 from .interceptors import principal
+from .secrets import scope_list
 
 MAX_NAME: Final = 100
 MAX_URL: Final = 2_048
@@ -39,6 +41,7 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
             base_url=request.base_url,
             internal=request.internal,
             secret=_secret(checks, request),
+            client=_client(checks, request),
             honours_keys=request.honours_idempotency_keys,
         )
         checks.done()
@@ -61,11 +64,15 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
             base_url=request.base_url if request.HasField("base_url") else None,
             secret=_secret(checks, request),
             remove_credential=request.remove_credential,
+            client=_client(checks, request),
+            remove_client=request.remove_oauth_client,
             active=active,
             honours_keys=request.honours_idempotency_keys if keyed else None,
         )
         if wanted.secret is not None and wanted.remove_credential:
             checks.wrong("remove_credential", "does not go with credential")
+        if wanted.client is not None and wanted.remove_client:
+            checks.wrong("remove_oauth_client", "does not go with oauth_client")
         checks.done()
         changed, tools = await self._integrations.update(principal(), _id(request), wanted)
         return pb.UpdateIntegrationResponse(
@@ -167,3 +174,31 @@ def _secret(checks: Checks, request: Any) -> Secret | None:
         case _:
             checks.wrong("credential", "give bearer, api_key or basic")
             return None
+
+
+def _client(checks: Checks, request: Any) -> OAuthClient | None:
+    if not request.HasField("oauth_client"):
+        return None
+    given = request.oauth_client
+    for field in ("issuer", "authorization_url", "token_url", "resource"):
+        checks.printable(f"oauth_client.{field}", getattr(given, field), most=MAX_URL)
+    checks.text("oauth_client.client_id", given.client_id, least=1, most=MAX_URL)
+    checks.printable("oauth_client.client_id", given.client_id, most=MAX_URL)
+    checks.printable("oauth_client.client_secret", given.client_secret, most=secrets.MAX_SECRET)
+    checks.one_of("oauth_client.token_auth_method", given.token_auth_method, _METHODS)
+    checks.one_of("oauth_client.grant", given.grant, _GRANTS)
+    return OAuthClient(
+        client_id=given.client_id,
+        client_secret=given.client_secret,
+        issuer=given.issuer,
+        authorization_url=given.authorization_url,
+        token_url=given.token_url,
+        scopes=scope_list(checks, "oauth_client.scopes", given.scopes),
+        token_auth_method=given.token_auth_method,
+        resource=given.resource,
+        grant=given.grant or AUTHORIZATION_CODE,
+    )
+
+
+_METHODS: Final = ("", "client_secret_basic", "client_secret_post", "none")
+_GRANTS: Final = ("", AUTHORIZATION_CODE, CLIENT_CREDENTIALS)

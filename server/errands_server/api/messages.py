@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from errands.v1 import approval_pb2 as approval_pb
-from errands.v1 import connection_pb2 as connection_pb
 from errands.v1 import event_pb2 as event_pb
 from errands.v1 import integration_pb2 as integration_pb
 from errands.v1 import key_pb2 as key_pb
@@ -18,10 +17,10 @@ from ..domain.run import Run
 from ..domain.tool import Effect, Tool
 from ..services.views import RunView
 from ..store.approvals import ApprovalRow
-from ..store.connections import Connection
 from ..store.integrations import Integration
 from ..store.keys import Key
 from ..streams import View
+from . import authentication
 from .projections import PROJECTIONS
 from .wire import (
     APPROVAL_STATUS,
@@ -56,8 +55,13 @@ def _call(call: e.Call) -> approval_pb.ApprovalCall:
 class Messages:
     """Makes the messages that hold links, which need a secret and the server's public address."""
 
-    def __init__(self, link: Callable[[str, e.ApprovalRequested, e.Decision], str]) -> None:
+    def __init__(
+        self,
+        link: Callable[[str, e.ApprovalRequested, e.Decision], str],
+        connect_link: Callable[[str, str, e.AuthRequested], str],
+    ) -> None:
         self._link = link
+        self._connect_link = connect_link
 
     def approval(
         self,
@@ -132,6 +136,8 @@ class Messages:
             return message
         if project is None or not project(message, record.event, view):
             return None
+        if isinstance(record.event, e.AuthRequested) and view.connect_links:
+            message.auth_required.url = self._connect_link(tenant, run_id, record.event)
         return message
 
     def encode(self, tenant: str, run_id: str, record: Record, view: View) -> bytes:
@@ -150,9 +156,10 @@ class Messages:
         found = (self.event(tenant, run_id, record, view) for record in records)
         return [message for message in found if message is not None]
 
-    def run(self, seen: RunView, *, most_events: int, links: bool) -> run_pb.Run:
+    def run(self, seen: RunView, *, most_events: int, view: View) -> run_pb.Run:
         """A run as one caller sees it."""
         head, run = seen.head, seen.run
+        awaited = next(iter(run.authorizations.values()), None) if view.connect_links else None
         message = run_pb.Run(
             run_id=head.run_id,
             repeat_key=head.repeat_key,
@@ -170,12 +177,12 @@ class Messages:
             selected_customer_integration_ids=[chosen.id for chosen in seen.inputs.integrations],
             steps_finished=[_finished(run, step_id) for step_id in run.finished],
             error=None if run.error is None or not run.ended else run_error(run.error),
-            pending_approvals=self._pending(head.tenant if links else "", head.run_id, run),
+            pending_approvals=self._pending(head.tenant if view.links else "", head.run_id, run),
+            authorization_url=self._connect_link(head.tenant, head.run_id, awaited) if awaited else "",
             cancel_requested=run.cancel is not None,
             last_sequence=run.sequence,
         )
         if most_events:
-            view = View(links=links)
             events = self.events(head.tenant, head.run_id, seen.records, view)
             message.events.extend(within(events[:most_events]))
             message.events_truncated = len(events) > len(message.events)
@@ -220,7 +227,7 @@ def integration(found: Integration) -> integration_pb.Integration:
         internal=found.internal,
         revision=found.revision,
         tool_count=found.tool_count,
-        auth=integration_pb.IntegrationAuth(type=found.auth_type, shared=found.shared),
+        auth=authentication.auth(found),
         created_at=timestamp(found.created_at),
         left_out=found.left_out,
     )
@@ -238,21 +245,6 @@ def tool(found: Tool) -> integration_pb.Tool:
         output_json="" if found.output is None else json_text(found.output),
         secured=found.secured,
         deprecated=found.deprecated,
-    )
-
-
-def connection(found: Connection) -> connection_pb.Connection:
-    broken = found.status == "broken"
-    return connection_pb.Connection(
-        id=found.id,
-        integration_id=found.integration_id,
-        user_id=found.user_id,
-        type=found.kind,
-        status=connection_pb.CONNECTION_STATUS_BROKEN if broken else connection_pb.CONNECTION_STATUS_ACTIVE,
-        scopes=found.scopes,
-        expires_at=None if found.expires_at is None else timestamp(found.expires_at),
-        created_at=timestamp(found.created_at),
-        updated_at=timestamp(found.updated_at),
     )
 
 

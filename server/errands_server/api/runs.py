@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from errands.v1 import plan_pb2 as plan_pb
 from errands.v1 import run_pb2 as pb
 from errands.v1 import run_pb2_grpc
@@ -65,7 +67,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return self._created(who, await self._creating.create(who, wanted))
 
     def _created(self, who: Principal, seen: views.RunView) -> pb.CreateRunResponse:
-        view = View(links=who.may(Scope.APPROVALS))
+        view = _view(who)
         events = self._messages.events(who.tenant, seen.head.run_id, seen.records, view)
         return pb.CreateRunResponse(
             run_id=seen.head.run_id,
@@ -97,7 +99,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return pb.GetRunResponse(run=self._run(seen, most))
 
     def _run(self, seen: views.RunView, most_events: int = 0) -> pb.Run:
-        return self._messages.run(seen, most_events=most_events, links=principal().may(Scope.APPROVALS))
+        return self._messages.run(seen, most_events=most_events, view=_view(principal()))
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: Any) -> pb.ListRunsResponse:
         checks = Checks()
@@ -153,10 +155,9 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             if ticket.run_id != run_id or (include_tool_calls and not ticket.view.tool_calls):
                 message = "the stream ticket is for another run or view; ask for a new one"
                 raise Unauthenticated(Reason.TICKET_INVALID, message)
-            return ticket.tenant, View(tool_calls=include_tool_calls, links=ticket.view.links)
+            return ticket.tenant, replace(ticket.view, tool_calls=include_tool_calls)
         who.principal.require(Scope.RUNS_READ)
-        links = who.principal.may(Scope.APPROVALS)
-        return who.principal.tenant, View(tool_calls=include_tool_calls, links=links)
+        return who.principal.tenant, _view(who.principal, tool_calls=include_tool_calls)
 
     async def ListRunEvents(self, request: pb.ListRunEventsRequest, context: Any) -> pb.ListRunEventsResponse:
         checks = Checks()
@@ -168,10 +169,12 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         head, records = await self._runs.events(
             who, run_id, after=after, limit=request.limit or DEFAULT_EVENTS
         )
-        view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
+        view = _view(who, tool_calls=request.include_tool_calls)
         events = self._messages.events(who.tenant, run_id, records, view)
         kept = wire.within(events)
-        answer = pb.ListRunEventsResponse(events=kept, tenant=who.tenant, links=view.links)
+        answer = pb.ListRunEventsResponse(
+            events=kept, tenant=who.tenant, links=view.links, connect_links=view.connect_links
+        )
         if len(kept) < len(events):
             answer.next_after_sequence = kept[-1].sequence
         else:
@@ -184,7 +187,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
     ) -> pb.CreateStreamTicketResponse:
         who = principal()
         seen = await self._runs.get(who, _run_id(request.run_id))
-        view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
+        view = _view(who, tool_calls=request.include_tool_calls)
         ticket, expires_at = self._tickets.issue(who.tenant, seen.head.run_id, view)
         return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=wire.timestamp(expires_at))
 
@@ -192,6 +195,15 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         plan_id = identifier(request.execution_plan_id, Reason.PLAN_NOT_FOUND)
         seen = await self._runs.plan(principal(), plan_id)
         return pb.GetPlanResponse(plan=wire.plan_of(seen.run))
+
+
+def _view(who: Principal, *, tool_calls: bool = False) -> View:
+    """What this caller sees of a run."""
+    return View(
+        tool_calls=tool_calls,
+        links=who.may(Scope.APPROVALS),
+        connect_links=who.may(Scope.CONNECTIONS),
+    )
 
 
 def _validated(run: Run, explanation: plan_pb.PlanExplanation | None = None) -> pb.CreateRunResponse:

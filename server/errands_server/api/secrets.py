@@ -9,6 +9,8 @@ from .checks import Checks
 
 MAX_NAME: Final = 100
 MAX_SECRET: Final = 8_192
+MAX_SCOPES: Final = 100
+MAX_SCOPE: Final = 1_000
 PLACES: Final = ("header", "query", "cookie")
 _RESERVED: Final = frozenset(
     {
@@ -63,3 +65,13 @@ def described_api_key(checks: Checks, field: str, given: Any) -> ApiKey:
     if getattr(given, "in") or given.name:
         return api_key(checks, field, given)
     return ApiKey(value=secret_text(checks, f"{field}.value", given.value))
+
+
+def scope_list(checks: Checks, field: str, given: Any) -> tuple[str, ...]:
+    """Scopes as RFC 6749 §3.3 spells them."""
+    checks.count(field, given, most=MAX_SCOPES)
+    for index, scope in enumerate(given[:MAX_SCOPES]):
+        checks.printable(f"{field}[{index}]", scope, most=MAX_SCOPE)
+        if not scope or not set(scope).isdisjoint(' "\\'):
+            checks.wrong(f"{field}[{index}]", "must be one scope, without spaces, quotes or backslashes")
+    return tuple(dict.fromkeys(given))

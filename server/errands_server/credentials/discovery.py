@@ -13,7 +13,7 @@ from ..outbound.web import Unreachable, Web
 from .client import OAuthClient
 
 _TTL: Final = 3_600.0  # seconds metadata is believed
-_OPENID: Final = "/.well-known/openid-configuration"
+OPENID: Final = "/.well-known/openid-configuration"
 
 
 class OAuthFailed(Exception):
@@ -97,7 +97,7 @@ def _places(client: OAuthClient) -> tuple[str, ...]:
     from authlib.oauth2.rfc8414 import get_well_known_url
 
     return (
-        client.issuer.rstrip("/") + _OPENID,
+        client.issuer.rstrip("/") + OPENID,
         get_well_known_url(client.issuer, external=True),
     )
 
@@ -119,7 +119,7 @@ def _checked(client: OAuthClient, url: str, document: dict[str, Any]) -> Authori
 def _is_of(client: OAuthClient, issuer: str) -> bool:
     if client.issuer:
         return issuer == client.issuer
-    return bool(issuer) and issuer.rstrip("/") + _OPENID == client.discovery_url
+    return bool(issuer) and issuer.rstrip("/") + OPENID == client.discovery_url
 
 
 def _text(document: dict[str, Any], name: str) -> str:

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
-from ..credentials.secret import Grant
+import structlog
+
+from ..credentials.discovery import OAuthFailed
+from ..credentials.oauth import OAuth
+from ..credentials.secret import Grant, Tokens
 from ..credentials.vault import Vault
 from ..domain.errors import NotFound, Reason
 from ..store.connections import Connection
+from ..store.sealing import Unsealable
 from ..store.store import Store
-from ..tools.catalogue import Catalogue, Current
 from .authorizations import Authorizations
 from .principal import Principal, Scope
+from .ways import Ways
+
+_REVOCATION: Final = 5.0  # seconds a service may take
+
+_log = structlog.get_logger("errands.connections")
 
 
 class Connections:
     """The connections of all tenants, as the caller may see and change them."""
 
     def __init__(
-        self, store: Store, catalogue: Catalogue, vault: Vault, authorizations: Authorizations
+        self, store: Store, ways: Ways, vault: Vault, oauth: OAuth, authorizations: Authorizations
     ) -> None:
         self._store = store
-        self._catalogue = catalogue
+        self._ways = ways
         self._vault = vault
+        self._oauth = oauth
         self._authorizations = authorizations
 
     async def create(
@@ -31,20 +43,12 @@ class Connections:
     ) -> Connection:
         """Store what an application has of its user; runs that wait for it go on. INTEGRATION_NOT_FOUND."""
         principal.require(Scope.CONNECTIONS)
-        current = await self.integration(principal.tenant, integration_id)
+        current = await self._ways.current(principal.tenant, integration_id)
         made = await self._vault.put(
             principal.tenant, integration_id, user_id, origin=current.origin, grant=grant
         )
         await self._authorizations.grant(principal.tenant, integration_id, user_id)
         return made
-
-    async def integration(self, tenant: str, integration_id: str) -> Current:
-        """An active integration. INTEGRATION_NOT_FOUND."""
-        current = (await self._catalogue.active(tenant)).get(integration_id)
-        if current is None:
-            message = f"there is no active integration {integration_id}"
-            raise NotFound(Reason.INTEGRATION_NOT_FOUND, message, subject=integration_id)
-        return current
 
     async def get(self, principal: Principal, connection_id: str) -> Connection:
         """One connection. CONNECTION_NOT_FOUND."""
@@ -64,10 +68,36 @@ class Connections:
             )
 
     async def delete(self, principal: Principal, connection_id: str) -> None:
-        """Forget a connection and its secrets. CONNECTION_NOT_FOUND."""
-        await self.get(principal, connection_id)
+        """Forget a connection and its secrets, and have its tokens revoked. CONNECTION_NOT_FOUND."""
+        found = await self.get(principal, connection_id)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             await transaction.connections.delete(connection_id)
+        with contextlib.suppress(TimeoutError, Unsealable, NotFound):
+            async with asyncio.timeout(_REVOCATION):
+                await self._revoke(principal.tenant, found)
+
+    async def _revoke(self, tenant: str, found: Connection) -> None:
+        """As far as the service takes it: here the tokens are forgotten in any case."""
+        secret = self._vault.opened(tenant, found).secret
+        client = (await self._ways.current(tenant, found.integration_id)).client
+        if client is None or not isinstance(secret, Tokens):
+            return
+        try:
+            await self._oauth.revoke(client, secret)
+        except OAuthFailed as failure:
+            _log.warning("revocation failed", integration=found.integration_id, code=failure.code)
+
+    async def verifier_url(self, principal: Principal) -> str:
+        """Where browsers go to be recognised; empty for nowhere."""
+        principal.require(Scope.ADMIN)
+        async with self._store.begin(principal.tenant) as transaction:
+            return await transaction.tenants.verifier_url()
+
+    async def verify_at(self, principal: Principal, url: str) -> None:
+        """Have browsers recognised there from now on."""
+        principal.require(Scope.ADMIN)
+        async with self._store.begin(principal.tenant, writes=True) as transaction:
+            await transaction.tenants.verify_at(url)
 
 
 def _raise_missing(connection_id: str) -> NoReturn:

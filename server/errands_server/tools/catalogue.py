@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..credentials.client import OAuthClient, unpacked
 from ..credentials.credential import Credential
-from ..credentials.scheme import SecurityScheme
+from ..credentials.scheme import SecurityScheme, read_schemes
 from ..credentials.sealed import unseal
 from ..domain.tool import Tool, ToolRef
 from ..ports import Candidate
@@ -25,7 +25,6 @@ from .servers import origin_of
 MAX_REVISIONS: Final = 256
 
 _decode = msgspec.json.Decoder(tuple[Operation, ...]).decode
-_decode_schemes = msgspec.json.Decoder(dict[str, SecurityScheme]).decode
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
@@ -111,7 +110,7 @@ class Catalogue:
             revision=number,
             name=name,
             internal=revision.internal,
-            schemes=_decode_schemes(revision.schemes),
+            schemes=read_schemes(revision.schemes),
             operations=operations,
             candidates=[
                 Candidate(ToolRef(integration_id, number, tool_name), name, operation.tool)
