@@ -36,12 +36,12 @@ class Stage:
         self.integration = ""
 
     async def integrate(
-        self, schemes: dict[str, Any] | None = None, *, scopes: dict[str, str] | None = None, **client: Any
+        self, schemes: dict[str, Any] | None = None, *, needs: dict[str, str] | None = None, **client: Any
     ) -> str:
         """The service as an integration whose users connect at the provider."""
         request = ipb.CreateIntegrationRequest(
             name="things",
-            openapi_document=described(self.api.origin, schemes or self.schemes(), scopes),
+            openapi_document=described(self.api.origin, schemes or self.schemes(), needs),
             internal=True,
             oauth_client=self.client(**client),
         )

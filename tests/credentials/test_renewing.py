@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from errands.v1 import integration_pb2 as ipb
 from errands_server.credentials.client import unpacked
 from errands_server.credentials.oauth import OAuth
 from errands_server.credentials.renewing import Renewing
+from errands_server.credentials.secret import Grant
 from errands_server.credentials.vault import Held, Vault
 from errands_server.outbound.web import Web
 from errands_server.store.sealing import Sealer, load_or_create_keys
@@ -19,7 +22,7 @@ from errands_server.store.store import Store
 from tests.contract.conftest import Clock
 from tests.oidc.provider import SECRET, Browser
 
-from .conftest import ANY, Stage, Staging, token_of
+from .conftest import ANY, WRITE, Stage, Staging, token_of
 
 SUCCESS = event_pb2.RUN_STATUS_SUCCESS
 MANY = 200
@@ -93,8 +96,8 @@ async def test_a_revoked_grant_asks_the_user_again(stage: Staging) -> None:
 
 async def test_a_service_that_misses_a_scope_says_which_and_the_user_is_asked_for_it(stage: Staging) -> None:
     undeclared = {"/things": "", "/secrets": "", "/anything": ""}
-    async with stage(*_scenes("readSecrets")) as found:
-        await found.integrate(scopes=undeclared)
+    async with stage(WRITE) as found:
+        await found.integrate(needs=undeclared)
         await found.connect(scopes=["things:read"])
         created = await found.service.create("secrets")
         asked = (await found.service.until(created.run_id, "auth_required")).auth_required
@@ -107,12 +110,6 @@ async def test_a_service_that_misses_a_scope_says_which_and_the_user_is_asked_fo
     assert waiting.status == event_pb2.RUN_STATUS_AUTH_REQUIRED
     assert run.status == SUCCESS
     assert [one[1] for one in found.api.called] == ["403", "200"]
-
-
-def _scenes(*tools: str) -> Any:
-    from tests.scripted import Scene
-
-    return [Scene(tool) for tool in tools]
 
 
 async def test_a_token_the_application_stored_is_refused_and_asked_for_again(stage: Staging) -> None:
@@ -219,29 +216,24 @@ async def _held(found: Stage) -> Any:
     return held
 
 
-def _process(found: Stage) -> Any:
-    from contextlib import asynccontextmanager
-
-    @asynccontextmanager
-    async def opened() -> Any:
-        data = found.data
-        sealer = Sealer(load_or_create_keys(data / "secret.key"))
-        store = await Store.open(f"sqlite:///{data / 'errands.db'}", lambda *_: None, migrate=False)
-        web = Web()
-        vault = Vault(store, sealer, found.clock.world)
-        async with store.begin("default") as transaction:
-            integration = await transaction.integrations.find(found.integration)
-        assert integration is not None
-        client = unpacked(sealer, integration.oauth_client, integration.oauth_secret, integration.id)
-        renewing = Renewing(vault, OAuth(web, found.clock.world), found.clock.world)
-        try:
-            yield vault, lambda held: renewing.renewed(held, client)
-        finally:
-            await renewing.aclose()
-            await web.aclose()
-            await store.close()
-
-    return opened()
+@asynccontextmanager
+async def _process(found: Stage, kind: type[OAuth] = OAuth) -> AsyncGenerator[tuple[Vault, Any], None]:
+    data = found.data
+    sealer = Sealer(load_or_create_keys(data / "secret.key"))
+    store = await Store.open(f"sqlite:///{data / 'errands.db'}", lambda *_: None, migrate=False)
+    web = Web()
+    vault = Vault(store, sealer, found.clock.world)
+    async with store.begin("default") as transaction:
+        integration = await transaction.integrations.find(found.integration)
+    assert integration is not None
+    client = unpacked(sealer, integration.oauth_client, integration.oauth_secret, integration.id)
+    renewing = Renewing(vault, kind(web, found.clock.world), found.clock.world)
+    try:
+        yield vault, lambda held: renewing.renewed(held, client)
+    finally:
+        await renewing.aclose()
+        await web.aclose()
+        await store.close()
 
 
 async def test_of_several_processes_one_refreshes_and_the_others_use_what_it_got(stage: Staging) -> None:
@@ -262,14 +254,26 @@ async def test_of_several_processes_one_refreshes_and_the_others_use_what_it_got
     assert found.provider.counts() == {"authorization_code": 1, "refresh_token": 1}
 
 
+class Slow(OAuth):
+    """Says when the server has answered, and leaves time to give up."""
+
+    answered = asyncio.Event()
+
+    async def refresh(self, *asked: Any) -> Grant:
+        grant = await super().refresh(*asked)
+        self.answered.set()
+        await asyncio.sleep(0)
+        return grant
+
+
 async def test_a_caller_that_gives_up_does_not_lose_what_the_provider_gave(stage: Staging) -> None:
     async with stage() as found:
         await found.integrate()
         await found.connect()
-        async with _process(found) as (vault, renew):
+        async with _process(found, Slow) as (vault, renew):
             held = await vault.held("default", found.integration, "user-1")
             task = asyncio.create_task(renew(held))
-            await asyncio.sleep(0)
+            await Slow.answered.wait()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             renewed = await renew(held)

@@ -7,8 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-_ERROR: Final = re.compile(r'\berror\s*=\s*"?([a-z_]{1,64})"?', re.IGNORECASE)
-_SCOPE: Final = re.compile(r'\bscope\s*=\s*"([\x20-\x7e]{1,2000}?)"', re.IGNORECASE)
+_PARAMETER: Final = re.compile(r'([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s",]+))')
 _SCHEME: Final = re.compile(r"\bBearer\b", re.IGNORECASE)
 _MOST: Final = 100  # scopes
 
@@ -25,9 +24,7 @@ def challenge_of(header: str) -> Challenge:
     scheme = _SCHEME.search(header)
     if scheme is None:
         return Challenge()
-    said = header[scheme.end() :]
-    error, scope = _ERROR.search(said), _SCOPE.search(said)
-    return Challenge(
-        error=error[1].lower() if error else "",
-        scopes=tuple(dict.fromkeys(scope[1].split()))[:_MOST] if scope else (),
-    )
+    found = _PARAMETER.findall(header[scheme.end() :])
+    said = {name.lower(): quoted or plain for name, quoted, plain in found}
+    scopes = said.get("scope", "").split()
+    return Challenge(said.get("error", "").lower(), tuple(dict.fromkeys(scopes))[:_MOST])

@@ -45,7 +45,7 @@ def registered(
 
 
 def _with_endpoints(client: OAuthClient, schemes: Mapping[str, SecurityScheme]) -> OAuthClient:
-    if client.issuer or (client.token_url and client.grant == CLIENT_CREDENTIALS):
+    if client.issuer or _is_complete(client):
         return client
     flow = _flow(client, schemes)
     client = replace(
@@ -53,7 +53,11 @@ def _with_endpoints(client: OAuthClient, schemes: Mapping[str, SecurityScheme]) 
         authorization_url=client.authorization_url or flow.get("authorizationUrl", ""),
         token_url=client.token_url or flow.get("tokenUrl", ""),
     )
-    return client if client.token_url else _with_issuer(client, schemes)
+    return client if _is_complete(client) else _with_issuer(client, schemes)
+
+
+def _is_complete(client: OAuthClient) -> bool:
+    return bool(client.token_url and (client.authorization_url or client.grant == CLIENT_CREDENTIALS))
 
 
 def _flow(client: OAuthClient, schemes: Mapping[str, SecurityScheme]) -> Mapping[str, str]:
