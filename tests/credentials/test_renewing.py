@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from errands.v1 import connection_pb2 as pb
 from errands.v1 import event_pb2
 from errands.v1 import integration_pb2 as ipb
@@ -140,24 +142,45 @@ async def test_tokens_an_application_obtained_are_renewed_from_then_on(stage: St
     assert found.provider.counts()["refresh_token"] == 1
 
 
-async def test_a_provider_that_is_away_fails_the_call_and_breaks_nothing(stage: Staging) -> None:
+async def _away(found: Stage) -> None:
+    """Let the authorization server be somewhere where nobody answers."""
+    client = found.client(token_url="http://127.0.0.1:9/token")
+    change = ipb.UpdateIntegrationRequest(id=found.integration, oauth_client=client)
+    await found.service.integrations.UpdateIntegration(change)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_provider_that_is_away_fails_the_call_and_breaks_nothing(
+    stage: Staging, refused: bool
+) -> None:
     clock = Clock()
     async with stage(clock=clock) as found:
         await found.integrate(found.flows())
         await found.connect()
-        change = ipb.UpdateIntegrationRequest(
-            id=found.integration,
-            oauth_client=found.client(token_url="http://127.0.0.1:9/token"),
-        )
-        await found.service.integrations.UpdateIntegration(change)
-        clock.moved += 2 * HOUR
+        await _away(found)
+        if refused:
+            found.provider.forget("AccessToken")
+        else:
+            clock.moved += 2 * HOUR
         (run,) = await _all(found, 1)
         connection = await found.only_connection()
 
     assert run.error.reason == "SERVICE_UNAVAILABLE"
     assert "the authorization server cannot be used" in run.error.message
     assert connection.status == pb.CONNECTION_STATUS_ACTIVE
-    assert not found.api.called
+    assert {one[1] for one in found.api.called} == ({"401"} if refused else set())
+
+
+async def test_a_token_that_is_about_to_run_out_is_used_while_nobody_can_renew_it(stage: Staging) -> None:
+    clock = Clock()
+    async with stage(clock=clock) as found:
+        await found.integrate(found.flows())
+        await found.connect()
+        await _away(found)
+        clock.moved += HOUR - 30_000
+        (run,) = await _all(found, 1)
+
+    assert run.status == SUCCESS
 
 
 async def test_a_connection_that_is_forgotten_is_revoked(stage: Staging) -> None:
@@ -184,7 +207,7 @@ async def test_a_connection_outlives_a_restart_and_a_change_of_keys(stage: Stagi
         (run,) = await _all(again, 1)
 
     # The service moved to another port with this restart; its token was renewed all the same.
-    assert run.error.reason in ("SERVICE_UNREACHABLE", "")
+    assert run.error.reason == "SERVICE_UNREACHABLE"
     assert again.provider.counts()["refresh_token"] == 1
 
 
@@ -227,7 +250,7 @@ async def _process(found: Stage, kind: type[OAuth] = OAuth) -> AsyncGenerator[tu
         integration = await transaction.integrations.find(found.integration)
     assert integration is not None
     client = unpacked(sealer, integration.oauth_client, integration.oauth_secret, integration.id)
-    renewing = Renewing(vault, kind(web, found.clock.world), found.clock.world)
+    renewing = Renewing(vault, kind(web, found.clock.world))
     try:
         yield vault, lambda held: renewing.renewed(held, client)
     finally:

@@ -25,7 +25,7 @@ class Keyring:
     def __init__(self, vault: Vault, oauth: OAuth, world: World) -> None:
         self._vault = vault
         self._world = world
-        self._renewing = Renewing(vault, oauth, world)
+        self._renewing = Renewing(vault, oauth)
         self._shared = Shared(oauth, world)
 
     async def aclose(self) -> None:
@@ -129,6 +129,8 @@ class Keyring:
         renewable = isinstance(held.secret, Tokens) and held.secret.refresh_token
         if renewable and self._runs_out(held, LEEWAY):
             renewal = await self._renewing.renewed(held, demand.client)
+            if isinstance(renewal, Failed) and not self._runs_out(held, 0):
+                renewal = held  # still good, and there is time to try again
         return self._with(request, demand, renewal)
 
     def _with(self, request: Request, demand: Demand, renewal: Renewal) -> Access | Unauthorized | Failed:

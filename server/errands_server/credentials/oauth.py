@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .protocol import Protocol
 
 _CODE: Final = re.compile(r"[\w.:/-]{1,64}")  # of an error; RFC 6749 allows more, nobody uses it
+_SCOPES: Final = re.compile(r"[\x20-\x7e]{1,20000}")
 _PASSING: Final = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 _MAX_TOKEN: Final = 16_384  # characters
 _LONGEST: Final = 10 * 365 * 86_400  # seconds; a token that lasts longer never runs out
@@ -149,12 +150,11 @@ class OAuth:
         kind = token.get("token_type") or "Bearer"
         if not access or str(kind).lower() != "bearer":
             raise OAuthFailed("the authorization server gave no bearer token")
-        said = token.get("scope")
         return Grant(
             secret=Tokens(
                 access_token=access, refresh_token=_token(token.get("refresh_token")) or refresh_token
             ),
-            scopes=tuple(said.split()) if isinstance(said, str) and said.strip() else scopes,
+            scopes=_said_scopes(token.get("scope")) or scopes,
             expires_at=self._expiry(token.get("expires_in")),
         )
 
@@ -191,6 +191,13 @@ def _token(value: Any) -> str:
     """A token that can be sent; empty where it is none."""
     fits = isinstance(value, str) and len(value) <= _MAX_TOKEN and value.isascii() and value.isprintable()
     return value if fits else ""
+
+
+def _said_scopes(said: Any) -> tuple[str, ...]:
+    """What was granted, if the answer says so: separated as RFC 6749 has it, or by commas as some do."""
+    if not isinstance(said, str) or not _SCOPES.fullmatch(said):
+        return ()
+    return tuple(dict.fromkeys(said.replace(",", " ").split()))
 
 
 def _resource(client: OAuthClient) -> dict[str, str]:

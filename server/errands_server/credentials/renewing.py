@@ -10,7 +10,6 @@ import structlog
 
 from ..domain.errors import Reason, Unavailable
 from ..ports import Failed, Unauthorized
-from ..world import World
 from .client import OAuthClient
 from .discovery import OAuthFailed
 from .flights import Flights
@@ -19,7 +18,7 @@ from .secret import Grant, Tokens
 from .vault import Held, Vault
 
 LEEWAY: Final = 60_000  # milliseconds before its end in which a token is renewed
-_LEASE: Final = 40_000  # milliseconds; longer than an exchange with a server may take
+_LEASE: Final = 60_000  # milliseconds; longer than an exchange with a server may take
 _POLL: Final = 0.1  # seconds between looks at a connection that another process renews
 _STORE_TRIES: Final = 60
 _STORE_RETRY: Final = 0.5  # seconds
@@ -34,10 +33,9 @@ _log = structlog.get_logger("errands.credentials")
 class Renewing:
     """Tokens in place of those that ran out or were refused."""
 
-    def __init__(self, vault: Vault, oauth: OAuth, world: World) -> None:
+    def __init__(self, vault: Vault, oauth: OAuth) -> None:
         self._vault = vault
         self._oauth = oauth
-        self._world = world
         self._flights: Flights[Renewal] = Flights()
 
     async def aclose(self) -> None:
@@ -77,7 +75,8 @@ class Renewing:
             _log.warning("refresh failed", connection=held.connection.id, code=failure.code)
             if failure.code in _GONE:
                 return await self.give_up(held)
-            return await self._put_off(held, failure)
+            await self._vault.released(held)
+            return failed(failure)
         return await self._kept(held, grant)
 
     async def _kept(self, held: Held, grant: Grant) -> Held | None:
@@ -87,13 +86,6 @@ class Renewing:
             except Unavailable:  # the old refresh token may be spent: there is no going back
                 await asyncio.sleep(_STORE_RETRY)
         return await self._vault.renewed(held, grant)
-
-    async def _put_off(self, held: Held, failure: OAuthFailed) -> Renewal:
-        await self._vault.released(held)
-        expires_at = held.connection.expires_at
-        if expires_at is not None and expires_at > self._world.now():
-            return held  # it is still good, and there is time to try again
-        return failed(failure)
 
     async def give_up(self, held: Held) -> Renewal:
         """The service refuses it and it cannot be renewed: the user must connect anew.

@@ -149,7 +149,7 @@ class Connecting:
             wanted = "leads on to the service" if way.type == "oauth2" else f"asks for {way.type}"
             raise Invalid([Violation("credential", f"the link {wanted}")])
         flow = await self._flows.bound(link, browser, self._world.now() + STATE_TTL)
-        pending = Pending(link=link, until=self._world.now() + STATE_TTL)
+        pending = Pending(link=link, until=self._world.now() + STATE_TTL, origin=way.origin)
         if secret is not None:
             return await self._agreed(flow.id, pending, Grant(secret=secret))
         assert way.client is not None  # noqa: S101 (that is the way)
@@ -221,7 +221,7 @@ class Connecting:
         async with self._store.begin(link.tenant) as transaction:
             verifier_url = await transaction.tenants.verifier_url()
         if not verifier_url:
-            await self._connect(flow_id, link, grant)
+            await self._connect(flow_id, pending, grant)
             return await self._ended(Outcome.CONNECTED, link, link.return_url)
         token = secrets.token_urlsafe(32)
         pending = replace(pending, grant=grant, verifier="", until=self._world.now() + CONFIRM_TTL)
@@ -246,12 +246,13 @@ class Connecting:
             await self._flows.forget(principal.tenant, flow_id)
             await self._revoke(link, pending.grant)
             raise Forbidden(Reason.USER_MISMATCH, "the flow was for another user; nothing was kept")
-        return await self._connect(flow_id, link, pending.grant), link.return_url
+        return await self._connect(flow_id, pending, pending.grant), link.return_url
 
-    async def _connect(self, flow_id: str, link: Link, grant: Grant) -> Connection:
-        way = await self._ways.to(link.tenant, link.integration_id)
+    async def _connect(self, flow_id: str, pending: Pending, grant: Grant) -> Connection:
+        link = pending.link
+        await self._ways.current(link.tenant, link.integration_id)
         made = await self._vault.put(
-            link.tenant, link.integration_id, link.user_id, origin=way.origin, grant=grant
+            link.tenant, link.integration_id, link.user_id, origin=pending.origin, grant=grant
         )
         await self._flows.end(flow_id, link)
         await self._authorizations.grant(link.tenant, link.integration_id, link.user_id)

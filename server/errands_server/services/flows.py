@@ -26,6 +26,7 @@ class Pending(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     link: Link
     until: int
+    origin: str  # of the service that was shown to the user
     verifier: str = ""  # PKCE (RFC 7636)
     scopes: tuple[str, ...] = ()  # that were asked for
     redirect_uri: str = ""

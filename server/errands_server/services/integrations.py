@@ -111,7 +111,7 @@ class Integrations:
                 await transaction.integrations.revise(after, revision, self._world.now())
             break
         self._catalogue.changed(principal.tenant)
-        if wanted.secret is not None or wanted.client is not None:
+        if wanted.secret is not None or _is_shared(described(after.oauth_client), wanted):
             await self._authorizations.grant(principal.tenant, integration_id)
         return await self.get(principal, integration_id), await changes_between(old, revision)
 
@@ -221,10 +221,15 @@ def _check_move(principal: Principal, before: Integration, old: Revision, wanted
         message = "moves to another origin: send the credential for it, or remove the stored one"
         raise Invalid([Violation("base_url", message)])
     client = described(before.oauth_client)
-    shared = client is not None and client.grant == CLIENT_CREDENTIALS
-    if shared and wanted.client is None and not wanted.remove_client:
+    obtains = client is not None and client.grant == CLIENT_CREDENTIALS
+    if obtains and wanted.client is None and not wanted.remove_client:
         message = "moves to another origin: send the OAuth client for it, or remove the stored one"
         raise Invalid([Violation("base_url", message)])
+
+
+def _is_shared(client: OAuthClient | None, wanted: Change) -> bool:
+    """Whether this change brings a client that serves every user."""
+    return wanted.client is not None and client is not None and client.grant == CLIENT_CREDENTIALS
 
 
 def _raise_missing(integration_id: str) -> NoReturn:

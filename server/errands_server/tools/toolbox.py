@@ -10,7 +10,7 @@ from ..credentials.access import Access, Demand, Source
 from ..credentials.credential import Credential
 from ..credentials.keyring import Keyring
 from ..credentials.scrubbing import scrub_json
-from ..domain.errors import Reason
+from ..domain.errors import Reason, Unavailable
 from ..ports import Answer, Failed, Request, Unauthorized
 from .catalogue import Catalogue, Loaded
 from .openapi import OpenApiSender
@@ -40,6 +40,12 @@ class IntegrationToolbox:
         return await self._keyring.source(request, demand) is Source.SHARED
 
     async def call(self, request: Request) -> Answer:
+        try:
+            return await self._called(request)
+        except Unavailable as error:  # before anything was sent, or behind a refusal
+            return Failed(reason=Reason.SERVICE_UNAVAILABLE, message=error.message, transient=True)
+
+    async def _called(self, request: Request) -> Answer:
         loaded, operation = await self._operation(request)
         demand = await self._demand(request, loaded, operation)
         access = await self._keyring.access(request, demand)
