@@ -36,12 +36,14 @@ async def test_fifty_runs_of_a_user_go_on_after_one_login_and_another_users_do_n
         answer = await found.visit(token_of(waiting.authorization_url), browser)
         ended = await found.finish(answer, browser)
         done = await asyncio.gather(*map(found.service.finished, mine))
-        others = [await found.service.get(run_id) for run_id in theirs]
+        others = [await found.service.get(run_id, include_events=True) for run_id in theirs]
 
     assert waiting.status == WAITING
     assert (ended.outcome, ended.user_id) == (pb.CONNECT_OUTCOME_CONNECTED, "user-1")
     assert {run.status for run in done} == {SUCCESS}
     assert {run.status for run in others} == {WAITING}
+    assert {run.events[-1].WhichOneof("event") for run in others} == {"status_changed"}
+    assert not any(event.HasField("auth_resolved") for run in others for event in run.events)
     assert found.api.called == [("/things", "200", "ada")] * 50
     assert found.provider.counts() == {"authorization_code": 1}
 

@@ -13,6 +13,7 @@ from ..outbound.web import Unreachable, Web
 from .client import OAuthClient
 
 _TTL: Final = 3_600.0  # seconds metadata is believed
+_MAX_KNOWN: Final = 1_000
 OPENID: Final = "/.well-known/openid-configuration"
 
 
@@ -69,6 +70,8 @@ class Discovery:
         at, known = self._known.get(key, (0.0, None))
         if known is None or time.monotonic() - at > _TTL:
             known = await self._read(client)
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
             self._known[key] = (time.monotonic(), known)
         return known
 

@@ -11,9 +11,9 @@ import structlog
 
 from ..credentials.discovery import OAuthFailed
 from ..credentials.oauth import OAuth
-from ..credentials.secret import Grant, Tokens
+from ..credentials.secret import ApiKey, Grant, Tokens
 from ..credentials.vault import Vault
-from ..domain.errors import NotFound, Reason
+from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..store.connections import Connection
 from ..store.sealing import Unsealable
 from ..store.store import Store
@@ -44,11 +44,18 @@ class Connections:
         """Store what an application has of its user; runs that wait for it go on. INTEGRATION_NOT_FOUND."""
         principal.require(Scope.CONNECTIONS)
         current = await self._ways.current(principal.tenant, integration_id)
+        await self._check_place(principal.tenant, integration_id, grant)
         made = await self._vault.put(
             principal.tenant, integration_id, user_id, origin=current.origin, grant=grant
         )
         await self._authorizations.grant(principal.tenant, integration_id, user_id)
         return made
+
+    async def _check_place(self, tenant: str, integration_id: str, grant: Grant) -> None:
+        unplaced = isinstance(grant.secret, ApiKey) and not grant.secret.name
+        if unplaced and not await self._ways.takes_key(tenant, integration_id):
+            message = "the description names no place for an API key; give `in` and `name`"
+            raise Invalid([Violation("api_key.name", message)])
 
     async def get(self, principal: Principal, connection_id: str) -> Connection:
         """One connection. CONNECTION_NOT_FOUND."""

@@ -50,6 +50,12 @@ class Ways:
         """The integration's name. INTEGRATION_NOT_FOUND."""
         return (await self.current(tenant, integration_id)).integration.name
 
+    async def takes_key(self, tenant: str, integration_id: str) -> bool:
+        """Whether the integration's description says where an API key belongs. INTEGRATION_NOT_FOUND."""
+        current = await self.current(tenant, integration_id)
+        loaded = await self._catalogue.load(tenant, integration_id, current.integration.revision)
+        return any(scheme.kind == "apiKey" for scheme in loaded.schemes.values())
+
     async def to(self, tenant: str, integration_id: str) -> Way:
         """How users connect it. INTEGRATION_NOT_FOUND, CANNOT_CONNECT."""
         current = await self.current(tenant, integration_id)
