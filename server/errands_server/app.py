@@ -200,16 +200,11 @@ class _Server:
     ) -> _Server:
         world = overrides.world
         catalogue = Catalogue(store, sealer)
-        vault = Vault(store, sealer, world)
-        web = Web()
-        stack.push_async_callback(web.aclose)
-        oauth = OAuth(web, world)
-        keyring = Keyring(vault, oauth, world)
-        stack.push_async_callback(keyring.aclose)
+        access = _access(store, sealer, world, stack)
         planner = overrides.planner or CatalogPlanner()
         sender = await stack.enter_async_context(OpenApiSender())
         toolbox = (
-            IntegrationToolbox(catalogue, keyring, sender)
+            IntegrationToolbox(catalogue, access.keyring, sender)
             if overrides.toolbox is None
             else overrides.toolbox(catalogue)
         )
@@ -241,13 +236,8 @@ class _Server:
         authorizations = Authorizations(store, world)
         integrations = Integrations(store, catalogue, sealer, authorizations, world)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
-        ways = Ways(catalogue)
-        connections = Connections(store, ways, vault, oauth, authorizations)
-        connecting = Connecting(
-            store, sealer, vault, oauth, ways, authorizations, world, lambda: links_at.base_url
-        )
-        servicer_of_connections = ConnectionServicer(connections, connecting, world)
-        add_ConnectionServiceServicer_to_server(servicer_of_connections, server._grpc)
+        connecting = _connecting(access, catalogue, authorizations, links_at)
+        add_ConnectionServiceServicer_to_server(ConnectionServicer(*connecting, world), server._grpc)
         add_KeyServiceServicer_to_server(KeyServicer(keys, world), server._grpc)
         await server._listen(links_at, operator_key, stack)
         stack.enter_context(_task(server._sweep(world), "errands retention"))
@@ -333,6 +323,43 @@ class _Server:
             except Exception:
                 _log.exception("retention failed")
             await asyncio.sleep(_HOUR)
+
+
+class _Access(Struct, frozen=True):
+    """Where credentials are kept, renewed and found."""
+
+    store: Store
+    sealer: Sealer
+    world: World
+    vault: Vault
+    oauth: OAuth
+    keyring: Keyring
+
+
+def _access(store: Store, sealer: Sealer, world: World, stack: AsyncExitStack) -> _Access:
+    web = Web()
+    stack.push_async_callback(web.aclose)
+    vault, oauth = Vault(store, sealer, world), OAuth(web, world)
+    keyring = Keyring(vault, oauth, world)
+    stack.push_async_callback(keyring.aclose)
+    return _Access(store, sealer, world, vault, oauth, keyring)
+
+
+def _connecting(
+    access: _Access, catalogue: Catalogue, authorizations: Authorizations, links_at: _Links
+) -> tuple[Connections, Connecting]:
+    ways = Ways(catalogue)
+    connecting = Connecting(
+        store=access.store,
+        sealer=access.sealer,
+        vault=access.vault,
+        oauth=access.oauth,
+        ways=ways,
+        authorizations=authorizations,
+        world=access.world,
+        public_url=lambda: links_at.base_url,
+    )
+    return Connections(access.store, ways, access.vault, access.oauth, authorizations), connecting
 
 
 class _Links:

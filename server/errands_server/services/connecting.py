@@ -77,6 +77,7 @@ class Connecting:
 
     def __init__(
         self,
+        *,
         store: Store,
         sealer: Sealer,
         vault: Vault,
