@@ -12,8 +12,9 @@ from google.rpc import error_details_pb2
 from grpc import aio
 from grpc_status import rpc_status
 
-from errands.v1 import approval_pb2, event_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, connection_pb2, event_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1.approval_pb2_grpc import ApprovalServiceStub
+from errands.v1.connection_pb2_grpc import ConnectionServiceStub
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.key_pb2_grpc import KeyServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
@@ -35,6 +36,7 @@ class Service:
         self.runs: Any = _Keyed(RunServiceStub(channel), self.metadata)
         self.approvals: Any = _Keyed(ApprovalServiceStub(channel), self.metadata)
         self.integrations: Any = _Keyed(IntegrationServiceStub(channel), self.metadata)
+        self.connections: Any = _Keyed(ConnectionServiceStub(channel), self.metadata)
         self.keys: Any = _Keyed(KeyServiceStub(channel), self.metadata)
 
     def speaking_as(self, key: str) -> Service:
@@ -58,6 +60,13 @@ class Service:
             name=name, openapi_url=url, internal=True, **fields
         )
         return str((await self.integrations.CreateIntegration(request)).integration.id)
+
+    async def connect(self, integration: str, user: str = "user-1", **credential: Any) -> Any:
+        """Store a user's credential."""
+        request = connection_pb2.CreateConnectionRequest(
+            integration_id=integration, user_id=user, **credential
+        )
+        return (await self.connections.CreateConnection(request)).connection
 
     async def create(self, intent: str, *integrations: str, **fields: Any) -> run_pb2.CreateRunResponse:
         request = run_pb2.CreateRunRequest(

@@ -43,6 +43,7 @@ class View(Struct, frozen=True):
     run_id: str
     tool_calls: bool
     links: bool
+    connect_links: bool
 
 
 class Follower:

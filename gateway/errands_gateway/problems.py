@@ -83,6 +83,13 @@ STATUSES: Final[Mapping[str, int]] = {
     "MEDIA_TYPE_UNSUPPORTED": 415,
     "SERVER_UNREACHABLE": 503,
     "FORM_INVALID": 400,
+    "CONNECTION_NOT_FOUND": 404,
+    "LINK_INVALID": 400,
+    "LINK_EXPIRED": 400,
+    "LINK_USED": 400,
+    "CONNECT_FAILED": 502,
+    "CANNOT_CONNECT": 409,
+    "USER_MISMATCH": 403,
 }
 # Errors without a reason come from the channel, not from a server of ours.
 _CODES: Final[Mapping[StatusCode, tuple[int, str]]] = {

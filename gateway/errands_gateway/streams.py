@@ -159,7 +159,7 @@ class _Watch:
 
     async def pieces(self, page: Any, cursor: int) -> AsyncGenerator[bytes, None]:
         """Frames from a first page on, until the run ends or the key may not see it any more."""
-        view = View(page.tenant, self._run_id, self._tool_calls, page.links)
+        view = View(page.tenant, self._run_id, self._tool_calls, page.links, page.connect_links)
         try:
             while True:
                 for _, piece in joined(frames(page.events)):

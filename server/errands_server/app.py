@@ -18,8 +18,9 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from msgspec import Struct
 
-from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1.approval_pb2_grpc import add_ApprovalServiceServicer_to_server
+from errands.v1.connection_pb2_grpc import add_ConnectionServiceServicer_to_server
 from errands.v1.integration_pb2_grpc import add_IntegrationServiceServicer_to_server
 from errands.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
 from errands.v1.run_pb2_grpc import add_RunServiceServicer_to_server
@@ -28,6 +29,7 @@ from errands_gateway.settings import Settings
 
 from . import metrics
 from .api.approvals import ApprovalServicer
+from .api.connections import ConnectionServicer
 from .api.health import Health
 from .api.integrations import MAX_DOCUMENT, IntegrationServicer
 from .api.interceptors import Gate
@@ -36,15 +38,20 @@ from .api.messages import Messages
 from .api.runs import RunServicer
 from .config import DAY, Config
 from .credentials.keyring import Keyring
-from .domain.event import ApprovalRequested, Call, Decision
+from .credentials.oauth import OAuth
+from .credentials.vault import Vault
+from .domain.event import ApprovalRequested, AuthRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
 from .executor.dispatch import open_gate
 from .executor.owner import Parts
+from .outbound.web import Web
 from .planners.catalog import CatalogPlanner
 from .ports import Planner, Toolbox
-from .services import links
+from .services import connect_links, links
 from .services.approvals import Approvals
 from .services.authorizations import Authorizations
+from .services.connecting import Connecting
+from .services.connections import Connections
 from .services.creating import Creating
 from .services.integrations import Integrations
 from .services.keys import DEFAULT_TENANT, Keys
@@ -52,6 +59,7 @@ from .services.links import Tickets
 from .services.principal import Scope
 from .services.runs import Runs
 from .services.views import Views
+from .services.ways import Ways
 from .store.sealing import Sealer, load_or_create_keys, parse_keys
 from .store.store import Store
 from .store.works import Append, Created, Creation
@@ -67,6 +75,7 @@ SERVICES: Final = tuple(
         (run_pb2, "RunService"),
         (approval_pb2, "ApprovalService"),
         (integration_pb2, "IntegrationService"),
+        (connection_pb2, "ConnectionService"),
         (key_pb2, "KeyService"),
     )
 )
@@ -194,10 +203,11 @@ class _Server:
     ) -> _Server:
         world = overrides.world
         catalogue = Catalogue(store, sealer)
+        access = _access(store, sealer, world, stack)
         planner = overrides.planner or CatalogPlanner()
         sender = await stack.enter_async_context(OpenApiSender())
         toolbox = (
-            IntegrationToolbox(catalogue, Keyring(), sender)
+            IntegrationToolbox(catalogue, access.keyring, sender)
             if overrides.toolbox is None
             else overrides.toolbox(catalogue)
         )
@@ -211,7 +221,7 @@ class _Server:
         )
         engine = EmbeddedEngine(parts, max_active=config.max_active, max_queued=config.max_queued)
         links_at = _Links(sealer)
-        messages = Messages(links_at.url)
+        messages = Messages(links_at.url, links_at.connect_url)
         hub = Hub(messages.encode)
         wiring.hub, wiring.engine = hub, engine
         metrics.watch(active=lambda: engine.active, queued=lambda: engine.queued, streams=lambda: hub.open)
@@ -230,6 +240,8 @@ class _Server:
         authorizations = Authorizations(store, world)
         integrations = Integrations(store, catalogue, sealer, authorizations, world)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
+        connecting = _connecting(access, catalogue, authorizations, links_at)
+        add_ConnectionServiceServicer_to_server(ConnectionServicer(*connecting, world), server._grpc)
         add_KeyServiceServicer_to_server(KeyServicer(keys, world), server._grpc)
         await server._listen(links_at, operator_key, stack)
         stack.enter_context(_task(server._sweep(world), "errands retention"))
@@ -308,6 +320,7 @@ class _Server:
         while True:
             try:
                 await self._store.forget_requests(world.now())
+                await self._store.forget_flows(world.now())
                 if self._config.keep is not None:
                     count = await self._store.erase_finished(world.now() - self._config.keep)
                     _log.info("erased finished runs", count=count, keep_days=self._config.keep / DAY)
@@ -316,8 +329,45 @@ class _Server:
             await asyncio.sleep(_HOUR)
 
 
+class _Access(Struct, frozen=True):
+    """Where credentials are kept, renewed and found."""
+
+    store: Store
+    sealer: Sealer
+    world: World
+    vault: Vault
+    oauth: OAuth
+    keyring: Keyring
+
+
+def _access(store: Store, sealer: Sealer, world: World, stack: AsyncExitStack) -> _Access:
+    web = Web()
+    stack.push_async_callback(web.aclose)
+    vault, oauth = Vault(store, sealer, world), OAuth(web, world)
+    keyring = Keyring(vault, oauth, world)
+    stack.push_async_callback(keyring.aclose)
+    return _Access(store, sealer, world, vault, oauth, keyring)
+
+
+def _connecting(
+    access: _Access, catalogue: Catalogue, authorizations: Authorizations, links_at: _Links
+) -> tuple[Connections, Connecting]:
+    ways = Ways(catalogue)
+    connecting = Connecting(
+        store=access.store,
+        sealer=access.sealer,
+        vault=access.vault,
+        oauth=access.oauth,
+        ways=ways,
+        authorizations=authorizations,
+        world=access.world,
+        public_url=lambda: links_at.base_url,
+    )
+    return Connections(access.store, ways, access.vault, access.oauth, authorizations), connecting
+
+
 class _Links:
-    """Where approval links lead; known once the HTTP port is."""
+    """Where links lead; known once the HTTP port is."""
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
@@ -325,7 +375,14 @@ class _Links:
 
     def url(self, tenant: str, request: ApprovalRequested, decision: Decision) -> str:
         token = links.token(self._sealer, tenant, request, decision)
-        return f"{self.public_url.rstrip('/')}/v1/runs/approval?token={token}"
+        return f"{self.base_url}/v1/runs/approval?token={token}"
+
+    @property
+    def base_url(self) -> str:
+        return self.public_url.rstrip("/")
+
+    def connect_url(self, tenant: str, run_id: str, asked: AuthRequested) -> str:
+        return f"{self.base_url}/connect/{connect_links.of_run(self._sealer, tenant, run_id, asked)}"
 
 
 async def _first_key(store: Store, keys: Keys) -> str:

@@ -99,6 +99,7 @@ class Failed(Struct, frozen=True, kw_only=True):
     status: int = 0
     transient: bool = False
     retry_after: float | None = None
+    challenge: str = ""  # how a service that refused the credential wants another (WWW-Authenticate)
 
 
 class Unknown(Struct, frozen=True, kw_only=True):
@@ -109,10 +110,14 @@ class Unknown(Struct, frozen=True, kw_only=True):
 
 
 class Unauthorized(Struct, frozen=True, kw_only=True):
-    """The call had no effect, because the user has not (or no longer) authorized it."""
+    """The call had no effect, because the user has not (or no longer) authorized it.
+
+    Where it is `lasting`, `missing` says the same until the user has done something about it.
+    """
 
     scopes: tuple[str, ...] = ()  # what the user must grant, where the service says
     message: str
+    lasting: bool = False
 
 
 Answer: TypeAlias = Done | Failed | Unknown | Unauthorized
@@ -123,6 +128,10 @@ class Toolbox(Protocol):
 
     async def missing(self, request: Request) -> Unauthorized | None:
         """What the user must authorize before this call can be made. Nothing is sent."""
+        ...
+
+    async def shared(self, request: Request) -> bool:
+        """Whether this call would be made with an account that serves every user. Nothing is sent."""
         ...
 
     async def call(self, request: Request) -> Answer: ...

@@ -21,10 +21,11 @@ PIECE: Final = 1 << 20  # bytes sent together; gRPC clients refuse messages over
 
 
 class View(Struct, frozen=True):
-    """What a reader may see: tool details or not, links that decide or not."""
+    """What a reader may see: tool details or not, links that decide or not, links to connect or not."""
 
     tool_calls: bool = False
     links: bool = False
+    connect_links: bool = False
 
 
 Encode = Callable[[str, str, Record, View], bytes]

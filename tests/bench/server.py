@@ -38,6 +38,9 @@ class NoOp:
     async def missing(self, request: Request) -> None:
         return None
 
+    async def shared(self, request: Request) -> bool:
+        return False
+
     async def call(self, request: Request) -> Answer:
         return Done(output=b'{"id":"x_1","ok":true}')
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 from errands_server.domain.errors import Reason
 from errands_server.ports import Refusal
 from tests.contract.conftest import Clock, Serve, add_desk
@@ -17,19 +18,12 @@ from tests.contract.told import LOCKED, LOST, READ, REFUSED, WRITE, Make, Told, 
 from tests.service import Service
 
 WAITING = {
-    "errands.v1.AuthRequired.scopes": "connections",
-    "errands.v1.AuthRequired.url": "connections",
-    "errands.v1.IntegrationAuth.oauth_client": "connections",
-    "errands.v1.IntegrationAuth.schemes": "connections",
-    **{
-        f"errands.v1.OAuthClient.{field.name}": "connections"
-        for field in integration_pb2.OAuthClient.DESCRIPTOR.fields
-    },
+    "errands.v1.AuthRequired.scopes": "a service that grants scopes; see tests/journeys",
+    "errands.v1.OAuthClient.client_secret": "never: it is only ever written",
     "errands.v1.AuthResolved.granted": "false where it ran out, as here",
     "errands.v1.Note.step_id": "a service that limits rates; see journeys",
     "errands.v1.Reasoning.step_id": "planners that account for what they do",
     "errands.v1.Reasoning.text": "as above",
-    "errands.v1.Run.authorization_url": "connections",
     "errands.v1.RunEvent.reasoning": "as above",
     "errands.v1.Tool.deprecated": "tests/tools",
     "errands.v1.Tool.description": "tests/tools",
@@ -77,7 +71,7 @@ class Seen:
 def answerable() -> set[str]:
     """Every field of every message an RPC can answer with."""
     found: set[str] = set()
-    for module in (run_pb2, approval_pb2, integration_pb2, key_pb2):
+    for module in (run_pb2, approval_pb2, connection_pb2, integration_pb2, key_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 _fields(method.output_type, found)
@@ -109,8 +103,10 @@ async def test_every_field_of_every_answer_is_set_by_some_answer(
         await _administration(service, desk, clock, seen)
         await _runs(service, seen)
         await _decisions(service, seen)
+        await _connections(service, desk, seen)
         locked = await service.create("locked")
         await service.until(locked.run_id, "auth_required")
+        seen(await service.runs.GetRun(run_pb2.GetRunRequest(run_id=locked.run_id)))
     clock.moved += 3_600_001
     async with serve(planner, fresh=False) as service:
         for event in await service.events(locked.run_id):
@@ -205,3 +201,69 @@ async def _decisions(service: Service, seen: Seen) -> None:
     seen(await service.runs.CancelRun(run_pb2.CancelRunRequest(run_id=lost.run_id)))
     for event in await service.events(lost.run_id, include_tool_calls=True):
         seen(event)
+
+
+async def _connections(service: Service, desk: Desk, seen: Seen) -> None:
+    """A client with everything, a flow that is refused, and one that is typed in and confirmed."""
+    client = integration_pb2.OAuthClient(
+        client_id="c",
+        client_secret="s",
+        authorization_url=f"{desk.url}/authorize",
+        token_url=f"{desk.url}/token",
+        scopes=["read"],
+        resource="https://example.com",
+    )
+    made = integration_pb2.CreateIntegrationRequest(
+        name="granted", openapi_document=desk.document(), internal=True, oauth_client=client
+    )
+    integration = seen(await service.integrations.CreateIntegration(made)).integration.id
+    tokens = connection_pb2.ConnectionTokens(access_token="a", refresh_token="r", scopes=["read"])
+    tokens.expires_at.FromSeconds(4_000_000_000)
+    request = connection_pb2.CreateConnectionRequest(integration_id=integration, user_id="c", tokens=tokens)
+    connection = seen(await service.connections.CreateConnection(request)).connection
+    seen(await service.connections.GetConnection(connection_pb2.GetConnectionRequest(id=connection.id)))
+    begun = await _begun(service, integration, seen)
+    state = parse_qs(urlsplit(begun.redirect_url).query)["state"][0]
+    refused = connection_pb2.FinishConnectRequest(state=state, error="access_denied", browser=BROWSER)
+    seen(await service.connections.FinishConnect(refused))
+    change = integration_pb2.UpdateIntegrationRequest(
+        id=integration,
+        oauth_client=integration_pb2.OAuthClient(client_id="c", client_secret="s", issuer=desk.url),
+    )
+    seen(await service.integrations.UpdateIntegration(change))
+    gone = integration_pb2.UpdateIntegrationRequest(id=integration, remove_oauth_client=True)
+    await service.integrations.UpdateIntegration(gone)
+    await _confirmed(service, integration, seen)
+    seen(await service.connections.ListConnections(connection_pb2.ListConnectionsRequest(page_size=1)))
+    for one in (
+        await service.connections.ListConnections(connection_pb2.ListConnectionsRequest())
+    ).connections:
+        await service.connections.DeleteConnection(connection_pb2.DeleteConnectionRequest(id=one.id))
+
+
+BROWSER = "b" * 43
+
+
+async def _begun(service: Service, integration: str, seen: Seen, **typed: Any) -> Any:
+    link = seen(
+        await service.connections.CreateConnectLink(
+            connection_pb2.CreateConnectLinkRequest(
+                integration_id=integration, user_id="d", return_url="https://example.com/back"
+            )
+        )
+    )
+    token = link.url.rpartition("/")[2]
+    seen(await service.connections.GetConnectLink(connection_pb2.GetConnectLinkRequest(token=token)))
+    begin = connection_pb2.BeginConnectRequest(token=token, browser=BROWSER, **typed)
+    return seen(await service.connections.BeginConnect(begin))
+
+
+async def _confirmed(service: Service, integration: str, seen: Seen) -> None:
+    ask = connection_pb2.UpdateConnectSettingsRequest(verifier_url="https://example.com/verify")
+    seen(await service.connections.UpdateConnectSettings(ask))
+    seen(await service.connections.GetConnectSettings(connection_pb2.GetConnectSettingsRequest()))
+    bearer = connection_pb2.ConnectionBearer(token="t")
+    begun = await _begun(service, integration, seen, bearer=bearer)
+    flow = parse_qs(urlsplit(begun.return_url).query)["flow"][0]
+    confirm = connection_pb2.ConfirmConnectionRequest(flow=flow, user_id="d")
+    seen(await service.connections.ConfirmConnection(confirm))

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 from errands_server.app import Overrides
 from tests.contract import desk as desks
 from tests.contract.conftest import add_desk
@@ -30,6 +30,7 @@ METHODS = [
         (run_pb2, "RunService"),
         (approval_pb2, "ApprovalService"),
         (integration_pb2, "IntegrationService"),
+        (connection_pb2, "ConnectionService"),
         (key_pb2, "KeyService"),
     )
     for method in module.DESCRIPTOR.services_by_name[service].methods
@@ -83,7 +84,15 @@ class World:
         key = await self.service.keys.CreateKey(key_pb2.CreateKeyRequest(name="k", scopes=["runs:read"]))
         page = await self.service.runs.ListRuns(run_pb2.ListRunsRequest(page_size=1))
         token = asked.actions[1].url.partition("token=")[2]
+        bearer = connection_pb2.ConnectionBearer(token="t")
+        connected = await self.service.connect(integration, "u", bearer=bearer)
+        link = await self.service.connections.CreateConnectLink(
+            connection_pb2.CreateConnectLinkRequest(integration_id=integration, user_id="u")
+        )
         return [
+            connected.id,
+            link.url.rpartition("/")[2],
+            "browser" * 10,
             integration,
             finished.run_id,
             finished.execution_plan_id,

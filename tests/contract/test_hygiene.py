@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from types import UnionType
 
-from errands.v1 import approval_pb2, event_pb2, integration_pb2, key_pb2, plan_pb2, run_pb2
+from errands.v1 import approval_pb2, connection_pb2, event_pb2, integration_pb2, key_pb2, plan_pb2, run_pb2
 from errands_server.api import interceptors, messages, wire
 from errands_server.app import SERVICES
 from errands_server.domain import event as e
@@ -14,7 +14,7 @@ from errands_server.domain.plan import Plan, Step
 from errands_server.domain.tool import Effect, Repeat, ToolRef
 from errands_server.streams import View
 
-MODULES = (approval_pb2, event_pb2, integration_pb2, key_pb2, plan_pb2, run_pb2)
+MODULES = (approval_pb2, connection_pb2, event_pb2, integration_pb2, key_pb2, plan_pb2, run_pb2)
 CALL = e.Call(
     id="c1",
     step_id="s1",
@@ -86,12 +86,16 @@ EVENTS: dict[type, tuple[AnyEvent, str]] = {
         (e.ErrorRaised(reason=e.Reason.CANCELED, message="m"), "error"),
     )
 }
+EVERYTHING = View(tool_calls=True, links=True, connect_links=True)
 NOT_YET = {"reasoning"}  # comes with planners that account for what they do
 ONLY_WITH_TOOL_CALLS = {"tool_call", "tool_result", "reasoning"}
 
 
 def made(event: AnyEvent, view: View) -> event_pb2.RunEvent | None:
-    of = messages.Messages(lambda tenant, request, decision: f"http://link/{decision}")
+    of = messages.Messages(
+        lambda tenant, request, decision: f"http://link/{decision}",
+        lambda tenant, run_id, asked: f"http://connect/{run_id}/{asked.authorization_id}",
+    )
     return of.event("tenant", "run", Record(7, 1_234, RunStatus.RUNNING, event), view)
 
 
@@ -99,7 +103,7 @@ def test_every_kind_of_event_is_shown_or_known_to_be_internal() -> None:
     assert isinstance(AnyEvent, UnionType)
     assert EVENTS.keys() == set(typing.get_args(AnyEvent))
     for event, arm in EVENTS.values():
-        message = made(event, View(tool_calls=True, links=True))
+        message = made(event, EVERYTHING)
 
         assert (message.WhichOneof("event") if message else "") == arm, event
         assert message is None or (message.sequence, message.run_id) == (7, "run")
@@ -131,6 +135,16 @@ def test_links_are_shown_only_to_who_may_decide() -> None:
     ]
 
 
+def test_connect_links_are_shown_only_to_who_may_connect_users() -> None:
+    asked, _ = EVENTS[e.AuthRequested]
+    without, with_links = made(asked, View(links=True)), made(asked, View(connect_links=True))
+
+    assert without is not None
+    assert with_links is not None
+    assert not without.auth_required.url
+    assert with_links.auth_required.url == "http://connect/run/z"
+
+
 def test_every_value_of_every_enum_is_mapped_both_ways() -> None:
     for enum, table in (
         (event_pb2.RunStatus, wire.STATUS),
@@ -146,13 +160,12 @@ def test_every_value_of_every_enum_is_mapped_both_ways() -> None:
 def test_every_event_has_every_field_of_its_envelope_and_arm() -> None:
     """Fields no event of today can set are listed, with what they wait for."""
     waiting = {
-        "errands.v1.AuthRequired.url": "connections",
         "errands.v1.Reasoning.step_id": "planners that account for what they do",
         "errands.v1.Reasoning.text": "as above",
     }
     filled: set[str] = set()
     for event, _ in EVENTS.values():
-        message = made(event, View(tool_calls=True, links=True))
+        message = made(event, EVERYTHING)
         if message is not None:
             _collect(message, filled)
     arms = event_pb2.RunEvent.DESCRIPTOR.oneofs_by_name["event"].fields
@@ -189,10 +202,13 @@ def test_every_service_of_the_contract_is_served() -> None:
     assert described == set(SERVICES)
 
 
-def test_only_two_methods_of_ours_need_no_key() -> None:
+def test_only_what_takes_a_proof_of_its_own_needs_no_key() -> None:
     public = {method for method in interceptors._PUBLIC_METHODS if method.startswith("/errands.v1.")}
 
     assert public == {
         "/errands.v1.ApprovalService/GetApprovalByToken",
         "/errands.v1.ApprovalService/DecideByToken",
+        "/errands.v1.ConnectionService/GetConnectLink",
+        "/errands.v1.ConnectionService/BeginConnect",
+        "/errands.v1.ConnectionService/FinishConnect",
     }

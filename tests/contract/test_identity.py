@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 
 from errands.v1 import approval_pb2 as approvals
+from errands.v1 import connection_pb2 as connections
 from errands.v1 import integration_pb2 as integrations
 from errands.v1 import key_pb2 as keys
 from errands.v1 import run_pb2 as runs
@@ -71,17 +72,45 @@ RULES: dict[str, tuple[set[str], Any]] = {
         {"integrations", "runs:read", "runs:write"},
         integrations.ListToolsRequest(id="nobody"),
     ),
+    "ConnectionService/CreateConnection": (
+        {"connections"},
+        connections.CreateConnectionRequest(
+            integration_id="nobody", user_id="u", bearer=connections.ConnectionBearer(token="t")
+        ),
+    ),
+    "ConnectionService/GetConnection": ({"connections"}, connections.GetConnectionRequest(id=NOBODY)),
+    "ConnectionService/ListConnections": ({"connections"}, connections.ListConnectionsRequest()),
+    "ConnectionService/DeleteConnection": ({"connections"}, connections.DeleteConnectionRequest(id=NOBODY)),
+    "ConnectionService/CreateConnectLink": (
+        {"connections"},
+        connections.CreateConnectLinkRequest(integration_id="nobody", user_id="u"),
+    ),
+    "ConnectionService/ConfirmConnection": (
+        {"connections"},
+        connections.ConfirmConnectionRequest(flow="a", user_id="u"),
+    ),
+    "ConnectionService/GetConnectLink": (set(Scope), connections.GetConnectLinkRequest(token="a")),
+    "ConnectionService/BeginConnect": (set(Scope), connections.BeginConnectRequest(token="a")),
+    "ConnectionService/FinishConnect": (set(Scope), connections.FinishConnectRequest(state="a")),
+    "ConnectionService/GetConnectSettings": (set(), connections.GetConnectSettingsRequest()),
+    "ConnectionService/UpdateConnectSettings": (set(), connections.UpdateConnectSettingsRequest()),
     "KeyService/CreateKey": (set(), keys.CreateKeyRequest(name="a", scopes=["runs:read"])),
     "KeyService/ListKeys": (set(), keys.ListKeysRequest()),
     "KeyService/RevokeKey": (set(), keys.RevokeKeyRequest(id=NOBODY)),
 }
-PUBLIC = {"ApprovalService/GetApprovalByToken", "ApprovalService/DecideByToken"}
+PUBLIC = {
+    "ApprovalService/GetApprovalByToken",
+    "ApprovalService/DecideByToken",
+    "ConnectionService/GetConnectLink",
+    "ConnectionService/BeginConnect",
+    "ConnectionService/FinishConnect",
+}
 
 
 def methods() -> set[str]:
     return {
         f"{service.name}/{method.name}"
-        for module in (runs, approvals, integrations, keys)
+        for module in (runs, approvals, connections, integrations, keys)
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }

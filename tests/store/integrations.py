@@ -1,10 +1,14 @@
-"""An integration's revision with everything in it."""
+"""An integration's revision with everything in it, a user's connection to it, and a flow that leads there."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from errands_server.store.connections import Connection
+from errands_server.store.flows import Flow
 from errands_server.store.integrations import Revision
+
+from .logs import NOW
 
 
 def revision(**fields: Any) -> Revision:
@@ -22,3 +26,22 @@ def revision(**fields: Any) -> Revision:
         "credential": b"sealed",
     }
     return Revision(**{**given, **fields})
+
+
+def connection(**fields: Any) -> Connection:
+    given: dict[str, Any] = {
+        "id": "c1",
+        "integration_id": "i1",
+        "user_id": "ada",
+        "kind": "bearer",
+        "origin": "https://shop.test",
+        "secret": b"sealed",
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Connection(**{**given, **fields})
+
+
+def flow(**fields: Any) -> Flow:
+    given = {"id": "f1", "link_id": "l1", "browser_hash": b"b", "token_hash": b"token", "expires_at": NOW}
+    return Flow(**{**given, **fields})

@@ -13,7 +13,7 @@ from errands_server.store.store import Store
 from errands_server.store.tables import metadata
 
 from .databases import rows
-from .integrations import revision
+from .integrations import connection, flow, revision
 from .logs import NOW, OWNER, append, ask, request, stored
 
 TABLES = {table.name: table for table in metadata.sorted_tables}
@@ -23,9 +23,11 @@ CHECKS: dict[str, tuple[str, dict[str, Any]]] = {
     "ck_runs_final": ("runs", {"finished_at": 5, "wake_at": 6}),
     "ck_events_from_one": ("events", {"sequence": 0}),
     "ck_approvals_status": ("approvals", {"status": "lost"}),
+    "ck_connections_status": ("connections", {"status": "asleep"}),
+    "ck_connect_flows_status": ("connect_flows", {"status": "asleep"}),
     "ck_approvals_resolved": ("approvals", {"status": "decided", "resolved_sequence": None}),
 }
-FOREIGN_KEYS = [(table, key.parent.name) for table in TABLES for key in TABLES[table].foreign_keys]
+FOREIGN_KEYS = sorted((table, key.parent.name) for table in TABLES for key in TABLES[table].foreign_keys)
 
 
 @pytest.fixture
@@ -35,6 +37,8 @@ async def full(store: Store) -> Store:
     await store.journal.append(append("r1", run, ask("a1"), artifacts={"x": b"1"}))
     async with store.begin(OWNER, writes=True) as transaction:
         await transaction.integrations.add("i1", "shop", revision(), NOW)
+        assert await transaction.connections.add(connection())
+        assert await transaction.flows.add(flow())
     return store
 
 
@@ -63,8 +67,23 @@ def other(table: Table, row: dict[str, Any]) -> dict[str, Any]:
         for column in table.primary_key
         if not column.foreign_keys
     }
-    unique = {"secret_hash": b"other", "name": "other"} if table.name in {"keys", "integrations"} else {}
-    return {**row, **mine, **{key: value for key, value in unique.items() if key in row}}
+    return {
+        **row,
+        **mine,
+        **{
+            key: b"other" if key == "secret_hash" else "other"
+            for key in _UNIQUE.get(table.name, ())
+            if key in row
+        },
+    }
+
+
+_UNIQUE = {
+    "keys": ("secret_hash",),
+    "integrations": ("name",),
+    "connections": ("user_id",),
+    "connect_flows": ("link_id",),
+}
 
 
 def test_every_check_is_tried() -> None:

@@ -13,18 +13,23 @@ from sqlalchemy.exc import IntegrityError
 from errands_server.domain import event as e
 from errands_server.domain.errors import Conflict, NotFound, RunChanged
 from errands_server.store.approvals import Approvals
+from errands_server.store.connections import Connections
+from errands_server.store.flows import Flows
 from errands_server.store.integrations import Integrations
 from errands_server.store.journal import Journal
 from errands_server.store.keys import Key, Keys
 from errands_server.store.runs import RunFilter, Runs
 from errands_server.store.store import Store
+from errands_server.store.tenants import Tenants
 from errands_server.store.transaction import Transaction
 
 from .databases import Rows, rows
-from .integrations import revision
+from .integrations import connection, flow, revision
 from .logs import NOW, OWNER, STRANGER, append, ask, creation, note, request, stored
 
-NOTHING: tuple[Any, ...] = (None, [], False)
+NOTHING: tuple[Any, ...] = (None, [], False, "")
+CONNECTION = connection()
+FLOW = flow()
 KEY = Key(id="acme-key", tenant=OWNER, name="mine", scopes=frozenset({"admin"}), created_at=NOW)
 
 Attempt = Callable[[Transaction], Awaitable[Any]]
@@ -52,11 +57,28 @@ ATTEMPTS: dict[str, tuple[Attempt, type[Exception] | None]] = {
     "Integrations.list": (lambda tx: tx.integrations.list(limit=9), None),
     "Integrations.active": (lambda tx: tx.integrations.active(), None),
     "Integrations.revision": (lambda tx: tx.integrations.revision("i1", 1), None),
+    "Connections.add": (lambda tx: tx.connections.add(CONNECTION), None),
+    "Connections.revise": (lambda tx: tx.connections.revise(CONNECTION), None),
+    "Connections.lease": (lambda tx: tx.connections.lease("c1", 1, now=NOW, until=NOW + 1), None),
+    "Connections.release": (lambda tx: tx.connections.release("c1", 1), None),
+    "Connections.find": (lambda tx: tx.connections.find("c1"), None),
+    "Connections.of": (lambda tx: tx.connections.of("i1", "ada"), None),
+    "Connections.list": (lambda tx: tx.connections.list(limit=9), None),
+    "Connections.delete": (lambda tx: tx.connections.delete("c1"), None),
+    "Connections.delete_all": (lambda tx: tx.connections.delete_all("i1"), None),
+    "Flows.add": (lambda tx: tx.flows.add(FLOW), None),
+    "Flows.move": (lambda tx: tx.flows.move(FLOW, token_hash=b"token"), None),
+    "Flows.find": (lambda tx: tx.flows.find("f1"), None),
+    "Flows.of_link": (lambda tx: tx.flows.of_link("l1"), None),
+    "Flows.continued_by": (lambda tx: tx.flows.continued_by(b"token"), None),
+    "Flows.delete": (lambda tx: tx.flows.delete("f1"), None),
+    "Tenants.verifier_url": (lambda tx: tx.tenants.verifier_url(), None),
     "Keys.add": (lambda tx: tx.keys.add(KEY, b"new secret"), IntegrityError),
     "Keys.any": (lambda tx: tx.keys.any(), None),
     "Keys.list": (lambda tx: tx.keys.list(limit=9), None),
     "Keys.revoke": (lambda tx: tx.keys.revoke("acme-key", NOW), None),
 }
+ADDS = {"Keys.add", "Integrations.add", "Connections.add", "Flows.add"}
 FILTERS = (
     RunFilter(user_id="ada"),
     RunFilter(status="RUNNING"),
@@ -84,13 +106,19 @@ async def owned(store: Store) -> Rows:
     async with store.begin(OWNER, writes=True) as transaction:
         await transaction.integrations.add("i1", "shop", revision(), NOW)
         _INTEGRATION = await transaction.integrations.find("i1")
+        assert await transaction.connections.add(CONNECTION)
+        assert await transaction.flows.add(FLOW)
+        assert await transaction.tenants.verify_at("https://app.test/verify")
     async with store.begin(STRANGER, writes=True) as transaction:
         assert await transaction.keys.revoke("strangers-key", NOW)
     return await rows(store)
 
 
 def test_every_method_of_every_repository_is_tried() -> None:
-    assert set(ATTEMPTS) == _methods(Runs, Approvals, Integrations, Keys)
+    kinds = (Runs, Approvals, Integrations, Keys, Connections, Flows, Tenants)
+
+    # What a tenant settles for itself has no name that a stranger could give.
+    assert set(ATTEMPTS) == _methods(*kinds) - {"Tenants.verify_at"}
 
 
 @pytest.mark.parametrize("method", sorted(set(ATTEMPTS) - {"Keys.any"}))
@@ -107,7 +135,7 @@ async def test_a_stranger_sees_and_changes_nothing(store: Store, owned: Rows, me
     assert await rows(store) == owned
 
 
-@pytest.mark.parametrize("method", sorted(set(ATTEMPTS) - {"Keys.add", "Integrations.add"}))
+@pytest.mark.parametrize("method", sorted(set(ATTEMPTS) - ADDS))
 async def test_the_owner_sees_what_the_stranger_does_not(store: Store, owned: Rows, method: str) -> None:
     async with store.begin(OWNER, writes=True) as transaction:
         found = await ATTEMPTS[method][0](transaction)
@@ -186,6 +214,21 @@ def test_what_the_journal_can_do_without_knowing_a_tenant_is_this() -> None:
 
 
 def test_what_the_store_can_do_without_knowing_a_tenant_is_this() -> None:
-    of_the_process = {"close", "erase_finished", "forget_requests", "key"}
+    of_the_process = {"close", "erase_finished", "forget_flows", "forget_requests", "key"}
 
-    assert _methods(Store) == {f"Store.{name}" for name in of_the_process | {"begin", "run"}}
+    assert _methods(Store) == {f"Store.{name}" for name in of_the_process | {"begin", "run", "connection"}}
+
+
+async def test_a_strangers_connection_is_not_found(store: Store, owned: Rows) -> None:
+    assert await store.connection(STRANGER, "i1", "ada") is None
+    found = await store.connection(OWNER, "i1", "ada")
+    assert found is not None
+    assert found.id == "c1"
+
+
+async def test_a_tenant_settles_nothing_for_another(store: Store, owned: Rows) -> None:
+    async with store.begin(STRANGER, writes=True) as transaction:
+        await transaction.tenants.verify_at("https://evil.test")
+
+    async with store.begin(OWNER) as transaction:
+        assert await transaction.tenants.verifier_url() == "https://app.test/verify"

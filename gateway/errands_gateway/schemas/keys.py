@@ -21,7 +21,7 @@ COMPONENTS: Final = {
         "Asks for a key.",
         {
             "name": text("A name to know it by.", maxLength=100, **WORDS),
-            "scopes": array(enum("A scope.", SCOPES), "None the caller lacks.", minItems=1, maxItems=6),
+            "scopes": array(enum("A scope.", SCOPES), "None the caller lacks.", minItems=1, maxItems=7),
             "expiresAt": moment("When it stops working."),
             "tenant": text(
                 "The tenant it acts in; the caller's where it is left out.",

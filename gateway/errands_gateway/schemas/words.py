@@ -22,7 +22,7 @@ STRATEGIES: Final = ("NONE", "ON_TOOL_CALL", "ON_START")
 APPROVAL_STATUSES: Final = ("pending", "decided", "expired", "closed")
 DECISIONS: Final = ("approve", "deny", "retry", "done", "fail")
 OUTCOMES: Final = ("done", "denied", "failed", "skipped")
-SCOPES: Final = ("runs:write", "runs:read", "approvals", "integrations", "admin", "operator")
+SCOPES: Final = ("runs:write", "runs:read", "approvals", "integrations", "connections", "admin", "operator")
 MAX_ID: Final = 255
 # Titles of patterns are what messages say.
 # Python and ECMAScript differ in what white space is, so this names what either leaves out.

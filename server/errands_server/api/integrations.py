@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, Final
 
 from errands.v1 import integration_pb2 as pb
 from errands.v1 import integration_pb2_grpc
 
-from ..credentials.credential import Credential
+from ..credentials import secret
+from ..credentials.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, OAuthClient
 from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret
 from ..tools.importing import Source
-from . import messages, wire
+from . import messages, secrets, wire
 from .checks import Checks, name, next_token
 from .interceptors import principal
+from .secrets import scope_list
 
 MAX_NAME: Final = 100
 MAX_URL: Final = 2_048
-MAX_SECRET: Final = 8_192
 MAX_DOCUMENT: Final = 32 << 20  # bytes
 
 
@@ -41,6 +41,7 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
             base_url=request.base_url,
             internal=request.internal,
             secret=_secret(checks, request),
+            client=_client(checks, request),
             honours_keys=request.honours_idempotency_keys,
         )
         checks.done()
@@ -63,11 +64,15 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
             base_url=request.base_url if request.HasField("base_url") else None,
             secret=_secret(checks, request),
             remove_credential=request.remove_credential,
+            client=_client(checks, request),
+            remove_client=request.remove_oauth_client,
             active=active,
             honours_keys=request.honours_idempotency_keys if keyed else None,
         )
         if wanted.secret is not None and wanted.remove_credential:
             checks.wrong("remove_credential", "does not go with credential")
+        if wanted.client is not None and wanted.remove_client:
+            checks.wrong("remove_oauth_client", "does not go with oauth_client")
         checks.done()
         changed, tools = await self._integrations.update(principal(), _id(request), wanted)
         return pb.UpdateIntegrationResponse(
@@ -158,68 +163,42 @@ def _secret(checks: Checks, request: Any) -> Secret | None:
         )
     match request.credential.WhichOneof("credential"):
         case "bearer":
-            return _bearer(checks, request.credential.bearer)
+            token = secrets.bearer(checks, "credential.bearer", request.credential.bearer).token
+            return Secret("bearer", secret.bearer(token))
         case "api_key":
-            return _api_key(checks, request.credential.api_key)
+            key = secrets.api_key(checks, "credential.api_key", request.credential.api_key)
+            return Secret("apiKey", secret.api_key(key.location, key.name, key.value))
         case "basic":
-            return _basic(checks, request.credential.basic)
+            pair = secrets.basic(checks, "credential.basic", request.credential.basic)
+            return Secret("basic", secret.basic(pair.username, pair.password))
         case _:
             checks.wrong("credential", "give bearer, api_key or basic")
             return None
 
 
-def _bearer(checks: Checks, bearer: pb.BearerCredential) -> Secret:
-    _secret_text(checks, "credential.bearer.token", bearer.token)
-    return Secret("bearer", Credential(headers={"Authorization": f"Bearer {bearer.token}"}))
-
-
-def _api_key(checks: Checks, key: pb.ApiKeyCredential) -> Secret:
-    place = getattr(key, "in")
-    checks.one_of("credential.api_key.in", place, ("header", "query", "cookie"))
-    name = checks.printable("credential.api_key.name", key.name, most=MAX_NAME)
-    if not name or any(character in name for character in " \t:;,="):
-        checks.wrong("credential.api_key.name", "must be a name without spaces or separators")
-    elif place == "header" and name.lower() in _RESERVED:
-        checks.wrong("credential.api_key.name", f"{name} is not for credentials")
-    _secret_text(checks, "credential.api_key.value", key.value)
-    value = {name: key.value}
-    return Secret(
-        "apiKey",
-        Credential(
-            headers=value if place == "header" else {},
-            query=value if place == "query" else {},
-            cookies=value if place == "cookie" else {},
-        ),
+def _client(checks: Checks, request: Any) -> OAuthClient | None:
+    if not request.HasField("oauth_client"):
+        return None
+    given = request.oauth_client
+    for field in ("issuer", "authorization_url", "token_url", "resource"):
+        checks.printable(f"oauth_client.{field}", getattr(given, field), most=MAX_URL)
+    checks.text("oauth_client.client_id", given.client_id, least=1, most=MAX_URL)
+    checks.printable("oauth_client.client_id", given.client_id, most=MAX_URL)
+    checks.printable("oauth_client.client_secret", given.client_secret, most=secrets.MAX_SECRET)
+    checks.one_of("oauth_client.token_auth_method", given.token_auth_method, _METHODS)
+    checks.one_of("oauth_client.grant", given.grant, _GRANTS)
+    return OAuthClient(
+        client_id=given.client_id,
+        client_secret=given.client_secret,
+        issuer=given.issuer,
+        authorization_url=given.authorization_url,
+        token_url=given.token_url,
+        scopes=scope_list(checks, "oauth_client.scopes", given.scopes),
+        token_auth_method=given.token_auth_method,
+        resource=given.resource,
+        grant=given.grant or AUTHORIZATION_CODE,
     )
 
 
-_RESERVED: Final = frozenset(
-    {
-        "host",
-        "content-length",
-        "content-type",
-        "connection",
-        "transfer-encoding",
-        "upgrade",
-        "te",
-        "trailer",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "idempotency-key",
-    }
-)
-
-
-def _basic(checks: Checks, basic: pb.BasicCredential) -> Secret:
-    checks.text("credential.basic.username", basic.username, most=MAX_SECRET)
-    if ":" in basic.username:
-        checks.wrong("credential.basic.username", "must not contain a colon (RFC 7617)")
-    checks.text("credential.basic.password", basic.password, least=1, most=MAX_SECRET)
-    pair = base64.b64encode(f"{basic.username}:{basic.password}".encode()).decode()
-    return Secret("basic", Credential(headers={"Authorization": f"Basic {pair}"}))
-
-
-def _secret_text(checks: Checks, field: str, value: str) -> None:
-    checks.text(field, value, least=1, most=MAX_SECRET)
-    checks.printable(field, value, most=MAX_SECRET)
+_METHODS: Final = ("", "client_secret_basic", "client_secret_post", "none")
+_GRANTS: Final = ("", AUTHORIZATION_CODE, CLIENT_CREDENTIALS)

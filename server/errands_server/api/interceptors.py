@@ -31,6 +31,9 @@ _PUBLIC_METHODS: Final = frozenset(
     {
         "/errands.v1.ApprovalService/GetApprovalByToken",
         "/errands.v1.ApprovalService/DecideByToken",
+        "/errands.v1.ConnectionService/GetConnectLink",
+        "/errands.v1.ConnectionService/BeginConnect",
+        "/errands.v1.ConnectionService/FinishConnect",
     }
 )
 _TICKETED: Final = "/errands.v1.RunService/StreamRunEvents"

@@ -20,6 +20,7 @@ from ..store.approvals import ApprovalRow
 from ..store.integrations import Integration
 from ..store.keys import Key
 from ..streams import View
+from . import authentication
 from .projections import PROJECTIONS
 from .wire import (
     APPROVAL_STATUS,
@@ -55,8 +56,13 @@ def _call(call: e.Call) -> approval_pb.ApprovalCall:
 class Messages:
     """Makes the messages that hold links, which need a secret and the server's public address."""
 
-    def __init__(self, link: Callable[[str, e.ApprovalRequested, e.Decision], str]) -> None:
+    def __init__(
+        self,
+        link: Callable[[str, e.ApprovalRequested, e.Decision], str],
+        connect_link: Callable[[str, str, e.AuthRequested], str],
+    ) -> None:
         self._link = link
+        self._connect_link = connect_link
 
     def approval(
         self,
@@ -131,6 +137,8 @@ class Messages:
             return message
         if project is None or not project(message, record.event, view):
             return None
+        if isinstance(record.event, e.AuthRequested) and view.connect_links:
+            message.auth_required.url = self._connect_link(tenant, run_id, record.event)
         return message
 
     def encode(self, tenant: str, run_id: str, record: Record, view: View) -> bytes:
@@ -149,9 +157,10 @@ class Messages:
         found = (self.event(tenant, run_id, record, view) for record in records)
         return [message for message in found if message is not None]
 
-    def run(self, seen: RunView, *, most_events: int, links: bool) -> run_pb.Run:
+    def run(self, seen: RunView, *, most_events: int, view: View) -> run_pb.Run:
         """A run as one caller sees it."""
         head, run = seen.head, seen.run
+        awaited = next(iter(run.authorizations.values()), None) if view.connect_links else None
         message = run_pb.Run(
             run_id=head.run_id,
             repeat_key=head.repeat_key,
@@ -169,12 +178,12 @@ class Messages:
             selected_customer_integration_ids=[chosen.id for chosen in seen.inputs.integrations],
             steps_finished=[_finished(run, step_id) for step_id in run.finished],
             error=None if run.error is None or not run.ended else run_error(run.error),
-            pending_approvals=self._pending(head.tenant if links else "", head.run_id, run),
+            pending_approvals=self._pending(head.tenant if view.links else "", head.run_id, run),
+            authorization_url=self._connect_link(head.tenant, head.run_id, awaited) if awaited else "",
             cancel_requested=run.cancel is not None,
             last_sequence=run.sequence,
         )
         if most_events:
-            view = View(links=links)
             events = self.events(head.tenant, head.run_id, seen.records, view)
             message.events.extend(within(events[:most_events]))
             message.events_truncated = len(events) > len(message.events)
@@ -219,7 +228,7 @@ def integration(found: Integration) -> integration_pb.Integration:
         internal=found.internal,
         revision=found.revision,
         tool_count=found.tool_count,
-        auth=integration_pb.IntegrationAuth(type=found.auth_type, shared=found.shared),
+        auth=authentication.auth(found),
         created_at=timestamp(found.created_at),
         left_out=found.left_out,
     )

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from errands.v1 import plan_pb2 as plan_pb
 from errands.v1 import run_pb2 as pb
 from errands.v1 import run_pb2_grpc
@@ -65,7 +67,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return self._created(who, await self._creating.create(who, wanted))
 
     def _created(self, who: Principal, seen: views.RunView) -> pb.CreateRunResponse:
-        view = View(links=who.may(Scope.APPROVALS))
+        view = _view(who)
         events = self._messages.events(who.tenant, seen.head.run_id, seen.records, view)
         return pb.CreateRunResponse(
             run_id=seen.head.run_id,
@@ -97,7 +99,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return pb.GetRunResponse(run=self._run(seen, most))
 
     def _run(self, seen: views.RunView, most_events: int = 0) -> pb.Run:
-        return self._messages.run(seen, most_events=most_events, links=principal().may(Scope.APPROVALS))
+        return self._messages.run(seen, most_events=most_events, view=_view(principal()))
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: Any) -> pb.ListRunsResponse:
         checks = Checks()
@@ -172,10 +174,12 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         head, records = await self._runs.events(
             who, run_id, after=after, limit=request.limit or DEFAULT_EVENTS
         )
-        view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
+        view = _view(who, tool_calls=request.include_tool_calls)
         events = self._messages.events(who.tenant, run_id, records, view)
         kept = wire.within(events)
-        answer = pb.ListRunEventsResponse(events=kept, tenant=who.tenant, links=view.links)
+        answer = pb.ListRunEventsResponse(
+            events=kept, tenant=who.tenant, links=view.links, connect_links=view.connect_links
+        )
         if len(kept) < len(events):
             answer.next_after_sequence = kept[-1].sequence
         else:
@@ -188,7 +192,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
     ) -> pb.CreateStreamTicketResponse:
         who = principal()
         seen = await self._runs.get(who, _run_id(request.run_id))
-        view = View(tool_calls=request.include_tool_calls, links=who.may(Scope.APPROVALS))
+        view = _view(who, tool_calls=request.include_tool_calls)
         ticket, expires_at = self._tickets.issue(who.tenant, seen.head.run_id, view)
         return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=wire.timestamp(expires_at))
 
@@ -201,10 +205,19 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 def _watched(ticket: Ticket | None, *, include_tool_calls: bool) -> tuple[str, View]:
     """Tenant and view of a stream."""
     if ticket is not None:
-        return ticket.tenant, View(tool_calls=include_tool_calls, links=ticket.view.links)
+        return ticket.tenant, replace(ticket.view, tool_calls=include_tool_calls)
     who = principal()
     who.require(Scope.RUNS_READ)
-    return who.tenant, View(tool_calls=include_tool_calls, links=who.may(Scope.APPROVALS))
+    return who.tenant, _view(who, tool_calls=include_tool_calls)
+
+
+def _view(who: Principal, *, tool_calls: bool = False) -> View:
+    """What this caller sees of a run."""
+    return View(
+        tool_calls=tool_calls,
+        links=who.may(Scope.APPROVALS),
+        connect_links=who.may(Scope.CONNECTIONS),
+    )
 
 
 def _validated(run: Run, explanation: plan_pb.PlanExplanation | None = None) -> pb.CreateRunResponse:

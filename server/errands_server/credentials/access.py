@@ -7,8 +7,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from .client import OAuthClient
 from .credential import Credential
 from .scheme import SecurityScheme
+from .vault import Held
 
 
 class Source(StrEnum):
@@ -27,9 +29,10 @@ class Demand(Struct, frozen=True, kw_only=True):
     internal: bool = False
     secured: bool = False  # the service refuses who sends nothing
     security: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes it needs together
-    scopes: Mapping[str, tuple[str, ...]] = {}  # what a scheme must be granted, by its name
+    scopes: tuple[tuple[str, ...], ...] = ()  # what must be granted for each of these alternatives
     schemes: Mapping[str, SecurityScheme] = {}
     shared: Credential | None = None  # the integration's, where it was given for this origin
+    client: OAuthClient | None = None  # renews users' tokens, or obtains one for all of them
 
 
 class Access(Struct, frozen=True, kw_only=True):
@@ -37,3 +40,4 @@ class Access(Struct, frozen=True, kw_only=True):
 
     credential: Credential
     source: Source
+    held: Held | None = None  # the user's connection it was made from

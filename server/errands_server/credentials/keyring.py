@@ -2,30 +2,158 @@
 
 from __future__ import annotations
 
+from ..domain.errors import Reason
 from ..ports import Failed, Request, Unauthorized
+from ..store.sealing import Unsealable
+from ..world import World
 from .access import Access, Demand, Source
+from .challenge import Challenge, challenge_of
 from .credential import Credential
+from .needs import credential_of, wanted_scopes
+from .oauth import OAuth
+from .renewing import LEEWAY, Renewal, Renewing
+from .secret import Tokens
+from .shared import Shared, refusal
+from .vault import Held, Vault
+
+_UNAUTHORIZED = 401
 
 
 class Keyring:
     """Credentials of every tenant. They leave it for one call each and are kept nowhere else."""
 
+    def __init__(self, vault: Vault, oauth: OAuth, world: World) -> None:
+        self._vault = vault
+        self._world = world
+        self._renewing = Renewing(vault, oauth)
+        self._shared = Shared(oauth, world)
+
+    async def aclose(self) -> None:
+        """Wait for tokens that are being renewed."""
+        await self._renewing.aclose()
+        await self._shared.aclose()
+
+    async def source(self, request: Request, demand: Demand) -> Source:
+        """Whose credential the call would be made with, as far as it can be made."""
+        # What comes with the run will be asked here first.
+        if await self._held(request, demand) is not None:
+            return Source.USER
+        return Source.SHARED if self._shared.serves(demand) else Source.NONE
+
     async def missing(self, request: Request, demand: Demand) -> Unauthorized | None:
         """What the user must authorize before this call can be made. Asks nobody outside."""
-        if demand.secured and demand.shared is None:
-            return Unauthorized(message="no credential for this service")
+        # What comes with the run will be asked here first.
+        held = await self._held(request, demand)
+        if held is not None:
+            return self._stop(request, demand, held)
+        if demand.secured and not self._shared.serves(demand):
+            return _unauthorized(wanted_scopes(demand), "no credential for this service")
         return None
 
     async def access(self, request: Request, demand: Demand) -> Access | Unauthorized | Failed:
         """What authenticates this call now, renewed where it ran out."""
-        if (missing := await self.missing(request, demand)) is not None:
-            return missing
-        if demand.shared is not None:
-            return Access(credential=demand.shared, source=Source.SHARED)
+        # What comes with the run will be asked here first.
+        held = await self._held(request, demand)
+        if held is not None:
+            return await self._as_user(request, demand, held)
+        if self._shared.serves(demand):
+            return await self._shared.access(request, demand)
+        if demand.secured:
+            return _unauthorized(wanted_scopes(demand), "no credential for this service")
         return Access(credential=Credential(), source=Source.NONE)
 
     async def renewed(
-        self, request: Request, demand: Demand, refused: Access
+        self, request: Request, demand: Demand, refused: Access, answer: Failed
     ) -> Access | Unauthorized | Failed | None:
-        """Another try after the service refused `refused`; None where there is none to make."""
+        """Another try after the service refused `refused` so; None where there is none to make."""
+        if refused.source is Source.SHARED and answer.status == _UNAUTHORIZED:
+            return await self._shared.renewed(request, demand, refused)
+        if refused.held is None:
+            return None
+        if answer.status != _UNAUTHORIZED:
+            return await self._too_narrow(request, demand, refused.held, answer)
+        renewal = await self._renewing.renewed(refused.held, demand.client)
+        return self._with(request, demand, renewal)
+
+    async def refused(
+        self, request: Request, demand: Demand, refused: Access, answer: Failed
+    ) -> Unauthorized | Failed | None:
+        """What to make of it that the service refused another try, too; None where that says it all."""
+        if refused.source is Source.SHARED and answer.status == _UNAUTHORIZED:
+            return refusal()
+        if refused.held is None:
+            return None
+        if answer.status != _UNAUTHORIZED:
+            return await self._too_narrow(request, demand, refused.held, answer)
+        gone = await self._renewing.give_up(refused.held)
+        if isinstance(gone, Held):  # connected anew at this very moment: the next try is made with that
+            return Failed(reason=Reason.SERVICE_REFUSED, message=answer.message, transient=True)
+        return gone if isinstance(gone, Failed) else _unauthorized(wanted_scopes(demand), gone.message)
+
+    async def _held(self, request: Request, demand: Demand) -> Held | None:
+        """The user's connection, if it was made for where this call goes."""
+        try:
+            held = await self._vault.held(request.tenant, request.ref.integration_id, request.user_id)
+        except Unsealable:  # its key is gone for good, so it is as good as none
+            return None
+        if held is None or held.connection.origin != demand.origin:
+            return None
+        if held.connection.status == "broken" and not demand.secured:
+            return None
+        return held
+
+    def _stop(self, request: Request, demand: Demand, held: Held) -> Unauthorized | None:
+        """Why the call cannot be made with the user's connection as it is."""
+        found = held.connection
+        needed = wanted_scopes(demand, found.scopes)
+        if found.status == "broken":
+            return _unauthorized(wanted_scopes(demand), "the user's connection is broken")
+        if (lacking := found.lacking.get(request.ref.name)) is not None:
+            return _unauthorized(lacking, "the user granted too little")
+        if not isinstance(held.secret, Tokens):
+            return None
+        if found.scopes and needed:
+            return _unauthorized(needed, "the user granted too little")
+        if self._runs_out(held, 0) and not held.secret.refresh_token:
+            return _unauthorized(wanted_scopes(demand), "the user's token ran out")
         return None
+
+    def _runs_out(self, held: Held, leeway: int) -> bool:
+        expires_at = held.connection.expires_at
+        return expires_at is not None and expires_at - leeway <= self._world.now()
+
+    async def _as_user(self, request: Request, demand: Demand, held: Held) -> Access | Unauthorized | Failed:
+        if (stop := self._stop(request, demand, held)) is not None:
+            return stop
+        renewal: Renewal = held
+        renewable = isinstance(held.secret, Tokens) and held.secret.refresh_token
+        if renewable and self._runs_out(held, LEEWAY):
+            renewal = await self._renewing.renewed(held, demand.client)
+            if isinstance(renewal, Failed) and not self._runs_out(held, 0):
+                renewal = held  # still good, and there is time to try again
+        return self._with(request, demand, renewal)
+
+    def _with(self, request: Request, demand: Demand, renewal: Renewal) -> Access | Unauthorized | Failed:
+        if isinstance(renewal, Failed):
+            return renewal
+        if isinstance(renewal, Unauthorized):
+            return _unauthorized(wanted_scopes(demand), renewal.message)
+        credential = credential_of(renewal.secret, demand)
+        if credential is None:
+            message = "the description names no place for an API key; connect with one"
+            return Failed(reason=Reason.CREDENTIALS_INVALID, message=message)
+        return Access(credential=credential, source=Source.USER, held=renewal)
+
+    async def _too_narrow(
+        self, request: Request, demand: Demand, held: Held, answer: Failed
+    ) -> Unauthorized | None:
+        challenge: Challenge = challenge_of(answer.challenge)
+        if challenge.error != "insufficient_scope":
+            return None
+        scopes = challenge.scopes or wanted_scopes(demand)
+        await self._vault.lacking(held, {request.ref.name: scopes})
+        return _unauthorized(scopes, "the user granted too little")
+
+
+def _unauthorized(scopes: tuple[str, ...], message: str) -> Unauthorized:
+    return Unauthorized(scopes=scopes, message=message, lasting=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 
@@ -17,3 +18,7 @@ class SecurityScheme(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""  # apiKey: name of that parameter
     flows: Mapping[str, Any] = {}  # oauth2: as documented
     discovery_url: str = ""  # openIdConnect
+
+
+read_schemes = msgspec.json.Decoder(dict[str, SecurityScheme]).decode
+"""The schemes of a revision, from JSON text."""

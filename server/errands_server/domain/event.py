@@ -214,6 +214,7 @@ class AuthRequested(Event, frozen=True, kw_only=True, tag="auth.required"):
     scopes: tuple[str, ...] = ()
     call_ids: tuple[str, ...]
     expires_at: int
+    lasting: bool = False  # what is missing can be looked up: nothing but that it was given ends the wait
 
 
 class AuthResolved(Event, frozen=True, kw_only=True, tag="auth.resolved"):

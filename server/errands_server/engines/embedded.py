@@ -94,7 +94,8 @@ class EmbeddedEngine:
     async def start(self) -> None:
         """Resume everything that has not ended, then look after what becomes due."""
         for head in await self._parts.journal.unfinished():
-            if head.status in {RunStatus.QUEUED, RunStatus.RUNNING}:
+            # What an authorization waits for may have come while nobody was there to hear of it.
+            if head.status in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.AUTH_REQUIRED}:
                 self.nudge(head.tenant, head.run_id)
         self._sweeper = asyncio.create_task(self._sweep(), name="errands sweep")
 

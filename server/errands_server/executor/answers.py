@@ -80,7 +80,7 @@ def _unauthorized(
     draft: Draft, turns: Turns, world: World, progress: CallProgress, answer: Unauthorized
 ) -> None:
     if draft.run.cancel is None:
-        draft.add(turns.authorization(draft, progress.call, answer.scopes))
+        draft.add(turns.authorization(draft, progress.call, answer))
     else:  # nobody is asked behind a cancellation
         refused = Failed(reason=Reason.AUTHORIZATION_REFUSED, message=answer.message)
         _failed(draft, turns, world, progress, refused)

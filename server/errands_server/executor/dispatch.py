@@ -13,7 +13,7 @@ from ..domain.errors import Reason
 from ..domain.event import ApprovalKind, AuthRequested, Call, CallFinished, CallStarted, Outcome
 from ..domain.policy import is_harmless
 from ..domain.run import CallProgress, Run
-from ..ports import Answer, Request, Toolbox, Unknown
+from ..ports import Answer, Toolbox, Unauthorized, Unknown
 from ..tools.catalogue import Catalogue
 from ..world import World
 from .turns import Turns
@@ -54,20 +54,13 @@ class Dispatch(Struct, frozen=True, kw_only=True):
         """Send it, once. Never raises for what the service does."""
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
-                return await self.toolbox.call(self._request(call, run))
+                return await self.toolbox.call(self.turns.request(run, call))
         except TimeoutError:
             return Unknown(message=f"no answer within {CALL_TIMEOUT:.0f} s")
 
-    def _request(self, call: Call, run: Run) -> Request:
-        return Request(
-            ref=call.tool,
-            arguments=call.arguments,
-            idempotency_key=call.key,
-            user_id=run.user_id,
-            tenant=self.turns.tenant,
-            run_id=self.turns.run_id,
-            traceparent=run.traceparent,
-        )
+    async def missing(self, call: Call, run: Run) -> Unauthorized | None:
+        """What the user must authorize before it can be sent."""
+        return await self.toolbox.missing(self.turns.request(run, call))
 
     async def _refusal(self, draft: Draft, progress: CallProgress) -> CallFinished | AuthRequested | None:
         call = progress.call
@@ -79,8 +72,8 @@ class Dispatch(Struct, frozen=True, kw_only=True):
         if self.turns.hash(draft, call.id, call.tool, tool.origin, call.arguments) != call.hash:
             message = "The call is not what it was when it was proposed; nothing was sent."
             return _failed(call, Reason.ARGUMENTS_CHANGED, message)
-        missing = await self.toolbox.missing(self._request(call, draft.run))
-        return None if missing is None else self.turns.authorization(draft, call, missing.scopes)
+        missing = await self.missing(call, draft.run)
+        return None if missing is None else self.turns.authorization(draft, call, missing)
 
 
 def _failed(call: Call, reason: Reason, message: str) -> CallFinished:

@@ -26,7 +26,7 @@ from ..domain.effects import (
     wake_at,
 )
 from ..domain.errors import CommitUnknown, Reason, RunChanged, Unavailable
-from ..domain.event import AnyEvent, ApprovalKind, Call, CallAbandoned, Claimed
+from ..domain.event import AnyEvent, ApprovalKind, AuthResolved, Call, CallAbandoned, Claimed
 from ..domain.run import CallState, Run
 from ..domain.tool import Effect as ToolEffect
 from ..ports import Planner, Toolbox, Unknown
@@ -72,7 +72,13 @@ class Owner:
         self._parts = parts
         self._tenant = tenant
         self._run_id = run_id
-        self._turns = Turns(tenant=tenant, run_id=run_id, catalogue=parts.catalogue, world=parts.world)
+        self._turns = Turns(
+            tenant=tenant,
+            run_id=run_id,
+            catalogue=parts.catalogue,
+            toolbox=parts.toolbox,
+            world=parts.world,
+        )
         self._dispatch = Dispatch(
             turns=self._turns,
             catalogue=parts.catalogue,
@@ -82,6 +88,7 @@ class Owner:
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._outcomes: list[Outcome] = []
+        self._looked_up: set[str] = set()  # authorizations
         self._changed = asyncio.Event()
         self.stale = False
         self._stopping = False
@@ -112,6 +119,7 @@ class Owner:
             self._inputs = inputs
             while not self.run.ended:
                 await self._advance()
+                self._look_up()
                 if self.run.ended or self._may_leave():
                     return
                 await self._wait()
@@ -307,6 +315,17 @@ class Owner:
             answer = Unknown(message="it was cut off when the run was stopped")
         return lambda draft: answers.record(draft, self._turns, self._parts.world, call.id, answer)
 
+    def _look_up(self) -> None:
+        """Ask once more for what the run waits for: it may have come before the wait was stored."""
+        for key, asked in self.run.authorizations.items():
+            if asked.lasting and key not in self._looked_up and not self._stopping:
+                self._looked_up.add(key)
+                self._spawn(key, partial(self._looked, key, self.run.calls[asked.call_ids[0]].call, self.run))
+
+    async def _looked(self, key: str, call: Call, run: Run) -> Outcome:
+        missing = await self._dispatch.missing(call, run)
+        return lambda draft: _granted(draft, key) if missing is None else None
+
     async def _make_plan(self, run: Run) -> Outcome:
         inputs = await self._load_inputs()
         candidates = await self._parts.catalogue.candidates(self._tenant, inputs.integrations)
@@ -346,6 +365,11 @@ class Owner:
             text = str(mismatch)
             return lambda draft: _concluded(draft, None, text)
         return lambda draft: _concluded(draft, result, "")
+
+
+def _granted(draft: Draft, key: str) -> None:
+    if key in draft.run.authorizations:
+        draft.add(AuthResolved(authorization_id=key, granted=True))
 
 
 def _planned(draft: Draft, events: list[AnyEvent]) -> None:

@@ -25,7 +25,9 @@ from ..domain.event import (
 )
 from ..domain.plan import PlannedCall, shown
 from ..domain.policy import APPROVAL_TTL, AUTHORIZATION_TTL
+from ..domain.run import Run
 from ..domain.tool import ToolRef
+from ..ports import Request, Toolbox, Unauthorized
 from ..tools.catalogue import Catalogue
 from ..world import World
 
@@ -36,6 +38,7 @@ class Turns(Struct, frozen=True, kw_only=True):
     tenant: str
     run_id: str
     catalogue: Catalogue
+    toolbox: Toolbox
     world: World
 
     async def think(self, draft: Draft, step_id: str, outputs: Mapping[str, Any]) -> None:
@@ -53,7 +56,7 @@ class Turns(Struct, frozen=True, kw_only=True):
     async def _call(
         self, draft: Draft, step_id: str, planned: PlannedCall, arguments: dict[str, Any]
     ) -> Call:
-        described = await self._described(step_id, planned.tool, arguments)
+        described = await self._described(draft, step_id, planned.tool, arguments)
         call_id = self.world.new_id()
         return replace(
             described,
@@ -115,23 +118,24 @@ class Turns(Struct, frozen=True, kw_only=True):
             )
         )
 
-    def authorization(self, draft: Draft, call: Call, scopes: tuple[str, ...]) -> AuthRequested:
+    def authorization(self, draft: Draft, call: Call, missing: Unauthorized) -> AuthRequested:
         """What the user is asked to authorize before this call can be made."""
         return AuthRequested(
             authorization_id=self.world.new_id(),
             integration_id=call.tool.integration_id,
             integration_name=call.integration_name,
             user_id=draft.run.user_id,
-            scopes=scopes,
+            scopes=missing.scopes,
             call_ids=(call.id,),
             expires_at=draft.now + AUTHORIZATION_TTL,
+            lasting=missing.lasting,
         )
 
     async def ask_plan(self, draft: Draft) -> None:
         """Ask a person about the plan, with every call it announces."""
         plan = draft.run.plan
         assert plan is not None  # noqa: S101 (there is no such effect without a plan)
-        preview = [await self._preview(step.id, call) for step in plan.steps for call in step.calls]
+        preview = [await self._preview(draft, step.id, call) for step in plan.steps for call in step.calls]
         draft.add(
             ApprovalRequested(
                 approval_id=self.world.new_id(),
@@ -144,14 +148,13 @@ class Turns(Struct, frozen=True, kw_only=True):
             )
         )
 
-    async def _preview(self, step_id: str, planned: PlannedCall) -> Call:
-        return await self._described(step_id, planned.tool, shown(planned))
+    async def _preview(self, draft: Draft, step_id: str, planned: PlannedCall) -> Call:
+        return await self._described(draft, step_id, planned.tool, shown(planned))
 
-    async def _described(self, step_id: str, ref: ToolRef, arguments: dict[str, Any]) -> Call:
+    async def _described(self, draft: Draft, step_id: str, ref: ToolRef, arguments: dict[str, Any]) -> Call:
         """A call with all that is known of its tool, and nothing yet that identifies it."""
         loaded, tool = await self.catalogue.tool(self.tenant, ref)
-        current = (await self.catalogue.active(self.tenant)).get(ref.integration_id)
-        return Call(
+        call = Call(
             id="",
             step_id=step_id,
             tool=ref,
@@ -165,7 +168,19 @@ class Turns(Struct, frozen=True, kw_only=True):
             arguments=arguments,
             key="",
             hash="",
-            shared=current is not None and current.credential is not None,
+        )
+        return replace(call, shared=await self.toolbox.shared(self.request(draft.run, call)))
+
+    def request(self, run: Run, call: Call) -> Request:
+        """The call, ready to be sent."""
+        return Request(
+            ref=call.tool,
+            arguments=call.arguments,
+            idempotency_key=call.key,
+            user_id=run.user_id,
+            tenant=self.tenant,
+            run_id=self.run_id,
+            traceparent=run.traceparent,
         )
 
 

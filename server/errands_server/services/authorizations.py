@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import asyncio
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from typing import Any, Final
 
 from ..domain.draft import Draft
 from ..domain.event import AnyEvent, AuthResolved
@@ -22,33 +24,53 @@ class Authorizations:
     def __init__(self, store: Store, world: World) -> None:
         self._store = store
         self._world = world
+        self._tasks: set[asyncio.Task[int]] = set()
 
-    async def grant(self, tenant: str, integration_id: str) -> int:
-        """Let every run of the tenant that waits for this integration go on; how many were asked."""
-        granted = 0
+    async def grant(self, tenant: str, integration_id: str, user_id: str = "") -> int:
+        """Let every run that waits for this integration go on; how many were asked.
+
+        Only this user's runs, where one is given.
+        """
+        return await self._to_the_end(self._resolve(tenant, integration_id, user_id, granted=True))
+
+    async def refuse(self, tenant: str, integration_id: str, user_id: str) -> int:
+        """Let every run of this user that waits for this integration go on without; how many were asked."""
+        return await self._to_the_end(self._resolve(tenant, integration_id, user_id, granted=False))
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, int]) -> int:
+        """What was granted is stored by now, so whoever asked going away must leave no run waiting."""
+        task = asyncio.create_task(work, name="errands authorizations")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _resolve(self, tenant: str, integration_id: str, user_id: str, *, granted: bool) -> int:
+        count = 0
         before = ""
-        while heads := await self._waiting(tenant, integration_id, before):
-            for head in heads:
-                await change(
-                    self._store.journal,
-                    self._world,
-                    tenant,
-                    head.run_id,
-                    lambda draft: _granted(draft, integration_id),
-                )
-            granted += len(heads)
+        while heads := await self._waiting(tenant, integration_id, user_id, before):
+            decide = partial(_resolved, integration_id=integration_id, granted=granted)
+            changes = (change(self._store.journal, self._world, tenant, h.run_id, decide) for h in heads)
+            outcomes = await asyncio.gather(*changes, return_exceptions=True)
+            _raise_first(outcomes)
+            count += len(heads)
             before = heads[-1].run_id
-        return granted
+        return count
 
-    async def _waiting(self, tenant: str, integration_id: str, before: str) -> Sequence[Head]:
-        wanted = RunFilter(integration_ids=[integration_id], before=before, unfinished=True)
+    async def _waiting(self, tenant: str, integration_id: str, user_id: str, before: str) -> Sequence[Head]:
+        wanted = RunFilter(user_id=user_id, integration_ids=[integration_id], before=before, unfinished=True)
         async with self._store.begin(tenant) as transaction:
             return await transaction.runs.list(wanted, limit=_PAGE)
 
 
-def _granted(draft: Draft, integration_id: str) -> list[AnyEvent]:
+def _resolved(draft: Draft, *, integration_id: str, granted: bool) -> list[AnyEvent]:
     return [
-        AuthResolved(authorization_id=key, granted=True)
+        AuthResolved(authorization_id=key, granted=granted)
         for key, request in draft.run.authorizations.items()
         if request.integration_id == integration_id
     ]
+
+
+def _raise_first(outcomes: Sequence[object]) -> None:
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome

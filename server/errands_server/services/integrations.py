@@ -10,7 +10,9 @@ from typing import Final, NoReturn
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..credentials.client import CLIENT_CREDENTIALS, OAuthClient, described, packed, unpacked
 from ..credentials.credential import Credential
+from ..credentials.scheme import read_schemes
 from ..credentials.sealed import seal
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..domain.tool import Tool
@@ -25,6 +27,7 @@ from ..tools.turns import Turns
 from ..world import World
 from .authorizations import Authorizations
 from .principal import Principal, Scope
+from .registering import Service, registered
 
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without look-alikes
 
@@ -45,6 +48,8 @@ class Change(Struct, frozen=True, kw_only=True):
     internal: bool = False
     secret: Secret | None = None
     remove_credential: bool = False
+    client: OAuthClient | None = None
+    remove_client: bool = False
     active: bool | None = None
     honours_keys: bool | None = None
 
@@ -85,8 +90,9 @@ class Integrations:
         turn = self._turns.turn(principal.tenant)
         revision = await import_source(wanted.source or Source(), terms, turn=turn)
         revision = self._with_secret(revision, integration_id, wanted)
+        client = self._client(principal, integration_id, revision, wanted, ("", None))
         async with self._store.begin(principal.tenant, writes=True) as transaction:
-            await transaction.integrations.add(integration_id, name, revision, self._world.now())
+            await transaction.integrations.add(integration_id, name, revision, self._world.now(), client)
         self._catalogue.changed(principal.tenant)
         return await self.get(principal, integration_id)
 
@@ -108,7 +114,7 @@ class Integrations:
                 await transaction.integrations.revise(after, revision, self._world.now())
             break
         self._catalogue.changed(principal.tenant)
-        if wanted.secret is not None:
+        if wanted.secret is not None or _is_shared(described(after.oauth_client), wanted):
             await self._authorizations.grant(principal.tenant, integration_id)
         return await self.get(principal, integration_id), await changes_between(old, revision)
 
@@ -117,9 +123,14 @@ class Integrations:
     ) -> tuple[Integration, Revision]:
         revised = await self._revised(principal, old, wanted)
         if origin_of(revised.base_url, "base_url") != origin_of(old.base_url, "base_url"):
-            _check_move(principal, old, wanted)
+            _check_move(principal, before, old, wanted)
+        public, secret = self._client(
+            principal, before.id, revised, wanted, (before.oauth_client, before.oauth_secret)
+        )
         after = replace(
             before,
+            oauth_client=public,
+            oauth_secret=secret,
             name=before.name if wanted.name is None else wanted.name,
             active=before.active if wanted.active is None else wanted.active,
         )
@@ -151,6 +162,7 @@ class Integrations:
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             if not await transaction.integrations.delete(integration_id, self._world.now()):
                 _raise_missing(integration_id)
+            await transaction.connections.delete_all(integration_id)
         self._catalogue.changed(principal.tenant)
 
     async def _revision(self, principal: Principal, integration: Integration) -> Revision:
@@ -176,6 +188,26 @@ class Integrations:
             new = await import_source(wanted.source, terms, turn=turn)
         return replace(new, auth_type=old.auth_type, shared=old.shared, credential=old.credential)
 
+    def _client(
+        self,
+        principal: Principal,
+        integration_id: str,
+        revision: Revision,
+        wanted: Change,
+        before: tuple[str, bytes | None],
+    ) -> tuple[str, bytes | None]:
+        """The integration's OAuth client, packed; `before` where it does not change."""
+        if wanted.client is None:
+            return ("", None) if wanted.remove_client else before
+        service = Service(
+            origin=origin_of(revision.base_url, "base_url"),
+            internal=revision.internal,
+            schemes=read_schemes(revision.schemes),
+        )
+        known = unpacked(self._sealer, *before, integration_id)
+        client = registered(principal, wanted.client, service, known)
+        return packed(self._sealer, client, integration_id)
+
     def _with_secret(self, revision: Revision, integration_id: str, wanted: Change) -> Revision:
         if wanted.secret is not None:
             sealed = seal(self._sealer, wanted.secret.credential, integration_id)
@@ -185,13 +217,23 @@ class Integrations:
         return revision
 
 
-def _check_move(principal: Principal, old: Revision, wanted: Change) -> None:
+def _check_move(principal: Principal, before: Integration, old: Revision, wanted: Change) -> None:
     """A private address was opened, and a credential given, for one origin only."""
     if old.internal:
         principal.require(Scope.OPERATOR)
     if old.credential is not None and wanted.secret is None and not wanted.remove_credential:
         message = "moves to another origin: send the credential for it, or remove the stored one"
         raise Invalid([Violation("base_url", message)])
+    client = described(before.oauth_client)
+    obtains = client is not None and client.grant == CLIENT_CREDENTIALS
+    if obtains and wanted.client is None and not wanted.remove_client:
+        message = "moves to another origin: send the OAuth client for it, or remove the stored one"
+        raise Invalid([Violation("base_url", message)])
+
+
+def _is_shared(client: OAuthClient | None, wanted: Change) -> bool:
+    """Whether this change brings a client that serves every user."""
+    return wanted.client is not None and client is not None and client.grant == CLIENT_CREDENTIALS
 
 
 def _raise_missing(integration_id: str) -> NoReturn:

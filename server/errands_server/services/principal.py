@@ -14,6 +14,7 @@ class Scope(StrEnum):
     RUNS_READ = "runs:read"
     APPROVALS = "approvals"
     INTEGRATIONS = "integrations"
+    CONNECTIONS = "connections"
     ADMIN = "admin"  # one tenant
     OPERATOR = "operator"  # the instance
 

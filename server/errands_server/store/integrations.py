@@ -48,6 +48,9 @@ class Integration(Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...]
     auth_type: str
     shared: bool
+    schemes: str = "{}"
+    oauth_client: str = ""  # JSON text of the client without its secret; empty where there is none
+    oauth_secret: bytes | None = None  # sealed
 
 
 _SMALL = (
@@ -59,8 +62,9 @@ _SMALL = (
     "left_out",
     "auth_type",
     "shared",
+    "schemes",
 )
-_OF_ITSELF = ("id", "name", "active", "revision", "created_at")
+_OF_ITSELF = ("id", "name", "active", "revision", "created_at", "oauth_client", "oauth_secret")
 _INTEGRATION = select(
     *(t.integrations.c[name] for name in _OF_ITSELF),
     *(t.integration_revisions.c[name] for name in _SMALL),
@@ -80,8 +84,15 @@ class Integrations:
         self._connection = connection
         self._tenant = tenant
 
-    async def add(self, integration_id: str, name: str, revision: Revision, now: int) -> None:
-        """Store an integration with revision 1. INTEGRATION_NAME_TAKEN."""
+    async def add(
+        self,
+        integration_id: str,
+        name: str,
+        revision: Revision,
+        now: int,
+        client: tuple[str, bytes | None] = ("", None),
+    ) -> None:
+        """Store an integration with revision 1, and its packed OAuth client. INTEGRATION_NAME_TAKEN."""
         values = {
             "id": integration_id,
             "tenant": self._tenant,
@@ -89,12 +100,14 @@ class Integrations:
             "active": True,
             "revision": 1,
             "created_at": now,
+            "oauth_client": client[0],
+            "oauth_secret": client[1],
         }
         await self._named(name, insert(t.integrations).values(values))
         await self._add_revision(integration_id, 1, revision, now)
 
     async def revise(self, integration: Integration, revision: Revision, now: int) -> None:
-        """Add the revision behind `integration.revision`, and store name and activity with it.
+        """Add the revision behind `integration.revision`; store name, activity and OAuth client with it.
 
         INTEGRATION_NAME_TAKEN. RUN_BUSY: another change was first, or it was deleted.
         """
@@ -107,7 +120,13 @@ class Integrations:
                 t.integrations.c.revision == integration.revision,
                 t.integrations.c.deleted_at.is_(None),
             )
-            .values(name=integration.name, active=integration.active, revision=number)
+            .values(
+                name=integration.name,
+                active=integration.active,
+                revision=number,
+                oauth_client=integration.oauth_client,
+                oauth_secret=integration.oauth_secret,
+            )
         )
         if await self._named(integration.name, statement) == 0:
             message = "another change of the integration was first; try again"

@@ -26,6 +26,12 @@ async def forget_requests(engine: AsyncEngine, now: int) -> int:
     return await _in_portions(engine, delete(t.requests).where(tuple_(*key).in_(old)))
 
 
+async def forget_flows(engine: AsyncEngine, now: int) -> int:
+    """Forget connect flows that ran out, with what they hold; how many."""
+    old = select(t.connect_flows.c.id).where(t.connect_flows.c.expires_at <= now).limit(PORTION)
+    return await _in_portions(engine, delete(t.connect_flows).where(t.connect_flows.c.id.in_(old)))
+
+
 async def _in_portions(engine: AsyncEngine, statement: Any) -> int:
     """Repeat a deletion of at most `PORTION` rows until nothing is left; how many."""
     deleted = 0

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from ..domain.errors import NotFound, Reason
 from . import identity, migrating, retention
+from .connections import Connection, find_connection
 from .database import async_engine, sync_engine
 from .journal import Journal, OnCommit
 from .keys import Key
@@ -49,6 +50,10 @@ class Store:
         """The key whose secret hashes to this, unless it was revoked."""
         return await self.journal.reader(identity.find_key, secret_hash)
 
+    async def connection(self, tenant: str, integration_id: str, user_id: str) -> Connection | None:
+        """The user's connection to an integration of this tenant, as it was committed last."""
+        return await self.journal.reader(find_connection, tenant, integration_id, user_id)
+
     async def erase_finished(self, before: int) -> int:
         """Erase runs that finished before this time, whole; how many."""
         return await retention.erase(self._engine, before)
@@ -56,6 +61,10 @@ class Store:
     async def forget_requests(self, now: int) -> int:
         """Forget request ids that are no longer remembered; how many."""
         return await retention.forget_requests(self._engine, now)
+
+    async def forget_flows(self, now: int) -> int:
+        """Forget connect flows whose time is over, with what they hold; how many."""
+        return await retention.forget_flows(self._engine, now)
 
 
 def _prepare(url: str, migrate: bool) -> None:

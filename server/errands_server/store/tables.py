@@ -39,6 +39,7 @@ tenants = Table(
     metadata,
     Column("tenant", Text, primary_key=True),
     Column("created_at", BigInteger, nullable=False),
+    Column("verifier_url", Text, nullable=False, server_default=""),  # says who finished a connect flow
 )
 
 keys = Table(
@@ -66,6 +67,9 @@ integrations = Table(
     Column("revision", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
+    # A client outlives revisions: what it obtained is renewed with it, whatever the revision.
+    Column("oauth_client", Text, nullable=False, server_default=""),  # JSON; empty where there is none
+    Column("oauth_secret", LargeBinary),  # sealed
 )
 Index(
     "uq_integrations_tenant_name",
@@ -96,6 +100,55 @@ integration_revisions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("schemes", Text, nullable=False, server_default="{}"),  # JSON: security schemes, by name
 )
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.tenant"), nullable=False),
+    Column("integration_id", Text, ForeignKey("integrations.id"), nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("origin", Text, nullable=False),  # of the service it was given for, and for no other
+    Column("status", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # granted, where that is known
+    Column("lacking", Text, nullable=False),  # JSON: scopes the service missed, by operation
+    Column("secret", LargeBinary, nullable=False),  # sealed
+    Column("expires_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    # Grows with every change, so that of two who renew it only the first is believed.
+    Column("version", Integer, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),  # until when somebody renews it; 0 for nobody
+    CheckConstraint("status IN ('active', 'broken')", name="status"),
+)
+Index(
+    "uq_connections_tenant_integration_user",
+    connections.c.tenant,
+    connections.c.integration_id,
+    connections.c.user_id,
+    unique=True,
+)
+Index("ix_connections_tenant", connections.c.tenant, connections.c.id)
+Index("ix_connections_tenant_user", connections.c.tenant, connections.c.user_id, connections.c.id)
+
+connect_flows = Table(
+    "connect_flows",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.tenant"), nullable=False),
+    Column("link_id", Text, nullable=False),  # a link is good for one flow
+    Column("browser_hash", LargeBinary, nullable=False),
+    # SHA-256 of what continues the flow, state or confirmation; null while nothing does.
+    Column("token_hash", LargeBinary),
+    Column("status", Text, nullable=False),
+    Column("secret", LargeBinary),  # sealed: what the next step needs
+    Column("expires_at", BigInteger, nullable=False),
+    CheckConstraint("status IN ('begun', 'unconfirmed', 'ended')", name="status"),
+)
+Index("uq_connect_flows_tenant_link", connect_flows.c.tenant, connect_flows.c.link_id, unique=True)
+Index("ix_connect_flows_token", connect_flows.c.tenant, connect_flows.c.token_hash)
+Index("ix_connect_flows_expires", connect_flows.c.expires_at)
 
 runs = Table(
     "runs",

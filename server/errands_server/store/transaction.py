@@ -12,9 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ..domain.errors import Reason, Unavailable
 from .approvals import Approvals
+from .connections import Connections
+from .flows import Flows
 from .integrations import Integrations
 from .keys import Keys
 from .runs import Runs
+from .tenants import Tenants
 
 
 class Transaction:
@@ -39,6 +42,18 @@ class Transaction:
     @cached_property
     def keys(self) -> Keys:
         return Keys(self._connection, self._tenant)
+
+    @cached_property
+    def connections(self) -> Connections:
+        return Connections(self._connection, self._tenant)
+
+    @cached_property
+    def flows(self) -> Flows:
+        return Flows(self._connection, self._tenant)
+
+    @cached_property
+    def tenants(self) -> Tenants:
+        return Tenants(self._connection, self._tenant)
 
 
 @asynccontextmanager

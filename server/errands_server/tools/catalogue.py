@@ -9,8 +9,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from ..credentials.client import OAuthClient, unpacked
 from ..credentials.credential import Credential
-from ..credentials.scheme import SecurityScheme
+from ..credentials.scheme import SecurityScheme, read_schemes
 from ..credentials.sealed import unseal
 from ..domain.tool import Tool, ToolRef
 from ..ports import Candidate
@@ -25,7 +26,6 @@ MAX_REVISIONS: Final = 256
 MAX_TOOLS: Final = 10_000  # of the revisions kept; 250 MB where they are like GitHub's
 
 _decode = msgspec.json.Decoder(tuple[Operation, ...]).decode
-_decode_schemes = msgspec.json.Decoder(dict[str, SecurityScheme]).decode
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
@@ -46,6 +46,7 @@ class Current(Struct, frozen=True, kw_only=True):
     integration: Integration
     origin: str
     credential: Credential | None
+    client: OAuthClient | None = None
 
 
 class Catalogue:
@@ -116,7 +117,7 @@ class Catalogue:
             revision=number,
             name=name,
             internal=revision.internal,
-            schemes=_decode_schemes(revision.schemes),
+            schemes=read_schemes(revision.schemes),
             operations=operations,
             candidates=[
                 Candidate(ToolRef(integration_id, number, tool_name), name, operation.tool)
@@ -135,5 +136,8 @@ class Catalogue:
                     integration=integration,
                     origin=origin_of(revision.base_url, "base_url"),
                     credential=None if sealed is None else unseal(self._sealer, sealed, integration.id),
+                    client=unpacked(
+                        self._sealer, integration.oauth_client, integration.oauth_secret, integration.id
+                    ),
                 )
         return found

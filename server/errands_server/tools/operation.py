@@ -54,7 +54,7 @@ class Operation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     body_parts: Mapping[str, Part] = {}  # members of a form that do not travel as forms' members do
     key_header: str = ""  # header that carries the idempotency key; "" where the service has none
     security: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes it needs together
-    scopes: Mapping[str, tuple[str, ...]] = {}  # what a scheme must be granted, by its name
+    scopes: tuple[tuple[str, ...], ...] = ()  # what must be granted for each of these alternatives
 
 
 class Omission(Struct, frozen=True):

@@ -17,6 +17,7 @@ from ..domain.tool import Effect
 from ..ports import Answer, Done, Failed, Unknown
 from .words import own_words
 
+_REFUSALS: Final = (401, 403)
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
@@ -50,7 +51,13 @@ def answer_of(reply: Reply, *, effect: Effect, now: datetime) -> Answer:
             return _not_now(Reason.SERVICE_UNAVAILABLE, reply, message, wait)
         case status if 300 <= status < 600:
             again = status >= 500 and effect is Effect.READ
-            return Failed(reason=Reason.SERVICE_REFUSED, message=message, status=status, transient=again)
+            return Failed(
+                reason=Reason.SERVICE_REFUSED,
+                message=message,
+                status=status,
+                transient=again,
+                challenge=reply.headers.get("www-authenticate", "") if status in _REFUSALS else "",
+            )
     return Unknown(message=message)
 
 

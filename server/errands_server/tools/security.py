@@ -17,15 +17,14 @@ def read_security(owner: Node) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(name for name, _ in item.members()) for item in owner.at("security").items())
 
 
-def read_scopes(owner: Node) -> dict[str, tuple[str, ...]]:
-    """What each scheme of a `security` list must be granted; schemes without scopes are left out."""
-    found: dict[str, tuple[str, ...]] = {}
-    for item in owner.at("security").items():
-        for name, scopes in item.members():
-            wanted = tuple(str(scope.value) for scope in scopes.items())
-            if wanted:
-                found[name] = tuple(dict.fromkeys((*found.get(name, ()), *wanted)))
-    return found
+def read_scopes(owner: Node) -> tuple[tuple[str, ...], ...]:
+    """What must be granted for each alternative of a `security` list, in the same order."""
+    return tuple(_scopes(item) for item in owner.at("security").items())
+
+
+def _scopes(alternative: Node) -> tuple[str, ...]:
+    scopes = (str(scope.value) for _, wanted in alternative.members() for scope in wanted.items())
+    return tuple(dict.fromkeys(scopes))
 
 
 def _scheme(node: Node) -> SecurityScheme:

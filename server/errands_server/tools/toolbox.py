@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import msgspec
 
-from ..credentials.access import Access, Demand
+from ..credentials.access import Access, Demand, Source
 from ..credentials.credential import Credential
 from ..credentials.keyring import Keyring
 from ..credentials.scrubbing import scrub_json
-from ..domain.errors import Reason
+from ..domain.errors import Reason, Unavailable
 from ..ports import Answer, Failed, Request, Unauthorized
 from .catalogue import Catalogue, Loaded
 from .openapi import OpenApiSender
 from .operation import Operation
 
 TIMEOUT = 30.0  # seconds for one attempt
-_UNAUTHORIZED = 401
+_REFUSALS = (401, 403)
 
 
 class IntegrationToolbox:
@@ -31,15 +33,32 @@ class IntegrationToolbox:
         loaded, operation = await self._operation(request)
         return await self._keyring.missing(request, await self._demand(request, loaded, operation))
 
+    async def shared(self, request: Request) -> bool:
+        """Whether this call would be made with an account that serves every user. Nothing is sent."""
+        loaded, operation = await self._operation(request)
+        demand = await self._demand(request, loaded, operation)
+        return await self._keyring.source(request, demand) is Source.SHARED
+
     async def call(self, request: Request) -> Answer:
+        try:
+            return await self._called(request)
+        except Unavailable as error:  # before anything was sent, or behind a refusal
+            return Failed(reason=Reason.SERVICE_UNAVAILABLE, message=error.message, transient=True)
+
+    async def _called(self, request: Request) -> Answer:
         loaded, operation = await self._operation(request)
         demand = await self._demand(request, loaded, operation)
         access = await self._keyring.access(request, demand)
         answer = await self._made(request, loaded, operation, access)
-        if isinstance(access, Access) and isinstance(answer, Failed) and answer.status == _UNAUTHORIZED:
-            renewed = await self._keyring.renewed(request, demand, access)
-            return answer if renewed is None else await self._made(request, loaded, operation, renewed)
-        return answer
+        if not (isinstance(access, Access) and _is_refusal(answer)):
+            return answer
+        renewed = await self._keyring.renewed(request, demand, access, answer)
+        if renewed is None:
+            return answer
+        again = await self._made(request, loaded, operation, renewed)
+        if not (isinstance(renewed, Access) and _is_refusal(again)):
+            return again
+        return await self._keyring.refused(request, demand, renewed, again) or again
 
     async def _made(
         self,
@@ -75,7 +94,13 @@ class IntegrationToolbox:
             scopes=operation.scopes,
             schemes=loaded.schemes,
             shared=current.credential if current is not None and given_here else None,
+            client=None if current is None else current.client,
         )
+
+
+def _is_refusal(answer: Answer) -> TypeGuard[Failed]:
+    """Whether the service refused the credential, or what it allows."""
+    return isinstance(answer, Failed) and answer.status in _REFUSALS
 
 
 def _holds_secret(request: Request, credential: Credential) -> bool:

@@ -22,7 +22,7 @@ from errands.v1.key_pb2 import (
     RevokeKeyResponse,
 )
 
-_SCOPES: Final = ("runs:write", "runs:read", "approvals", "integrations", "admin", "operator")
+_SCOPES: Final = ("runs:write", "runs:read", "approvals", "integrations", "connections", "admin", "operator")
 _SPAN: Final = re.compile(r"([1-9]\d{0,5})([mhd])")
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 

@@ -53,6 +53,34 @@ class Connection(_message.Message):
     updated_at: _timestamp_pb2.Timestamp
     def __init__(self, id: _Optional[str] = ..., integration_id: _Optional[str] = ..., user_id: _Optional[str] = ..., type: _Optional[str] = ..., status: _Optional[_Union[ConnectionStatus, str]] = ..., scopes: _Optional[_Iterable[str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class ConnectSettings(_message.Message):
+    __slots__ = ("verifier_url",)
+    VERIFIER_URL_FIELD_NUMBER: _ClassVar[int]
+    verifier_url: str
+    def __init__(self, verifier_url: _Optional[str] = ...) -> None: ...
+
+class GetConnectSettingsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetConnectSettingsResponse(_message.Message):
+    __slots__ = ("settings",)
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    settings: ConnectSettings
+    def __init__(self, settings: _Optional[_Union[ConnectSettings, _Mapping]] = ...) -> None: ...
+
+class UpdateConnectSettingsRequest(_message.Message):
+    __slots__ = ("verifier_url",)
+    VERIFIER_URL_FIELD_NUMBER: _ClassVar[int]
+    verifier_url: str
+    def __init__(self, verifier_url: _Optional[str] = ...) -> None: ...
+
+class UpdateConnectSettingsResponse(_message.Message):
+    __slots__ = ("settings",)
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    settings: ConnectSettings
+    def __init__(self, settings: _Optional[_Union[ConnectSettings, _Mapping]] = ...) -> None: ...
+
 class CreateConnectionRequest(_message.Message):
     __slots__ = ("integration_id", "user_id", "bearer", "api_key", "basic", "tokens")
     INTEGRATION_ID_FIELD_NUMBER: _ClassVar[int]

@@ -83,6 +83,16 @@ class ConnectionServiceStub:
                 request_serializer=errands_dot_v1_dot_connection__pb2.FinishConnectRequest.SerializeToString,
                 response_deserializer=errands_dot_v1_dot_connection__pb2.FinishConnectResponse.FromString,
                 _registered_method=True)
+        self.GetConnectSettings = channel.unary_unary(
+                '/errands.v1.ConnectionService/GetConnectSettings',
+                request_serializer=errands_dot_v1_dot_connection__pb2.GetConnectSettingsRequest.SerializeToString,
+                response_deserializer=errands_dot_v1_dot_connection__pb2.GetConnectSettingsResponse.FromString,
+                _registered_method=True)
+        self.UpdateConnectSettings = channel.unary_unary(
+                '/errands.v1.ConnectionService/UpdateConnectSettings',
+                request_serializer=errands_dot_v1_dot_connection__pb2.UpdateConnectSettingsRequest.SerializeToString,
+                response_deserializer=errands_dot_v1_dot_connection__pb2.UpdateConnectSettingsResponse.FromString,
+                _registered_method=True)
 
 
 class ConnectionServiceServicer:
@@ -157,6 +167,20 @@ class ConnectionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetConnectSettings(self, request, context):
+        """Reads how users of the tenant connect. Needs scope `admin`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateConnectSettings(self, request, context):
+        """Changes how users of the tenant connect. Needs scope `admin`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ConnectionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -204,6 +228,16 @@ def add_ConnectionServiceServicer_to_server(servicer, server):
                     servicer.FinishConnect,
                     request_deserializer=errands_dot_v1_dot_connection__pb2.FinishConnectRequest.FromString,
                     response_serializer=errands_dot_v1_dot_connection__pb2.FinishConnectResponse.SerializeToString,
+            ),
+            'GetConnectSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConnectSettings,
+                    request_deserializer=errands_dot_v1_dot_connection__pb2.GetConnectSettingsRequest.FromString,
+                    response_serializer=errands_dot_v1_dot_connection__pb2.GetConnectSettingsResponse.SerializeToString,
+            ),
+            'UpdateConnectSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateConnectSettings,
+                    request_deserializer=errands_dot_v1_dot_connection__pb2.UpdateConnectSettingsRequest.FromString,
+                    response_serializer=errands_dot_v1_dot_connection__pb2.UpdateConnectSettingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -453,6 +487,60 @@ class ConnectionService:
             '/errands.v1.ConnectionService/FinishConnect',
             errands_dot_v1_dot_connection__pb2.FinishConnectRequest.SerializeToString,
             errands_dot_v1_dot_connection__pb2.FinishConnectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConnectSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/errands.v1.ConnectionService/GetConnectSettings',
+            errands_dot_v1_dot_connection__pb2.GetConnectSettingsRequest.SerializeToString,
+            errands_dot_v1_dot_connection__pb2.GetConnectSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateConnectSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/errands.v1.ConnectionService/UpdateConnectSettings',
+            errands_dot_v1_dot_connection__pb2.UpdateConnectSettingsRequest.SerializeToString,
+            errands_dot_v1_dot_connection__pb2.UpdateConnectSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -194,7 +194,7 @@ class ListIntegrationsResponse(_message.Message):
     def __init__(self, integrations: _Optional[_Iterable[_Union[Integration, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdateIntegrationRequest(_message.Message):
-    __slots__ = ("id", "name", "openapi_url", "openapi_document", "base_url", "credential", "shared_credential", "remove_credential", "status", "honours_idempotency_keys", "oauth_client")
+    __slots__ = ("id", "name", "openapi_url", "openapi_document", "base_url", "credential", "shared_credential", "remove_credential", "status", "honours_idempotency_keys", "oauth_client", "remove_oauth_client")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_URL_FIELD_NUMBER: _ClassVar[int]
@@ -206,6 +206,7 @@ class UpdateIntegrationRequest(_message.Message):
     STATUS_FIELD_NUMBER: _ClassVar[int]
     HONOURS_IDEMPOTENCY_KEYS_FIELD_NUMBER: _ClassVar[int]
     OAUTH_CLIENT_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_OAUTH_CLIENT_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     openapi_url: str
@@ -217,7 +218,8 @@ class UpdateIntegrationRequest(_message.Message):
     status: IntegrationStatus
     honours_idempotency_keys: bool
     oauth_client: OAuthClient
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., remove_credential: _Optional[bool] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ...) -> None: ...
+    remove_oauth_client: bool
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., remove_credential: _Optional[bool] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ..., remove_oauth_client: _Optional[bool] = ...) -> None: ...
 
 class UpdateIntegrationResponse(_message.Message):
     __slots__ = ("integration", "tools_added", "tools_removed", "tools_changed")

@@ -251,18 +251,20 @@ class ListRunEventsRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., after_sequence: _Optional[int] = ..., limit: _Optional[int] = ..., include_tool_calls: _Optional[bool] = ...) -> None: ...
 
 class ListRunEventsResponse(_message.Message):
-    __slots__ = ("events", "next_after_sequence", "end", "tenant", "links")
+    __slots__ = ("events", "next_after_sequence", "end", "tenant", "links", "connect_links")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     LINKS_FIELD_NUMBER: _ClassVar[int]
+    CONNECT_LINKS_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_event_pb2.RunEvent]
     next_after_sequence: int
     end: bool
     tenant: str
     links: bool
-    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.RunEvent, _Mapping]]] = ..., next_after_sequence: _Optional[int] = ..., end: _Optional[bool] = ..., tenant: _Optional[str] = ..., links: _Optional[bool] = ...) -> None: ...
+    connect_links: bool
+    def __init__(self, events: _Optional[_Iterable[_Union[_event_pb2.RunEvent, _Mapping]]] = ..., next_after_sequence: _Optional[int] = ..., end: _Optional[bool] = ..., tenant: _Optional[str] = ..., links: _Optional[bool] = ..., connect_links: _Optional[bool] = ...) -> None: ...
 
 class CreateStreamTicketRequest(_message.Message):
     __slots__ = ("run_id", "include_tool_calls")

@@ -1,0 +1,77 @@
+"""Checks credentials as they come in. No error quotes one."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..credentials.secret import ApiKey, Basic, Bearer
+from .checks import Checks
+
+MAX_NAME: Final = 100
+MAX_SECRET: Final = 8_192
+MAX_SCOPES: Final = 100
+MAX_SCOPE: Final = 1_000
+PLACES: Final = ("header", "query", "cookie")
+_RESERVED: Final = frozenset(
+    {
+        "host",
+        "content-length",
+        "content-type",
+        "connection",
+        "transfer-encoding",
+        "upgrade",
+        "te",
+        "trailer",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "idempotency-key",
+    }
+)
+
+
+def secret_text(checks: Checks, field: str, value: str) -> str:
+    """Printable ASCII, 1 to 8,192 characters."""
+    checks.text(field, value, least=1, most=MAX_SECRET)
+    return checks.printable(field, value, most=MAX_SECRET)
+
+
+def bearer(checks: Checks, field: str, given: Any) -> Bearer:
+    return Bearer(token=secret_text(checks, f"{field}.token", given.token))
+
+
+def basic(checks: Checks, field: str, given: Any) -> Basic:
+    checks.text(f"{field}.username", given.username, most=MAX_SECRET)
+    if ":" in given.username:
+        checks.wrong(f"{field}.username", "must not contain a colon (RFC 7617)")
+    checks.text(f"{field}.password", given.password, least=1, most=MAX_SECRET)
+    return Basic(username=given.username, password=given.password)
+
+
+def api_key(checks: Checks, field: str, given: Any) -> ApiKey:
+    """A key with its place and name."""
+    place = getattr(given, "in")
+    checks.one_of(f"{field}.in", place, PLACES)
+    name = checks.printable(f"{field}.name", given.name, most=MAX_NAME)
+    if not name or any(character in name for character in " \t:;,="):
+        checks.wrong(f"{field}.name", "must be a name without spaces or separators")
+    elif place == "header" and name.lower() in _RESERVED:
+        checks.wrong(f"{field}.name", f"{name} is not for credentials")
+    return ApiKey(value=secret_text(checks, f"{field}.value", given.value), location=place, name=name)
+
+
+def described_api_key(checks: Checks, field: str, given: Any) -> ApiKey:
+    """As `api_key`; or without place and name, which the service's description then says."""
+    if getattr(given, "in") or given.name:
+        return api_key(checks, field, given)
+    return ApiKey(value=secret_text(checks, f"{field}.value", given.value))
+
+
+def scope_list(checks: Checks, field: str, given: Any) -> tuple[str, ...]:
+    """Scopes as RFC 6749 §3.3 spells them."""
+    checks.count(field, given, most=MAX_SCOPES)
+    for index, scope in enumerate(given[:MAX_SCOPES]):
+        checks.printable(f"{field}[{index}]", scope, most=MAX_SCOPE)
+        if not scope or not set(scope).isdisjoint(' "\\'):
+            checks.wrong(f"{field}[{index}]", "must be one scope, without spaces, quotes or backslashes")
+    return tuple(dict.fromkeys(given))

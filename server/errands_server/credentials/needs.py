@@ -1,0 +1,46 @@
+"""What an operation needs of a credential: scopes, and the place of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from .access import Demand
+from .credential import Credential
+from .scheme import SecurityScheme
+from .secret import ApiKey, Basic, Bearer, Secret, Tokens, api_key, basic, bearer
+
+_GRANTED = ("oauth2", "openIdConnect")
+
+
+def wanted_scopes(demand: Demand, granted: Collection[str] = ()) -> tuple[str, ...]:
+    """What the user must grant: of the alternatives the one with the least besides `granted`."""
+    missing = [tuple(scope for scope in scopes if scope not in granted) for scopes in _by_oauth(demand)]
+    return min(missing, key=len, default=())
+
+
+def _by_oauth(demand: Demand) -> Iterator[tuple[str, ...]]:
+    """The scopes of each alternative that asks for tokens."""
+    for names, scopes in zip(demand.security, demand.scopes, strict=False):
+        if any(name in demand.schemes and demand.schemes[name].kind in _GRANTED for name in names):
+            yield scopes
+
+
+def credential_of(secret: Secret, demand: Demand) -> Credential | None:
+    """What goes with a request. None: the description does not say where the key belongs."""
+    match secret:
+        case Bearer(token=token) | Tokens(access_token=token):
+            return bearer(token)
+        case Basic(username=username, password=password):
+            return basic(username, password)
+        case ApiKey(value=value, location=location, name=name) if name:
+            return api_key(location, name, value)
+        case ApiKey(value=value):
+            scheme = key_scheme(demand)
+            return None if scheme is None else api_key(scheme.location, scheme.name, value)
+
+
+def key_scheme(demand: Demand) -> SecurityScheme | None:
+    """The API key that the operation asks for, or else the service."""
+    asked = [demand.schemes[name] for names in demand.security for name in names if name in demand.schemes]
+    schemes = (*asked, *demand.schemes.values())
+    return next((scheme for scheme in schemes if scheme.kind == "apiKey"), None)

@@ -1,0 +1,120 @@
+"""Keeps what users' connections hold: sealed, each for its own row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..store.connections import Connection
+from ..store.sealing import Sealer
+from ..store.store import Store
+from ..store.transaction import Transaction
+from ..world import World
+from .secret import Grant, Secret, kind, seal_grant, unseal_grant
+
+
+class Held(Struct, frozen=True):
+    """A connection with its secret."""
+
+    tenant: str
+    connection: Connection
+    secret: Secret
+
+
+class Vault:
+    """The connections of every tenant."""
+
+    def __init__(self, store: Store, sealer: Sealer, world: World) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._world = world
+
+    async def held(self, tenant: str, integration_id: str, user_id: str) -> Held | None:
+        """The user's connection. Unsealable: the server's keys do not open it."""
+        found = await self._store.connection(tenant, integration_id, user_id)
+        return None if found is None else self.opened(tenant, found)
+
+    def opened(self, tenant: str, found: Connection) -> Held:
+        """A connection with its secret. Unsealable."""
+        return Held(tenant, found, unseal_grant(self._sealer, found.secret, _place(tenant, found.id)).secret)
+
+    async def put(
+        self, tenant: str, integration_id: str, user_id: str, *, origin: str, grant: Grant
+    ) -> Connection:
+        """Store what a user granted, in place of what there was."""
+        while True:
+            async with self._store.begin(tenant, writes=True) as transaction:
+                before = await transaction.connections.of(integration_id, user_id)
+                made = self._made(tenant, integration_id, user_id, origin, before)
+                made = self._with(tenant, made, grant)
+                if await _stored(transaction, made, new=before is None):
+                    return made
+
+    def _made(
+        self, tenant: str, integration_id: str, user_id: str, origin: str, before: Connection | None
+    ) -> Connection:
+        now = self._world.now()
+        return Connection(
+            id=self._world.new_id() if before is None else before.id,
+            integration_id=integration_id,
+            user_id=user_id,
+            kind="",
+            origin=origin,
+            secret=b"",
+            created_at=now if before is None else before.created_at,
+            updated_at=now,
+            version=1 if before is None else before.version,
+        )
+
+    def _with(self, tenant: str, found: Connection, grant: Grant) -> Connection:
+        return replace(
+            found,
+            kind=kind(grant.secret),
+            status="active",
+            scopes=grant.scopes,
+            secret=seal_grant(self._sealer, grant, _place(tenant, found.id)),
+            expires_at=grant.expires_at,
+            updated_at=self._world.now(),
+        )
+
+    async def renewed(self, held: Held, grant: Grant) -> Held | None:
+        """Store what renews a connection; None where it was changed meanwhile, and stays so."""
+        return await self._changed(held, self._with(held.tenant, held.connection, grant))
+
+    async def broken(self, held: Held) -> Held | None:
+        """Its service refuses it from now on; None as above."""
+        return await self._changed(held, replace(held.connection, status="broken"))
+
+    async def lacking(self, held: Held, missed: Mapping[str, tuple[str, ...]]) -> Held | None:
+        """Its service missed these scopes, by operation; None as above."""
+        both = {**held.connection.lacking, **missed}
+        return await self._changed(held, replace(held.connection, lacking=both))
+
+    async def leased(self, held: Held, milliseconds: int) -> bool:
+        """Whether this process alone may renew it for so long, or until it changed."""
+        now = self._world.now()
+        async with self._store.begin(held.tenant, writes=True) as transaction:
+            found = held.connection
+            return await transaction.connections.lease(
+                found.id, found.version, now=now, until=now + milliseconds
+            )
+
+    async def released(self, held: Held) -> None:
+        """Another may renew it now."""
+        async with self._store.begin(held.tenant, writes=True) as transaction:
+            await transaction.connections.release(held.connection.id, held.connection.version)
+
+    async def _changed(self, held: Held, changed: Connection) -> Held | None:
+        async with self._store.begin(held.tenant, writes=True) as transaction:
+            stored = await transaction.connections.revise(changed)
+        return self.opened(held.tenant, replace(changed, version=changed.version + 1)) if stored else None
+
+
+async def _stored(transaction: Transaction, made: Connection, *, new: bool) -> bool:
+    return await (transaction.connections.add(made) if new else transaction.connections.revise(made))
+
+
+def _place(tenant: str, connection_id: str) -> str:
+    return f"tenant/{tenant}/connection/{connection_id}"

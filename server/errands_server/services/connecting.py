@@ -1,0 +1,293 @@
+"""Connect flows: a link, one browser, the service's consent, and the proof of who sits there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+from urllib.parse import quote
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..credentials.client import OAuthClient
+from ..credentials.discovery import OAuthFailed
+from ..credentials.oauth import OAuth
+from ..credentials.secret import Grant, Secret, Tokens, kind
+from ..credentials.vault import Vault
+from ..domain.errors import Conflict, Forbidden, Invalid, Reason, Refused, Violation
+from ..store.connections import Connection
+from ..store.sealing import Sealer
+from ..store.store import Store
+from ..world import World
+from . import connect_links
+from .authorizations import Authorizations
+from .connect_links import TTL, ConnectLinks, Link
+from .flows import Flowing, Pending
+from .principal import Principal, Scope
+from .ways import Ways
+
+STATE_TTL: Final = 900_000  # milliseconds a user may take at the service
+CONFIRM_TTL: Final = 600_000  # milliseconds the application may take to say who the user is
+CALLBACK: Final = "/connect/callback"
+
+_log = structlog.get_logger("errands.connecting")
+
+
+class Outcome(StrEnum):
+    """How a flow ended."""
+
+    CONNECTED = "connected"
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a link asks for, as its page shows it."""
+
+    integration_name: str
+    base_url: str
+    user_id: str
+    scopes: tuple[str, ...]
+    expires_at: int
+    type: str
+
+
+class Ended(Struct, frozen=True, kw_only=True):
+    """What became of a flow, and where the browser goes next; empty for nowhere."""
+
+    outcome: Outcome
+    integration_name: str
+    user_id: str
+    return_url: str = ""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a browser brought back from an authorization server."""
+
+    code: str = ""
+    error: str = ""
+    issuer: str = ""
+
+
+class Connecting:
+    """Leads users to connect. What each method is given proves the right to call it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        sealer: Sealer,
+        vault: Vault,
+        oauth: OAuth,
+        ways: Ways,
+        authorizations: Authorizations,
+        world: World,
+        public_url: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._vault = vault
+        self._oauth = oauth
+        self._ways = ways
+        self._authorizations = authorizations
+        self._world = world
+        self._public_url = public_url
+        self._links = ConnectLinks(store, sealer, world)
+        self._flows = Flowing(store, sealer, world)
+
+    async def link(
+        self,
+        principal: Principal,
+        integration_id: str,
+        user_id: str,
+        *,
+        scopes: tuple[str, ...],
+        return_url: str,
+    ) -> tuple[str, int]:
+        """A link for one user, and when it runs out. INTEGRATION_NOT_FOUND, CANNOT_CONNECT."""
+        principal.require(Scope.CONNECTIONS)
+        way = await self._ways.to(principal.tenant, integration_id)
+        link = Link(
+            tenant=principal.tenant,
+            id=self._world.new_id(),
+            integration_id=integration_id,
+            user_id=user_id,
+            scopes=scopes or way.scopes,
+            return_url=return_url,
+            expires_at=self._world.now() + TTL,
+        )
+        return self.url(connect_links.by_itself(self._sealer, link)), link.expires_at
+
+    def url(self, token: str) -> str:
+        return f"{self._public_url()}/connect/{token}"
+
+    async def asked(self, token: str) -> Asked:
+        """What a link asks for. Changes nothing. LINK_INVALID, LINK_EXPIRED, LINK_USED, CANNOT_CONNECT."""
+        link = await self._links.read(token)
+        await self._flows.check_open(link)
+        way = await self._ways.to(link.tenant, link.integration_id)
+        return Asked(
+            integration_name=way.name,
+            base_url=way.base_url,
+            user_id=link.user_id,
+            scopes=await self._scopes(link, way.client),
+            expires_at=link.expires_at,
+            type=way.type,
+        )
+
+    async def begin(self, token: str, browser: str, secret: Secret | None) -> str | Ended:
+        """Where to send the browser, to which the link belongs from now on.
+
+        Where something was typed in, what came of it. As `asked`, and CONNECT_FAILED.
+        """
+        link = await self._links.read(token)
+        way = await self._ways.to(link.tenant, link.integration_id)
+        typed = None if secret is None else kind(secret)
+        if typed != (None if way.type == "oauth2" else way.type):
+            wanted = "leads on to the service" if way.type == "oauth2" else f"asks for {way.type}"
+            raise Invalid([Violation("credential", f"the link {wanted}")])
+        flow = await self._flows.bound(link, browser, self._world.now() + STATE_TTL)
+        pending = Pending(link=link, until=self._world.now() + STATE_TTL, origin=way.origin)
+        if secret is not None:
+            return await self._agreed(flow.id, pending, Grant(secret=secret))
+        assert way.client is not None  # noqa: S101 (that is the way)
+        return await self._visit(flow.id, pending, way.client)
+
+    async def _visit(self, flow_id: str, pending: Pending, client: OAuthClient) -> str:
+        """Send the browser to the service, to come back with a state that is good once."""
+        state = connect_links.state(self._sealer, pending.link.tenant, flow_id, secrets.token_urlsafe(32))
+        verifier = secrets.token_urlsafe(48)
+        scopes = await self._scopes(pending.link, client)
+        try:
+            visit = await self._oauth.visit(
+                client, redirect_uri=self._callback(), state=state, verifier=verifier, scopes=scopes
+            )
+        except OAuthFailed as failure:
+            raise _failed(failure) from failure
+        pending = replace(
+            pending,
+            verifier=verifier,
+            scopes=scopes,
+            redirect_uri=self._callback(),
+            issuer=visit.issuer,
+            names_itself=visit.names_itself,
+            server=(client.client_id, *client.server),
+        )
+        await self._flows.continue_with(flow_id, pending, state, status="begun")
+        return visit.url
+
+    async def finish(self, state: str, browser: str, answer: Answer) -> Ended:
+        """End a flow with what the service answered; once.
+
+        LINK_INVALID, LINK_EXPIRED, LINK_USED, CONNECT_FAILED.
+        """
+        tenant, flow_id = connect_links.read_state(self._sealer, state)
+        pending = await self._flows.taken(tenant, flow_id, state, browser)
+        _check_issuer(pending, answer.issuer)
+        if answer.error == "access_denied":
+            return await self._refused(flow_id, pending)
+        if answer.error:
+            message = f"the service answered with the error {answer.error!r}"
+            raise Conflict(Reason.CONNECT_FAILED, message)
+        return await self._agreed(flow_id, pending, await self._redeemed(pending, answer.code))
+
+    async def _redeemed(self, pending: Pending, code: str) -> Grant:
+        way = await self._ways.to(pending.link.tenant, pending.link.integration_id)
+        client = way.client
+        if client is None or (client.client_id, *client.server) != pending.server:
+            raise Conflict(Reason.CONNECT_FAILED, "the integration's OAuth client has changed; begin again")
+        try:
+            return await self._oauth.redeem(
+                client,
+                code=code,
+                verifier=pending.verifier,
+                redirect_uri=pending.redirect_uri,
+                scopes=pending.scopes,
+            )
+        except OAuthFailed as failure:
+            raise _failed(failure) from failure
+
+    async def _refused(self, flow_id: str, pending: Pending) -> Ended:
+        link = pending.link
+        await self._flows.end(flow_id, link)
+        await self._authorizations.refuse(link.tenant, link.integration_id, link.user_id)
+        return await self._ended(Outcome.REFUSED, link, link.return_url)
+
+    async def _agreed(self, flow_id: str, pending: Pending, grant: Grant) -> Ended:
+        """Connect the user, if the link is proof enough; else ask the tenant's application who it is."""
+        link = pending.link
+        async with self._store.begin(link.tenant) as transaction:
+            verifier_url = await transaction.tenants.verifier_url()
+        if not verifier_url:
+            await self._connect(flow_id, pending, grant)
+            return await self._ended(Outcome.CONNECTED, link, link.return_url)
+        token = secrets.token_urlsafe(32)
+        pending = replace(pending, grant=grant, verifier="", until=self._world.now() + CONFIRM_TTL)
+        await self._flows.continue_with(flow_id, pending, token, status="unconfirmed")
+        joint = "&" if "?" in verifier_url else "?"
+        return await self._ended(Outcome.UNCONFIRMED, link, f"{verifier_url}{joint}flow={quote(token)}")
+
+    async def _ended(self, outcome: Outcome, link: Link, return_url: str) -> Ended:
+        name = await self._ways.name(link.tenant, link.integration_id)
+        return Ended(outcome=outcome, integration_name=name, user_id=link.user_id, return_url=return_url)
+
+    async def confirm(self, principal: Principal, token: str, user_id: str) -> tuple[Connection, str]:
+        """Say who finished a flow: the connection, and where the browser goes next.
+
+        LINK_INVALID, LINK_EXPIRED. USER_MISMATCH: it was for another user, and nothing is kept.
+        """
+        principal.require(Scope.CONNECTIONS)
+        flow_id, pending = await self._flows.confirmed(principal.tenant, token)
+        assert pending.grant is not None  # noqa: S101 (nothing else waits to be confirmed)
+        link = pending.link
+        if link.user_id != user_id:
+            await self._flows.forget(principal.tenant, flow_id)
+            await self._revoke(link, pending.grant)
+            raise Forbidden(Reason.USER_MISMATCH, "the flow was for another user; nothing was kept")
+        return await self._connect(flow_id, pending, pending.grant), link.return_url
+
+    async def _connect(self, flow_id: str, pending: Pending, grant: Grant) -> Connection:
+        link = pending.link
+        await self._ways.current(link.tenant, link.integration_id)
+        made = await self._vault.put(
+            link.tenant, link.integration_id, link.user_id, origin=pending.origin, grant=grant
+        )
+        await self._flows.end(flow_id, link)
+        await self._authorizations.grant(link.tenant, link.integration_id, link.user_id)
+        return made
+
+    async def _revoke(self, link: Link, grant: Grant) -> None:
+        """As far as the service takes it: here the tokens are forgotten in any case."""
+        try:
+            way = await self._ways.to(link.tenant, link.integration_id)
+            if way.client is not None and isinstance(grant.secret, Tokens):
+                await self._oauth.revoke(way.client, grant.secret)
+        except (OAuthFailed, Refused) as failure:
+            _log.warning("revocation failed", integration=link.integration_id, why=failure.message)
+
+    async def _scopes(self, link: Link, client: OAuthClient | None) -> tuple[str, ...]:
+        """What to ask for: also what was granted before, which a new grant would else take away."""
+        if client is None:
+            return ()
+        before = await self._store.connection(link.tenant, link.integration_id, link.user_id)
+        granted = () if before is None or before.kind != "oauth2" else before.scopes
+        return tuple(dict.fromkeys((*link.scopes, *client.scopes, *granted)))
+
+    def _callback(self) -> str:
+        return f"{self._public_url()}{CALLBACK}"
+
+
+def _check_issuer(pending: Pending, issuer: str) -> None:
+    """RFC 9207: an answer of another server than the one that was asked is thrown away."""
+    if not pending.issuer:
+        return
+    if issuer != pending.issuer and (issuer or pending.names_itself):
+        message = "the answer does not come from the authorization server that was asked"
+        raise Conflict(Reason.CONNECT_FAILED, message)
+
+
+def _failed(failure: OAuthFailed) -> Conflict:
+    return Conflict(Reason.CONNECT_FAILED, failure.message)

@@ -1,0 +1,112 @@
+"""Connections: stored for users by their application, listed, and forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+import structlog
+
+from ..credentials.discovery import OAuthFailed
+from ..credentials.oauth import OAuth
+from ..credentials.secret import ApiKey, Grant, Tokens
+from ..credentials.vault import Vault
+from ..domain.errors import Invalid, NotFound, Reason, Violation
+from ..store.connections import Connection
+from ..store.sealing import Unsealable
+from ..store.store import Store
+from .authorizations import Authorizations
+from .principal import Principal, Scope
+from .ways import Ways
+
+_REVOCATION: Final = 5.0  # seconds a service may take
+
+_log = structlog.get_logger("errands.connections")
+
+
+class Connections:
+    """The connections of all tenants, as the caller may see and change them."""
+
+    def __init__(
+        self, store: Store, ways: Ways, vault: Vault, oauth: OAuth, authorizations: Authorizations
+    ) -> None:
+        self._store = store
+        self._ways = ways
+        self._vault = vault
+        self._oauth = oauth
+        self._authorizations = authorizations
+
+    async def create(
+        self, principal: Principal, integration_id: str, user_id: str, grant: Grant
+    ) -> Connection:
+        """Store what an application has of its user; runs that wait for it go on. INTEGRATION_NOT_FOUND."""
+        principal.require(Scope.CONNECTIONS)
+        current = await self._ways.current(principal.tenant, integration_id)
+        await self._check_place(principal.tenant, integration_id, grant)
+        made = await self._vault.put(
+            principal.tenant, integration_id, user_id, origin=current.origin, grant=grant
+        )
+        await self._authorizations.grant(principal.tenant, integration_id, user_id)
+        return made
+
+    async def _check_place(self, tenant: str, integration_id: str, grant: Grant) -> None:
+        unplaced = isinstance(grant.secret, ApiKey) and not grant.secret.name
+        if unplaced and not await self._ways.takes_key(tenant, integration_id):
+            message = "the description names no place for an API key; give `in` and `name`"
+            raise Invalid([Violation("api_key.name", message)])
+
+    async def get(self, principal: Principal, connection_id: str) -> Connection:
+        """One connection. CONNECTION_NOT_FOUND."""
+        principal.require(Scope.CONNECTIONS)
+        async with self._store.begin(principal.tenant) as transaction:
+            found = await transaction.connections.find(connection_id)
+        return found or _raise_missing(connection_id)
+
+    async def page(
+        self, principal: Principal, *, integration_id: str, user_id: str, before: str, limit: int
+    ) -> Sequence[Connection]:
+        """Newest first."""
+        principal.require(Scope.CONNECTIONS)
+        async with self._store.begin(principal.tenant) as transaction:
+            return await transaction.connections.list(
+                integration_id=integration_id, user_id=user_id, before=before, limit=limit
+            )
+
+    async def delete(self, principal: Principal, connection_id: str) -> None:
+        """Forget a connection and its secrets, and have its tokens revoked. CONNECTION_NOT_FOUND."""
+        found = await self.get(principal, connection_id)
+        async with self._store.begin(principal.tenant, writes=True) as transaction:
+            await transaction.connections.delete(connection_id)
+        with contextlib.suppress(TimeoutError, Unsealable, NotFound):
+            async with asyncio.timeout(_REVOCATION):
+                await self._revoke(principal.tenant, found)
+
+    async def _revoke(self, tenant: str, found: Connection) -> None:
+        """As far as the service takes it: here the tokens are forgotten in any case."""
+        secret = self._vault.opened(tenant, found).secret
+        client = (await self._ways.current(tenant, found.integration_id)).client
+        if client is None or not isinstance(secret, Tokens):
+            return
+        try:
+            await self._oauth.revoke(client, secret)
+        except OAuthFailed as failure:
+            _log.warning("revocation failed", integration=found.integration_id, code=failure.code)
+
+    async def verifier_url(self, principal: Principal) -> str:
+        """Where browsers go to be recognised; empty for nowhere."""
+        principal.require(Scope.ADMIN)
+        async with self._store.begin(principal.tenant) as transaction:
+            return await transaction.tenants.verifier_url()
+
+    async def verify_at(self, principal: Principal, url: str) -> None:
+        """Have browsers recognised there from now on."""
+        principal.require(Scope.ADMIN)
+        async with self._store.begin(principal.tenant, writes=True) as transaction:
+            await transaction.tenants.verify_at(url)
+
+
+def _raise_missing(connection_id: str) -> NoReturn:
+    message = f"there is no connection {connection_id}"
+    raise NotFound(Reason.CONNECTION_NOT_FOUND, message, subject=connection_id)

@@ -1,0 +1,152 @@
+"""The steps of connect flows as they are kept: for one browser, each step once, sealed in between."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..credentials.secret import Grant
+from ..store.flows import Flow
+from ..store.sealing import Sealer, Unsealable
+from ..store.store import Store
+from ..world import World
+from .connect_links import Link, expired, invalid, used
+
+_ELSEWHERE: Final = "the link is in use in another browser"
+_DONE: Final = "the link has done its work"
+
+
+class Pending(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the next step of a flow needs, and until when it can be taken."""
+
+    link: Link
+    until: int
+    origin: str  # of the service that was shown to the user
+    verifier: str = ""  # PKCE (RFC 7636)
+    scopes: tuple[str, ...] = ()  # that were asked for
+    redirect_uri: str = ""
+    issuer: str = ""
+    names_itself: bool = False
+    server: tuple[str, ...] = ()  # the client, and what says where its codes are redeemed
+    grant: Grant | None = None  # what is to be confirmed
+
+    def __repr__(self) -> str:
+        return "Pending(...)"
+
+
+class Flowing:
+    """The flows of every tenant."""
+
+    def __init__(self, store: Store, sealer: Sealer, world: World) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._world = world
+
+    async def check_open(self, link: Link) -> None:
+        """LINK_USED: the link has done its work."""
+        async with self._store.begin(link.tenant) as transaction:
+            flow = await transaction.flows.of_link(link.id)
+        if flow is not None and flow.status == "ended":
+            raise used(_DONE)
+
+    async def bound(self, link: Link, browser: str, until: int) -> Flow:
+        """The flow of a link, which belongs to the first browser that begins it. LINK_USED."""
+        await self._store.forget_flows(self._world.now())
+        new = Flow(
+            id=self._world.new_id(),
+            link_id=link.id,
+            browser_hash=_hash(browser),
+            expires_at=max(link.expires_at, until),
+        )
+        async with self._store.begin(link.tenant, writes=True) as transaction:
+            if await transaction.flows.add(new):
+                return new
+            flow = await transaction.flows.of_link(link.id)
+        if flow is None or not hmac.compare_digest(flow.browser_hash, new.browser_hash):
+            raise used(_ELSEWHERE)
+        if flow.status == "ended":
+            raise used(_DONE)
+        return flow
+
+    async def continue_with(self, flow_id: str, pending: Pending, token: str, *, status: str) -> None:
+        """Let the flow go on with this token, once, in place of any before. LINK_USED."""
+        tenant = pending.link.tenant
+        sealed = self._sealer.seal(msgspec.json.encode(pending), _place(tenant, flow_id))
+        async with self._store.begin(tenant, writes=True) as transaction:
+            flow = await transaction.flows.find(flow_id)
+            if flow is None or flow.status == "ended":
+                raise used(_DONE)
+            kept = max(pending.until, pending.link.expires_at) if status == "begun" else pending.until
+            changed = replace(flow, token_hash=_hash(token), status=status, secret=sealed, expires_at=kept)
+            if not await transaction.flows.move(changed, token_hash=flow.token_hash):
+                raise used(_ELSEWHERE)
+
+    async def taken(self, tenant: str, flow_id: str, state: str, browser: str) -> Pending:
+        """What a flow waited for this state with; nobody can take it again.
+
+        LINK_USED: it was taken, or is another browser's. LINK_EXPIRED.
+        """
+        async with self._store.begin(tenant, writes=True) as transaction:
+            flow = await transaction.flows.find(flow_id)
+            if flow is None:
+                raise expired()
+            if not hmac.compare_digest(flow.browser_hash, _hash(browser)):
+                raise used(_ELSEWHERE)
+            if flow.status != "begun" or not hmac.compare_digest(flow.token_hash or b"", _hash(state)):
+                raise used("the answer was used before")
+            pending = self._opened(tenant, flow)
+            taken = replace(flow, token_hash=None, secret=None)
+            if not await transaction.flows.move(taken, token_hash=flow.token_hash):
+                raise used("the answer was used before")
+        if pending.until <= self._world.now():
+            raise expired()
+        return pending
+
+    async def confirmed(self, tenant: str, token: str) -> tuple[str, Pending]:
+        """The flow that waits for this confirmation, with what it holds. LINK_INVALID, LINK_EXPIRED."""
+        async with self._store.begin(tenant, writes=True) as transaction:
+            flow = await transaction.flows.continued_by(_hash(token))
+            if flow is None or flow.status != "unconfirmed":
+                raise invalid("flow")
+            pending = self._opened(tenant, flow)
+            taken = replace(flow, token_hash=None, secret=None)
+            if not await transaction.flows.move(taken, token_hash=flow.token_hash):
+                raise invalid("flow")
+        if pending.until <= self._world.now():
+            await self.forget(tenant, flow.id)
+            raise expired()
+        return flow.id, pending
+
+    async def end(self, flow_id: str, link: Link) -> None:
+        """Let the flow and its link be good for nothing more."""
+        async with self._store.begin(link.tenant, writes=True) as transaction:
+            flow = await transaction.flows.find(flow_id)
+            if flow is not None:
+                kept = max(link.expires_at, self._world.now())
+                ended = replace(flow, token_hash=None, secret=None, status="ended", expires_at=kept)
+                await transaction.flows.move(ended, token_hash=flow.token_hash)
+
+    async def forget(self, tenant: str, flow_id: str) -> None:
+        """Destroy the flow with what it holds. Its link can be begun anew, as long as it is good."""
+        async with self._store.begin(tenant, writes=True) as transaction:
+            await transaction.flows.delete(flow_id)
+
+    def _opened(self, tenant: str, flow: Flow) -> Pending:
+        try:
+            opened = self._sealer.open(flow.secret or b"", _place(tenant, flow.id))
+        except Unsealable as error:
+            raise expired() from error
+        return msgspec.json.decode(opened, type=Pending)
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _place(tenant: str, flow_id: str) -> str:
+    return f"tenant/{tenant}/connect_flow/{flow_id}"

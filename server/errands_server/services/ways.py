@@ -1,0 +1,94 @@
+"""How users can connect an integration: at its authorization server, or by typing something in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from ..credentials.access import Demand
+from ..credentials.client import AUTHORIZATION_CODE, OAuthClient
+from ..credentials.needs import wanted_scopes
+from ..credentials.scheme import SecurityScheme
+from ..domain.errors import Conflict, NotFound, Reason
+from ..tools.catalogue import Catalogue, Current, Loaded
+
+_TYPED: Final = {
+    ("apiKey", ""): "apiKey",
+    ("http", "bearer"): "bearer",
+    ("http", "basic"): "basic",
+}
+
+
+class Way(Struct, frozen=True, kw_only=True):
+    """One integration, and how its users connect. `client` is set where that is oauth2."""
+
+    name: str
+    base_url: str
+    origin: str
+    type: str
+    client: OAuthClient | None
+    scopes: tuple[str, ...]  # that its operations need, each by itself
+
+
+class Ways:
+    """The ways to every tenant's integrations."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    async def current(self, tenant: str, integration_id: str) -> Current:
+        """An active integration. INTEGRATION_NOT_FOUND."""
+        current = (await self._catalogue.active(tenant)).get(integration_id)
+        if current is None:
+            message = f"there is no active integration {integration_id}"
+            raise NotFound(Reason.INTEGRATION_NOT_FOUND, message, subject=integration_id)
+        return current
+
+    async def name(self, tenant: str, integration_id: str) -> str:
+        """The integration's name. INTEGRATION_NOT_FOUND."""
+        return (await self.current(tenant, integration_id)).integration.name
+
+    async def takes_key(self, tenant: str, integration_id: str) -> bool:
+        """Whether the integration's description says where an API key belongs. INTEGRATION_NOT_FOUND."""
+        current = await self.current(tenant, integration_id)
+        loaded = await self._catalogue.load(tenant, integration_id, current.integration.revision)
+        return any(scheme.kind == "apiKey" for scheme in loaded.schemes.values())
+
+    async def to(self, tenant: str, integration_id: str) -> Way:
+        """How users connect it. INTEGRATION_NOT_FOUND, CANNOT_CONNECT."""
+        current = await self.current(tenant, integration_id)
+        loaded = await self._catalogue.load(tenant, integration_id, current.integration.revision)
+        client = current.client
+        if client is not None and client.grant != AUTHORIZATION_CODE:
+            client = None
+        return Way(
+            name=current.integration.name,
+            base_url=current.integration.base_url,
+            origin=current.origin,
+            type="oauth2" if client is not None else _typed(integration_id, loaded.schemes),
+            client=client,
+            scopes=() if client is None else tuple(dict.fromkeys(_scopes(loaded))),
+        )
+
+
+def _typed(integration_id: str, schemes: Mapping[str, SecurityScheme]) -> str:
+    """What users type in: as the first scheme that can be typed has it."""
+    for scheme in schemes.values():
+        if (found := _TYPED.get((scheme.kind, scheme.scheme))) is not None:
+            return found
+    asks = any(scheme.kind in ("oauth2", "openIdConnect") for scheme in schemes.values())
+    why = "no OAuth client is registered for it" if asks else "it asks for no credential that is known here"
+    raise Conflict(Reason.CANNOT_CONNECT, f"users cannot connect: {why}", subject=integration_id)
+
+
+def _scopes(loaded: Loaded) -> Iterable[str]:
+    for operation in loaded.operations.values():
+        demand = Demand(
+            origin=operation.tool.origin,
+            security=operation.security,
+            scopes=operation.scopes,
+            schemes=loaded.schemes,
+        )
+        yield from wanted_scopes(demand)
