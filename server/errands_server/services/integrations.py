@@ -19,10 +19,12 @@ from ..store.sealing import Sealer
 from ..store.store import Store
 from ..tools.catalogue import Catalogue
 from ..tools.changes import ToolChanges
-from ..tools.importing import Source, Terms, changes_between, import_again, import_source, said_base_url
-from ..tools.servers import origin_of
+from ..tools.importing import Source, changes_between
+from ..tools.mcp.importing import McpSource
+from ..tools.servers import home_of
 from ..world import World
 from .authorizations import Authorizations
+from .describing import Describing, Wanted
 from .principal import Principal, Scope
 
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without look-alikes
@@ -39,7 +41,7 @@ class Change(Struct, frozen=True, kw_only=True):
     """What to make or change. None leaves a field as it is."""
 
     name: str | None = None
-    source: Source | None = None
+    source: Source | McpSource | None = None
     base_url: str | None = None
     internal: bool = False
     secret: Secret | None = None
@@ -57,12 +59,14 @@ class Integrations:
         catalogue: Catalogue,
         sealer: Sealer,
         authorizations: Authorizations,
+        describing: Describing,
         world: World,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._sealer = sealer
         self._authorizations = authorizations
+        self._describing = describing
         self._world = world
 
     async def create(self, principal: Principal, wanted: Change) -> Integration:
@@ -70,17 +74,10 @@ class Integrations:
 
         DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, INTEGRATION_NAME_TAKEN.
         """
-        principal.require(Scope.INTEGRATIONS)
-        if wanted.internal:
-            principal.require(Scope.OPERATOR)
+        _check_scope(principal, wanted)
         name = wanted.name or ""
         integration_id = _new_id(name)
-        terms = Terms(
-            base_url=wanted.base_url or "",
-            internal=wanted.internal,
-            honours_keys=bool(wanted.honours_keys),
-        )
-        revision = await import_source(wanted.source or Source(), terms)
+        revision = await self._describing.first(_said(wanted))
         revision = self._with_secret(revision, integration_id, wanted)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             await transaction.integrations.add(integration_id, name, revision, self._world.now())
@@ -94,7 +91,7 @@ class Integrations:
 
         Raises as `create` does.
         """
-        principal.require(Scope.INTEGRATIONS)
+        _check_scope(principal, wanted)
         while True:
             before = await self.get(principal, integration_id)
             old = await self._revision(principal, before)
@@ -112,8 +109,8 @@ class Integrations:
     async def _changed(
         self, principal: Principal, before: Integration, old: Revision, wanted: Change
     ) -> tuple[Integration, Revision]:
-        revised = await self._revised(old, wanted)
-        if origin_of(revised.base_url, "base_url") != origin_of(old.base_url, "base_url"):
+        revised = await self._describing.again(before.id, old, _said(wanted))
+        if home_of(revised.base_url) != home_of(old.base_url):
             _check_move(principal, old, wanted)
         after = replace(
             before,
@@ -155,23 +152,6 @@ class Integrations:
             revision = await transaction.integrations.revision(integration.id, integration.revision)
         return revision or _raise_missing(integration.id)
 
-    async def _revised(self, old: Revision, wanted: Change) -> Revision:
-        """The old revision with the changes that need its document read anew."""
-        if wanted.source is None and wanted.base_url is None and wanted.honours_keys is None:
-            return old
-        said = await said_base_url(old.document) if wanted.base_url is None else wanted.base_url
-        terms = Terms(
-            base_url=said,
-            standing_url=old.base_url if wanted.base_url is None else "",
-            internal=old.internal,
-            honours_keys=old.honours_keys if wanted.honours_keys is None else wanted.honours_keys,
-        )
-        if wanted.source is None:
-            new = await import_again(old.document, terms)
-        else:
-            new = await import_source(wanted.source, terms)
-        return replace(new, auth_type=old.auth_type, shared=old.shared, credential=old.credential)
-
     def _with_secret(self, revision: Revision, integration_id: str, wanted: Change) -> Revision:
         if wanted.secret is not None:
             sealed = seal(self._sealer, wanted.secret.credential, integration_id)
@@ -181,13 +161,32 @@ class Integrations:
         return revision
 
 
+def _check_scope(principal: Principal, wanted: Change) -> None:
+    """Private networks, and processes on the service's own machine, are the operator's to open."""
+    principal.require(Scope.INTEGRATIONS)
+    if wanted.internal or (isinstance(wanted.source, McpSource) and wanted.source.server):
+        principal.require(Scope.OPERATOR)
+
+
+def _said(wanted: Change) -> Wanted:
+    return Wanted(
+        source=wanted.source,
+        base_url=wanted.base_url,
+        internal=wanted.internal,
+        honours_keys=wanted.honours_keys,
+        credential=None if wanted.secret is None else wanted.secret.credential,
+        remove_credential=wanted.remove_credential,
+    )
+
+
 def _check_move(principal: Principal, old: Revision, wanted: Change) -> None:
     """A private address was opened, and a credential given, for one origin only."""
     if old.internal:
         principal.require(Scope.OPERATOR)
     if old.credential is not None and wanted.secret is None and not wanted.remove_credential:
         message = "moves to another origin: send the credential for it, or remove the stored one"
-        raise Invalid([Violation("base_url", message)])
+        field = wanted.source.field if isinstance(wanted.source, McpSource) else "base_url"
+        raise Invalid([Violation(field, message)])
 
 
 def _raise_missing(integration_id: str) -> NoReturn:

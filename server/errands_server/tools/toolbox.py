@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 import msgspec
 
 from ..credentials.access import Access, Demand
@@ -11,20 +14,34 @@ from ..credentials.scrubbing import scrub_json
 from ..domain.errors import Reason
 from ..ports import Answer, Failed, Request, Unauthorized
 from .catalogue import Catalogue, Loaded
-from .openapi import OpenApiSender
 from .operation import Operation
 
 TIMEOUT = 30.0  # seconds for one attempt
 _UNAUTHORIZED = 401
 
 
+class Sender(Protocol):
+    """Makes one call, once, to one kind of integration. It never raises for what a service does."""
+
+    async def send(
+        self,
+        operation: Operation,
+        request: Request,
+        *,
+        credential: Credential | None,
+        internal: bool,
+        timeout: float,
+    ) -> Answer: ...
+
+
 class IntegrationToolbox:
     """A Toolbox over the catalogue. Credentials join a call here, behind its hash."""
 
-    def __init__(self, catalogue: Catalogue, keyring: Keyring, sender: OpenApiSender) -> None:
+    def __init__(self, catalogue: Catalogue, keyring: Keyring, senders: Mapping[str, Sender]) -> None:
+        """`senders` by the kind of integration they call."""
         self._catalogue = catalogue
         self._keyring = keyring
-        self._sender = sender
+        self._senders = senders
 
     async def missing(self, request: Request) -> Unauthorized | None:
         """What the user must authorize before this call can be made. Nothing is sent."""
@@ -53,7 +70,7 @@ class IntegrationToolbox:
         if _holds_secret(request, access.credential):
             message = "An argument holds a secret of the integration; nothing was sent."
             return Failed(reason=Reason.SECRET_IN_ARGUMENT, message=message)
-        return await self._sender.send(
+        return await self._senders[loaded.kind].send(
             operation, request, credential=access.credential, internal=loaded.internal, timeout=TIMEOUT
         )
 

@@ -1,0 +1,1 @@
+"""MCP servers as integrations. Only `connection` knows the SDK, and is imported where it is used."""
