@@ -13,6 +13,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -33,7 +34,7 @@ class Desk:
     """A server that keeps notes, and what a test wants to know about its life."""
 
     def __init__(self) -> None:
-        self.server = MCPServer("desk")
+        self.server = MCPServer("desk", log_level="CRITICAL")
         self.notes: list[str] = []
         self.seen: list[dict[str, str]] = []  # headers of every HTTP request
         self.metas: list[dict[str, Any]] = []
@@ -94,26 +95,38 @@ class Desk:
         async def grow(ctx: Context) -> str:
             """Offer one tool more."""
             self.server.add_tool(lambda: "new", name="extra_tool", description="A new tool.")
-            await ctx.session.send_tool_list_changed()
+            await ctx.session.send_tool_list_changed()  # to 2025-11-25 and before
+            await ctx.notify_tools_changed()  # to who listens, since 2026-07-28
             return "grown"
 
-    def app(self) -> ASGIApp:
+        @tool()
+        async def work(steps: int, ctx: Context) -> str:
+            """Report progress, step by step, and never end."""
+            for step in range(steps):
+                await ctx.report_progress(step, steps)
+                await asyncio.sleep(0.2)
+            return "worked"
+
+    def app(self, *, modern: bool) -> ASGIApp:
         app = self.server.streamable_http_app()
 
         async def seeing(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http":
                 headers = {name.decode(): value.decode() for name, value in scope["headers"]}
                 self.seen.append({**headers, ":method": scope["method"]})
+                if not modern and headers.get("mcp-method") == "server/discover":
+                    await Response(status_code=404)(scope, receive, send)
+                    return
             await app(scope, receive, send)
 
         return seeing
 
 
 @asynccontextmanager
-async def desk() -> AsyncGenerator[Desk]:
-    """A desk on loopback."""
+async def desk(*, modern: bool = True) -> AsyncGenerator[Desk]:
+    """A desk on loopback. Not modern: it knows no revision of the protocol after 2025-11-25."""
     found = Desk()
-    async with listening(found.app()) as origin:
+    async with listening(found.app(modern=modern)) as origin:
         found.url = f"{origin}/mcp"
         yield found
 

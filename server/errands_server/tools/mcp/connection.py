@@ -201,6 +201,9 @@ class McpConnection:
         try:
             with _translated():
                 return await self._finished(name, dict(arguments), dict(meta), progressed, attempt)
+        except _Page as page:
+            attempt.asked = str(page)
+            return Reply(error=True)
         finally:
             self._calls.discard(attempt)
 
@@ -247,12 +250,26 @@ class McpConnection:
                     pass  # `heard` is told of each, too
 
 
+class _Page(Exception):
+    """A call that goes no further until a person has opened a page."""
+
+
+def _pages(error: MCPError) -> str:
+    try:
+        asked = types.ElicitationRequiredErrorData.model_validate(error.data).elicitations
+    except ValidationError:
+        return error.message
+    return "; ".join(map(_asked, asked))
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turns what the SDK raises into what everything else knows."""
     try:
         yield
     except MCPError as error:
+        if error.code == types.URL_ELICITATION_REQUIRED:
+            raise _Page(_pages(error)) from error
         raise ServerError(error.code, error.message) from error
     except ValidationError as error:
         message = f"the answer is not as the protocol says ({error.error_count()} faults)"

@@ -162,6 +162,11 @@ class Sessions:
             # Shielded: whoever else waits for the session must not lose it with this caller.
             yield await asyncio.shield(slot.ready), fresh
 
+    @property
+    def busy(self) -> int:
+        """How many open sessions are in use."""
+        return sum(1 for slot in self._slots.values() if slot.users and slot.ready.done())
+
     def give_up(self, owner: Owner) -> None:
         """Open another session the next time: this one is of no more use."""
         if (slot := self._slots.get(owner)) is not None:
@@ -234,6 +239,8 @@ class Sessions:
     async def _opened(self, slot: _Slot, stack: AsyncExitStack) -> Connection:
         sdk = await load_sdk()
         await stack.enter_async_context(self._room(slot).taken())
+        if slot.closing:  # the wait for room outlasted the service
+            raise ConnectionAbortedError("the service stops")
         opening = sdk.connected(slot.target, self._transport(slot.target), slot.on_change, slot.close)
         connection: Connection = await stack.enter_async_context(opening)
         return connection
