@@ -169,6 +169,19 @@ async def test_a_tool_that_says_it_only_reads_is_asked_for_like_any_other(tmp_pa
             assert call.origin == found.url.removesuffix("/mcp")
 
 
+async def test_a_process_is_shown_as_one_account_for_all(tmp_path: Path) -> None:
+    file = configured(tmp_path, {"desk": {"command": sys.executable, "args": ["-S", SCRIPT]}})
+    planner = Scripted(Scene("pid"))
+    async with serving(tmp_path / "data", Overrides(planner=planner), mcp_servers=file) as service:
+        made = await add(service, "desk", mcp_server="desk")
+        created = await service.create("Who?", approval_strategy=APPROVAL_STRATEGY_ON_TOOL_CALL)
+        event = await service.until(created.run_id, "approval_required")
+
+    assert made.auth.shared
+    (call,) = event.approval_required.calls
+    assert (call.origin, call.shared) == ("stdio:desk", True)
+
+
 async def test_a_catalogue_that_changes_is_a_new_revision_and_runs_keep_theirs(tmp_path: Path) -> None:
     planner = Scripted(Scene("grow"), Scene("greet", {"name": "Ada"}, after=["s1"]))
     async with desk() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:

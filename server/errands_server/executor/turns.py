@@ -165,7 +165,7 @@ class Turns(Struct, frozen=True, kw_only=True):
             arguments=arguments,
             key="",
             hash="",
-            shared=current is not None and current.credential is not None,
+            shared=current is not None and current.integration.shared,
         )
 
 

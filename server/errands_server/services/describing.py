@@ -59,7 +59,8 @@ class Describing:
             new = await self._mcp_again(integration_id, old, wanted)
         else:
             new = await _openapi_again(old, wanted)
-        return replace(new, auth_type=old.auth_type, shared=old.shared, credential=old.credential)
+        shared = new.shared or old.credential is not None
+        return replace(new, auth_type=old.auth_type, shared=shared, credential=old.credential)
 
     async def _mcp_again(self, integration_id: str, old: Revision, wanted: Wanted) -> Revision:
         if wanted.base_url is not None:

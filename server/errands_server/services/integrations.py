@@ -21,7 +21,7 @@ from ..tools.catalogue import Catalogue
 from ..tools.changes import ToolChanges
 from ..tools.importing import Source, changes_between
 from ..tools.mcp.importing import McpSource
-from ..tools.servers import home_of
+from ..tools.servers import STDIO, home_of
 from ..world import World
 from .authorizations import Authorizations
 from .describing import Describing, Wanted
@@ -112,6 +112,9 @@ class Integrations:
         revised = await self._describing.again(before.id, old, _said(wanted))
         if home_of(revised.base_url) != home_of(old.base_url):
             _check_move(principal, old, wanted)
+        if wanted.secret is not None and _lends_itself(revised):
+            message = "does not go with a configured process, which has what it needs"
+            raise Invalid([Violation("credential", message)])
         after = replace(
             before,
             name=before.name if wanted.name is None else wanted.name,
@@ -157,7 +160,7 @@ class Integrations:
             sealed = seal(self._sealer, wanted.secret.credential, integration_id)
             return replace(revision, auth_type=wanted.secret.auth_type, shared=True, credential=sealed)
         if wanted.remove_credential:
-            return replace(revision, auth_type="none", shared=False, credential=None)
+            return replace(revision, auth_type="none", shared=_lends_itself(revision), credential=None)
         return revision
 
 
@@ -177,6 +180,11 @@ def _said(wanted: Change) -> Wanted:
         credential=None if wanted.secret is None else wanted.secret.credential,
         remove_credential=wanted.remove_credential,
     )
+
+
+def _lends_itself(revision: Revision) -> bool:
+    """Whether it is a process of the operator's, whose account is everybody's."""
+    return revision.base_url.startswith(STDIO)
 
 
 def _check_move(principal: Principal, old: Revision, wanted: Change) -> None:

@@ -88,7 +88,8 @@ async def test_a_process_that_died_unused_is_started_again_unseen() -> None:
     async with caller(SOURCE, servers=servers()) as call:
         first = await pid(call)
         os.kill(first, 9)
-        await gone(first)
+        while call.sessions.open:
+            await asyncio.sleep(0.01)
 
         assert await pid(call) != first
 

@@ -174,6 +174,7 @@ def _revision(base_url: str, stored: _Stored, terms: McpTerms) -> Revision:
         schemes=msgspec.json.encode(schemes).decode(),
         tool_count=len(operations),
         left_out=tuple(left_out),
+        shared=base_url.startswith(STDIO),  # a process has one account, whoever asks
     )
 
 

@@ -163,6 +163,11 @@ class Sessions:
             yield await asyncio.shield(slot.ready), fresh
 
     @property
+    def open(self) -> int:
+        """How many sessions the next call could use."""
+        return sum(1 for slot in self._slots.values() if slot.usable and slot.ready.done())
+
+    @property
     def busy(self) -> int:
         """How many open sessions are in use."""
         return sum(1 for slot in self._slots.values() if slot.users and slot.ready.done())
