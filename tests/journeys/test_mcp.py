@@ -18,6 +18,8 @@ from errands.v1 import event_pb2 as events
 from errands.v1 import integration_pb2 as pb
 from errands.v1.run_pb2 import APPROVAL_STRATEGY_ON_START, APPROVAL_STRATEGY_ON_TOOL_CALL
 from errands_server.app import Overrides
+from errands_server.domain.plan import Plan
+from errands_server.ports import Brief, Refusal
 from tests.counterparts import node_modules
 from tests.scripted import Scene, Scripted
 from tests.service import Service, reason, serving, violations
@@ -182,8 +184,18 @@ async def test_a_process_is_shown_as_one_account_for_all(tmp_path: Path) -> None
     assert (call.origin, call.shared) == ("stdio:desk", True)
 
 
+class Seeing(Scripted):
+    """Remembers the tools it was last shown."""
+
+    seen: frozenset[str] = frozenset()
+
+    async def plan(self, brief: Brief) -> Plan | Refusal:
+        self.seen = frozenset(candidate.tool.name for candidate in brief.candidates)
+        return await super().plan(brief)
+
+
 async def test_a_catalogue_that_changes_is_a_new_revision_and_runs_keep_theirs(tmp_path: Path) -> None:
-    planner = Scripted(Scene("grow"), Scene("greet", {"name": "Ada"}, after=["s1"]))
+    planner = Seeing(Scene("grow"), Scene("greet", {"name": "Ada"}, after=["s1"]))
     async with desk() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
         made = await add(service, "desk", mcp_url=found.url, internal=True)
         run = await service.finished((await service.create("Grow")).run_id)
@@ -191,7 +203,10 @@ async def test_a_catalogue_that_changes_is_a_new_revision_and_runs_keep_theirs(t
             while "extra_tool" not in await tools(service, made.id):
                 await asyncio.sleep(0.02)
         now = await service.integrations.GetIntegration(pb.GetIntegrationRequest(id=made.id))
+        assert "extra_tool" not in planner.seen
+        await service.finished((await service.create("Grow")).run_id)
 
+    assert "extra_tool" in planner.seen
     assert run.status == events.RUN_STATUS_SUCCESS, run.error
     assert now.integration.revision == made.revision + 1
     assert now.integration.tool_count == made.tool_count + 1

@@ -167,10 +167,12 @@ async def test_metadata_is_found_where_the_challenge_says_if_that_is_the_servers
         found = await protected_resource(
             server.url, internal=True, challenge=f'Bearer resource_metadata="{origin}/elsewhere"'
         )
-        await protected_resource(
-            server.url, internal=True, challenge='Bearer resource_metadata="https://evil.example/x"'
-        )
+        async with plain() as elsewhere:
+            await protected_resource(
+                server.url, internal=True, challenge=f'Bearer resource_metadata="{elsewhere.url}"'
+            )
 
+    assert elsewhere.asked == []
     assert found is not None
     assert (found.resource, found.scopes) == (origin, ("a",))
     assert places == ["/elsewhere", "/.well-known/oauth-protected-resource/mcp"]

@@ -192,7 +192,10 @@ def _at(call: Caller, origin: str) -> None:
 
 @pytest.mark.parametrize("target", ["http://127.0.0.1:9/elsewhere", "/elsewhere"])
 async def test_a_redirect_is_not_followed_and_the_message_says_where_it_leads(target: str) -> None:
-    answer = await answered(lambda *_: RedirectResponse(target, 307))
+    def leading(request: Request, _: Mapping[str, Any]) -> Response | None:
+        return None if request.url.path == "/elsewhere" else RedirectResponse(target, 307)
+
+    answer = await answered(leading)
 
     assert isinstance(answer, Failed)
     assert answer.status == 307
