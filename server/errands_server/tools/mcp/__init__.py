@@ -1,1 +1,1 @@
-"""MCP servers as integrations. Only `connection` knows the SDK, and is imported where it is used."""
+"""MCP servers as integrations. Only `connection` and `streams` know the SDK, imported where they are used."""

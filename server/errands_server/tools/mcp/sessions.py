@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from ...outbound.transport import GuardedTransport
 from .attempt import Attempt, current
+from .slots import Room, Slot
 from .target import Connection, Listing, Owner, ServerError, Target, Unreadable
 
 OPENING: Final = 20.0  # seconds a session may take to open, also waiting for room
@@ -60,76 +61,14 @@ async def load_sdk() -> Any:
         raise SdkMissing(message) from error
 
 
-class _Room:
-    """How many sessions of one kind there may be, and how many wait to be one of them."""
-
-    def __init__(self, size: int) -> None:
-        self._free = asyncio.Semaphore(size)
-        self.waiting = 0
-
-    @asynccontextmanager
-    async def taken(self) -> AsyncGenerator[None]:
-        self.waiting += 1
-        try:
-            await self._free.acquire()
-        finally:
-            self.waiting -= 1
-        try:
-            yield
-        finally:
-            self._free.release()
-
-    @property
-    def full(self) -> bool:
-        return self._free.locked()
-
-
-class _Slot:
-    """One session, from the wish for it to its end."""
-
-    def __init__(self, owner: Owner, target: Target) -> None:
-        loop = asyncio.get_running_loop()
-        self.owner = owner
-        self.target = target
-        self.ready: asyncio.Future[Connection] = loop.create_future()
-        self.wake = asyncio.Event()
-        self.users = 0
-        self.used_at = loop.time()
-        self.retired = False  # nobody begins to use it any more
-        self.closing = False  # nor are those waited for that do
-        self.changed = False
-        self.listed_at = float("-inf")
-
-    def retire(self) -> None:
-        self.retired = True
-        self.wake.set()
-
-    def close(self) -> None:
-        self.closing = True
-        self.retire()
-
-    def on_change(self) -> None:
-        self.changed = True
-        self.wake.set()
-
-    @property
-    def usable(self) -> bool:
-        failed = self.ready.done() and (self.ready.cancelled() or self.ready.exception() is not None)
-        return not self.retired and not failed
-
-    @property
-    def over(self) -> bool:
-        return self.closing or (self.retired and not self.users)
-
-
 class Sessions:
     """The sessions of this process. A context: at its end all of them, and their processes, are gone."""
 
     def __init__(self, limits: Limits | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits or Limits()
-        self._rooms = {False: _Room(self._limits.urls), True: _Room(self._limits.processes)}
-        self._slots: dict[Owner, _Slot] = {}
-        self._tasks: dict[asyncio.Task[None], _Slot] = {}
+        self._rooms = {False: Room(self._limits.urls), True: Room(self._limits.processes)}
+        self._slots: dict[Owner, Slot] = {}
+        self._tasks: dict[asyncio.Task[None], Slot] = {}
         self._tls = tls
         self._transports: dict[bool, GuardedTransport] = {}
         self._heard: Heard | None = None
@@ -178,7 +117,7 @@ class Sessions:
             self._drop(slot)
 
     @contextmanager
-    def _using(self, slot: _Slot) -> Iterator[None]:
+    def _using(self, slot: Slot) -> Iterator[None]:
         slot.users += 1
         try:
             yield
@@ -189,8 +128,8 @@ class Sessions:
                 self._drop(slot)
             slot.wake.set()
 
-    def _begin(self, owner: Owner, target: Target) -> _Slot:
-        slot = self._slots[owner] = _Slot(owner, target)
+    def _begin(self, owner: Owner, target: Target) -> Slot:
+        slot = self._slots[owner] = Slot(owner, target)
         room = self._room(slot)
         if room.full:
             self._make_room(target)
@@ -199,7 +138,7 @@ class Sessions:
         task.add_done_callback(self._tasks.pop)
         return slot
 
-    def _room(self, slot: _Slot) -> _Room:
+    def _room(self, slot: Slot) -> Room:
         return self._rooms[slot.target.process is not None]
 
     def _make_room(self, target: Target) -> None:
@@ -213,12 +152,12 @@ class Sessions:
         if unused:
             self._drop(min(unused, key=lambda slot: slot.used_at))
 
-    def _drop(self, slot: _Slot) -> None:
+    def _drop(self, slot: Slot) -> None:
         if self._slots.get(slot.owner) is slot:
             del self._slots[slot.owner]
         slot.retire()
 
-    async def _own(self, slot: _Slot) -> None:
+    async def _own(self, slot: Slot) -> None:
         """The life of a session, all in one task, as the SDK wants it."""
         attempt = Attempt()
         current.set(attempt)
@@ -241,7 +180,7 @@ class Sessions:
             elif not slot.ready.cancelled():
                 slot.ready.exception()  # seen, should nobody wait for it any more
 
-    async def _opened(self, slot: _Slot, stack: AsyncExitStack) -> Connection:
+    async def _opened(self, slot: Slot, stack: AsyncExitStack) -> Connection:
         sdk = await load_sdk()
         await stack.enter_async_context(self._room(slot).taken())
         if slot.closing:  # the wait for room outlasted the service
@@ -260,7 +199,7 @@ class Sessions:
             )
         return self._transports[target.internal]
 
-    async def _kept(self, slot: _Slot, connection: Connection) -> None:
+    async def _kept(self, slot: Slot, connection: Connection) -> None:
         """Until it is closed, or was not used for long; meanwhile hear of changes."""
         loop = asyncio.get_running_loop()
         while not slot.over:
@@ -277,7 +216,7 @@ class Sessions:
             elif not slot.users and loop.time() >= slot.used_at + self._limits.idle:
                 return
 
-    async def _relist(self, slot: _Slot, connection: Connection) -> None:
+    async def _relist(self, slot: Slot, connection: Connection) -> None:
         slot.changed = False
         slot.listed_at = asyncio.get_running_loop().time()
         if self._heard is None:
@@ -292,7 +231,7 @@ class Sessions:
             _log.exception("a changed catalogue was not stored", integration_id=slot.owner.integration_id)
 
 
-def _failed(slot: _Slot, attempt: Attempt, why: str) -> None:
+def _failed(slot: Slot, attempt: Attempt, why: str) -> None:
     if not slot.ready.done():
         slot.ready.set_exception(CannotOpen(why, attempt))
     else:  # whoever uses it is told by the SDK
