@@ -33,6 +33,16 @@ def _source(body: Mapping[str, Any]) -> dict[str, Any]:
         case {"document": document}:
             return {"openapi_document": values.json_text(document)}
         case _:
+            return _mcp(body)
+
+
+def _mcp(body: Mapping[str, Any]) -> dict[str, Any]:
+    match body.get("mcp"):
+        case {"url": str(url)}:
+            return {"mcp_url": url}
+        case {"server": str(name)}:
+            return {"mcp_server": name}
+        case _:
             return {}
 
 
@@ -124,7 +134,7 @@ OPERATIONS: Final = (
         path=_PATH,
         id="createIntegration",
         tag=_TAG,
-        summary="Create an integration from an OpenAPI document",
+        summary="Create an integration from an OpenAPI document or an MCP server",
         body=Body(component="CreateIntegrationRequest", limit=_MAX_BODY),
         answers={
             201: Answer(

@@ -16,6 +16,8 @@ _OTHER: Final = {
     "skip": "page",
     "openapi_url": "openapi.url",
     "openapi_document": "openapi.document",
+    "mcp_url": "mcp.url",
+    "mcp_server": "mcp.server",
 }
 _CREDENTIAL: Final = re.compile(r"^credential(\.(bearer|api_key|basic))?(?=\.|$)")
 _WORD: Final = re.compile(r"_([a-z0-9])")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from .config import Config
 def serve(arguments: Sequence[str]) -> int:
     """Run a server; the exit status: 0 after a drain, 1 where it could not start."""
     config = configuration.parse(arguments)
+    # What is forked here runs another program at once. gRPC's handlers would prepare it for gRPC,
+    # in some other thread's midst, and now and then break it. They are read when gRPC begins.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     configure_log(config.log_level)
     with asyncio.Runner(loop_factory=event_loop()) as runner:
         return runner.run(_serve(config))

@@ -53,10 +53,12 @@ from .services.authorizations import Authorizations
 from .services.connecting import Connecting
 from .services.connections import Connections
 from .services.creating import Creating
+from .services.describing import Describing
 from .services.integrations import Integrations
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.links import Tickets
 from .services.principal import Scope
+from .services.relisting import Relisting
 from .services.runs import Runs
 from .services.views import Views
 from .services.ways import Ways
@@ -64,9 +66,15 @@ from .store.sealing import Sealer, load_or_create_keys, parse_keys
 from .store.store import Store
 from .store.works import Append, Created, Creation
 from .streams import Hub
+from .tools import importing
 from .tools.catalogue import Catalogue
+from .tools.mcp import importing as mcp
+from .tools.mcp.configured import load_servers
+from .tools.mcp.importing import McpImporter
+from .tools.mcp.sender import McpSender
+from .tools.mcp.sessions import Sessions
 from .tools.openapi import OpenApiSender
-from .tools.toolbox import IntegrationToolbox
+from .tools.toolbox import IntegrationToolbox, Sender
 from .world import World
 
 SERVICES: Final = tuple(
@@ -205,9 +213,14 @@ class _Server:
         catalogue = Catalogue(store, sealer)
         access = _access(store, sealer, world, stack)
         planner = overrides.planner or CatalogPlanner()
-        sender = await stack.enter_async_context(OpenApiSender())
+        servers = load_servers(config.mcp_servers)
+        sessions = await stack.enter_async_context(Sessions())
+        senders: dict[str, Sender] = {
+            importing.KIND: await stack.enter_async_context(OpenApiSender()),
+            mcp.KIND: McpSender(sessions, servers),
+        }
         toolbox = (
-            IntegrationToolbox(catalogue, access.keyring, sender)
+            IntegrationToolbox(catalogue, access.keyring, senders)
             if overrides.toolbox is None
             else overrides.toolbox(catalogue)
         )
@@ -238,7 +251,9 @@ class _Server:
         approvals = Approvals(store, sealer, world)
         add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, messages), server._grpc)
         authorizations = Authorizations(store, world)
-        integrations = Integrations(store, catalogue, sealer, authorizations, world)
+        describing = Describing(McpImporter(sessions, servers), sealer)
+        integrations = Integrations(store, catalogue, sealer, authorizations, describing, world)
+        sessions.tell(Relisting(store, catalogue, world).listed)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
         connecting = _connecting(access, catalogue, authorizations, links_at)
         add_ConnectionServiceServicer_to_server(ConnectionServicer(*connecting, world), server._grpc)

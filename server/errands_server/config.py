@@ -40,6 +40,7 @@ class Config(Struct, frozen=True, kw_only=True):
     max_streams: int = 10_000
     cors: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    mcp_servers: Path | None = None
 
     @property
     def database_url(self) -> str:
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-streams", type=count, metavar="N", help="HTTP streams one tenant may have open (10000)")
     add("--cors", type=listed, metavar="ORIGINS", help="origins whose pages may call; * is any (none)")
     add("--trusted-proxies", type=listed, metavar="ADDRESSES", help="whose X-Forwarded-* count (none)")
+    add("--mcp-servers", type=Path, metavar="FILE", help="MCP servers that may be run here, as JSON (none)")
     add("--tls-cert", type=Path, metavar="FILE", help="certificate chain; gRPC then speaks TLS")
     add("--tls-key", type=Path, metavar="FILE", help="private key of --tls-cert")
     return parser

@@ -16,8 +16,9 @@ COMMAND: Final = (sys.executable, "-m", "errands_server", "serve")
 class Server:
     """`errands serve` on a folder. It keeps its address when it starts again."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *flags: str) -> None:
         self._data = data
+        self._flags = flags
         self.address = "127.0.0.1:0"
         self.start()
 
@@ -26,7 +27,7 @@ class Server:
             [
                 *(*COMMAND, "--data", str(self._data), "--grpc", self.address, "--http", "127.0.0.1:0"),
                 # Links are made from it when they are shown, and must look the same after a restart.
-                *("--public-url", "http://errands.test"),
+                *("--public-url", "http://errands.test", *self._flags),
             ],
             env=environment(ERRANDS_API_KEY=API_KEY),
             stdout=subprocess.PIPE,

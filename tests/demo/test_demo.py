@@ -28,8 +28,10 @@ def test_the_demonstration_proves_what_it_claims_and_cleans_up(tmp_path: Path) -
     assert demo.returncode == 0, said
     assert "the server went away" in said
     assert "has exactly one" in said
+    assert "exactly one shipment, by MCP" in said
     assert "✗" not in said
     assert list(tmp_path.iterdir()) == []
+    assert not processes_in(tmp_path)
 
 
 def test_an_interrupted_demonstration_cleans_up_too(tmp_path: Path) -> None:

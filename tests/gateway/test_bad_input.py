@@ -169,6 +169,27 @@ BODIES: list[tuple[str, Any, dict[str, str]]] = [
             "auth.name": "must be a name without spaces or separators",
         },
     ),
+    (INTEGRATIONS, {"name": "a"}, {"body": "must be {name, openapi} or {name, mcp}"}),
+    (
+        INTEGRATIONS,
+        {"name": "a", "openapi": DOCUMENT, "mcp": {"url": "https://x.example/"}},
+        {"body": "must be {name, openapi} or {name, mcp}"},
+    ),
+    (
+        INTEGRATIONS,
+        {"name": "a", "mcp": {"url": "file:///etc/passwd"}},
+        {"mcp.url": "must be an http or https URL"},
+    ),
+    (
+        INTEGRATIONS,
+        {"name": "a", "mcp": {"server": "desk", "command": "sh"}},
+        {"mcp.command": "is unknown"},
+    ),
+    (
+        INTEGRATIONS,
+        {"name": "a", "mcp": {"server": "desk"}, "baseUrl": "https://x.example/"},
+        {"baseUrl": "goes only with openapi; mcp says where the server is"},
+    ),
     (
         INTEGRATIONS,
         {"name": "a", "openapi": DOCUMENT, "sharedCredential": True},

@@ -24,6 +24,7 @@ from tests.contract.told import HELD, LOCKED, LOST, READ, REFUSED, WRITE, Told, 
 from tests.gateway.asking import NOBODY, RUN, asking
 from tests.gateway.recording import FOLDER, Recorder, check, fits
 from tests.service import PATIENCE, Service
+from tests.tools.mcp.plain import plain
 
 PLANS = {
     "read and write": chain(READ, WRITE),
@@ -88,6 +89,17 @@ async def integrations(ask: Recorder, desk: Desk) -> None:
     await ask("listTools", "GET", f"{path}/tools?pageSize=2")
     await ask("deleteIntegration", "DELETE", path)
     await ask("getIntegration missing", "GET", path)
+    async with plain() as server:
+        body = {"name": "plain desk", "mcp": {"url": server.url}, "internal": True}
+        made = await ask("createIntegration mcp", "POST", "/v1/integrations", body)
+        path = f"/v1/integrations/{made['id']}"
+        server.tools = [
+            *server.tools,
+            {**server.tools[0], "name": "look", "annotations": {"readOnlyHint": True}},
+        ]
+        await ask("updateIntegration mcp", "PATCH", path, {"mcp": {"url": server.url}})
+        await ask("listTools mcp", "GET", f"{path}/tools")
+        await ask("deleteIntegration mcp", "DELETE", path)
 
 
 async def a_run_that_asks_first(ask: Recorder, service: Service) -> None:

@@ -51,6 +51,8 @@ def test_every_field_of_a_request_has_the_name_that_rest_gives_it(module: object
         ("decisions[12].approval_id", "decisions[12].approvalId"),
         ("openapi_url", "openapi.url"),
         ("openapi_document", "openapi.document"),
+        ("mcp_url", "mcp.url"),
+        ("mcp_server", "mcp.server"),
         ("credential", "auth"),
         ("credential.api_key.name", "auth.name"),
         ("credential.basic.username", "auth.username"),

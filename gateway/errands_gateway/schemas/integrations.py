@@ -37,6 +37,30 @@ _OPENAPI: Final[Schema] = {
         ),
     ],
 }
+_MCP: Final[Schema] = {
+    "description": "The MCP server, instead of a document.",
+    "oneOf": [
+        taken(
+            "Its endpoint.",
+            {
+                "url": text(
+                    "http or https (streamable HTTP); asked for its tools.",
+                    maxLength=2_048,
+                    pattern="^[Hh][Tt][Tt][Pp][Ss]?://",
+                    title="an http or https URL",
+                )
+            },
+            ["url"],
+            title="{url}",
+        ),
+        taken(
+            "A process of the operator's.",
+            {"server": text("Its name in `--mcp-servers`. Needs scope `operator`.", maxLength=100, **WORDS)},
+            ["server"],
+            title="{server}",
+        ),
+    ],
+}
 
 
 def _kind(name: str) -> Schema:
@@ -57,7 +81,10 @@ _AUTH: Final[Schema] = {
 }
 _NAME: Final = text("Name, unique in the tenant.", maxLength=100, **WORDS)
 _BASE_URL: Final = text("Where requests go; else the document's first server.", maxLength=2_048)
-_HONOURS: Final = flag("Every writing operation honours an `Idempotency-Key` header.")
+_HONOURS: Final = flag(
+    "Every writing operation honours an `Idempotency-Key` header, or every writing tool of an MCP"
+    " server `errands/idempotency-key` in its `_meta`."
+)
 _SHARED: Final = flag("`auth` is one account for every user, and is shown as such.")
 
 
@@ -65,6 +92,7 @@ def _changes(**more: Any) -> dict[str, Any]:
     return {
         "name": _NAME,
         "openapi": _OPENAPI,
+        "mcp": _MCP,
         "baseUrl": _BASE_URL,
         "auth": ref("IntegrationAuthInput"),
         "sharedCredential": _SHARED,
@@ -74,9 +102,10 @@ def _changes(**more: Any) -> dict[str, Any]:
 
 
 _CREATE: Final = taken(
-    "Asks for an integration.",
+    "Asks for an integration, made from an OpenAPI document or an MCP server.",
     _changes(internal=flag("Its origin may lie in a private network. Needs scope `operator`.")),
-    ["name", "openapi"],
+    ["name"],
+    oneOf=[{"required": [name], "title": f"{{name, {name}}}"} for name in ("openapi", "mcp")],
 )
 _UPDATE: Final = taken(
     "Changes an integration, as a new revision. What is left out stays.",
@@ -88,9 +117,9 @@ _UPDATE: Final = taken(
 _MEMBERS: Final[dict[str, Schema]] = {
     "id": text("Its id."),
     "name": text("Its name."),
-    "kind": text("What describes it: `openapi`."),
+    "kind": text("What describes it: `openapi` or `mcp`."),
     "status": enum("Whether it may be used.", ["ACTIVE", "INACTIVE"]),
-    "baseUrl": text("Where its requests go."),
+    "baseUrl": text("Where its requests go: a URL, or `stdio:` and the name of a process."),
     "internal": flag("Whether its origin may lie in a private network."),
     "revision": whole("Its newest revision.", minimum=1),
     "toolCount": whole("How many tools it offers.", minimum=0),
@@ -102,7 +131,7 @@ _MEMBERS: Final[dict[str, Schema]] = {
         },
         ["type", "shared"],
     ),
-    "leftOut": array({"type": "string"}, "Operations that cannot be called, each with the reason."),
+    "leftOut": array({"type": "string"}, "Operations or tools that cannot be called, each with the reason."),
     "createdAt": moment("When it was created."),
 }
 _REQUIRED: Final = (
@@ -132,8 +161,8 @@ _TOOL: Final = given(
         "title": text("What it does, in a few words."),
         "description": text("What it does, at length."),
         "readOnly": flag("True where it only reads."),
-        "method": text("HTTP method."),
-        "path": text("Path template."),
+        "method": text("HTTP method; empty for a tool of an MCP server."),
+        "path": text("Path template; empty for a tool of an MCP server."),
         "parameters": anything("JSON Schema of its arguments."),
         "output": {"description": "JSON Schema of its answer; left out where it is not known."},
         "secured": flag("True where the service asks for credentials."),

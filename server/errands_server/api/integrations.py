@@ -12,6 +12,7 @@ from ..credentials.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, OAuthCl
 from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret
 from ..tools.importing import Source
+from ..tools.mcp.importing import McpSource
 from . import messages, secrets, wire
 from .checks import Checks, name, next_token
 from .interceptors import principal
@@ -33,7 +34,7 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
         checks.text("name", request.name.strip(), least=1, most=MAX_NAME)
         source = _source(checks, request)
         if source is None:
-            checks.wrong("openapi", "give openapi_url or openapi_document")
+            checks.wrong("openapi", "give openapi_url, openapi_document, mcp_url or mcp_server")
         checks.text("base_url", request.base_url, most=MAX_URL)
         wanted = Change(
             name=request.name.strip(),
@@ -133,13 +134,31 @@ def _page(request: Any, filters: object) -> tuple[int, str]:
     return size, after
 
 
-def _source(checks: Checks, request: Any) -> Source | None:
+def _source(checks: Checks, request: Any) -> Source | McpSource | None:
+    if request.WhichOneof("openapi") and request.WhichOneof("mcp"):
+        checks.wrong("mcp", "does not go with openapi: an integration has one description")
+    return _mcp(checks, request) or _document(checks, request)
+
+
+def _mcp(checks: Checks, request: Any) -> McpSource | None:
+    match request.WhichOneof("mcp"):
+        case "mcp_url":
+            source = McpSource(url=_url(checks, "mcp_url", request.mcp_url))
+        case "mcp_server":
+            source = McpSource(server=checks.text("mcp_server", request.mcp_server, least=1, most=MAX_NAME))
+            if request.HasField("credential"):
+                checks.wrong("credential", "does not go with mcp_server: its process has what it needs")
+        case _:
+            return None
+    if request.base_url:
+        checks.wrong("base_url", "goes only with openapi; mcp says where the server is")
+    return source
+
+
+def _document(checks: Checks, request: Any) -> Source | None:
     match request.WhichOneof("openapi"):
         case "openapi_url":
-            url = checks.text("openapi_url", request.openapi_url, least=1, most=MAX_URL)
-            if not url.lower().startswith(("http://", "https://")):
-                checks.wrong("openapi_url", "must begin with http:// or https://")
-            return Source(url=url)
+            return Source(url=_url(checks, "openapi_url", request.openapi_url))
         case "openapi_document":
             document = request.openapi_document
             if not document.strip():
@@ -149,6 +168,13 @@ def _source(checks: Checks, request: Any) -> Source | None:
             return Source(text=document)
         case _:
             return None
+
+
+def _url(checks: Checks, field: str, value: str) -> str:
+    url = checks.text(field, value, least=1, most=MAX_URL)
+    if not url.lower().startswith(("http://", "https://")):
+        checks.wrong(field, "must begin with http:// or https://")
+    return url
 
 
 def _secret(checks: Checks, request: Any) -> Secret | None:

@@ -26,6 +26,7 @@ def claims(
     effects = stage.shop.effects()
     orders = [effect for effect in effects if effect["kind"] == "order.created"]
     invoices = [effect for effect in effects if effect["kind"] == "invoice.sent"]
+    shipments = stage.warehouse.shipments()
     asked = sum(order["requests"] for order in orders)
     return [
         ("the server was killed while a call was under way", crashed),
@@ -40,6 +41,7 @@ def claims(
             len(orders) == 1 and asked > 1,
         ),
         ("the shop sent exactly one invoice", len(invoices) == 1),
+        ("the warehouse booked exactly one shipment, by MCP", len(shipments) == 1),
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Lock
@@ -15,17 +17,20 @@ from errands.cli.options import Settings
 from errands.cli.session import Session
 
 from .processes import Process
+from .warehouse import shipments
 
 _SHOP: Final = "errands_server.demo.shop"
 _SERVER: Final = "errands_server"
+_WAREHOUSE: Final = "errands_server.demo.warehouse"
 _WAIT: Final = 40.0  # seconds; the shop's journal waits 30
 
 
 class Server:
     """`errands serve`, which can be killed and comes back at the same address on the same data."""
 
-    def __init__(self, folder: Path, api_key: str) -> None:
+    def __init__(self, folder: Path, api_key: str, *, mcp_servers: Path) -> None:
         self._folder = folder
+        self._mcp_servers = mcp_servers
         self._api_key = api_key
         self._changing = Lock()  # crash and return come from another thread than the end
         self._closed = False
@@ -48,6 +53,7 @@ class Server:
         return Process(
             _SERVER,
             *("serve", "--data", str(self._folder / "data"), "--grpc", address, "--http", "127.0.0.1:0"),
+            *("--mcp-servers", str(self._mcp_servers)),
             says=r"errands: ready grpc=(?P<address>\S+)",
             log=self._folder / "server.log",
             env={"ERRANDS_API_KEY": self._api_key},
@@ -85,6 +91,23 @@ class Shop:
         self._process.stop()
 
 
+class Warehouse:
+    """An MCP server that the server starts by itself, as an operator configured it."""
+
+    name: Final = "warehouse"
+
+    def __init__(self, folder: Path) -> None:
+        self._journal = folder / "warehouse.jsonl"
+        self.configuration: Final = folder / "mcp-servers.json"
+        arguments = ["-m", _WAREHOUSE, "--journal", str(self._journal)]
+        servers = {self.name: {"command": sys.executable, "args": arguments}}
+        self.configuration.write_text(json.dumps(servers))
+
+    def shipments(self) -> list[dict[str, Any]]:
+        """Every shipment that was booked."""
+        return shipments(self._journal)
+
+
 class Stage:
     """Everything the story needs. A context: at its end all processes are gone."""
 
@@ -93,7 +116,9 @@ class Stage:
         api_key = f"ek_{secrets.token_urlsafe(32)}"
         with ExitStack() as stack:
             self.shop: Final = stack.enter_context(closing(Shop(folder)))
-            self.server: Final = stack.enter_context(closing(Server(folder, api_key)))
+            self.warehouse: Final = Warehouse(folder)
+            server = Server(folder, api_key, mcp_servers=self.warehouse.configuration)
+            self.server: Final = stack.enter_context(closing(server))
             settings = Settings(server=self.server.address, api_key=api_key)
             self.session: Final = stack.enter_context(closing(Session(settings)))
             self._open = stack.pop_all()

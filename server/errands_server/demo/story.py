@@ -21,7 +21,7 @@ from errands.cli.follow import Follower
 from errands.cli.screen import Screen, screen
 from errands.client import Error
 from errands.v1.event_pb2 import RunEvent
-from errands.v1.integration_pb2 import CreateIntegrationRequest, CreateIntegrationResponse
+from errands.v1.integration_pb2 import CreateIntegrationRequest, CreateIntegrationResponse, Integration
 from errands.v1.run_pb2 import APPROVAL_STRATEGY_ON_START, CreateRunRequest, CreateRunResponse, Run
 
 from .processes import NotReady
@@ -30,17 +30,18 @@ from .stage import Stage
 
 INTENT: Final = (
     'Find the customer ada@example.com, find the product "blue mug", order 3 of them for her'
-    " and then send her an invoice for the order"
+    ", send her an invoice for the order and then book a shipment for the order"
 )
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
-    "required": ["order_id", "invoice_id", "total_cents", "sent_to"],
+    "required": ["order_id", "invoice_id", "total_cents", "sent_to", "shipment_id"],
     "additionalProperties": False,
     "properties": {
         "order_id": {"type": "string"},
         "invoice_id": {"type": "string"},
         "total_cents": {"type": "integer"},
         "sent_to": {"type": "string", "format": "email"},
+        "shipment_id": {"type": "string"},
     },
 }
 _LOG_TAIL: Final = 20
@@ -95,22 +96,28 @@ def _tell(stage: Stage, shown: Screen, *, ask: bool) -> bool:
 
 def _begin(stage: Stage, shown: Screen) -> str:
     shown.say(f"A shop with an OpenAPI document is at {stage.shop.url}, a server at {stage.server.address}.")
-    integration = stage.session.call(
-        "IntegrationService/CreateIntegration",
-        CreateIntegrationRequest(name="shop", openapi_url=f"{stage.shop.url}/openapi.json", internal=True),
-        CreateIntegrationResponse,
-    ).integration
-    shown.say(f"The server read it: {integration.id} has {integration.tool_count} tools.\n\n  {INTENT}\n")
+    shop = _add(stage, name="shop", openapi_url=f"{stage.shop.url}/openapi.json", internal=True)
+    shown.say(f"The server read it: {shop.id} has {shop.tool_count} tools.")
+    warehouse = _add(stage, name="warehouse", mcp_server=stage.warehouse.name)
+    shown.say(f"It started a warehouse that speaks MCP: {warehouse.id} has {warehouse.tool_count} tool.")
+    shown.say(f"\n  {INTENT}\n")
     # The order will be placed and its answer held back: the moment at which a crash hurts most.
     stage.shop.hold_back_answer("createOrder")
     request = CreateRunRequest(
         intent=INTENT,
-        selected_customer_integration_ids=[integration.id],
+        selected_customer_integration_ids=[shop.id, warehouse.id],
         user_id="demo",
         approval_strategy=APPROVAL_STRATEGY_ON_START,
         output_schema_json=json.dumps(SCHEMA),
     )
     return stage.session.call("RunService/CreateRun", request, CreateRunResponse).run_id
+
+
+def _add(stage: Stage, **fields: Any) -> Integration:
+    request = CreateIntegrationRequest(**fields)
+    return stage.session.call(
+        "IntegrationService/CreateIntegration", request, CreateIntegrationResponse
+    ).integration
 
 
 def _shown(stage: Stage, follower: Follower, shown: Screen, *, ask: bool) -> Iterator[RunEvent]:

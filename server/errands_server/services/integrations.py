@@ -21,11 +21,12 @@ from ..store.sealing import Sealer
 from ..store.store import Store
 from ..tools.catalogue import Catalogue
 from ..tools.changes import ToolChanges
-from ..tools.importing import Source, Terms, changes_between, import_again, import_source, said_base_url
-from ..tools.servers import origin_of
-from ..tools.turns import Turns
+from ..tools.importing import Source, changes_between
+from ..tools.mcp.importing import McpSource
+from ..tools.servers import STDIO, home_of
 from ..world import World
 from .authorizations import Authorizations
+from .describing import Describing, Wanted
 from .principal import Principal, Scope
 from .registering import Service, registered
 
@@ -43,7 +44,7 @@ class Change(Struct, frozen=True, kw_only=True):
     """What to make or change. None leaves a field as it is."""
 
     name: str | None = None
-    source: Source | None = None
+    source: Source | McpSource | None = None
     base_url: str | None = None
     internal: bool = False
     secret: Secret | None = None
@@ -63,32 +64,25 @@ class Integrations:
         catalogue: Catalogue,
         sealer: Sealer,
         authorizations: Authorizations,
+        describing: Describing,
         world: World,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._sealer = sealer
         self._authorizations = authorizations
+        self._describing = describing
         self._world = world
-        self._turns = Turns()
 
     async def create(self, principal: Principal, wanted: Change) -> Integration:
         """Read the description and store an integration made from it.
 
         DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, INTEGRATION_NAME_TAKEN.
         """
-        principal.require(Scope.INTEGRATIONS)
-        if wanted.internal:
-            principal.require(Scope.OPERATOR)
+        _check_scope(principal, wanted)
         name = wanted.name or ""
         integration_id = _new_id(name)
-        terms = Terms(
-            base_url=wanted.base_url or "",
-            internal=wanted.internal,
-            honours_keys=bool(wanted.honours_keys),
-        )
-        turn = self._turns.turn(principal.tenant)
-        revision = await import_source(wanted.source or Source(), terms, turn=turn)
+        revision = await self._describing.first(_said(principal, wanted))
         revision = self._with_secret(revision, integration_id, wanted)
         client = self._client(principal, integration_id, revision, wanted, ("", None))
         async with self._store.begin(principal.tenant, writes=True) as transaction:
@@ -103,7 +97,7 @@ class Integrations:
 
         Raises as `create` does.
         """
-        principal.require(Scope.INTEGRATIONS)
+        _check_scope(principal, wanted)
         while True:
             before = await self.get(principal, integration_id)
             old = await self._revision(principal, before)
@@ -121,9 +115,12 @@ class Integrations:
     async def _changed(
         self, principal: Principal, before: Integration, old: Revision, wanted: Change
     ) -> tuple[Integration, Revision]:
-        revised = await self._revised(principal, old, wanted)
-        if origin_of(revised.base_url, "base_url") != origin_of(old.base_url, "base_url"):
+        revised = await self._describing.again(before.id, old, _said(principal, wanted))
+        if home_of(revised.base_url) != home_of(old.base_url):
             _check_move(principal, before, old, wanted)
+        if wanted.secret is not None and _lends_itself(revised):
+            message = "does not go with a configured process, which has what it needs"
+            raise Invalid([Violation("credential", message)])
         public, secret = self._client(
             principal, before.id, revised, wanted, (before.oauth_client, before.oauth_secret)
         )
@@ -170,24 +167,6 @@ class Integrations:
             revision = await transaction.integrations.revision(integration.id, integration.revision)
         return revision or _raise_missing(integration.id)
 
-    async def _revised(self, principal: Principal, old: Revision, wanted: Change) -> Revision:
-        """The old revision with the changes that need its document read anew."""
-        if wanted.source is None and wanted.base_url is None and wanted.honours_keys is None:
-            return old
-        said = await said_base_url(old.document) if wanted.base_url is None else wanted.base_url
-        terms = Terms(
-            base_url=said,
-            standing_url=old.base_url if wanted.base_url is None else "",
-            internal=old.internal,
-            honours_keys=old.honours_keys if wanted.honours_keys is None else wanted.honours_keys,
-        )
-        turn = self._turns.turn(principal.tenant)
-        if wanted.source is None:
-            new = await import_again(old.document, terms, turn=turn)
-        else:
-            new = await import_source(wanted.source, terms, turn=turn)
-        return replace(new, auth_type=old.auth_type, shared=old.shared, credential=old.credential)
-
     def _client(
         self,
         principal: Principal,
@@ -200,7 +179,7 @@ class Integrations:
         if wanted.client is None:
             return ("", None) if wanted.remove_client else before
         service = Service(
-            origin=origin_of(revision.base_url, "base_url"),
+            origin=home_of(revision.base_url),
             internal=revision.internal,
             schemes=read_schemes(revision.schemes),
         )
@@ -213,22 +192,47 @@ class Integrations:
             sealed = seal(self._sealer, wanted.secret.credential, integration_id)
             return replace(revision, auth_type=wanted.secret.auth_type, shared=True, credential=sealed)
         if wanted.remove_credential:
-            return replace(revision, auth_type="none", shared=False, credential=None)
+            return replace(revision, auth_type="none", shared=_lends_itself(revision), credential=None)
         return revision
+
+
+def _check_scope(principal: Principal, wanted: Change) -> None:
+    """Private networks, and processes on the service's own machine, are the operator's to open."""
+    principal.require(Scope.INTEGRATIONS)
+    if wanted.internal or (isinstance(wanted.source, McpSource) and wanted.source.server):
+        principal.require(Scope.OPERATOR)
+
+
+def _said(principal: Principal, wanted: Change) -> Wanted:
+    return Wanted(
+        tenant=principal.tenant,
+        source=wanted.source,
+        base_url=wanted.base_url,
+        internal=wanted.internal,
+        honours_keys=wanted.honours_keys,
+        credential=None if wanted.secret is None else wanted.secret.credential,
+        remove_credential=wanted.remove_credential,
+    )
+
+
+def _lends_itself(revision: Revision) -> bool:
+    """Whether it is a process of the operator's, whose account is everybody's."""
+    return revision.base_url.startswith(STDIO)
 
 
 def _check_move(principal: Principal, before: Integration, old: Revision, wanted: Change) -> None:
     """A private address was opened, and a credential given, for one origin only."""
     if old.internal:
         principal.require(Scope.OPERATOR)
+    field = wanted.source.field if isinstance(wanted.source, McpSource) else "base_url"
     if old.credential is not None and wanted.secret is None and not wanted.remove_credential:
         message = "moves to another origin: send the credential for it, or remove the stored one"
-        raise Invalid([Violation("base_url", message)])
+        raise Invalid([Violation(field, message)])
     client = described(before.oauth_client)
     obtains = client is not None and client.grant == CLIENT_CREDENTIALS
     if obtains and wanted.client is None and not wanted.remove_client:
         message = "moves to another origin: send the OAuth client for it, or remove the stored one"
-        raise Invalid([Violation("base_url", message)])
+        raise Invalid([Violation(field, message)])
 
 
 def _is_shared(client: OAuthClient | None, wanted: Change) -> bool:

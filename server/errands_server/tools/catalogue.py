@@ -20,7 +20,7 @@ from ..store.reading import Selected
 from ..store.sealing import Sealer
 from ..store.store import Store
 from .operation import Operation
-from .servers import origin_of
+from .servers import home_of
 
 MAX_REVISIONS: Final = 256
 MAX_TOOLS: Final = 10_000  # of the revisions kept; 250 MB where they are like GitHub's
@@ -34,6 +34,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     integration_id: str
     revision: int
     name: str
+    kind: str
     internal: bool
     schemes: Mapping[str, SecurityScheme]
     operations: Mapping[str, Operation]
@@ -116,6 +117,7 @@ class Catalogue:
             integration_id=integration_id,
             revision=number,
             name=name,
+            kind=revision.kind,
             internal=revision.internal,
             schemes=read_schemes(revision.schemes),
             operations=operations,
@@ -134,7 +136,7 @@ class Catalogue:
                 sealed = revision.credential
                 found[integration.id] = Current(
                     integration=integration,
-                    origin=origin_of(revision.base_url, "base_url"),
+                    origin=home_of(revision.base_url),
                     credential=None if sealed is None else unseal(self._sealer, sealed, integration.id),
                     client=unpacked(
                         self._sealer, integration.oauth_client, integration.oauth_secret, integration.id

@@ -12,19 +12,18 @@ import httpx2
 from msgspec import structs
 
 from ..credentials.credential import Credential
-from ..credentials.scrubbing import scrub, scrub_json
 from ..domain.errors import Reason
 from ..domain.tool import Effect
 from ..outbound.guard import AddressForbidden
 from ..outbound.transport import GuardedTransport, read_bounded
-from ..ports import Answer, Done, Failed, Request, Unknown
+from ..ports import Answer, Failed, Request, Unknown
 from .arguments import ArgumentChecker
+from .cleaning import cleaned
 from .operation import Operation
 from .outgoing import Outgoing, Unsendable, compose
 from .reply import Reply, answer_of
 
 MAX_ANSWER: Final = 1024 * 1024  # bytes after decompression
-MAX_MESSAGE: Final = 500  # characters, after secrets are out: a cut must not leave half of one
 
 _MAX_ERROR: Final = 64 * 1024  # bytes of an error's body that are looked through for its message
 _MAX_REDIRECTS: Final = 5
@@ -84,13 +83,13 @@ class OpenApiSender:
         """
         credential = credential or _NOBODY
         if problem := self._arguments.problem(request.ref, operation.tool, request.arguments):
-            return _cleaned(Failed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
+            return cleaned(Failed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
         try:
             outgoing = compose(operation, request, credential)
         except Unsendable as refusal:
             return Failed(reason=refusal.reason, message=refusal.message)
         call = _Call(self._internal if internal else self._public, operation.tool.effect, self._now)
-        return _cleaned(await call.make(outgoing, timeout), credential)
+        return cleaned(await call.make(outgoing, timeout), credential)
 
 
 class _Call:
@@ -173,10 +172,3 @@ def _redirect(outgoing: Outgoing, reply: Reply) -> httpx2.URL | None:
 
 def _origin(url: httpx2.URL) -> tuple[str, bytes, int | None]:
     return url.scheme, url.raw_host, url.port
-
-
-def _cleaned(answer: Answer, credential: Credential) -> Answer:
-    """The answer without secrets, fit to be stored."""
-    if isinstance(answer, Done):
-        return structs.replace(answer, output=scrub_json(answer.output, credential))
-    return structs.replace(answer, message=scrub(answer.message, credential)[:MAX_MESSAGE])

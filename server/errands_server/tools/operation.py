@@ -1,4 +1,4 @@
-"""What is kept of an OpenAPI description: operations with all that sending one later needs."""
+"""What is kept of a description: operations with all that sending one later needs."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class Operation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parameters: tuple[Parameter, ...] = ()
     body_type: str = ""  # media type of the request body; "" where it takes none
     body_parts: Mapping[str, Part] = {}  # members of a form that do not travel as forms' members do
+    remote_name: str = ""  # what an MCP server calls it; "" for HTTP
     key_header: str = ""  # header that carries the idempotency key; "" where the service has none
     security: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes it needs together
     scopes: tuple[tuple[str, ...], ...] = ()  # what must be granted for each of these alternatives

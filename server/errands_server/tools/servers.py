@@ -12,6 +12,8 @@ from msgspec import Struct
 from .node import DocumentError, Node
 from .operation import CannotCall
 
+STDIO: Final = "stdio:"  # begins the place of a process, where others have an origin
+
 _HOST: Final = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+")
 _VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
 _ASK: Final = "give a base URL, such as https://api.example.com/v1"
@@ -59,6 +61,19 @@ def parse(text: str, place: str) -> Base:
 def origin_of(text: str, place: str) -> str:
     """The origin of an http or https URL: lower case, without a default port."""
     return _origin(_checked(text, place))
+
+
+def endpoint_of(text: str, place: str) -> str:
+    """Check an http or https URL that requests go to as it is, with its origin as `origin_of` writes it."""
+    url = _checked(text, place)
+    if url.fragment:
+        raise DocumentError(place, "a URL that is called has no fragment")
+    return _origin(url) + url.raw_path.decode("ascii")
+
+
+def home_of(base_url: str) -> str:
+    """What approvals and credentials are bound to: a URL's origin, or a process by its name."""
+    return base_url if base_url.startswith(STDIO) else origin_of(base_url, "base_url")
 
 
 def _checked(text: str, place: str) -> httpx2.URL:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from collections.abc import Mapping
+from typing import Protocol, TypeGuard
 
 import msgspec
 
@@ -13,20 +14,35 @@ from ..credentials.scrubbing import scrub_json
 from ..domain.errors import Reason, Unavailable
 from ..ports import Answer, Failed, Request, Unauthorized
 from .catalogue import Catalogue, Loaded
-from .openapi import OpenApiSender
 from .operation import Operation
+from .servers import STDIO
 
 TIMEOUT = 30.0  # seconds for one attempt
 _REFUSALS = (401, 403)
 
 
+class Sender(Protocol):
+    """Makes one call, once, to one kind of integration. It never raises for what a service does."""
+
+    async def send(
+        self,
+        operation: Operation,
+        request: Request,
+        *,
+        credential: Credential | None,
+        internal: bool,
+        timeout: float,
+    ) -> Answer: ...
+
+
 class IntegrationToolbox:
     """A Toolbox over the catalogue. Credentials join a call here, behind its hash."""
 
-    def __init__(self, catalogue: Catalogue, keyring: Keyring, sender: OpenApiSender) -> None:
+    def __init__(self, catalogue: Catalogue, keyring: Keyring, senders: Mapping[str, Sender]) -> None:
+        """`senders` by the kind of integration they call."""
         self._catalogue = catalogue
         self._keyring = keyring
-        self._sender = sender
+        self._senders = senders
 
     async def missing(self, request: Request) -> Unauthorized | None:
         """What the user must authorize before this call can be made. Nothing is sent."""
@@ -36,6 +52,8 @@ class IntegrationToolbox:
     async def shared(self, request: Request) -> bool:
         """Whether this call would be made with an account that serves every user. Nothing is sent."""
         loaded, operation = await self._operation(request)
+        if operation.tool.origin.startswith(STDIO):  # a process that has what its operator gave it
+            return True
         demand = await self._demand(request, loaded, operation)
         return await self._keyring.source(request, demand) is Source.SHARED
 
@@ -72,7 +90,7 @@ class IntegrationToolbox:
         if _holds_secret(request, access.credential):
             message = "An argument holds a secret of the integration; nothing was sent."
             return Failed(reason=Reason.SECRET_IN_ARGUMENT, message=message)
-        return await self._sender.send(
+        return await self._senders[loaded.kind].send(
             operation, request, credential=access.credential, internal=loaded.internal, timeout=TIMEOUT
         )
 

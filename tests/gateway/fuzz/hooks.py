@@ -179,6 +179,7 @@ def _integration(body: dict[str, Any]) -> None:
 def _change(body: dict[str, Any]) -> None:
     if "openapi" in body:
         body["openapi"] = {"document": FOUND["document"]}
+    body.pop("mcp", None)  # drawn servers are not there
     body.pop("baseUrl", None)
     body.pop("sharedCredential", None)
     if "auth" in body:

@@ -39,7 +39,9 @@ def integrations() -> None:
 
 @integrations.command()
 @click.argument("name")
-@click.option("--openapi", required=True, metavar="URL_OR_FILE", help="OpenAPI 3.0 or 3.1 document.")
+@click.option("--openapi", metavar="URL_OR_FILE", help="OpenAPI 3.0 or 3.1 document.")
+@click.option("--mcp-url", metavar="URL", help="Endpoint of an MCP server (streamable HTTP), instead.")
+@click.option("--mcp-server", metavar="NAME", help="MCP server the operator configured (scope operator).")
 @click.option("--base-url", default="", help="Where requests go, instead of the document's first server.")
 @click.option("--internal", is_flag=True, help="It lies in a private or loopback network (scope operator).")
 @click.option("--shared", is_flag=True, help="The credential is one account for every user.")
@@ -51,14 +53,16 @@ def add(
     /,
     *,
     name: str,
-    openapi: str,
+    openapi: str | None,
+    mcp_url: str | None,
+    mcp_server: str | None,
     base_url: str,
     internal: bool,
     shared: bool,
     honours_idempotency_keys: bool,
     **secrets: str | None,
 ) -> None:
-    """Add the service that an OpenAPI document describes.
+    """Add the service that an OpenAPI document or an MCP server describes.
 
     Secrets come from the environment or a file: the command line is visible to others.
     """
@@ -69,7 +73,7 @@ def add(
         credential=credential(secrets),
         shared_credential=shared,
         honours_idempotency_keys=honours_idempotency_keys,
-        **_document(openapi),
+        **_source(openapi, mcp_url, mcp_server),
     )
     made = session.call("IntegrationService/CreateIntegration", request, CreateIntegrationResponse)
     _show(session, made.integration)
@@ -138,6 +142,15 @@ def rm(session: Session, *, integration: str) -> None:
     click.echo("{}" if session.json else f"deleted {request.id}")
 
 
+def _source(openapi: str | None, mcp_url: str | None, mcp_server: str | None) -> dict[str, Any]:
+    given = [name for name in (openapi, mcp_url, mcp_server) if name]
+    if len(given) != 1:
+        raise click.UsageError("give one of --openapi, --mcp-url and --mcp-server")
+    if openapi:
+        return _document(openapi)
+    return {"mcp_url": mcp_url} if mcp_url else {"mcp_server": mcp_server}
+
+
 def _document(openapi: str) -> dict[str, Any]:
     if openapi.startswith(("http://", "https://")):
         return {"openapi_url": openapi}
@@ -177,4 +190,4 @@ def _row(found: Integration) -> tuple[str, ...]:
 
 
 def _tool_row(tool: Tool) -> tuple[str, ...]:
-    return tool.name, "read" if tool.read_only else "write", f"{tool.method} {tool.path}", tool.title
+    return tool.name, "read" if tool.read_only else "write", f"{tool.method} {tool.path}".strip(), tool.title

@@ -138,7 +138,7 @@ class Tool(_message.Message):
     def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., description: _Optional[str] = ..., read_only: _Optional[bool] = ..., method: _Optional[str] = ..., path: _Optional[str] = ..., parameters_json: _Optional[str] = ..., output_json: _Optional[str] = ..., secured: _Optional[bool] = ..., deprecated: _Optional[bool] = ...) -> None: ...
 
 class CreateIntegrationRequest(_message.Message):
-    __slots__ = ("name", "openapi_url", "openapi_document", "base_url", "internal", "credential", "shared_credential", "honours_idempotency_keys", "oauth_client")
+    __slots__ = ("name", "openapi_url", "openapi_document", "base_url", "internal", "credential", "shared_credential", "honours_idempotency_keys", "oauth_client", "mcp_url", "mcp_server")
     NAME_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_URL_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_DOCUMENT_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +148,8 @@ class CreateIntegrationRequest(_message.Message):
     SHARED_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     HONOURS_IDEMPOTENCY_KEYS_FIELD_NUMBER: _ClassVar[int]
     OAUTH_CLIENT_FIELD_NUMBER: _ClassVar[int]
+    MCP_URL_FIELD_NUMBER: _ClassVar[int]
+    MCP_SERVER_FIELD_NUMBER: _ClassVar[int]
     name: str
     openapi_url: str
     openapi_document: str
@@ -157,7 +159,9 @@ class CreateIntegrationRequest(_message.Message):
     shared_credential: bool
     honours_idempotency_keys: bool
     oauth_client: OAuthClient
-    def __init__(self, name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., internal: _Optional[bool] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ...) -> None: ...
+    mcp_url: str
+    mcp_server: str
+    def __init__(self, name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., internal: _Optional[bool] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ..., mcp_url: _Optional[str] = ..., mcp_server: _Optional[str] = ...) -> None: ...
 
 class CreateIntegrationResponse(_message.Message):
     __slots__ = ("integration",)
@@ -194,7 +198,7 @@ class ListIntegrationsResponse(_message.Message):
     def __init__(self, integrations: _Optional[_Iterable[_Union[Integration, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdateIntegrationRequest(_message.Message):
-    __slots__ = ("id", "name", "openapi_url", "openapi_document", "base_url", "credential", "shared_credential", "remove_credential", "status", "honours_idempotency_keys", "oauth_client", "remove_oauth_client")
+    __slots__ = ("id", "name", "openapi_url", "openapi_document", "base_url", "credential", "shared_credential", "remove_credential", "status", "honours_idempotency_keys", "oauth_client", "remove_oauth_client", "mcp_url", "mcp_server")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_URL_FIELD_NUMBER: _ClassVar[int]
@@ -207,6 +211,8 @@ class UpdateIntegrationRequest(_message.Message):
     HONOURS_IDEMPOTENCY_KEYS_FIELD_NUMBER: _ClassVar[int]
     OAUTH_CLIENT_FIELD_NUMBER: _ClassVar[int]
     REMOVE_OAUTH_CLIENT_FIELD_NUMBER: _ClassVar[int]
+    MCP_URL_FIELD_NUMBER: _ClassVar[int]
+    MCP_SERVER_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     openapi_url: str
@@ -219,7 +225,9 @@ class UpdateIntegrationRequest(_message.Message):
     honours_idempotency_keys: bool
     oauth_client: OAuthClient
     remove_oauth_client: bool
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., remove_credential: _Optional[bool] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ..., remove_oauth_client: _Optional[bool] = ...) -> None: ...
+    mcp_url: str
+    mcp_server: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., remove_credential: _Optional[bool] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ..., remove_oauth_client: _Optional[bool] = ..., mcp_url: _Optional[str] = ..., mcp_server: _Optional[str] = ...) -> None: ...
 
 class UpdateIntegrationResponse(_message.Message):
     __slots__ = ("integration", "tools_added", "tools_removed", "tools_changed")

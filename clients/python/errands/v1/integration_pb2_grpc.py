@@ -72,7 +72,8 @@ class IntegrationServiceServicer:
     """
 
     def CreateIntegration(self, request, context):
-        """Reads an OpenAPI document and stores an integration made from it.
+        """Reads an OpenAPI document, or asks an MCP server for its tools, and stores an integration
+        made from that.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

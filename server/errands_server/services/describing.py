@@ -1,0 +1,101 @@
+"""Makes the revisions of an integration from what describes it: an OpenAPI document, or an MCP server."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..credentials.credential import Credential
+from ..credentials.sealed import unseal
+from ..domain.errors import Invalid, Violation
+from ..store.integrations import Revision
+from ..store.sealing import Sealer
+from ..tools.importing import Source, Terms, import_again, import_source, said_base_url
+from ..tools.mcp import importing as mcp
+from ..tools.mcp.importing import McpImporter, McpSource, McpTerms
+from ..tools.servers import home_of
+from ..tools.turns import Turn, Turns
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What a caller says about a description. None leaves as it is."""
+
+    tenant: str
+    source: Source | McpSource | None = None
+    base_url: str | None = None
+    internal: bool = False
+    honours_keys: bool | None = None
+    credential: Credential | None = None  # new with this request
+    remove_credential: bool = False
+
+
+class Describing:
+    """Imports descriptions of every kind. Revisions come without a new credential."""
+
+    def __init__(self, importer: McpImporter, sealer: Sealer) -> None:
+        self._importer = importer
+        self._sealer = sealer
+        self._turns = Turns()
+
+    async def first(self, wanted: Wanted) -> Revision:
+        """The first revision. DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, FIELD_INVALID."""
+        honours_keys = bool(wanted.honours_keys)
+        if isinstance(wanted.source, McpSource):
+            terms = McpTerms(internal=wanted.internal, honours_keys=honours_keys)
+            return await self._importer.import_source(wanted.source, terms, wanted.credential)
+        return await import_source(
+            wanted.source or Source(),
+            Terms(base_url=wanted.base_url or "", internal=wanted.internal, honours_keys=honours_keys),
+            turn=self._turns.turn(wanted.tenant),
+        )
+
+    async def again(self, integration_id: str, old: Revision, wanted: Wanted) -> Revision:
+        """The old revision with the changes that need its description read anew. Raises as `first` does."""
+        if wanted.source is None and wanted.base_url is None and wanted.honours_keys is None:
+            return old
+        if wanted.source is not None and isinstance(wanted.source, McpSource) != (old.kind == mcp.KIND):
+            message = f"this integration is of kind {old.kind}; make another one for this"
+            field = wanted.source.field if isinstance(wanted.source, McpSource) else "openapi"
+            raise Invalid([Violation(field, message)])
+        if old.kind == mcp.KIND:
+            new = await self._mcp_again(integration_id, old, wanted)
+        else:
+            new = await _openapi_again(old, wanted, self._turns.turn(wanted.tenant))
+        shared = new.shared or old.credential is not None
+        return replace(new, auth_type=old.auth_type, shared=shared, credential=old.credential)
+
+    async def _mcp_again(self, integration_id: str, old: Revision, wanted: Wanted) -> Revision:
+        if wanted.base_url is not None:
+            raise Invalid([Violation("base_url", "goes only with openapi; mcp_url says where the server is")])
+        terms = McpTerms(internal=old.internal, honours_keys=_honours_keys(old, wanted))
+        if not isinstance(wanted.source, McpSource):
+            return await asyncio.to_thread(mcp.read_again, old, terms)
+        credential = self._standing(integration_id, old, wanted)
+        return await self._importer.import_source(wanted.source, terms, credential, old)
+
+    def _standing(self, integration_id: str, old: Revision, wanted: Wanted) -> Credential | None:
+        """What to ask the server with: a credential goes to the place it was given for, and to no other."""
+        assert isinstance(wanted.source, McpSource)  # noqa: S101 (the caller looked)
+        if wanted.credential is not None or wanted.remove_credential or old.credential is None:
+            return wanted.credential
+        stays = home_of(wanted.source.place()) == home_of(old.base_url)
+        return unseal(self._sealer, old.credential, integration_id) if stays else None
+
+
+async def _openapi_again(old: Revision, wanted: Wanted, turn: Turn) -> Revision:
+    said = await said_base_url(old.document) if wanted.base_url is None else wanted.base_url
+    terms = Terms(
+        base_url=said,
+        standing_url=old.base_url if wanted.base_url is None else "",
+        internal=old.internal,
+        honours_keys=_honours_keys(old, wanted),
+    )
+    if isinstance(wanted.source, Source):
+        return await import_source(wanted.source, terms, turn=turn)
+    return await import_again(old.document, terms, turn=turn)
+
+
+def _honours_keys(old: Revision, wanted: Wanted) -> bool:
+    return old.honours_keys if wanted.honours_keys is None else wanted.honours_keys

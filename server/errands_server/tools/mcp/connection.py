@@ -1,0 +1,219 @@
+"""A session with an MCP server by the official SDK, which takes long to import."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from typing import Any, Final
+
+import anyio
+import httpx2
+import mcp_types as types
+from anyio.abc import TaskGroup
+from mcp import Client, MCPError
+from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import TypeAdapter, ValidationError
+
+from .attempt import Attempt, current
+from .streams import over_http, over_process
+from .target import Listing, Reply, ServerError, Target, Unreadable
+
+MAX_TOOLS: Final = 5_000
+_MAX_PAGES: Final = 500
+_MAX_ROUNDS: Final = 20  # of a call whose server asks to be asked again
+_PAUSE: Final = 0.25  # seconds between two of them
+_INFO: Final = types.Implementation(name="errands", version="1")
+_RESULT: Final = TypeAdapter[types.CallToolResult | types.InputRequiredResult](
+    types.CallToolResult | types.InputRequiredResult
+)
+
+# The SDK logs ids of sessions, which open them, and whatever it cannot read of what servers send.
+for _noisy in ("mcp", "client"):
+    logging.getLogger(_noisy).setLevel(logging.CRITICAL + 1)
+
+
+@asynccontextmanager
+async def connected(
+    target: Target,
+    transport: httpx2.AsyncBaseTransport | None,
+    changed: Callable[[], None],
+    ended: Callable[[], None],
+) -> AsyncGenerator[McpConnection]:
+    """An open session, of the newest revision of the protocol that both sides speak.
+
+    `transport` carries it to a URL; a process has none. `changed` is called whenever the
+    server says that its tools changed, `ended` when it is gone. Must be left in the task that
+    entered it.
+    """
+    connection = McpConnection(changed)
+    async with AsyncExitStack() as stack:
+        streams = over_process(target.process, ended) if target.process else over_http(target, transport)
+        client = Client(
+            streams,
+            client_info=_INFO,
+            elicitation_callback=connection.declined,
+            message_handler=connection.heard,
+            cache=None,
+        )
+        await stack.enter_async_context(client)
+        group = await stack.enter_async_context(anyio.create_task_group())
+        await connection.begin(client, group)
+        try:
+            yield connection
+        finally:
+            group.cancel_scope.cancel()
+
+
+class McpConnection:
+    """An open session. Any task may call it, several at once."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._calls: set[Attempt] = set()
+        self._client: Client
+
+    async def begin(self, client: Client, group: TaskGroup) -> None:
+        """Learn what calling needs, and listen for changes; `group` lives as long as the session."""
+        self._client = client
+        capabilities = client.server_capabilities.tools
+        if client.protocol_version not in MODERN_PROTOCOL_VERSIONS or capabilities is None:
+            return
+        await self.listing()  # arguments may have to be repeated in headers, as the listing says
+        if capabilities.list_changed:
+            group.start_soon(self._listen)
+
+    @property
+    def protocol_version(self) -> str:
+        """The revision of the protocol that was agreed on."""
+        return self._client.protocol_version
+
+    async def listing(self) -> Listing:
+        """Every tool, over all pages. ServerError, Unreadable."""
+        found: list[Mapping[str, Any]] = []
+        cursor: str | None = None
+        with _translated():
+            for _ in range(_MAX_PAGES):
+                page = await self._client.session.list_tools(
+                    params=None if cursor is None else types.PaginatedRequestParams(cursor=cursor)
+                )
+                found += [_plain(tool) for tool in page.tools]
+                cursor = page.next_cursor
+                if cursor is None or len(found) > MAX_TOOLS:
+                    break
+        if cursor is not None or len(found) > MAX_TOOLS:
+            raise Unreadable(f"the server lists more than {MAX_TOOLS:,} tools, or pages without end")
+        return Listing(tools=tuple(found))
+
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any], progressed: Any
+    ) -> Reply:
+        """Call a tool once. `progressed` is called at each sign of life. ServerError, Unreadable."""
+        attempt = current.get() or Attempt()
+        self._calls.add(attempt)
+        try:
+            with _translated():
+                return await self._finished(name, dict(arguments), dict(meta), progressed, attempt)
+        except _Page as page:
+            attempt.asked = str(page)
+            return Reply(error=True)
+        finally:
+            self._calls.discard(attempt)
+
+    async def _finished(
+        self, name: str, arguments: dict[str, Any], meta: dict[str, Any], progressed: Any, attempt: Attempt
+    ) -> Reply:
+        state: str | None = None
+        for _ in range(_MAX_ROUNDS):
+            params = types.CallToolRequestParams.model_validate(
+                {"name": name, "arguments": arguments, "_meta": meta, "requestState": state}
+            )
+            result = await self._client.session.send_request(
+                types.CallToolRequest(params=params), _RESULT, progress_callback=progressed
+            )
+            if isinstance(result, types.CallToolResult):
+                return _reply(result)
+            if result.input_requests:
+                attempt.asked = "; ".join(map(_question, result.input_requests.values()))
+                return Reply(error=True)  # nobody is there to answer, and unanswered it goes no further
+            state = result.request_state
+            await anyio.sleep(_PAUSE)
+        raise Unreadable(f"the server asked {_MAX_ROUNDS} times to be asked again")
+
+    async def declined(self, context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
+        """Answer a question for a person: there is none, but its call will tell what was asked."""
+        attempt = current.get()
+        if attempt not in self._calls:  # a process's messages come without the context of a call
+            attempt = next(iter(self._calls)) if len(self._calls) == 1 else None
+        if attempt is not None:
+            attempt.asked = _asked(params)
+        return types.ElicitResult(action="decline")
+
+    async def heard(self, message: Any) -> None:
+        """Take notice of what the server says by itself."""
+        if isinstance(message, types.ToolListChangedNotification):
+            self._changed()
+
+    async def _listen(self) -> None:
+        """Hear of changes as of 2026-07-28, where they are told only to who asks."""
+        current.set(None)
+        with suppress(MCPError, SubscriptionLost, ListenNotSupportedError, TimeoutError):
+            async with self._client.listen(tools_list_changed=True) as subscription:
+                async for _ in subscription:
+                    pass  # `heard` is told of each, too
+
+
+class _Page(Exception):
+    """A call that goes no further until a person has opened a page."""
+
+
+def _pages(error: MCPError) -> str:
+    try:
+        asked = types.ElicitationRequiredErrorData.model_validate(error.data).elicitations
+    except ValidationError:
+        return error.message
+    return "; ".join(map(_asked, asked))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turns what the SDK raises into what everything else knows."""
+    try:
+        yield
+    except MCPError as error:
+        if error.code == types.URL_ELICITATION_REQUIRED:
+            raise _Page(_pages(error)) from error
+        raise ServerError(error.code, error.message) from error
+    except ValidationError as error:
+        message = f"the answer is not as the protocol says ({error.error_count()} faults)"
+        raise Unreadable(message) from None
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+        raise ServerError(types.CONNECTION_CLOSED, "the session ended") from error
+
+
+def _plain(model: Any) -> Mapping[str, Any]:
+    dumped: dict[str, Any] = model.model_dump(by_alias=True, mode="json", exclude_unset=True)
+    return dumped
+
+
+def _reply(result: types.CallToolResult) -> Reply:
+    told = "structured_content" in result.model_fields_set and result.structured_content is not None
+    return Reply(
+        content=tuple(map(_plain, result.content)),
+        structured=(result.structured_content,) if told else (),
+        error=result.is_error,
+    )
+
+
+def _question(request: Any) -> str:
+    if isinstance(request, types.ElicitRequest):
+        return _asked(request.params)
+    return f"`{request.method}`, which this client does not offer"
+
+
+def _asked(asked: types.ElicitRequestParams) -> str:
+    if isinstance(asked, types.ElicitRequestURLParams):
+        return f"{asked.message} (to be done at {asked.url})"
+    fields = ", ".join(_plain(asked).get("requestedSchema", {}).get("properties", {}))
+    return f"{asked.message} ({fields})" if fields else asked.message

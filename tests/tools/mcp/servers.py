@@ -1,0 +1,148 @@
+"""MCP servers of the tests: one by the SDK, on a free port of this process, that does as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+from pydantic import BaseModel
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Note(BaseModel):
+    """A note that was kept."""
+
+    id: int
+    text: str
+
+
+class Form(BaseModel):
+    """What the tool `ask` wants to know."""
+
+    colour: str
+
+
+class Desk:
+    """A server that keeps notes, and what a test wants to know about its life."""
+
+    def __init__(self) -> None:
+        self.server = MCPServer("desk", log_level="CRITICAL")
+        self.notes: list[str] = []
+        self.seen: list[dict[str, str]] = []  # headers of every HTTP request
+        self.metas: list[dict[str, Any]] = []
+        self.started = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.url = ""
+        self._tools()
+
+    def _tools(self) -> None:
+        tool = self.server.tool
+
+        @tool(title="Find notes", annotations=ToolAnnotations(read_only_hint=True))
+        def find_notes(text: str) -> list[Note]:
+            """Find notes by their text."""
+            return [Note(id=i, text=note) for i, note in enumerate(self.notes) if text in note]
+
+        @tool()
+        def add_note(text: str, ctx: Context) -> Note:
+            """Add a note."""
+            self.metas.append(dict(ctx.request_context.meta or {}))
+            self.notes.append(text)
+            return Note(id=len(self.notes) - 1, text=text)
+
+        @tool(structured_output=False)
+        def greet(name: str) -> str:
+            """Greet somebody in plain words."""
+            return f"Hello, {name}!"
+
+        @tool(structured_output=False)
+        def two() -> list[str]:
+            """Say two things."""
+            return ["one", "two"]
+
+        @tool()
+        def fail(why: str) -> str:
+            """Fail, and say why."""
+            raise ToolError(f"cannot do that: {why}")
+
+        @tool()
+        async def wait(ctx: Context) -> str:
+            """Wait until told to go on."""
+            self.started.set()
+            try:
+                await self.go_on.wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
+            return "went on"
+
+        @tool()
+        async def ask(ctx: Context) -> str:
+            """Ask a person for a colour."""
+            answer = await ctx.elicit("Which colour?", Form)
+            return f"the answer was {answer.action}"
+
+        @tool()
+        async def grow(ctx: Context) -> str:
+            """Offer one tool more."""
+            self.server.add_tool(lambda: "new", name="extra_tool", description="A new tool.")
+            await ctx.session.send_tool_list_changed()  # to 2025-11-25 and before
+            await ctx.notify_tools_changed()  # to who listens, since 2026-07-28
+            return "grown"
+
+        @tool()
+        async def work(steps: int, ctx: Context) -> str:
+            """Report progress, step by step, and never end."""
+            for step in range(steps):
+                await ctx.report_progress(step, steps)
+                await asyncio.sleep(0.2)
+            return "worked"
+
+    def app(self, *, modern: bool) -> ASGIApp:
+        app = self.server.streamable_http_app()
+
+        async def seeing(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+                self.seen.append({**headers, ":method": scope["method"]})
+                if not modern and headers.get("mcp-method") == "server/discover":
+                    await Response(status_code=404)(scope, receive, send)
+                    return
+            await app(scope, receive, send)
+
+        return seeing
+
+
+@asynccontextmanager
+async def desk(*, modern: bool = True) -> AsyncGenerator[Desk]:
+    """A desk on loopback. Not modern: it knows no revision of the protocol after 2025-11-25."""
+    found = Desk()
+    async with listening(found.app(modern=modern)) as origin:
+        found.url = f"{origin}/mcp"
+        yield found
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp) -> AsyncGenerator[str]:
+    """The app on a free port; its origin."""
+    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none")
+    server = uvicorn.Server(config)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
