@@ -67,6 +67,7 @@ class Dispatch(Struct, frozen=True, kw_only=True):
             tenant=self.turns.tenant,
             run_id=self.turns.run_id,
             traceparent=run.traceparent,
+            passed=run.passed,
         )
 
     async def _refusal(self, draft: Draft, progress: CallProgress) -> CallFinished | AuthRequested | None:
