@@ -34,11 +34,15 @@ from .api.keys import KeyServicer
 from .api.messages import Messages
 from .api.runs import RunServicer
 from .config import DAY, Config
+from .credentials.apps import Apps
 from .credentials.keyring import Keyring
+from .credentials.passed import Passed
+from .credentials.roles import Roles
 from .domain.event import ApprovalRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
 from .executor.dispatch import open_gate
 from .executor.owner import Parts
+from .outbound.web import Web
 from .planners.catalog import CatalogPlanner
 from .ports import Planner, Toolbox
 from .services import links
@@ -48,6 +52,7 @@ from .services.creating import Creating
 from .services.integrations import Integrations
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.links import Tickets
+from .services.passing import Passing
 from .services.principal import Scope
 from .services.runs import Runs
 from .services.views import Views
@@ -153,12 +158,15 @@ class _Wiring:
     def __init__(self) -> None:
         self.hub: Hub | None = None
         self.engine: EmbeddedEngine | None = None
+        self.passed: Passed | None = None
 
     def committed(self, work: Creation | Append, created: Created | None) -> None:
         assert self.hub is not None  # noqa: S101 (set before the first write)
         assert self.engine is not None  # noqa: S101 (as above)
         if isinstance(work, Append):
             self.hub.publish(work.tenant, work.run_id, work.records)
+            if work.run.passed and work.run.ended and self.passed is not None:
+                self.passed.forget(work.tenant, work.run_id)
             if work.epoch is None:
                 self.engine.nudge(work.tenant, work.run_id)
         elif created is not None and created.run is not None:
@@ -192,9 +200,17 @@ class _Server:
         world = overrides.world
         catalogue = Catalogue(store, sealer)
         planner = overrides.planner or CatalogPlanner()
+        web = Web()
+        stack.push_async_callback(web.aclose)
+        apps = Apps(web, world)
+        stack.push_async_callback(apps.aclose)
+        roles = Roles(config.aws_sts_endpoint, world) if config.aws_sts_endpoint else None
+        if roles is not None:
+            stack.push_async_callback(roles.aclose)
+        passed = wiring.passed = Passed(store.journal, sealer, apps, roles)
         sender = await stack.enter_async_context(OpenApiSender())
         toolbox = (
-            IntegrationToolbox(catalogue, Keyring(), sender)
+            IntegrationToolbox(catalogue, Keyring(passed), sender)
             if overrides.toolbox is None
             else overrides.toolbox(catalogue)
         )
@@ -216,7 +232,8 @@ class _Server:
         operator_key = await _first_key(store, keys)
         seen = Views(store.journal)
         runs = Runs(store, hub, world, seen)
-        creating = Creating(store, hub, engine, catalogue, planner, world, seen)
+        passing = Passing(catalogue, roles=roles is not None)
+        creating = Creating(store, hub, engine, catalogue, planner, world, seen, passing, sealer)
         server._grpc = aio.server(interceptors=[Gate(keys.recognise)], options=_OPTIONS)
         tickets = Tickets(sealer, world)
         servicer = RunServicer(creating, runs, tickets, messages, sealer)
