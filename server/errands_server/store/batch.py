@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain import event as e
 from ..domain.draft import Draft
@@ -253,7 +254,7 @@ class _Rows:
             (_UPDATE_RUN, self.updates),
             (_ERASE_SECRETS, self.spent),
             (_INSERT_EVENT, self.events),
-            (_INSERT_ARTIFACT, self.artifacts),
+            (_KEEP_ARTIFACT[connection.dialect.name], self.artifacts),
             (_INSERT_APPROVAL, self.approvals),
             (_RESOLVE, self.resolved),
             (_CLOSE, self.closed),
@@ -281,7 +282,11 @@ _ERASE_SECRETS: Final = t.run_secrets.delete().where(t.run_secrets.c.run_id == b
 _INSERT_INTEGRATIONS: Final = insert(t.run_integrations)
 _INSERT_REQUEST: Final = insert(t.requests)
 _INSERT_EVENT: Final = insert(t.events)
-_INSERT_ARTIFACT: Final = insert(t.artifacts)
+# The id is a hash of the body: two calls that answer the same share one.
+_KEEP_ARTIFACT: Final = {
+    "sqlite": sqlite.insert(t.artifacts).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(t.artifacts).on_conflict_do_nothing(),
+}
 _INSERT_APPROVAL: Final = insert(t.approvals)
 _UPDATE_RUN: Final = (
     update(t.runs)
