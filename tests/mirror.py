@@ -29,7 +29,7 @@ OPERATIONS: dict[str, tuple[str, int]] = {
     "moved": ("get", 302),
     "away": ("get", 302),
     "cut": ("post", 200),
-    "hang": ("get", 200),
+    "hang": ("post", 200),
 }
 _MEDIA = {"page": "text/html", "refuse": "application/json"}
 
@@ -43,12 +43,16 @@ class Received(Struct):
 
 
 class Mirror:
-    """What was received, in order. `says` replaces what `tell` answers."""
+    """What was received, in order. `says` replaces what `tell` answers.
+
+    `issued` answers what is posted to a path that is no operation: media type and body.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.away = "http://127.0.0.1:9/"
         self.says = ""
+        self.issued: dict[str, tuple[str, str]] = {}
         self.received: list[Received] = []
         self.arrived = asyncio.Event()
         self.hung = asyncio.Event()
@@ -107,6 +111,10 @@ class Mirror:
         writer.close()
 
     def _reply(self, name: str, line: str, headers: dict[str, str], body: bytes) -> bytes:
+        if name in self.issued:
+            media, text = self.issued[name]
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nConnection: close\r\n"
+            return f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode()
         shown = self.shown(line, headers, body)
         media = _MEDIA.get(name, "application/json")
         text = (
