@@ -68,6 +68,13 @@ class Service:
         )
         return (await self.connections.CreateConnection(request)).connection
 
+    async def add_document(self, text: str, name: str = "service", **fields: Any) -> str:
+        """Import a description of a service on loopback; the integration's id."""
+        request = integration_pb2.CreateIntegrationRequest(
+            name=name, openapi_document=text, internal=True, **fields
+        )
+        return str((await self.integrations.CreateIntegration(request)).integration.id)
+
     async def create(self, intent: str, *integrations: str, **fields: Any) -> run_pb2.CreateRunResponse:
         request = run_pb2.CreateRunRequest(
             intent=intent,

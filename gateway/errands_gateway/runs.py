@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from starlette.types import ASGIApp
 
@@ -45,9 +45,6 @@ _A_RUN: Final = Answer(description="The run.", schema=ref("RunDto"))
 
 async def _create(call: Call) -> ASGIApp:
     body = call.body
-    if body.get("passThrough"):
-        detail = "is not supported by this release; give the integration a shared credential"
-        raise invalid([Violation("passThrough", detail)])
     selection = body["selectedCustomerIntegrationIds"]
     request = pb.CreateRunRequest(
         intent=body["intent"],
@@ -58,6 +55,7 @@ async def _create(call: Call) -> ASGIApp:
         repeat_key=body.get("repeatKey", ""),
         output_schema_json=values.json_text(body["outputSchema"]) if "outputSchema" in body else "",
         request_id=call.headers.get("Idempotency-Key", ""),
+        pass_through=map(_passed, body.get("passThrough", ())),
     )
     wait = call.headers.get("Prefer")
     if wait is not None:
@@ -66,6 +64,15 @@ async def _create(call: Call) -> ASGIApp:
     applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
     headers = {"Location": f"/v1/runs/{created.run_id}", **applied}
     return answer(documents.created(created), 201, headers)
+
+
+def _passed(entry: Mapping[str, Any]) -> pb.PassThrough:
+    return pb.PassThrough(
+        customer_integration_id=entry["customerIntegrationId"],
+        headers=entry.get("headers"),
+        query=entry.get("query"),
+        values=entry.get("values"),
+    )
 
 
 def _idempotency_key(given: Sequence[str]) -> str:

@@ -37,8 +37,11 @@ from .api.keys import KeyServicer
 from .api.messages import Messages
 from .api.runs import RunServicer
 from .config import DAY, Config
+from .credentials.apps import Apps
 from .credentials.keyring import Keyring
 from .credentials.oauth import OAuth
+from .credentials.passed import Passed
+from .credentials.roles import Roles
 from .credentials.vault import Vault
 from .domain.event import ApprovalRequested, AuthRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
@@ -57,6 +60,7 @@ from .services.describing import Describing
 from .services.integrations import Integrations
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.links import Tickets
+from .services.passing import Passing
 from .services.principal import Scope
 from .services.relisting import Relisting
 from .services.runs import Runs
@@ -171,6 +175,7 @@ class _Wiring:
     def __init__(self) -> None:
         self.hub: Hub | None = None
         self.engine: EmbeddedEngine | None = None
+        self.passed: Passed | None = None
 
     def committed(self, work: Creation | Append, created: Created | None) -> None:
         assert self.hub is not None  # noqa: S101 (set before the first write)
@@ -178,6 +183,8 @@ class _Wiring:
         if isinstance(work, Append):
             metrics.committed(work.records)
             self.hub.publish(work.tenant, work.run_id, work.records)
+            if work.run.passed and work.run.ended and self.passed is not None:
+                self.passed.forget(work.tenant, work.run_id)
             if work.epoch is None:
                 self.engine.nudge(work.tenant, work.run_id)
         elif created is not None and created.run is not None:
@@ -211,8 +218,9 @@ class _Server:
     ) -> _Server:
         world = overrides.world
         catalogue = Catalogue(store, sealer)
-        access = _access(store, sealer, world, stack)
+        access = _access(config, store, sealer, world, stack)
         planner = overrides.planner or CatalogPlanner()
+        wiring.passed = access.passed
         servers = load_servers(config.mcp_servers)
         sessions = await stack.enter_async_context(Sessions())
         senders: dict[str, Sender] = {
@@ -243,7 +251,8 @@ class _Server:
         operator_key = await _first_key(store, keys)
         seen = Views(store.journal)
         runs = Runs(store, hub, world, seen)
-        creating = Creating(store, hub, engine, catalogue, planner, world, seen)
+        passing = Passing(catalogue, roles=bool(config.aws_sts_endpoint))
+        creating = Creating(store, hub, engine, catalogue, planner, world, seen, passing, sealer)
         server._grpc = aio.server(interceptors=[Gate(keys.recognise)], options=_OPTIONS)
         tickets = Tickets(sealer, world)
         servicer = RunServicer(creating, runs, tickets, messages, sealer)
@@ -352,16 +361,23 @@ class _Access(Struct, frozen=True):
     world: World
     vault: Vault
     oauth: OAuth
+    passed: Passed
     keyring: Keyring
 
 
-def _access(store: Store, sealer: Sealer, world: World, stack: AsyncExitStack) -> _Access:
+def _access(config: Config, store: Store, sealer: Sealer, world: World, stack: AsyncExitStack) -> _Access:
     web = Web()
     stack.push_async_callback(web.aclose)
+    apps = Apps(web, world)
+    stack.push_async_callback(apps.aclose)
+    roles = Roles(config.aws_sts_endpoint, world) if config.aws_sts_endpoint else None
+    if roles is not None:
+        stack.push_async_callback(roles.aclose)
+    passed = Passed(store.journal, sealer, apps, roles)
     vault, oauth = Vault(store, sealer, world), OAuth(web, world)
-    keyring = Keyring(vault, oauth, world)
+    keyring = Keyring(passed, vault, oauth, world)
     stack.push_async_callback(keyring.aclose)
-    return _Access(store, sealer, world, vault, oauth, keyring)
+    return _Access(store, sealer, world, vault, oauth, passed, keyring)
 
 
 def _connecting(

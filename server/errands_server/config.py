@@ -41,6 +41,7 @@ class Config(Struct, frozen=True, kw_only=True):
     cors: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     mcp_servers: Path | None = None
+    aws_sts_endpoint: str = ""
 
     @property
     def database_url(self) -> str:
@@ -52,6 +53,12 @@ def _duration(text: str) -> int:
     if match is None or int(match[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 12h or 90d")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/?#\s]+/?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no URL of a server")
+    return text
 
 
 def _switch(text: str) -> bool:
@@ -86,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--cors", type=listed, metavar="ORIGINS", help="origins whose pages may call; * is any (none)")
     add("--trusted-proxies", type=listed, metavar="ADDRESSES", help="whose X-Forwarded-* count (none)")
     add("--mcp-servers", type=Path, metavar="FILE", help="MCP servers that may be run here, as JSON (none)")
+    add(
+        "--aws-sts-endpoint", type=_url, metavar="URL", help="AWS STS that assumes passed roles (none may be)"
+    )
     add("--tls-cert", type=Path, metavar="FILE", help="certificate chain; gRPC then speaks TLS")
     add("--tls-key", type=Path, metavar="FILE", help="private key of --tls-cert")
     return parser

@@ -79,6 +79,7 @@ class Request(Struct, frozen=True, kw_only=True):
     tenant: str = ""
     run_id: str = ""
     traceparent: str = ""  # W3C Trace Context of whoever asked for the run
+    passed: tuple[str, ...] = ()  # integrations for which credentials came with the run
 
 
 class Done(Struct, frozen=True, kw_only=True):

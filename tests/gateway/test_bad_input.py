@@ -105,8 +105,33 @@ BODIES: list[tuple[str, Any, dict[str, str]]] = [
     (RUNS, {**RUN, "context": "x" * 65_537}, {"context": "must have at most 65536 characters"}),
     (
         RUNS,
-        {**RUN, "passThrough": [{"customerIntegrationId": "a"}]},
-        {"passThrough": "is not supported by this release; give the integration a shared credential"},
+        {
+            **RUN,
+            "passThrough": [
+                {"customerIntegrationId": "nobody_1", "headers": {"Host": SECRET, "X-Key": f"{SECRET}\n"}},
+                {"customerIntegrationId": "nobody_1"},
+            ],
+        },
+        {
+            "passThrough[0].headers.host": "cannot be passed through",
+            "passThrough[0].headers.x-key": "must be 1 to 8192 printable ASCII characters",
+            "passThrough[0].customerIntegrationId": "'nobody_1' is no integration of the selection",
+            "passThrough[1]": "passes nothing through; give headers, query or values",
+            "passThrough[1].customerIntegrationId": "'nobody_1' is there already",
+        },
+    ),
+    (
+        RUNS,
+        {**RUN, "passThrough": [{"customerIntegrationId": "nobody_1", "query": {"k": SECRET}}] * 2},
+        {
+            "passThrough[0].customerIntegrationId": "'nobody_1' is no integration of the selection",
+            "passThrough[1].customerIntegrationId": "'nobody_1' is there already",
+        },
+    ),
+    (
+        RUNS,
+        {**RUN, "passThrough": [{"customerIntegrationId": "a", "headers": {"x-a": 1}, "query": []}]},
+        {"passThrough[0].headers.x-a": "must be a string", "passThrough[0].query": "must be an object"},
     ),
     (
         RUNS,

@@ -127,6 +127,23 @@ async def a_run_that_asks_first(ask: Recorder, service: Service) -> None:
     await ask("RunController_sse ended", "GET", f"{path}/sse?lastEventId=1000")
     await ask("createStreamTicket", "POST", f"{path}/stream-tickets", {"includeToolCalls": True})
     await ask(
+        "RunController_createRun passing",
+        "POST",
+        "/v1/runs",
+        {
+            **run("nothing fits"),
+            "passThrough": [
+                {
+                    "customerIntegrationId": (
+                        await service.get(created["runId"])
+                    ).selected_customer_integration_ids[0],
+                    "headers": {"X-Key": "t0p-secret"},
+                    "query": {"key": "t0p-secret"},
+                }
+            ],
+        },
+    )
+    await ask(
         "RunController_createRun again",
         "POST",
         "/v1/runs",

@@ -45,7 +45,10 @@ def request(request_id: str, body: bytes = b"body") -> RequestKey:
 def creation(run_id: str, *, now: int = NOW, integrations: Sequence[str] = (), **fields: Any) -> Creation:
     """A run of ada's that starts with one event, unless `fields` say otherwise."""
     user = fields.get("user_id", "ada")
-    build: Callable[[Repeated | None], Draft] = fields.pop("build", None) or beginning(run_id, user, now)
+    passed = fields.pop("passed", ())
+    build: Callable[[Repeated | None], Draft] = fields.pop("build", None) or beginning(
+        run_id, user, now, passed=passed
+    )
     inputs = Inputs(
         intent=fields.pop("intent", "an intent"),
         context="{}",
@@ -56,7 +59,9 @@ def creation(run_id: str, *, now: int = NOW, integrations: Sequence[str] = (), *
     return Creation(run_id=run_id, inputs=inputs, now=now, build=build, **{**given, **fields})
 
 
-def beginning(run_id: str, user: str = "ada", now: int = NOW) -> Callable[[Repeated | None], Draft]:
+def beginning(
+    run_id: str, user: str = "ada", now: int = NOW, *, passed: Sequence[str] = ()
+) -> Callable[[Repeated | None], Draft]:
     """What builds a new run. The plan of a repeated run is kept."""
 
     def build(repeated: Repeated | None) -> Draft:
@@ -68,6 +73,7 @@ def beginning(run_id: str, user: str = "ada", now: int = NOW) -> Callable[[Repea
                 strategy=e.Strategy.NONE,
                 plan_id=f"plan of {run_id}" if repeated is None else repeated.plan_id,
                 repeat_of="" if repeated is None else repeated.run_id,
+                passed=tuple(passed),
                 rules_version=RULES_VERSION,
             )
         )

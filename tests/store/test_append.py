@@ -15,6 +15,16 @@ from .databases import Told, in_one_batch, of_run, rows
 from .logs import FAILED, SUCCEEDED, append, ask, creation, note, stored, texts
 
 
+async def test_two_calls_that_answer_the_same_share_one_large_document(store: Store) -> None:
+    run = await stored(store, "r1", e.Claimed(epoch=1))
+    first = append("r1", run, note("one"), artifacts={"hash": b"body"})
+    await store.journal.append(first)
+    await store.journal.append(append("r1", first.run, note("two"), artifacts={"hash": b"body"}))
+
+    assert await texts(store, "r1") == ["one", "two"]
+    assert await store.journal.artifact("r1", "hash") == b"body"
+
+
 async def test_an_append_lies_directly_behind_the_log(store: Store) -> None:
     run = await stored(store, "r1")
 

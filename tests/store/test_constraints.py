@@ -33,7 +33,9 @@ FOREIGN_KEYS = sorted((table, key.parent.name) for table in TABLES for key in TA
 @pytest.fixture
 async def full(store: Store) -> Store:
     """A store with a row in every table."""
-    run = await stored(store, "r1", e.Claimed(epoch=1), request=request("q1"), integrations=["i1"])
+    run = await stored(
+        store, "r1", e.Claimed(epoch=1), request=request("q1"), integrations=["i1"], secrets=b"sealed"
+    )
     await store.journal.append(append("r1", run, ask("a1"), artifacts={"x": b"1"}))
     async with store.begin(OWNER, writes=True) as transaction:
         await transaction.integrations.add("i1", "shop", revision(), NOW)

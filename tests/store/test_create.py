@@ -32,6 +32,7 @@ async def test_a_new_run_is_stored_whole(store: Store, told: Told) -> None:
     assert of_run(await rows(store), "r1") == {
         "runs": 1,
         "run_inputs": 1,
+        "run_secrets": 0,
         "run_integrations": 2,
         "requests": 1,
         "events": 1,

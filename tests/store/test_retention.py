@@ -21,7 +21,14 @@ async def rich(store: Store, run_id: str, *last: e.AnyEvent, now: int = NOW, ten
     """A run with a row in every table that can have one."""
     key = request(f"of {run_id}")
     run = await stored(
-        store, run_id, e.Claimed(epoch=1), now=now, tenant=tenant, request=key, integrations=["shop"]
+        store,
+        run_id,
+        e.Claimed(epoch=1),
+        now=now,
+        tenant=tenant,
+        request=key,
+        integrations=["shop"],
+        secrets=b"that an end would erase, if the log said that there are any",
     )
     events = (ask(f"a of {run_id}"), *last)
     more = append(run_id, run, *events, now=now, tenant=tenant, artifacts={"x": b"1"})

@@ -197,6 +197,13 @@ async def test_a_stranger_appends_nothing(store: Store, owned: Rows) -> None:
     assert await rows(store) == owned
 
 
+async def test_what_came_with_a_run_is_its_own_tenants(store: Store) -> None:
+    await stored(store, "r2", secrets=b"sealed")
+
+    assert await store.journal.secrets(OWNER, "r2") == b"sealed"
+    assert await store.journal.secrets(STRANGER, "r2") is None
+
+
 async def test_a_request_answers_only_its_own_tenant(store: Store) -> None:
     await stored(store, "r1", request=request("q1"))
 
@@ -208,7 +215,7 @@ def test_what_the_journal_can_do_without_knowing_a_tenant_is_this() -> None:
     """Reads by a run's id, for callers that have checked whose it is. A new one belongs here or above."""
     by_id = {"read", "fold", "head", "latest", "inputs", "artifact"}
     of_the_process = {"close", "unfinished", "due", "reader"}
-    of_a_tenant = {"create", "append", "append_together", "answered"}
+    of_a_tenant = {"create", "append", "append_together", "answered", "secrets"}
 
     assert _methods(Journal) == {f"Journal.{name}" for name in by_id | of_the_process | of_a_tenant}
 

@@ -11,7 +11,6 @@ from .words import (
     STRATEGIES,
     WORDS,
     Schema,
-    anything,
     array,
     enum,
     flag,
@@ -20,6 +19,7 @@ from .words import (
     ref,
     taken,
     text,
+    texts,
     uuid,
     whole,
 )
@@ -171,11 +171,12 @@ _STEP: Final = given(
     ["id", "description", "dependsOnSteps"],
 )
 _PASS_THROUGH: Final = taken(
-    "Credentials for one integration, for one run.",
+    "What one integration is given in one run. It is used before anything else, sealed, erased when the "
+    "run ends, and shown nowhere.",
     {
         "customerIntegrationId": text("The integration they are for.", minLength=1, maxLength=MAX_ID),
-        "headers": anything("Headers to send with each request."),
-        "query": anything("Query parameters to send with each request."),
+        "headers": texts("Headers to send with each request; not those of the connection, nor Host."),
+        "query": texts("Query parameters to send with each request."),
         "values": {
             "description": "Credentials of one of these kinds.",
             "oneOf": [

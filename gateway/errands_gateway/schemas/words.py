@@ -65,6 +65,10 @@ def anything(description: str) -> Schema:
     return {"type": "object", "description": description}
 
 
+def texts(description: str) -> Schema:
+    return {"type": "object", "description": description, "additionalProperties": {"type": "string"}}
+
+
 def taken(
     description: str, properties: Mapping[str, Schema], required: Sequence[str] = (), **more: Any
 ) -> Schema:

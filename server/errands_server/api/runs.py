@@ -12,6 +12,7 @@ from errands.v1 import plan_pb2 as plan_pb
 from errands.v1 import run_pb2 as pb
 from errands.v1 import run_pb2_grpc
 
+from ..credentials.pass_through import PassThrough
 from ..domain import output_schema
 from ..domain.errors import Reason, Unauthenticated, Violation
 from ..domain.event import RunStatus, Strategy
@@ -25,7 +26,7 @@ from ..store.requests import RequestKey
 from ..store.runs import RunFilter
 from ..store.sealing import Sealer
 from ..streams import View
-from . import explaining, wire
+from . import explaining, passing, wire
 from .checks import MAX_ID, Checks, identifier, next_token
 from .interceptors import caller, principal
 from .messages import Messages
@@ -58,7 +59,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         if key is not None and (seen := await self._creating.answered(who, key)):
             return self._created(who, seen)
         problems = await self._creating.problems(who, request.selected_customer_integration_ids[:100])
+        passed: tuple[PassThrough, ...] = ()
+        if request.pass_through:
+            passed, wrong = passing.read(request.pass_through)
+            selection = request.selected_customer_integration_ids[:100]
+            problems += [*wrong, *await self._creating.unfit(who, selection, passed)]
         wanted = _new_run(request, key, context.time_remaining(), problems)
+        wanted = replace(wanted, passed=passed) if passed else wanted
         if request.explain:
             run, clauses = await self._creating.explain(who, wanted)
             return _validated(run, explaining.explanation(clauses))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from .signing import AwsSigner
+
 
 class Credential(Struct, frozen=True, kw_only=True):
     """Additions to one request. They are secrets: they join it at dispatch and are never stored."""
@@ -13,6 +15,14 @@ class Credential(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
     cookies: Mapping[str, str] = {}
+    signer: AwsSigner | None = None  # signs the request when everything else has joined it
+    plain: frozenset[str] = frozenset()  # header and query names whose values are no secrets
+    known: frozenset[str] = frozenset()  # further secrets that must not come back, though none is sent
+
+    @property
+    def sent(self) -> tuple[Mapping[str, str], Mapping[str, str], Mapping[str, str]]:
+        """What a request carries of it, besides a signature."""
+        return self.headers, self.query, self.cookies
 
     def __repr__(self) -> str:
         return "Credential(...)"

@@ -11,6 +11,7 @@ from .challenge import Challenge, challenge_of
 from .credential import Credential
 from .needs import credential_of, wanted_scopes
 from .oauth import OAuth
+from .passed import Passed, spurned
 from .renewing import LEEWAY, Renewal, Renewing
 from .secret import Tokens
 from .shared import Shared, refusal
@@ -22,7 +23,8 @@ _UNAUTHORIZED = 401
 class Keyring:
     """Credentials of every tenant. They leave it for one call each and are kept nowhere else."""
 
-    def __init__(self, vault: Vault, oauth: OAuth, world: World) -> None:
+    def __init__(self, passed: Passed, vault: Vault, oauth: OAuth, world: World) -> None:
+        self._passed = passed
         self._vault = vault
         self._world = world
         self._renewing = Renewing(vault, oauth)
@@ -35,14 +37,16 @@ class Keyring:
 
     async def source(self, request: Request, demand: Demand) -> Source:
         """Whose credential the call would be made with, as far as it can be made."""
-        # What comes with the run will be asked here first.
+        if request.ref.integration_id in request.passed:
+            return Source.RUN
         if await self._held(request, demand) is not None:
             return Source.USER
         return Source.SHARED if self._shared.serves(demand) else Source.NONE
 
     async def missing(self, request: Request, demand: Demand) -> Unauthorized | None:
         """What the user must authorize before this call can be made. Asks nobody outside."""
-        # What comes with the run will be asked here first.
+        if request.ref.integration_id in request.passed:
+            return None
         held = await self._held(request, demand)
         if held is not None:
             return self._stop(request, demand, held)
@@ -52,7 +56,8 @@ class Keyring:
 
     async def access(self, request: Request, demand: Demand) -> Access | Unauthorized | Failed:
         """What authenticates this call now, renewed where it ran out."""
-        # What comes with the run will be asked here first.
+        if request.ref.integration_id in request.passed:
+            return await self._passed.access(request, demand)
         held = await self._held(request, demand)
         if held is not None:
             return await self._as_user(request, demand, held)
@@ -66,6 +71,8 @@ class Keyring:
         self, request: Request, demand: Demand, refused: Access, answer: Failed
     ) -> Access | Unauthorized | Failed | None:
         """Another try after the service refused `refused` so; None where there is none to make."""
+        if refused.source is Source.RUN and answer.status == _UNAUTHORIZED:
+            return await self._passed.renewed(request, demand, refused) or spurned(answer)
         if refused.source is Source.SHARED and answer.status == _UNAUTHORIZED:
             return await self._shared.renewed(request, demand, refused)
         if refused.held is None:
@@ -79,6 +86,8 @@ class Keyring:
         self, request: Request, demand: Demand, refused: Access, answer: Failed
     ) -> Unauthorized | Failed | None:
         """What to make of it that the service refused another try, too; None where that says it all."""
+        if refused.source is Source.RUN and answer.status == _UNAUTHORIZED:
+            return spurned(answer)
         if refused.source is Source.SHARED and answer.status == _UNAUTHORIZED:
             return refusal()
         if refused.held is None:
@@ -89,6 +98,10 @@ class Keyring:
         if isinstance(gone, Held):  # connected anew at this very moment: the next try is made with that
             return Failed(reason=Reason.SERVICE_REFUSED, message=answer.message, transient=True)
         return gone if isinstance(gone, Failed) else _unauthorized(wanted_scopes(demand), gone.message)
+
+    async def known(self, request: Request) -> frozenset[str]:
+        """Every secret that came with the request's run, for whichever integration."""
+        return await self._passed.known(request)
 
     async def _held(self, request: Request, demand: Demand) -> Held | None:
         """The user's connection, if it was made for where this call goes."""

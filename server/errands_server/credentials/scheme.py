@@ -18,6 +18,8 @@ class SecurityScheme(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""  # apiKey: name of that parameter
     flows: Mapping[str, Any] = {}  # oauth2: as documented
     discovery_url: str = ""  # openIdConnect
+    aws_service: str = ""  # what requests are signed for (x-errands-aws), where the host does not tell
+    aws_region: str = ""
 
 
 read_schemes = msgspec.json.Decoder(dict[str, SecurityScheme]).decode

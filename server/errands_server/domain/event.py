@@ -97,6 +97,7 @@ class RunCreated(Event, frozen=True, kw_only=True, tag="run.created"):
     plan_id: str
     repeat_of: str = ""
     traceparent: str = ""  # the creating request's (W3C Trace Context), passed on to tools
+    passed: tuple[str, ...] = ()  # integrations for which credentials came with the run
     rules_version: int
 
 

@@ -112,6 +112,7 @@ class Run(Struct, frozen=True):
     plan_id: str = ""
     repeat_of: str = ""
     traceparent: str = ""
+    passed: tuple[str, ...] = ()  # integrations for which credentials came with the run
     rules_version: int = RULES_VERSION
     epoch: int = 0
     plan: Plan | None = None
@@ -219,6 +220,7 @@ def _created(run: Run, event: e.RunCreated, at: int) -> Run:
         plan_id=event.plan_id,
         repeat_of=event.repeat_of,
         traceparent=event.traceparent,
+        passed=event.passed,
         rules_version=event.rules_version,
         announced=RunStatus.QUEUED,
     )

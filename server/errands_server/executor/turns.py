@@ -181,6 +181,7 @@ class Turns(Struct, frozen=True, kw_only=True):
             tenant=self.tenant,
             run_id=self.run_id,
             traceparent=run.traceparent,
+            passed=run.passed,
         )
 
 

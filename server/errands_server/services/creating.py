@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from ..credentials.pass_through import PassThrough, seal
 from ..domain.draft import Draft
 from ..domain.effects import MakePlan, next_effects
 from ..domain.errors import CommitUnknown, Invalid, Reason, Unavailable, Violation
@@ -22,11 +23,13 @@ from ..executor.planning import make_plan
 from ..ports import Brief, Explained, Finding, Planner, Refusal
 from ..store.reading import Head, Inputs, Selected
 from ..store.requests import RequestKey
+from ..store.sealing import Sealer
 from ..store.store import Store
 from ..store.works import Created, Creation, Repeated
 from ..streams import Hub, Subscription
 from ..tools.catalogue import Catalogue
 from ..world import World
+from .passing import Passing
 from .principal import Principal, Scope
 from .views import MAX_EVENTS, RunView, Views
 
@@ -47,6 +50,7 @@ class NewRun(Struct, frozen=True, kw_only=True):
     request: RequestKey | None = None
     plan_wait: float = 10.0
     traceparent: str = ""
+    passed: tuple[PassThrough, ...] = ()  # checked
 
 
 class Creating:
@@ -61,6 +65,8 @@ class Creating:
         planner: Planner,
         world: World,
         seen: Views,
+        passing: Passing,
+        sealer: Sealer,
     ) -> None:
         self._journal = store.journal
         self._hub = hub
@@ -69,6 +75,14 @@ class Creating:
         self._planner = planner
         self._world = world
         self._views = seen
+        self._passing = passing
+        self._sealer = sealer
+
+    async def unfit(
+        self, principal: Principal, selection: Sequence[str], passed: Sequence[PassThrough]
+    ) -> list[Violation]:
+        """Where what is passed through does not fit a selection of integrations."""
+        return await self._passing.problems(principal.tenant, selection, passed)
 
     async def problems(self, principal: Principal, selection: Sequence[str]) -> list[Violation]:
         """What is wrong with a selection of integrations, for who may create runs."""
@@ -178,6 +192,7 @@ class Creating:
                     plan_id=repeated.plan_id if repeated is not None and same else plan_id,
                     repeat_of="" if repeated is None else repeated.run_id,
                     traceparent=wanted.traceparent,
+                    passed=tuple(entry.integration_id for entry in wanted.passed),
                     rules_version=RULES_VERSION,
                 )
             )
@@ -191,9 +206,13 @@ class Creating:
             repeat_key=wanted.repeat_key,
             inputs=inputs,
             request=wanted.request,
+            secrets=self._sealed(principal, wanted, run_id),
             now=now,
             build=build,
         )
+
+    def _sealed(self, principal: Principal, wanted: NewRun, run_id: str) -> bytes:
+        return seal(self._sealer, wanted.passed, principal.tenant, run_id) if wanted.passed else b""
 
     async def _store_run(self, creation: Creation) -> Created:
         try:

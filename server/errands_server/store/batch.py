@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain import event as e
 from ..domain.draft import Draft
@@ -143,6 +144,8 @@ class _Rows:
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
         self.inputs: list[dict[str, Any]] = []
+        self.secrets: list[dict[str, Any]] = []
+        self.spent: list[dict[str, Any]] = []
         self.integrations: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
         self.remembered: dict[tuple[str, str, str], Remembered] = {}
@@ -176,6 +179,8 @@ class _Rows:
                 "integrations": msgspec.json.encode(work.inputs.integrations).decode(),
             }
         )
+        if work.secrets:
+            self.secrets.append({"run_id": work.run_id, "tenant": work.tenant, "sealed": work.secrets})
         self.integrations += [
             {"tenant": work.tenant, "integration_id": selected.id, "run_id": work.run_id}
             for selected in work.inputs.integrations
@@ -200,6 +205,8 @@ class _Rows:
         self.artifacts += [
             {"run_id": work.run_id, "id": key, "body": body} for key, body in work.artifacts.items()
         ]
+        if work.run.passed and work.run.ended:
+            self.spent.append({"b_run": work.run_id})
         self._records(work.tenant, work.run_id, work.append_id, work.records)
 
     def _records(self, tenant: str, run_id: str, append_id: int, records: Sequence[Record]) -> None:
@@ -241,11 +248,13 @@ class _Rows:
         for statement, rows in (
             (_INSERT_RUN, self.runs),
             (_INSERT_INPUTS, self.inputs),
+            (_INSERT_SECRETS, self.secrets),
             (_INSERT_INTEGRATIONS, self.integrations),
             (_INSERT_REQUEST, self.requests),
             (_UPDATE_RUN, self.updates),
+            (_ERASE_SECRETS, self.spent),
             (_INSERT_EVENT, self.events),
-            (_INSERT_ARTIFACT, self.artifacts),
+            (_KEEP_ARTIFACT[connection.dialect.name], self.artifacts),
             (_INSERT_APPROVAL, self.approvals),
             (_RESOLVE, self.resolved),
             (_CLOSE, self.closed),
@@ -268,10 +277,16 @@ def _summary(run: Run) -> dict[str, Any]:
 
 _INSERT_RUN: Final = insert(t.runs)
 _INSERT_INPUTS: Final = insert(t.run_inputs)
+_INSERT_SECRETS: Final = insert(t.run_secrets)
+_ERASE_SECRETS: Final = t.run_secrets.delete().where(t.run_secrets.c.run_id == bindparam("b_run"))
 _INSERT_INTEGRATIONS: Final = insert(t.run_integrations)
 _INSERT_REQUEST: Final = insert(t.requests)
 _INSERT_EVENT: Final = insert(t.events)
-_INSERT_ARTIFACT: Final = insert(t.artifacts)
+# The id is a hash of the body: two calls that answer the same share one.
+_KEEP_ARTIFACT: Final = {
+    "sqlite": sqlite.insert(t.artifacts).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(t.artifacts).on_conflict_do_nothing(),
+}
 _INSERT_APPROVAL: Final = insert(t.approvals)
 _UPDATE_RUN: Final = (
     update(t.runs)

@@ -99,6 +99,10 @@ class Journal:
         """What the run was given. RUN_NOT_FOUND: there is no such run."""
         return await self.reader(reading.inputs, run_id)
 
+    async def secrets(self, tenant: str, run_id: str) -> bytes | None:
+        """What came with the tenant's run, sealed; None where nothing did, and once it has ended."""
+        return await self.reader(reading.secrets, tenant, run_id)
+
     async def artifact(self, run_id: str, artifact_id: str) -> bytes:
         """A document too large for an event."""
         return await self.reader(reading.artifact, run_id, artifact_id)

@@ -97,6 +97,17 @@ def inputs(connection: Connection, run_id: str) -> Inputs:
 _INPUTS: Final = select(t.run_inputs).where(t.run_inputs.c.run_id == bindparam("run"))
 
 
+def secrets(connection: Connection, tenant: str, run_id: str) -> bytes | None:
+    """What came with the tenant's run, sealed; None once the run has ended."""
+    sealed = connection.execute(_SECRETS, {"tenant": tenant, "run": run_id}).scalar()
+    return None if sealed is None else bytes(sealed)
+
+
+_SECRETS: Final = select(t.run_secrets.c.sealed).where(
+    t.run_secrets.c.run_id == bindparam("run"), t.run_secrets.c.tenant == bindparam("tenant")
+)
+
+
 def artifact(connection: Connection, run_id: str, artifact_id: str) -> bytes:
     query = select(t.artifacts.c.body).where(t.artifacts.c.run_id == run_id, t.artifacts.c.id == artifact_id)
     return bytes(connection.execute(query).scalar_one())

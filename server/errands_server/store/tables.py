@@ -202,6 +202,14 @@ run_inputs = Table(
     Column("integrations", Text, nullable=False),  # JSON: the resolved selection, with revisions
 )
 
+run_secrets = Table(
+    "run_secrets",
+    metadata,
+    _run_id(primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
 run_integrations = Table(
     "run_integrations",
     metadata,

@@ -40,6 +40,7 @@ class Creation(Struct, frozen=True, kw_only=True):
     repeat_key: str
     inputs: Inputs
     request: RequestKey | None
+    secrets: bytes = b""  # sealed; erased with the run's final status
     now: int
     build: Callable[[Repeated | None], Draft]
     append_id: int = field(default_factory=_append_ids.__next__)

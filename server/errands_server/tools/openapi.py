@@ -12,6 +12,7 @@ import httpx2
 from msgspec import structs
 
 from ..credentials.credential import Credential
+from ..credentials.signing import AwsSigner
 from ..domain.errors import Reason
 from ..domain.tool import Effect
 from ..outbound.guard import AddressForbidden
@@ -87,16 +88,24 @@ class OpenApiSender:
         try:
             outgoing = compose(operation, request, credential)
         except Unsendable as refusal:
-            return Failed(reason=refusal.reason, message=refusal.message)
-        call = _Call(self._internal if internal else self._public, operation.tool.effect, self._now)
+            return cleaned(Failed(reason=refusal.reason, message=refusal.message), credential)
+        transport = self._internal if internal else self._public
+        call = _Call(transport, operation.tool.effect, self._now, credential.signer)
         return cleaned(await call.make(outgoing, timeout), credential)
 
 
 class _Call:
     """One call under way. How far it came decides what its breaking off means."""
 
-    def __init__(self, transport: GuardedTransport, effect: Effect, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        transport: GuardedTransport,
+        effect: Effect,
+        now: Callable[[], datetime],
+        signer: AwsSigner | None,
+    ) -> None:
         self._transport = transport
+        self._signer = signer
         self._effect = effect
         self._now = now
         self._left = False  # whether a byte of the request may have left
@@ -127,7 +136,7 @@ class _Call:
             httpx2.Request(
                 outgoing.method,
                 outgoing.url,
-                headers=outgoing.headers,
+                headers=self._signed(outgoing),
                 content=outgoing.content,
                 extensions={"trace": self._trace},
             )
@@ -139,6 +148,11 @@ class _Call:
             return structs.replace(self._reply, body=body, truncated=truncated)
         finally:
             await response.aclose()
+
+    def _signed(self, outgoing: Outgoing) -> Mapping[str, str]:
+        if self._signer is None:
+            return outgoing.headers
+        return self._signer.signed(outgoing.method, str(outgoing.url), outgoing.headers, outgoing.content)
 
     async def _trace(self, event: str, _: Mapping[str, Any]) -> None:
         # Everything before (DNS, connecting, TLS, waiting for a connection) sends no request.

@@ -54,10 +54,10 @@ def compose(operation: Operation, request: Request, credential: Credential) -> O
             "accept-encoding": "gzip, deflate",
             "user-agent": "errands",
             **({} if body is None else {"content-type": body.content_type}),
-            **_headers(operation, arguments),
+            **_headers(operation, arguments, credential),
+            **_credential_headers(credential),
             **_key(operation, request.idempotency_key),
             **({"traceparent": request.traceparent} if request.traceparent else {}),
-            **_credential_headers(credential),
             **_cookies(operation, arguments, credential),
         },
         content=None if body is None else body.content,
@@ -74,12 +74,7 @@ def _payload(operation: Operation, arguments: Mapping[str, Any]) -> Payload | No
 
 
 def _url(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> httpx2.URL:
-    pairs = [
-        pair
-        for parameter, value in _given(operation, arguments, Location.QUERY)
-        for pair in query_pairs(parameter, value)
-    ]
-    pairs += [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in credential.query.items()]
+    pairs = list(_pairs(operation, arguments, credential))
     path, _, own = _path(operation, arguments).partition("?")
     query = "&".join((own, *pairs) if own else pairs)
     url = f"{operation.tool.origin}{operation.base_path}{path}"
@@ -87,6 +82,22 @@ def _url(operation: Operation, arguments: Mapping[str, Any], credential: Credent
         return httpx2.URL(f"{url}?{query}" if query else url)
     except httpx2.InvalidURL as error:  # longer than a URL may be
         raise Unsendable(Reason.ARGUMENTS_INVALID, f"arguments: they make no valid URL: {error}") from None
+
+
+def _pairs(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> Iterator[str]:
+    # Which of two values of one name counts is the service's to choose, so there must be one.
+    for parameter, value in _given(operation, arguments, Location.QUERY):
+        if parameter.name in credential.query:
+            raise _twice(parameter)
+        yield from query_pairs(parameter, value)
+    for name, value in credential.query.items():
+        yield f"{quote(name, safe='')}={quote(value, safe='')}"
+
+
+def _twice(parameter: Parameter) -> Unsendable:
+    where = f"the {parameter.location} parameter {parameter.name}"
+    problem = f"arguments.{parameter.argument}: {where} is set by the credential already"
+    return Unsendable(Reason.ARGUMENTS_INVALID, problem)
 
 
 def _path(operation: Operation, arguments: Mapping[str, Any]) -> str:
@@ -106,11 +117,14 @@ def _path(operation: Operation, arguments: Mapping[str, Any]) -> str:
     return path
 
 
-def _headers(operation: Operation, arguments: Mapping[str, Any]) -> dict[str, str]:
+def _headers(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> dict[str, str]:
     headers: dict[str, str] = {}
+    taken = {name.lower() for name in credential.headers}
     for parameter, value in _given(operation, arguments, Location.HEADER):
         if value is None:
             continue
+        if parameter.name.lower() in taken:
+            raise _twice(parameter)
         text = header_text(parameter, value)
         if not _fits_header(text):
             problem = f"arguments.{parameter.argument}: a header holds printable ASCII only"
@@ -135,6 +149,7 @@ def _cookies(operation: Operation, arguments: Mapping[str, Any], credential: Cre
     given = _given(operation, arguments, Location.COOKIE)
     pairs = [pair for parameter, value in given for pair in query_pairs(parameter, value)]
     pairs += [f"{name}={value}" for name, value in credential.cookies.items()]
+    pairs += [value for name, value in credential.headers.items() if pairs and name.lower() == "cookie"]
     if not all(map(_fits_header, pairs)):
         raise Unsendable(Reason.CREDENTIALS_INVALID, _UNFIT)
     return {"cookie": "; ".join(pairs)} if pairs else {}

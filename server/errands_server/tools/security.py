@@ -36,4 +36,6 @@ def _scheme(node: Node) -> SecurityScheme:
         name=node.text("name"),
         flows={name: flow.value for name, flow in flows.members()},
         discovery_url=node.text("openIdConnectUrl"),
+        aws_service=node.at("x-errands-aws").text("service"),
+        aws_region=node.at("x-errands-aws").text("region"),
     )

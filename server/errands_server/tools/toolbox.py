@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Protocol, TypeGuard
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..credentials.access import Access, Demand, Source
 from ..credentials.credential import Credential
 from ..credentials.keyring import Keyring
-from ..credentials.scrubbing import scrub_json
+from ..credentials.scrubbing import scrub, scrub_json, secrets_of
 from ..domain.errors import Reason, Unavailable
 from ..ports import Answer, Failed, Request, Unauthorized
-from .catalogue import Catalogue, Loaded
+from .catalogue import Catalogue, Current, Loaded
 from .operation import Operation
 from .servers import STDIO
 
@@ -43,6 +45,7 @@ class IntegrationToolbox:
         self._catalogue = catalogue
         self._keyring = keyring
         self._senders = senders
+        self._shared: dict[str, _Shared] = {}
 
     async def missing(self, request: Request) -> Unauthorized | None:
         """What the user must authorize before this call can be made. Nothing is sent."""
@@ -85,14 +88,24 @@ class IntegrationToolbox:
         operation: Operation,
         access: Access | Unauthorized | Failed,
     ) -> Answer:
+        known = await self._known(request)
         if not isinstance(access, Access):
-            return access
-        if _holds_secret(request, access.credential):
-            message = "An argument holds a secret of the integration; nothing was sent."
+            return replace(access, message=scrub(access.message, Credential(known=known)))
+        credential = replace(access.credential, known=known)
+        if _holds_secret(request, credential):
+            message = "An argument holds a secret of the run or an integration; nothing was sent."
             return Failed(reason=Reason.SECRET_IN_ARGUMENT, message=message)
         return await self._senders[loaded.kind].send(
-            operation, request, credential=access.credential, internal=loaded.internal, timeout=TIMEOUT
+            operation, request, credential=credential, internal=loaded.internal, timeout=TIMEOUT
         )
+
+    async def _known(self, request: Request) -> frozenset[str]:
+        """Secrets that may come back although this call sends none of them."""
+        active = await self._catalogue.active(request.tenant)
+        shared = self._shared.get(request.tenant)
+        if shared is None or shared.of is not active:
+            shared = self._shared[request.tenant] = _Shared.of_all(active)
+        return shared.secrets | await self._keyring.known(request)
 
     async def _operation(self, request: Request) -> tuple[Loaded, Operation]:
         ref = request.ref
@@ -114,6 +127,18 @@ class IntegrationToolbox:
             shared=current.credential if current is not None and given_here else None,
             client=None if current is None else current.client,
         )
+
+
+class _Shared(Struct, frozen=True):
+    """The secrets of a tenant's shared accounts."""
+
+    of: Mapping[str, Current]
+    secrets: frozenset[str]
+
+    @classmethod
+    def of_all(cls, active: Mapping[str, Current]) -> _Shared:
+        credentials = [current.credential for current in active.values() if current.credential is not None]
+        return cls(active, frozenset().union(*map(secrets_of, credentials)))
 
 
 def _is_refusal(answer: Answer) -> TypeGuard[Failed]:

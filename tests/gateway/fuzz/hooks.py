@@ -165,7 +165,10 @@ def _run(body: dict[str, Any]) -> None:
         body["intent"] = _CHANCE.choice(FOUND["intents"])
     # Ids that are drawn name nothing, and nothing is 400 here.
     body["selectedCustomerIntegrationIds"] = _CHANCE.choice(("*", ["*"], [FOUND["integration"]]))
-    body.pop("passThrough", None)  # refused by this release, by name
+    if "passThrough" in body:
+        # Ids and credentials that are drawn are none, and what is drawn is refused.
+        entry = {"customerIntegrationId": FOUND["integration"], "headers": {"x-drawn": "by chance"}}
+        body["passThrough"] = [entry] if body["passThrough"] else []
 
 
 def _integration(body: dict[str, Any]) -> None:

@@ -119,7 +119,7 @@ def of_status(
     challenge = attempt.headers.get("www-authenticate", "")
     narrow = attempt.status == 403 and _NARROW.search(challenge) is not None
     # With a credential, 401 is the keyring's business: it may have a fresher one.
-    if narrow or (attempt.status == 401 and credential == Credential()):
+    if narrow or (attempt.status == 401 and not any(credential.sent)):
         found = _SCOPE.search(challenge)
         scopes = tuple(found[1].split()) if found else ()
         return Unauthorized(scopes=scopes, message=f"the server answered {attempt.status}: {said}")

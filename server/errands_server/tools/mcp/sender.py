@@ -59,6 +59,11 @@ class McpSender:
             return cleaned(Failed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
         place = operation.tool.origin + operation.base_path
         try:
+            if credential.signer is not None:
+                message = (
+                    "AWS signatures are for calls of OpenAPI integrations; pass other credentials through"
+                )
+                return Failed(reason=Reason.CREDENTIALS_INVALID, message=message)
             target = target_of(place, self._servers, internal=internal, credential=credential)
         except LookupError as error:
             return Failed(reason=Reason.SERVICE_UNREACHABLE, message=str(error.args[0]))
@@ -67,7 +72,9 @@ class McpSender:
 
     def _owner(self, request: Request, credential: Credential) -> Owner:
         ref = request.ref
-        digest = hashlib.blake2b(msgspec.json.encode(credential), key=self._salt, digest_size=16).digest()
+        digest = hashlib.blake2b(
+            msgspec.json.encode(credential.sent, order="sorted"), key=self._salt, digest_size=16
+        ).digest()
         return Owner(request.tenant, ref.integration_id, ref.revision, request.user_id, digest)
 
 

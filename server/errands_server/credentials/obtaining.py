@@ -1,0 +1,90 @@
+"""Credentials that are obtained with others: kept until shortly before they run out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from ..domain.errors import Reason
+from ..ports import Failed
+from .flights import Flights
+from .pass_through import Values
+
+T = TypeVar("T")
+MAX_KEPT: Final = 1_000
+EARLY: Final = 60_000  # milliseconds before its end at which one is no longer used, at most
+
+
+class Obtained(Struct, Generic[T], frozen=True):
+    """A credential, and until when it is used."""
+
+    value: T
+    good_until: int
+
+    def __repr__(self) -> str:
+        return "Obtained(...)"
+
+
+class Kept(Generic[T]):
+    """What was obtained, by everything it was obtained with. Each is fetched once at a time."""
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+        self._kept: OrderedDict[Hashable, Obtained[T]] = OrderedDict()
+        self._flights: Flights[Obtained[T] | Failed] = Flights()
+
+    async def aclose(self) -> None:
+        """Wait for what is being fetched."""
+        await self._flights.aclose()
+
+    def known(self, key: Hashable) -> T | None:
+        """What is kept, unless it is about to run out."""
+        found = self._kept.get(key)
+        return found.value if found is not None and found.good_until > self._now() else None
+
+    async def get(
+        self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, Obtained[T] | Failed]]
+    ) -> T | Failed:
+        """What is kept, else what `fetch` gives. Everybody who waits for it shares it, also a failure."""
+        if (known := self.known(key)) is not None:
+            return known
+        found = await self._flights.join(key, fetch)
+        if isinstance(found, Failed):
+            return found
+        self._kept[key] = found
+        self._kept.move_to_end(key)
+        if len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return found.value
+
+    def forget(self, key: Hashable, refused: T) -> bool:
+        """Fetch anew next time, as `refused` was refused; whether it was what is kept."""
+        if self.known(key) != refused:
+            return False
+        del self._kept[key]
+        return True
+
+
+def key(tenant: str, values: Values) -> Hashable:
+    """Tells apart what was obtained with different values, without holding them."""
+    return tenant, hashlib.sha256(msgspec.json.encode(values)).digest()
+
+
+def good_until(now: int, lifetime: int) -> int:
+    """Shortly before the end of something that lasts so many milliseconds."""
+    return now + lifetime - min(EARLY, lifetime // 10)
+
+
+def refusal(message: str) -> Failed:
+    """What came with the run is no good; another try would be as bad."""
+    return Failed(reason=Reason.CREDENTIALS_INVALID, message=message)
+
+
+def unreachable(message: str) -> Failed:
+    """Whoever gives credentials does not answer; nothing was sent to the service."""
+    return Failed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)

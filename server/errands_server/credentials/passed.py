@@ -1,0 +1,179 @@
+"""Credentials that came with a run, made ready for its calls."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import httpx2
+from msgspec.structs import replace
+
+from ..ports import Failed, Request
+from ..store.journal import Journal
+from ..store.sealing import Sealer, Unsealable
+from . import pass_through
+from .access import Access, Demand, Source
+from .apps import Apps
+from .aws import target
+from .credential import Credential
+from .obtaining import refusal
+from .pass_through import AwsKeys, AwsRole, OktaApp, PassThrough
+from .roles import Roles
+from .scrubbing import secrets_of
+from .signing import AwsSigner
+from .spelling import spelled
+
+MAX_RUNS: Final = 1_000  # whose secrets stay opened
+UNTOLD: Final = (
+    "the host does not tell the AWS service and region; name them in a security scheme of the document, "
+    "as x-errands-aws: {service, region}"
+)
+
+_Entries = Mapping[str, PassThrough]  # by integration
+
+
+class Passed:
+    """What came with each run that has not ended. `roles` is None where none may be assumed."""
+
+    def __init__(self, journal: Journal, sealer: Sealer, apps: Apps, roles: Roles | None) -> None:
+        self._journal = journal
+        self._sealer = sealer
+        self._apps = apps
+        self._roles = roles
+        self._opened: OrderedDict[tuple[str, str], _Entries] = OrderedDict()
+
+    def forget(self, tenant: str, run_id: str) -> None:
+        """The run has ended."""
+        self._opened.pop((tenant, run_id), None)
+
+    async def access(self, request: Request, demand: Demand) -> Access | Failed:
+        """What authenticates a call of an integration for which something came with its run."""
+        entry = (await self._of(request)).get(request.ref.integration_id)
+        if entry is None:
+            return refusal("what came with the run cannot be read any more; ask for it anew")
+        headers, signer = entry.headers, None
+        match entry.values:
+            case AwsKeys() | AwsRole() as given:
+                made = await self._signer(request, demand, given)
+                if isinstance(made, Failed):
+                    return made
+                signer = made
+            case OktaApp() as app:
+                token = await self._apps.token(request.tenant, app, internal=_may_be_internal(app, demand))
+                if isinstance(token, Failed):
+                    return token
+                headers = {**headers, "authorization": f"Bearer {token}"}
+        credential = Credential(headers=headers, query=entry.query, signer=signer, plain=entry.plain)
+        return Access(credential=credential, source=Source.RUN)
+
+    async def renewed(self, request: Request, demand: Demand, refused: Access) -> Access | Failed | None:
+        """Another try where what was refused had been obtained and kept; None where it had not."""
+        entry = (await self._of(request)).get(request.ref.integration_id)
+        match entry:
+            case PassThrough(values=OktaApp() as app):
+                token = refused.credential.headers["authorization"].removeprefix("Bearer ")
+                stale = self._apps.forget(request.tenant, app, token)
+            case PassThrough(values=AwsRole() as role):
+                stale = self._roles is not None and self._roles.forget(
+                    request.tenant, role, _keys(refused.credential.signer)
+                )
+            case _:
+                stale = False
+        return await self.access(request, demand) if stale else None
+
+    async def known(self, request: Request) -> frozenset[str]:
+        """Every secret that came with the run, and what was obtained with them."""
+        entries = await self._of(request)
+        return frozenset(secret for entry in entries.values() for secret in self._secrets(request, entry))
+
+    def _secrets(self, request: Request, entry: PassThrough) -> Iterator[str]:
+        yield from secrets_of(Credential(headers=entry.headers, query=entry.query, plain=entry.plain))
+        yield from entry.secrets()
+        if isinstance(entry.values, OktaApp):
+            yield self._apps.known(request.tenant, entry.values) or ""
+        if isinstance(entry.values, AwsRole) and self._roles is not None:
+            keys = self._roles.known(request.tenant, entry.values)
+            if keys is not None:
+                yield from (keys.access_key_id, keys.secret_access_key, keys.session_token)
+
+    async def _signer(self, request: Request, demand: Demand, given: AwsKeys | AwsRole) -> AwsSigner | Failed:
+        told = target(demand.origin, demand.schemes)
+        if told is None:
+            return refusal(UNTOLD)
+        keys: AwsKeys | Failed
+        if isinstance(given, AwsKeys):
+            keys = given
+        elif self._roles is None:
+            return refusal("this server assumes no AWS roles")
+        else:
+            keys = await self._roles.keys(request.tenant, request.run_id, given)
+        if isinstance(keys, Failed):
+            return keys
+        service, region = told
+        return AwsSigner(
+            access_key_id=keys.access_key_id,
+            secret_access_key=keys.secret_access_key,
+            session_token=keys.session_token,
+            service=service,
+            region=region,
+        )
+
+    async def _of(self, request: Request) -> _Entries:
+        """What came with the request's run, by integration; nothing where it cannot be opened."""
+        key = (request.tenant, request.run_id)
+        if not request.passed:
+            return {}
+        if key not in self._opened:
+            self._opened[key] = await self._open(*key)
+            if len(self._opened) > MAX_RUNS:
+                self._opened.popitem(last=False)
+        self._opened.move_to_end(key)
+        return self._opened[key]
+
+    async def _open(self, tenant: str, run_id: str) -> _Entries:
+        sealed = await self._journal.secrets(tenant, run_id)
+        try:
+            found = () if sealed is None else pass_through.unseal(self._sealer, sealed, tenant, run_id)
+        except Unsealable:
+            return {}
+        entries = {entry.integration_id: entry for entry in found}
+        # Many or long ones take a while to be made into patterns; then they are kept.
+        await asyncio.to_thread(_prepare, list(entries.values()))
+        return entries
+
+
+def spurned(answer: Failed) -> Failed:
+    """The user cannot mend what the caller passed through, so nobody is asked to authorize anything."""
+    message = f"what came with the run was refused: {answer.message}"
+    return replace(refusal(message), status=answer.status)
+
+
+def _prepare(entries: list[PassThrough]) -> None:
+    if any(isinstance(entry.values, AwsKeys | AwsRole) for entry in entries):
+        importlib.import_module("botocore.auth")  # takes a tenth of a second
+    for entry in entries:
+        for secret in (*entry.headers.values(), *entry.query.values(), *entry.secrets()):
+            spelled(secret)
+
+
+def _may_be_internal(app: OktaApp, demand: Demand) -> bool:
+    """An internal integration opens its own origin, and nothing beside it."""
+    return demand.internal and origin(app.oauth_token_url) == demand.origin
+
+
+def origin(url: str) -> str:
+    """scheme://host[:port] as integrations have it. httpx2.InvalidURL."""
+    parsed = httpx2.URL(url)
+    return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
+
+
+def _keys(signer: AwsSigner | None) -> AwsKeys:
+    assert signer is not None  # noqa: S101 (calls with a role are signed)
+    return AwsKeys(
+        access_key_id=signer.access_key_id,
+        secret_access_key=signer.secret_access_key,
+        session_token=signer.session_token,
+    )

@@ -1,0 +1,89 @@
+"""Assumes AWS roles through AWS STS, with this server's own identity, where the operator allows it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import partial
+from typing import Any, Final
+
+from ..ports import Failed
+from ..world import World
+from .aws import region_of
+from .obtaining import Kept, Obtained, good_until, key, refusal, unreachable
+from .pass_through import AwsKeys, AwsRole
+
+_DURATION: Final = 3_600  # seconds; what every role allows
+_PATIENCE: Final = 10  # seconds for one try of a request
+_GLOBAL: Final = "us-east-1"
+
+
+class Roles:
+    """Temporary keys of roles. They are kept per tenant, role and external id."""
+
+    def __init__(self, endpoint: str, world: World) -> None:
+        self._endpoint = endpoint
+        self._now = world.now
+        self._kept: Kept[AwsKeys] = Kept(world.now)
+        self._made = threading.Lock()
+        self._client: Any = None
+
+    async def aclose(self) -> None:
+        """Wait for what is being fetched."""
+        await self._kept.aclose()
+
+    async def keys(self, tenant: str, run_id: str, role: AwsRole) -> AwsKeys | Failed:
+        """Keys of the role. The first run that needs them names their session."""
+        fetch = partial(asyncio.to_thread, self._assume, role, f"errands-{run_id}")
+        return await self._kept.get(key(tenant, role), fetch)
+
+    def known(self, tenant: str, role: AwsRole) -> AwsKeys | None:
+        return self._kept.known(key(tenant, role))
+
+    def forget(self, tenant: str, role: AwsRole, refused: AwsKeys) -> bool:
+        """See `Kept.forget`."""
+        return self._kept.forget(key(tenant, role), refused)
+
+    def _assume(self, role: AwsRole, session: str) -> Obtained[AwsKeys] | Failed:
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+        try:
+            answer = self._sts().assume_role(
+                RoleArn=role.role_arn,
+                ExternalId=role.external_id,
+                RoleSessionName=session,
+                DurationSeconds=_DURATION,
+            )
+        except ClientError as error:
+            said = error.response.get("Error", {})
+            return refusal(f"AWS STS refused the role: {said.get('Code')}: {said.get('Message')}")
+        except NoCredentialsError:
+            return refusal("this server has no AWS identity with which to assume roles")
+        except BotoCoreError as error:
+            return unreachable(f"AWS STS cannot be asked for the role: {error}")
+        found = answer["Credentials"]
+        keys = AwsKeys(
+            access_key_id=found["AccessKeyId"],
+            secret_access_key=found["SecretAccessKey"],
+            session_token=found["SessionToken"],
+        )
+        lifetime = int(found["Expiration"].timestamp() * 1_000) - self._now()
+        return Obtained(keys, good_until(self._now(), lifetime))
+
+    def _sts(self) -> Any:
+        """A client of STS; its identity comes from environment, profile or machine, as AWS's tools do it."""
+        with self._made:
+            if self._client is None:
+                # Takes a third of a second to import, and few runs assume roles.
+                from botocore.config import Config
+                from botocore.session import Session
+
+                session = Session()
+                region = region_of(self._endpoint) or session.get_config_variable("region") or _GLOBAL
+                limits = Config(
+                    connect_timeout=_PATIENCE, read_timeout=_PATIENCE, retries={"total_max_attempts": 2}
+                )
+                self._client = session.create_client(
+                    "sts", region_name=region, endpoint_url=self._endpoint, config=limits
+                )
+            return self._client

@@ -1,0 +1,84 @@
+"""Whether what a caller passes through fits the integrations of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from typing import Final
+
+import httpx2
+
+from ..credentials.aws import target
+from ..credentials.pass_through import AwsKeys, AwsRole, OktaApp, PassThrough
+from ..credentials.passed import UNTOLD, origin
+from ..domain.errors import Violation
+from ..tools.catalogue import Catalogue, Current
+
+ALL: Final = "*"
+_NO_ROLES: Final = "this server assumes no AWS roles; its operator may allow it with --aws-sts-endpoint"
+_NO_AWS: Final = "this server cannot sign for AWS; its operator must install errands[aws]"
+
+
+class Passing:
+    """Checks what is passed through. `roles`: whether AWS roles may be assumed."""
+
+    def __init__(self, catalogue: Catalogue, *, roles: bool) -> None:
+        self._catalogue = catalogue
+        self._roles = roles
+
+    async def problems(
+        self, tenant: str, selection: Sequence[str], passed: Sequence[PassThrough]
+    ) -> list[Violation]:
+        """Everything that does not fit the selection; messages quote ids and nothing else."""
+        active = await self._catalogue.active(tenant)
+        chosen = active.keys() if ALL in selection else active.keys() & set(selection)
+        found: list[Violation] = []
+        seen: set[str] = set()
+        for index, entry in enumerate(passed):
+            key = entry.integration_id
+            place = f"pass_through[{index}].customer_integration_id"
+            if key in seen:
+                found.append(Violation(place, f"{key!r} is there already"))
+            elif key not in chosen:
+                found.append(Violation(place, f"{key!r} is no integration of the selection"))
+            else:
+                found += [
+                    Violation(f"pass_through[{index}].{field}", message)
+                    for field, message in await self._of(tenant, active[key], entry)
+                ]
+            seen.add(key)
+        return found
+
+    async def _of(self, tenant: str, current: Current, entry: PassThrough) -> list[tuple[str, str]]:
+        match entry.values:
+            case AwsKeys() | AwsRole() as given:
+                revision = current.integration.revision
+                loaded = await self._catalogue.load(tenant, entry.integration_id, revision)
+                told = target(current.origin, loaded.schemes) is not None
+                problems = (
+                    (find_spec("botocore") is None, _NO_AWS),
+                    (isinstance(given, AwsRole) and not self._roles, _NO_ROLES),
+                    (not told, UNTOLD),
+                )
+                return [("values", message) for wrong, message in problems if wrong]
+            case OktaApp() as app:
+                return list(_okta(current, app))
+        return []
+
+
+def _okta(current: Current, app: OktaApp) -> Iterator[tuple[str, str]]:
+    """A credential never moves a call to another origin, and only an operator opens internal ones."""
+    if app.host and not _is_host_of(app.host, current.origin):
+        yield "values.host", f"is not where the integration's calls go, which is {current.origin}"
+    beside = current.integration.internal and origin(app.oauth_token_url) == current.origin
+    if not beside and not app.oauth_token_url.startswith("https://"):
+        yield "values.oauthTokenUrl", "must be an https URL"
+
+
+def _is_host_of(host: str, wanted: str) -> bool:
+    try:
+        given = httpx2.URL(host if "://" in host else f"https://{host}")
+    except httpx2.InvalidURL:
+        return False
+    at = httpx2.URL(wanted)
+    return given.host == at.host and given.port in (None, at.port)

@@ -1,0 +1,161 @@
+"""Every door through which a secret can come in. A new one is a line in `DOORS`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from errands.v1 import integration_pb2 as ipb
+from errands.v1 import run_pb2
+from tests.mirror import Mirror
+from tests.okta.provider import private_key
+
+_SCHEMES: dict[str, dict[str, Any]] = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-Key"},
+    "query": {"type": "apiKey", "in": "query", "name": "key"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": "session"},
+    "basic": {"type": "http", "scheme": "basic"},
+    "aws": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "x-errands-aws": {"service": "sqs", "region": "eu-west-1"},
+    },
+}
+
+
+def canary(name: str, tail: str = "/+a=b&c%d'e \"f\\g<h>") -> str:
+    """A secret that nobody else has, with characters that are written in many ways."""
+    return f"{name}{secrets.token_urlsafe(15)}{tail}"
+
+
+class Door(Struct, kw_only=True):
+    """One way in: what is registered with the integration, what comes with the run, and what it hides."""
+
+    scheme: str
+    hides: list[str]
+    shared: ipb.IntegrationCredential | None = None
+    passed: Callable[[str, Mirror], run_pb2.PassThrough] | None = None
+    issued: Mapping[str, tuple[str, str]] = {}
+
+
+def shared_bearer() -> Door:
+    secret = canary("bearer")
+    given = ipb.IntegrationCredential(bearer=ipb.BearerCredential(token=secret))
+    return Door(scheme="bearer", hides=[secret], shared=given)
+
+
+def shared_key(where: str) -> Callable[[], Door]:
+    def made() -> Door:
+        # What stands in a cookie is written there as it is.
+        secret = canary(f"{where}key", "/+a=b%d'e" if where == "cookie" else "/+a=b&c%d'e<f>")
+        key = ipb.ApiKeyCredential(name=_SCHEMES[where]["name"], value=secret, **{"in": where})
+        return Door(scheme=where, hides=[secret], shared=ipb.IntegrationCredential(api_key=key))
+
+    return made
+
+
+def shared_basic() -> Door:
+    secret = canary("basic")
+    pair = ipb.BasicCredential(username="ada", password=secret)
+    return Door(scheme="basic", hides=[secret], shared=ipb.IntegrationCredential(basic=pair))
+
+
+def passed_headers() -> Door:
+    token, key, jar = canary("passedtoken"), canary("passedkey"), canary("passedcookie", "/+a=b%d")
+    headers = {"Authorization": f"Bearer {token}", "X-Key": key, "Cookie": f"sid={jar}"}
+    return Door(
+        scheme="bearer",
+        hides=[token, key, f"sid={jar}"],
+        passed=lambda integration, _: run_pb2.PassThrough(
+            customer_integration_id=integration, headers=headers
+        ),
+    )
+
+
+def passed_query() -> Door:
+    secret = canary("passedquery")
+    return Door(
+        scheme="query",
+        hides=[secret],
+        passed=lambda integration, _: run_pb2.PassThrough(
+            customer_integration_id=integration, query={"token": secret}
+        ),
+    )
+
+
+def _valued(values: Callable[[Mirror], dict[str, str]]) -> Callable[[str, Mirror], run_pb2.PassThrough]:
+    return lambda integration, found: run_pb2.PassThrough(
+        customer_integration_id=integration, values=values(found)
+    )
+
+
+def aws_keys() -> Door:
+    values = {
+        "accessKeyId": f"ASIA{secrets.token_hex(8).upper()}",
+        "secretAccessKey": canary("awssecret", "/+a=b"),
+        "sessionToken": canary("awssession", "/+a=b" * 40),
+    }
+    return Door(scheme="aws", hides=list(values.values()), passed=_valued(lambda _: values))
+
+
+def aws_role() -> Door:
+    external = canary("external", "/+=a")
+    issued = [
+        f"ASIA{secrets.token_hex(8).upper()}",
+        canary("issuedsecret", "/+a"),
+        canary("issuedtoken", "/+="),
+    ]
+    names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+    found = "".join(f"<{name}>{value}</{name}>" for name, value in zip(names, issued, strict=True))
+    until = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    answer = f"<Credentials>{found}<Expiration>{until}</Expiration></Credentials>"
+    namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
+    result = f"<AssumeRoleResult>{answer}</AssumeRoleResult>"
+    xml = f'<AssumeRoleResponse xmlns="{namespace}">{result}</AssumeRoleResponse>'
+    values = {"roleArn": "arn:aws:iam::123456789012:role/partner", "externalId": external}
+    return Door(
+        scheme="aws",
+        hides=[external, *issued],
+        passed=_valued(lambda _: values),
+        issued={"": ("text/xml", xml)},
+    )
+
+
+def okta() -> Door:
+    token = canary("oktatoken", "-_.~")
+    key = private_key()
+    values = {"clientId": "app", "kid": "kid-1", "privateKey": key, "scope": "okta.read"}
+    lines = [line for line in key.splitlines() if not line.startswith("---")]
+    issued = json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 3_600})
+    return Door(
+        scheme="bearer",
+        hides=[token, *lines],
+        passed=_valued(lambda found: {**values, "oauthTokenUrl": f"{found.url}/token"}),
+        issued={"token": ("application/json", issued)},
+    )
+
+
+DOORS: dict[str, Callable[[], Door]] = {
+    "shared bearer": shared_bearer,
+    "shared key in a header": shared_key("header"),
+    "shared key in the query": shared_key("query"),
+    "shared key in a cookie": shared_key("cookie"),
+    "shared user and password": shared_basic,
+    "passed headers": passed_headers,
+    "passed query": passed_query,
+    "passed AWS keys": aws_keys,
+    "passed AWS role": aws_role,
+    "passed Okta app": okta,
+}
+
+
+def description(found: Mirror, door: Door) -> str:
+    """The mirror as an integration of this door; its operations need no user's consent."""
+    return found.document(schemes={door.scheme: _SCHEMES[door.scheme]})

@@ -1,0 +1,92 @@
+"""What is obtained is kept until shortly before it runs out, and fetched once however many want it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from errands_server.credentials.obtaining import Kept, Obtained, good_until, key, refusal
+from errands_server.credentials.pass_through import AwsRole, OktaApp
+from errands_server.ports import Failed
+
+
+class Fetching:
+    """Gives a new token each time, good for a minute by a clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.count = 0
+        self.may_answer = asyncio.Event()
+        self.answer: Failed | None = None
+
+    async def __call__(self) -> Obtained[str] | Failed:
+        self.count += 1
+        number = self.count
+        await self.may_answer.wait()
+        return self.answer or Obtained(f"token {number}", good_until(self.now, 60_000))
+
+
+@pytest.fixture
+def fetching() -> Fetching:
+    return Fetching()
+
+
+@pytest.fixture
+def kept(fetching: Fetching) -> Kept[str]:
+    return Kept(lambda: fetching.now)
+
+
+async def test_many_who_want_it_at_once_share_one_fetch(kept: Kept[str], fetching: Fetching) -> None:
+    tasks = [asyncio.create_task(kept.get("a", fetching)) for _ in range(50)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    fetching.may_answer.set()
+    found = await asyncio.gather(*tasks[1:])
+
+    assert set(found) == {"token 1"}
+    assert fetching.count == 1
+
+
+async def test_a_failure_is_shared_and_not_kept(kept: Kept[str], fetching: Fetching) -> None:
+    fetching.answer = refusal("no")
+    fetching.may_answer.set()
+    found = await asyncio.gather(*(kept.get("a", fetching) for _ in range(5)))
+    fetching.answer = None
+
+    assert found == [refusal("no")] * 5
+    assert fetching.count == 1
+    assert await kept.get("a", fetching) == "token 2"
+
+
+async def test_it_is_fetched_anew_shortly_before_its_end(kept: Kept[str], fetching: Fetching) -> None:
+    fetching.may_answer.set()
+    first = await kept.get("a", fetching)
+    fetching.now = 53_999
+    still = await kept.get("a", fetching)
+    fetching.now = 54_000
+    anew = await kept.get("a", fetching)
+
+    assert (first, still, anew) == ("token 1", "token 1", "token 2")
+
+
+async def test_only_what_is_kept_can_be_forgotten(kept: Kept[str], fetching: Fetching) -> None:
+    """Of many whose token was refused, the first forgets it; the others use its successor."""
+    fetching.may_answer.set()
+    await kept.get("a", fetching)
+
+    assert kept.forget("a", "token 1")
+    await kept.get("a", fetching)
+    assert not kept.forget("a", "token 1")
+    assert kept.known("a") == "token 2"
+
+
+def test_whoever_has_other_values_or_another_tenant_gets_nothing_of_it() -> None:
+    app = OktaApp(client_id="a", kid="k", private_key="one", oauth_token_url="u", scope="s")
+    other = OktaApp(client_id="a", kid="k", private_key="two", oauth_token_url="u", scope="s")
+    role, stranger = AwsRole(role_arn="r", external_id="e"), AwsRole(role_arn="r", external_id="f")
+    keys = [key("t", app), key("t", other), key("u", app), key("t", role), key("t", stranger)]
+
+    assert len(set(keys)) == len(keys)
+    assert "one" not in repr(keys)
+    assert "one" not in repr(app)
