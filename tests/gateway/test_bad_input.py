@@ -178,7 +178,7 @@ BODIES: list[tuple[str, Any, dict[str, str]]] = [
         KEYS,
         {"name": "a", "scopes": ["all"], "expiresAt": "tomorrow", "tenant": "No"},
         {
-            "scopes[0]": "must be one of runs:write, runs:read, approvals, integrations, admin, operator",
+            "scopes[0]": "must be one of runs:write, runs:read, approvals, integrations, connections, admin, operator",
             "expiresAt": "must be a moment of RFC 3339, such as 2027-01-31T12:00:00Z",
             "tenant": "must be 1 to 63 of a-z, 0-9, - and _, not beginning with - or _",
         },
