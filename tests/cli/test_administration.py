@@ -57,7 +57,7 @@ def test_a_shared_credential_is_taken_and_never_shown(
     add = ["integrations", "add", f"secret-{kind}", "--openapi", document, "--internal", "--shared", "--json"]
     done = errands(*add, *arguments, env={"SECRET": "hunter2hunter2"}, stdin="hunter2hunter2\n")
 
-    assert json.loads(done.stdout)["auth"] == {"type": kind, "shared": True}
+    assert json.loads(done.stdout)["auth"] == {"type": kind, "shared": True, "schemes": []}
     assert "hunter2" not in done.stdout + done.stderr
     errands("integrations", "rm", f"secret-{kind}")
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
+from errands_gateway.schemas.words import SCOPES
 from tests.contract.desk import Desk
 from tests.contract.refusals import rows
 from tests.gateway.asking import NOBODY, RUN, asking, errors, problem, reason
@@ -224,7 +225,7 @@ BODIES: list[tuple[str, Any, dict[str, str]]] = [
         KEYS,
         {"name": "a", "scopes": ["all"], "expiresAt": "tomorrow", "tenant": "No"},
         {
-            "scopes[0]": "must be one of runs:write, runs:read, approvals, integrations, admin, operator",
+            "scopes[0]": f"must be one of {', '.join(SCOPES)}",
             "expiresAt": "must be a moment of RFC 3339, such as 2027-01-31T12:00:00Z",
             "tenant": "must be 1 to 63 of a-z, 0-9, - and _, not beginning with - or _",
         },
