@@ -85,9 +85,8 @@ class Process:
             jitter=lambda: 0.5,
         )
         shelf: Any = simulation.shelf
-        toolbox: Any = None  # calls go to the simulation's remote service
         self._turns = Turns(tenant="tenant", run_id=RUN_ID, catalogue=shelf, world=self._world)
-        self._dispatch = Dispatch(turns=self._turns, catalogue=shelf, toolbox=toolbox, world=self._world)
+        self._dispatch = Dispatch(turns=self._turns, catalogue=shelf, toolbox=shelf, world=self._world)
         self.run = simulation.journal.run
         self.tasks: dict[str, Task] = {}
         self.outcomes: list[Outcome] = []

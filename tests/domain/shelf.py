@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from errands_server.domain.tool import Tool, ToolRef
+from errands_server.ports import Request, Unauthorized
 
 from .scenarios import OPEN, ORIGIN, SECURED, Scenario
 
@@ -37,6 +38,11 @@ class Shelf:
             SECURED: SimpleNamespace(origin=ORIGIN, credential=self.credential),
         }
         return {key: value for key, value in current.items() if key not in self.inactive}
+
+    async def missing(self, request: Request) -> Unauthorized | None:
+        """What a toolbox says before a call; the calls themselves go to the simulation's remote service."""
+        locked = self._tools[request.ref.name].secured and self.credential is None
+        return Unauthorized(message="locked") if locked else None
 
     async def tool(self, tenant: str, ref: ToolRef) -> tuple[Any, Tool]:
         return SimpleNamespace(name=ref.integration_id), self._tools[ref.name]
