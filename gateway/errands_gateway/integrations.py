@@ -59,6 +59,8 @@ async def _create(call: Call) -> ASGIApp:
         credential=_credential(body),
         shared_credential=body.get("sharedCredential", False),
         honours_idempotency_keys=body.get("honoursIdempotencyKeys", False),
+        rate_limit=body.get("rateLimit", ""),
+        max_concurrency=body.get("maxConcurrency", 0),
     )
     made = (await call.ask(call.gateway.integrations.CreateIntegration, request)).integration
     return answer(documents.integration(made), 201, {"Location": f"{_PATH}/{made.id}"})
@@ -76,6 +78,8 @@ async def _update(call: Call) -> ASGIApp:
         remove_credential=body.get("removeCredential", False),
         status=_STATUS_NUMBERS.get(body.get("status", ""), 0),
         honours_idempotency_keys=body.get("honoursIdempotencyKeys"),
+        rate_limit=body.get("rateLimit"),
+        max_concurrency=body.get("maxConcurrency"),
     )
     changed = await call.ask(call.gateway.integrations.UpdateIntegration, request)
     return answer(documents.updated(changed))

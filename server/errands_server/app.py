@@ -49,6 +49,7 @@ from .services.integrations import Integrations
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.links import Tickets
 from .services.principal import Scope
+from .services.quotas import Quotas
 from .services.runs import Runs
 from .services.views import Views
 from .store.sealing import Sealer, load_or_create_keys, parse_keys
@@ -216,15 +217,22 @@ class _Server:
         operator_key = await _first_key(store, keys)
         seen = Views(store.journal)
         runs = Runs(store, hub, world, seen)
-        creating = Creating(store, hub, engine, catalogue, planner, world, seen)
-        server._grpc = aio.server(interceptors=[Gate(keys.recognise)], options=_OPTIONS)
+        quotas = Quotas(
+            world,
+            requests=config.tenant_rate,
+            runs=config.run_rate,
+            integrations=config.max_integrations,
+        )
+        creating = Creating(store, hub, engine, catalogue, planner, world, seen, quotas)
+        gate = Gate(keys.recognise, quotas.request)
+        server._grpc = aio.server(interceptors=[gate], options=_OPTIONS)
         tickets = Tickets(sealer, world)
         servicer = RunServicer(creating, runs, tickets, messages, sealer)
         add_RunServiceServicer_to_server(servicer, server._grpc)
         approvals = Approvals(store, sealer, world)
         add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, messages), server._grpc)
         authorizations = Authorizations(store, world)
-        integrations = Integrations(store, catalogue, sealer, authorizations, world)
+        integrations = Integrations(store, catalogue, sealer, authorizations, world, quotas)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
         add_KeyServiceServicer_to_server(KeyServicer(keys, world), server._grpc)
         await server._listen(links_at, operator_key, stack)

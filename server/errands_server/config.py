@@ -13,6 +13,9 @@ from msgspec import Struct
 
 from errands.serving import address, count, given, listed, seconds
 
+from .domain.rates import Rate
+from .domain.rates import parse as parse_rate
+
 DAY: Final = 24 * 3_600 * 1_000  # milliseconds
 _UNITS: Final = {"h": 3_600 * 1_000, "d": DAY}
 
@@ -33,6 +36,9 @@ class Config(Struct, frozen=True, kw_only=True):
     keep: int | None = None
     max_active: int = 256
     max_queued: int = 1_000
+    tenant_rate: Rate | None = None
+    run_rate: Rate | None = None
+    max_integrations: int | None = None
     reflection: bool = True
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -51,6 +57,13 @@ def _duration(text: str) -> int:
     if match is None or int(match[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 12h or 90d")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def _rate(text: str) -> Rate:
+    try:
+        return parse_rate(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _switch(text: str) -> bool:
@@ -79,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep", type=_duration, metavar="90d", help="erase runs this long after their end (never)")
     add("--max-active", type=count, metavar="N", help="runs executed at the same time (256)")
     add("--max-queued", type=count, metavar="N", help="runs of one tenant that may wait (1000)")
+    add("--tenant-rate", type=_rate, metavar="100/s", help="requests one tenant may make (unlimited)")
+    add("--run-rate", type=_rate, metavar="60/m", help="runs one tenant may create (unlimited)")
+    add("--max-integrations", type=count, metavar="N", help="integrations one tenant may have (unlimited)")
     add("--reflection", type=_switch, metavar="on|off", help="gRPC server reflection (on)")
     add("--request-limit", type=seconds, metavar="SECONDS", help="what an HTTP request may take (60)")
     add("--max-streams", type=count, metavar="N", help="HTTP streams one tenant may have open (10000)")

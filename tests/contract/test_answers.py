@@ -138,6 +138,8 @@ async def _administration(service: Service, desk: Desk, clock: Clock, seen: Seen
                 internal=True,
                 credential=bearer,
                 shared_credential=True,
+                rate_limit="10/s",
+                max_concurrency=2,
             )
         )
     ).integration

@@ -24,7 +24,7 @@ from .databases import Rows, rows
 from .integrations import revision
 from .logs import NOW, OWNER, STRANGER, append, ask, creation, note, request, stored
 
-NOTHING: tuple[Any, ...] = (None, [], False)
+NOTHING: tuple[Any, ...] = (None, [], False)  # and 0, which equals the last
 KEY = Key(id="acme-key", tenant=OWNER, name="mine", scopes=frozenset({"admin"}), created_at=NOW)
 
 Attempt = Callable[[Transaction], Awaitable[Any]]
@@ -51,6 +51,7 @@ ATTEMPTS: dict[str, tuple[Attempt, type[Exception] | None]] = {
     "Integrations.find": (lambda tx: tx.integrations.find("i1"), None),
     "Integrations.list": (lambda tx: tx.integrations.list(limit=9), None),
     "Integrations.active": (lambda tx: tx.integrations.active(), None),
+    "Integrations.count": (lambda tx: tx.integrations.count(), None),
     "Integrations.revision": (lambda tx: tx.integrations.revision("i1", 1), None),
     "Keys.add": (lambda tx: tx.keys.add(KEY, b"new secret"), IntegrityError),
     "Keys.any": (lambda tx: tx.keys.any(), None),

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ..domain import rates
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 
 E = TypeVar("E")
@@ -51,6 +52,15 @@ class Checks:
     def number(self, field: str, value: int, *, least: int, most: int) -> int:
         if not least <= value <= most:
             self.wrong(field, f"is {value}; it must be {least} to {most}")
+        return value
+
+    def rate(self, field: str, value: str) -> str:
+        """A rate as in domain/rates; empty for none."""
+        if value:
+            try:
+                rates.parse(value)
+            except ValueError as error:
+                self.wrong(field, str(error))
         return value
 
     def cursor(self, field: str, value: int) -> int:

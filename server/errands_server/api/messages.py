@@ -221,6 +221,8 @@ def integration(found: Integration) -> integration_pb.Integration:
         auth=integration_pb.IntegrationAuth(type=found.auth_type, shared=found.shared),
         created_at=timestamp(found.created_at),
         left_out=found.left_out,
+        rate_limit=found.rate_limit,
+        max_concurrency=found.max_concurrency,
     )
 
 

@@ -53,6 +53,8 @@ class Reason(StrEnum):
     RUN_BUSY = "RUN_BUSY"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     TOO_MANY_STREAMS = "TOO_MANY_STREAMS"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
     INTERNAL = "INTERNAL"
 
     # Outcomes of runs, steps and calls.

@@ -28,6 +28,7 @@ from ..streams import Hub, Subscription
 from ..tools.catalogue import Catalogue
 from ..world import World
 from .principal import Principal, Scope
+from .quotas import Quotas
 from .views import MAX_EVENTS, RunView, Views
 
 ALL: Final = "*"
@@ -61,6 +62,7 @@ class Creating:
         planner: Planner,
         world: World,
         seen: Views,
+        quotas: Quotas,
     ) -> None:
         self._journal = store.journal
         self._hub = hub
@@ -69,6 +71,7 @@ class Creating:
         self._planner = planner
         self._world = world
         self._views = seen
+        self._quotas = quotas
 
     async def problems(self, principal: Principal, selection: Sequence[str]) -> list[Violation]:
         """What is wrong with a selection of integrations, for who may create runs."""
@@ -99,11 +102,12 @@ class Creating:
     async def create(self, principal: Principal, wanted: NewRun) -> RunView:
         """Store a run, start it, and wait up to `plan_wait` for its plan.
 
-        Asked again with the same request key it answers with the same run. RUN_QUEUE_FULL,
-        IDEMPOTENCY_KEY_REUSED; nothing is stored then.
+        Asked again with the same request key it answers with the same run. RATE_LIMITED,
+        RUN_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED; nothing is stored then.
         """
         principal.require(Scope.RUNS_WRITE)
         inputs = await self._inputs(principal, wanted)
+        self._quotas.run(principal.tenant)
         run_id = self._world.new_id()
         creation = self._creation(principal, wanted, inputs, run_id)
         subscription = self._hub.subscribe(run_id)

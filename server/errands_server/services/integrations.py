@@ -24,6 +24,7 @@ from ..tools.servers import origin_of
 from ..world import World
 from .authorizations import Authorizations
 from .principal import Principal, Scope
+from .quotas import Quotas
 
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without look-alikes
 
@@ -46,6 +47,8 @@ class Change(Struct, frozen=True, kw_only=True):
     remove_credential: bool = False
     active: bool | None = None
     honours_keys: bool | None = None
+    rate_limit: str | None = None  # as in domain/rates; "" for none
+    max_concurrency: int | None = None  # 0 for any number
 
 
 class Integrations:
@@ -58,17 +61,20 @@ class Integrations:
         sealer: Sealer,
         authorizations: Authorizations,
         world: World,
+        quotas: Quotas,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._sealer = sealer
         self._authorizations = authorizations
         self._world = world
+        self._quotas = quotas
 
     async def create(self, principal: Principal, wanted: Change) -> Integration:
         """Read the description and store an integration made from it.
 
-        DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, INTEGRATION_NAME_TAKEN.
+        DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, INTEGRATION_NAME_TAKEN,
+        QUOTA_EXCEEDED.
         """
         principal.require(Scope.INTEGRATIONS)
         if wanted.internal:
@@ -81,8 +87,9 @@ class Integrations:
             honours_keys=bool(wanted.honours_keys),
         )
         revision = await import_source(wanted.source or Source(), terms)
-        revision = self._with_secret(revision, integration_id, wanted)
+        revision = self._with_secret(_limited(revision, wanted), integration_id, wanted)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
+            self._quotas.integration(principal.tenant, await transaction.integrations.count())
             await transaction.integrations.add(integration_id, name, revision, self._world.now())
         self._catalogue.changed(principal.tenant)
         return await self.get(principal, integration_id)
@@ -120,7 +127,7 @@ class Integrations:
             name=before.name if wanted.name is None else wanted.name,
             active=before.active if wanted.active is None else wanted.active,
         )
-        return after, self._with_secret(revised, before.id, wanted)
+        return after, self._with_secret(_limited(revised, wanted), before.id, wanted)
 
     async def get(self, principal: Principal, integration_id: str) -> Integration:
         """One integration. INTEGRATION_NOT_FOUND."""
@@ -170,7 +177,14 @@ class Integrations:
             new = await import_again(old.document, terms)
         else:
             new = await import_source(wanted.source, terms)
-        return replace(new, auth_type=old.auth_type, shared=old.shared, credential=old.credential)
+        return replace(
+            new,
+            auth_type=old.auth_type,
+            shared=old.shared,
+            credential=old.credential,
+            rate_limit=old.rate_limit,
+            max_concurrency=old.max_concurrency,
+        )
 
     def _with_secret(self, revision: Revision, integration_id: str, wanted: Change) -> Revision:
         if wanted.secret is not None:
@@ -179,6 +193,15 @@ class Integrations:
         if wanted.remove_credential:
             return replace(revision, auth_type="none", shared=False, credential=None)
         return revision
+
+
+def _limited(revision: Revision, wanted: Change) -> Revision:
+    rate, most = wanted.rate_limit, wanted.max_concurrency
+    return replace(
+        revision,
+        rate_limit=revision.rate_limit if rate is None else rate,
+        max_concurrency=revision.max_concurrency if most is None else most,
+    )
 
 
 def _check_move(principal: Principal, old: Revision, wanted: Change) -> None:
