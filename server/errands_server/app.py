@@ -18,8 +18,9 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from msgspec import Struct
 
-from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1.approval_pb2_grpc import add_ApprovalServiceServicer_to_server
+from errands.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 from errands.v1.integration_pb2_grpc import add_IntegrationServiceServicer_to_server
 from errands.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
 from errands.v1.run_pb2_grpc import add_RunServiceServicer_to_server
@@ -27,6 +28,7 @@ from errands_gateway.app import CHANNEL_OPTIONS, listening
 from errands_gateway.settings import Settings
 
 from .api.approvals import ApprovalServicer
+from .api.audit import AuditServicer
 from .api.health import Health
 from .api.integrations import MAX_DOCUMENT, IntegrationServicer
 from .api.interceptors import Gate
@@ -43,6 +45,7 @@ from .planners.catalog import CatalogPlanner
 from .ports import Planner, Toolbox
 from .services import links
 from .services.approvals import Approvals
+from .services.audits import Audits
 from .services.authorizations import Authorizations
 from .services.creating import Creating
 from .services.integrations import Integrations
@@ -68,6 +71,7 @@ SERVICES: Final = tuple(
         (approval_pb2, "ApprovalService"),
         (integration_pb2, "IntegrationService"),
         (key_pb2, "KeyService"),
+        (audit_pb2, "AuditService"),
     )
 )
 _OPTIONS: Final = (
@@ -235,6 +239,7 @@ class _Server:
         integrations = Integrations(store, catalogue, sealer, authorizations, world, quotas)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
         add_KeyServiceServicer_to_server(KeyServicer(keys, world), server._grpc)
+        add_AuditServiceServicer_to_server(AuditServicer(Audits(store)), server._grpc)
         await server._listen(links_at, operator_key, stack)
         stack.enter_context(_task(server._sweep(world), "errands retention"))
         return server
@@ -315,6 +320,8 @@ class _Server:
                 if self._config.keep is not None:
                     count = await self._store.erase_finished(world.now() - self._config.keep)
                     _log.info("erased finished runs", count=count, keep_days=self._config.keep / DAY)
+                if self._config.keep_audit is not None:
+                    await self._store.erase_audit(world.now() - self._config.keep_audit)
             except Exception:
                 _log.exception("retention failed")
             await asyncio.sleep(_HOUR)

@@ -21,7 +21,7 @@ _UNITS: Final = {"h": 3_600 * 1_000, "d": DAY}
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """How a server is run. `keep` is in milliseconds, None for ever; `drain` in seconds."""
+    """How a server is run. `keep` and `keep_audit` are in milliseconds, None for ever; `drain` in seconds."""
 
     data: Path = Path(".errands")
     grpc: str = "127.0.0.1:50051"
@@ -34,6 +34,7 @@ class Config(Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     drain: float = 20.0
     keep: int | None = None
+    keep_audit: int | None = None
     max_active: int = 256
     max_queued: int = 1_000
     tenant_rate: Rate | None = None
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--log-level", choices=["debug", "info", "warning", "error"], help="what is logged (info)")
     add("--drain", type=float, metavar="SECONDS", help="time for calls in flight on SIGTERM (20)")
     add("--keep", type=_duration, metavar="90d", help="erase runs this long after their end (never)")
+    add("--keep-audit", type=_duration, metavar="365d", help="erase audit entries this old (never)")
     add("--max-active", type=count, metavar="N", help="runs executed at the same time (256)")
     add("--max-queued", type=count, metavar="N", help="runs of one tenant that may wait (1000)")
     add("--tenant-rate", type=_rate, metavar="100/s", help="requests one tenant may make (unlimited)")

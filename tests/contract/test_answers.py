@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
 from errands_server.domain.errors import Reason
 from errands_server.ports import Refusal
 from tests.contract.conftest import Clock, Serve, add_desk
@@ -77,7 +77,7 @@ class Seen:
 def answerable() -> set[str]:
     """Every field of every message an RPC can answer with."""
     found: set[str] = set()
-    for module in (run_pb2, approval_pb2, integration_pb2, key_pb2):
+    for module in (run_pb2, approval_pb2, integration_pb2, key_pb2, audit_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 _fields(method.output_type, found)
@@ -156,6 +156,7 @@ async def _administration(service: Service, desk: Desk, clock: Clock, seen: Seen
     seen(await service.integrations.ListTools(integration_pb2.ListToolsRequest(id=made.id)))
     seen(await service.integrations.DeleteIntegration(integration_pb2.DeleteIntegrationRequest(id=made.id)))
     await add_desk(service, desk, "second")
+    seen(await service.audit.ListAudit(audit_pb2.ListAuditRequest(page_size=1)))
 
 
 async def _runs(service: Service, seen: Seen) -> None:

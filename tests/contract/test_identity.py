@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 
 from errands.v1 import approval_pb2 as approvals
+from errands.v1 import audit_pb2 as audit
 from errands.v1 import integration_pb2 as integrations
 from errands.v1 import key_pb2 as keys
 from errands.v1 import run_pb2 as runs
@@ -74,6 +75,7 @@ RULES: dict[str, tuple[set[str], Any]] = {
     "KeyService/CreateKey": (set(), keys.CreateKeyRequest(name="a", scopes=["runs:read"])),
     "KeyService/ListKeys": (set(), keys.ListKeysRequest()),
     "KeyService/RevokeKey": (set(), keys.RevokeKeyRequest(id=NOBODY)),
+    "AuditService/ListAudit": (set(), audit.ListAuditRequest()),
 }
 PUBLIC = {"ApprovalService/GetApprovalByToken", "ApprovalService/DecideByToken"}
 
@@ -81,7 +83,7 @@ PUBLIC = {"ApprovalService/GetApprovalByToken", "ApprovalService/DecideByToken"}
 def methods() -> set[str]:
     return {
         f"{service.name}/{method.name}"
-        for module in (runs, approvals, integrations, keys)
+        for module in (runs, approvals, integrations, keys, audit)
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from errands_server.domain import event as e
 from errands_server.domain.errors import Conflict, NotFound, RunChanged
 from errands_server.store.approvals import Approvals
+from errands_server.store.audit import Action, Audit, Wanted
 from errands_server.store.integrations import Integrations
 from errands_server.store.journal import Journal
 from errands_server.store.keys import Key, Keys
@@ -36,6 +37,15 @@ async def _revise(transaction: Transaction) -> None:
     await transaction.integrations.revise(owned, revision(base_url="https://evil.test"), NOW)
 
 
+async def _say(transaction: Transaction) -> Any:
+    """An entry of one's own, which the owner does not see."""
+    async with transaction._connection.begin_nested() as nested:
+        await transaction.audit.add(Action.RUN_CANCEL, actor="me", subject="r1", at=NOW)
+        found = await transaction.audit.list(Wanted(subject="r1"), limit=9)
+        await nested.rollback()
+    return [entry for entry in found if entry.actor != "me"]
+
+
 _INTEGRATION: Any = None  # filled in by `owned`
 
 # Every method, with what the owner has. What is refused names its error.
@@ -53,6 +63,8 @@ ATTEMPTS: dict[str, tuple[Attempt, type[Exception] | None]] = {
     "Integrations.active": (lambda tx: tx.integrations.active(), None),
     "Integrations.count": (lambda tx: tx.integrations.count(), None),
     "Integrations.revision": (lambda tx: tx.integrations.revision("i1", 1), None),
+    "Audit.add": (_say, None),
+    "Audit.list": (lambda tx: tx.audit.list(Wanted(subject="a1"), limit=9), None),
     "Keys.add": (lambda tx: tx.keys.add(KEY, b"new secret"), IntegrityError),
     "Keys.any": (lambda tx: tx.keys.any(), None),
     "Keys.list": (lambda tx: tx.keys.list(limit=9), None),
@@ -85,13 +97,14 @@ async def owned(store: Store) -> Rows:
     async with store.begin(OWNER, writes=True) as transaction:
         await transaction.integrations.add("i1", "shop", revision(), NOW)
         _INTEGRATION = await transaction.integrations.find("i1")
+        await transaction.audit.add(Action.APPROVAL_DECIDE, actor="key:acme-key", subject="a1", at=NOW)
     async with store.begin(STRANGER, writes=True) as transaction:
         assert await transaction.keys.revoke("strangers-key", NOW)
     return await rows(store)
 
 
 def test_every_method_of_every_repository_is_tried() -> None:
-    assert set(ATTEMPTS) == _methods(Runs, Approvals, Integrations, Keys)
+    assert set(ATTEMPTS) == _methods(Runs, Approvals, Integrations, Keys, Audit)
 
 
 @pytest.mark.parametrize("method", sorted(set(ATTEMPTS) - {"Keys.any"}))
@@ -108,7 +121,7 @@ async def test_a_stranger_sees_and_changes_nothing(store: Store, owned: Rows, me
     assert await rows(store) == owned
 
 
-@pytest.mark.parametrize("method", sorted(set(ATTEMPTS) - {"Keys.add", "Integrations.add"}))
+@pytest.mark.parametrize("method", sorted(set(ATTEMPTS) - {"Keys.add", "Integrations.add", "Audit.add"}))
 async def test_the_owner_sees_what_the_stranger_does_not(store: Store, owned: Rows, method: str) -> None:
     async with store.begin(OWNER, writes=True) as transaction:
         found = await ATTEMPTS[method][0](transaction)
@@ -187,6 +200,6 @@ def test_what_the_journal_can_do_without_knowing_a_tenant_is_this() -> None:
 
 
 def test_what_the_store_can_do_without_knowing_a_tenant_is_this() -> None:
-    of_the_process = {"close", "erase_finished", "forget_requests", "key"}
+    of_the_process = {"close", "erase_audit", "erase_finished", "forget_requests", "key"}
 
     assert _methods(Store) == {f"Store.{name}" for name in of_the_process | {"begin", "run"}}

@@ -122,14 +122,18 @@ class Checks:
         return key
 
     def timestamp(self, field: str, value: Timestamp, *, after: int) -> int:
-        """Milliseconds; must lie behind `after`, in a year of four digits (google.protobuf.Timestamp)."""
+        """As `moment`; must lie behind `after`."""
+        valid = self.moment(field, value, otherwise=after + 1)
+        if valid <= after:
+            self.wrong(field, "lies in the past")
+        return valid
+
+    def moment(self, field: str, value: Timestamp, *, otherwise: int = 0) -> int:
+        """Milliseconds, in a year of four digits (google.protobuf.Timestamp)."""
         if not (0 <= value.nanos < 1_000_000_000 and value.seconds < _YEAR_10000):
             self.wrong(field, "is no time before the year 10000")
-            return after
-        milliseconds = value.seconds * 1_000 + value.nanos // 1_000_000
-        if milliseconds <= after:
-            self.wrong(field, "lies in the past")
-        return milliseconds
+            return otherwise
+        return value.seconds * 1_000 + value.nanos // 1_000_000
 
     def done(self) -> None:
         """Raise Invalid with everything that is wrong, if anything is."""

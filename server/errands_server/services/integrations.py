@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from ..credentials.credential import Credential
 from ..credentials.sealed import seal
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..domain.tool import Tool
+from ..store.audit import Action
 from ..store.integrations import Integration, Revision
 from ..store.sealing import Sealer
 from ..store.store import Store
@@ -90,7 +91,16 @@ class Integrations:
         revision = self._with_secret(_limited(revision, wanted), integration_id, wanted)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             self._quotas.integration(principal.tenant, await transaction.integrations.count())
-            await transaction.integrations.add(integration_id, name, revision, self._world.now())
+            now = self._world.now()
+            await transaction.integrations.add(integration_id, name, revision, now)
+            await transaction.audit.add(
+                Action.INTEGRATION_CREATE,
+                actor=principal.actor,
+                subject=integration_id,
+                at=now,
+                name=name,
+                **_told(revision),
+            )
         self._catalogue.changed(principal.tenant)
         return await self.get(principal, integration_id)
 
@@ -109,7 +119,19 @@ class Integrations:
             async with self._store.begin(principal.tenant, writes=True) as transaction:
                 if await transaction.integrations.find(integration_id) != before:
                     continue  # another change was first; this one goes on top of it
-                await transaction.integrations.revise(after, revision, self._world.now())
+                now = self._world.now()
+                await transaction.integrations.revise(after, revision, now)
+                await transaction.audit.add(
+                    Action.INTEGRATION_UPDATE,
+                    actor=principal.actor,
+                    subject=integration_id,
+                    at=now,
+                    revision=before.revision + 1,
+                    name=after.name,
+                    active=after.active,
+                    credentialChanged=revision.credential != old.credential,
+                    **_told(revision),
+                )
             break
         self._catalogue.changed(principal.tenant)
         if wanted.secret is not None:
@@ -152,9 +174,13 @@ class Integrations:
     async def delete(self, principal: Principal, integration_id: str) -> None:
         """Take it away: nothing more is sent to it. INTEGRATION_NOT_FOUND."""
         principal.require(Scope.INTEGRATIONS)
+        now = self._world.now()
         async with self._store.begin(principal.tenant, writes=True) as transaction:
-            if not await transaction.integrations.delete(integration_id, self._world.now()):
+            if not await transaction.integrations.delete(integration_id, now):
                 _raise_missing(integration_id)
+            await transaction.audit.add(
+                Action.INTEGRATION_DELETE, actor=principal.actor, subject=integration_id, at=now
+            )
         self._catalogue.changed(principal.tenant)
 
     async def _revision(self, principal: Principal, integration: Integration) -> Revision:
@@ -193,6 +219,17 @@ class Integrations:
         if wanted.remove_credential:
             return replace(revision, auth_type="none", shared=False, credential=None)
         return revision
+
+
+def _told(revision: Revision) -> dict[str, Any]:
+    """What the audit says of a revision; nothing that is secret."""
+    return {
+        "baseUrl": revision.base_url,
+        "internal": revision.internal,
+        "auth": revision.auth_type,
+        "rateLimit": revision.rate_limit,
+        "maxConcurrency": revision.max_concurrency,
+    }
 
 
 def _limited(revision: Revision, wanted: Change) -> Revision:

@@ -14,7 +14,7 @@ from ..domain.effects import wake_at
 from ..domain.errors import Conflict, RunChanged
 from ..domain.event import Record, RunStatus
 from ..domain.run import Run
-from . import requests
+from . import audit, requests
 from . import tables as t
 from .requests import Remembered
 from .works import Append, Created, Creation, Repeated, Together
@@ -152,6 +152,7 @@ class _Rows:
         self.approvals: list[dict[str, Any]] = []
         self.resolved: list[dict[str, Any]] = []
         self.closed: list[dict[str, Any]] = []
+        self.audit: list[dict[str, Any]] = []
 
     def create(self, work: Creation, repeated: Repeated | None, draft: Draft) -> None:
         run = draft.run
@@ -215,6 +216,8 @@ class _Rows:
                 }
             )
             self._approval(tenant, run_id, record)
+            if said := audit.of_record(tenant, run_id, record):
+                self.audit.append(said)
 
     def _approval(self, tenant: str, run_id: str, record: Record) -> None:
         match record.event:
@@ -249,6 +252,7 @@ class _Rows:
             (_INSERT_APPROVAL, self.approvals),
             (_RESOLVE, self.resolved),
             (_CLOSE, self.closed),
+            (_INSERT_AUDIT, self.audit),
         ):
             if rows:
                 connection.execute(statement, rows)
@@ -273,6 +277,7 @@ _INSERT_REQUEST: Final = insert(t.requests)
 _INSERT_EVENT: Final = insert(t.events)
 _INSERT_ARTIFACT: Final = insert(t.artifacts)
 _INSERT_APPROVAL: Final = insert(t.approvals)
+_INSERT_AUDIT: Final = insert(t.audit)
 _UPDATE_RUN: Final = (
     update(t.runs)
     .where(t.runs.c.run_id == bindparam("b_run"))

@@ -31,4 +31,3 @@ def upgrade() -> None:
     op.create_index("ix_audit_tenant_actor", "audit", ["tenant", "actor", "id"])
     op.create_index("ix_audit_tenant_action", "audit", ["tenant", "action", "id"])
     op.create_index("ix_audit_tenant_subject", "audit", ["tenant", "subject", "id"])
-    op.create_index("ix_audit_at", "audit", ["at"])
