@@ -141,7 +141,7 @@ class Integrations:
     async def _changed(
         self, principal: Principal, before: Integration, old: Revision, wanted: Change
     ) -> tuple[Integration, Revision]:
-        revised = await self._revised(old, wanted)
+        revised = await self._revised(principal, old, wanted)
         if origin_of(revised.base_url, "base_url") != origin_of(old.base_url, "base_url"):
             _check_move(principal, old, wanted)
         after = replace(
@@ -188,7 +188,7 @@ class Integrations:
             revision = await transaction.integrations.revision(integration.id, integration.revision)
         return revision or _raise_missing(integration.id)
 
-    async def _revised(self, old: Revision, wanted: Change) -> Revision:
+    async def _revised(self, principal: Principal, old: Revision, wanted: Change) -> Revision:
         """The old revision with the changes that need its document read anew."""
         if wanted.source is None and wanted.base_url is None and wanted.honours_keys is None:
             return old
@@ -197,6 +197,8 @@ class Integrations:
             base_url=said,
             standing_url=old.base_url if wanted.base_url is None else "",
             internal=old.internal,
+            # Who may not open private addresses gets no further than to the one that was opened.
+            only_from="" if principal.may(Scope.OPERATOR) else origin_of(old.base_url, "base_url"),
             honours_keys=old.honours_keys if wanted.honours_keys is None else wanted.honours_keys,
         )
         if wanted.source is None:

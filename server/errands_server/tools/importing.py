@@ -16,6 +16,7 @@ from .fetch import fetch_document
 from .gathering import Gathered, document, gather, pack, unpack
 from .node import Document, DocumentError
 from .operation import Operation
+from .servers import origin_of
 
 KIND: Final = "openapi"
 
@@ -38,16 +39,22 @@ class Terms(Struct, frozen=True, kw_only=True):
     standing_url: str = ""
     internal: bool = False
     honours_keys: bool = False
+    only_from: str = ""  # the one private origin a description may be fetched from; "" for any
 
 
 async def import_source(source: Source, terms: Terms) -> Revision:
     """A revision without a credential. DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN."""
     try:
-        text = source.text or await fetch_document(source.url, internal=terms.internal)
-        gathered, root = await gather(text, source.url, internal=terms.internal)
+        internal = terms.internal and _may_fetch(source, terms)
+        text = source.text or await fetch_document(source.url, internal=internal)
+        gathered, root = await gather(text, source.url, internal=internal)
         return await asyncio.to_thread(_revision, gathered, root, terms)
     except DocumentError as error:
         raise _invalid(error, "openapi_document" if source.text else "openapi_url") from error
+
+
+def _may_fetch(source: Source, terms: Terms) -> bool:
+    return not source.url or terms.only_from in {"", origin_of(source.url, "openapi_url")}
 
 
 async def import_again(stored: bytes, terms: Terms) -> Revision:
