@@ -61,7 +61,7 @@ def repeats(first: bytes, part: bytes, pause: float = 0) -> Behave:
 
 
 _CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-_BOMB = _zeros(1 << 30)  # a gibibyte in one megabyte
+_BOMB = _zeros(256 * MIB)  # in a quarter of one
 _TWICE = gzip.compress(_BOMB)  # in some kilobytes
 _THRICE = gzip.compress(_TWICE)
 # Deflate blocks that hold nothing: work without a byte to count.
@@ -176,6 +176,17 @@ async def test_no_description_takes_more_time_than_it_may(attack: str) -> None:
     assert isinstance(answer, str)
     assert stall < 1.0, f"{stall:.2f} s"
     assert monotonic() - began < PATIENCE + 4
+
+
+async def test_a_body_that_is_compressed_more_than_once_is_not_unpacked() -> None:
+    """Work between two layers is seen by no limit on what comes out of the last one."""
+    twice = gzip.compress(gzip.compress(b"{}"))
+    for headers in (["Content-Encoding: gzip, gzip"], ["Content-Encoding: gzip"] * 2):
+        async with hostile(sends(_whole(twice, *headers))) as origin, OpenApiSender(tls=TLS) as sender:
+            answer = await call(sender, operation(origin, "get"), timeout=PATIENCE)
+
+        assert isinstance(answer, Unknown)
+        assert "compressed more than once" in answer.message
 
 
 def test_what_was_tried_is_counted() -> None:
