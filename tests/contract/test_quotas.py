@@ -108,7 +108,7 @@ async def test_integrations_are_limited_by_number(serve: Serve, desk: Desk) -> N
     assert (error.code(), reason(error)) == (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
 
 
-@pytest.mark.parametrize("text", ["10", "10/x", "0/s", "-1/s", "1.5/s", "10 / s", "1000000/s", "/s", "x"])
+@pytest.mark.parametrize("text", ["10", "10/x", "0/s", "-1/s", "1.5/s", "10 / s", "100000/s", "/s", "x"])
 async def test_what_is_no_rate_is_refused_by_name_with_what_to_write(service: Service, text: str) -> None:
     request = integration_pb2.CreateIntegrationRequest(
         name="a", openapi_document="{}", rate_limit=text, max_concurrency=-1
@@ -159,7 +159,9 @@ async def test_limits_of_an_integration_over_http(service: Service, desk: Desk) 
     document = {"openapi": {"document": desk.document()}, "internal": True, "name": "desk"}
     async with asking(service) as client:
         made = (
-            await client.post("/v1/integrations", json={**document, "rateLimit": "5/m", "maxConcurrency": 2})
+            await client.post(
+                "/v1/integrations", json={**document, "rateLimit": "5/m", "maxConcurrency": 2.0}
+            )
         ).json()
         path = f"/v1/integrations/{made['id']}"
         lifted = (await client.patch(path, json={"rateLimit": "", "maxConcurrency": 0})).json()

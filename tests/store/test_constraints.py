@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Row, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from errands_server.domain import event as e
+from errands_server.store.audit import Action
 from errands_server.store.store import Store
 from errands_server.store.tables import metadata
 
@@ -35,6 +36,7 @@ async def full(store: Store) -> Store:
     await store.journal.append(append("r1", run, ask("a1"), artifacts={"x": b"1"}))
     async with store.begin(OWNER, writes=True) as transaction:
         await transaction.integrations.add("i1", "shop", revision(), NOW)
+        await transaction.audit.add(Action.RUN_CANCEL, actor="key:k", subject="r1", at=NOW)
     return store
 
 

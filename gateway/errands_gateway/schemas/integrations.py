@@ -60,7 +60,7 @@ _BASE_URL: Final = text("Where requests go; else the document's first server.", 
 _HONOURS: Final = flag("Every writing operation honours an `Idempotency-Key` header.")
 _RATE: Final = text(
     "How often it may be called: a number and /s, /m, /h or /d. Calls beyond that wait. Empty for no limit.",
-    pattern="^([0-9]{1,6}/[smhd])?$",
+    pattern="^([1-9][0-9]{0,4}/[smhd])?$",
     title="a number and /s, /m, /h or /d, such as 10/s",
 )
 _PLACES: Final = whole("How many calls may be under way at once; 0 for any.", minimum=0, maximum=1_000)

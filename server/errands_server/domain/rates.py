@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-MAX_COUNT: Final = 100_000
+MAX_COUNT: Final = 99_999
 _RATE: Final = re.compile(r"([0-9]{1,6})/([smhd])")
 _PERIODS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _WORDS: Final = {"s": "a second", "m": "a minute", "h": "an hour", "d": "a day"}
