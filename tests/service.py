@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 
 from errands.v1 import approval_pb2, connection_pb2, event_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1.approval_pb2_grpc import ApprovalServiceStub
+from errands.v1.audit_pb2_grpc import AuditServiceStub
 from errands.v1.connection_pb2_grpc import ConnectionServiceStub
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.key_pb2_grpc import KeyServiceStub
@@ -38,6 +39,7 @@ class Service:
         self.integrations: Any = _Keyed(IntegrationServiceStub(channel), self.metadata)
         self.connections: Any = _Keyed(ConnectionServiceStub(channel), self.metadata)
         self.keys: Any = _Keyed(KeyServiceStub(channel), self.metadata)
+        self.audit: Any = _Keyed(AuditServiceStub(channel), self.metadata)
 
     def speaking_as(self, key: str) -> Service:
         return Service(self.app, self.channel, key)

@@ -8,6 +8,7 @@ from grpc import aio
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from errands.v1.approval_pb2_grpc import ApprovalServiceStub
+from errands.v1.audit_pb2_grpc import AuditServiceStub
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.key_pb2_grpc import KeyServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
@@ -25,6 +26,7 @@ class Gateway:
         self.approvals: Any = ApprovalServiceStub(channel)
         self.integrations: Any = IntegrationServiceStub(channel)
         self.keys: Any = KeyServiceStub(channel)
+        self.audit: Any = AuditServiceStub(channel)
         self.health: Any = HealthStub(channel)
         self.settings = settings
         self.streams = Streams(self.runs, settings)

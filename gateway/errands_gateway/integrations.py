@@ -59,6 +59,11 @@ def _credential(body: Mapping[str, Any]) -> pb.IntegrationCredential | None:
             return None
 
 
+def _whole(body: Mapping[str, Any], name: str) -> int | None:
+    """A whole number, which JSON may also write as 3.0."""
+    return int(body[name]) if name in body else None
+
+
 async def _create(call: Call) -> ASGIApp:
     body = call.body
     request = pb.CreateIntegrationRequest(
@@ -69,6 +74,8 @@ async def _create(call: Call) -> ASGIApp:
         credential=_credential(body),
         shared_credential=body.get("sharedCredential", False),
         honours_idempotency_keys=body.get("honoursIdempotencyKeys", False),
+        rate_limit=body.get("rateLimit", ""),
+        max_concurrency=_whole(body, "maxConcurrency") or 0,
     )
     made = (await call.ask(call.gateway.integrations.CreateIntegration, request)).integration
     return answer(documents.integration(made), 201, {"Location": f"{_PATH}/{made.id}"})
@@ -86,6 +93,8 @@ async def _update(call: Call) -> ASGIApp:
         remove_credential=body.get("removeCredential", False),
         status=_STATUS_NUMBERS.get(body.get("status", ""), 0),
         honours_idempotency_keys=body.get("honoursIdempotencyKeys"),
+        rate_limit=body.get("rateLimit"),
+        max_concurrency=_whole(body, "maxConcurrency"),
     )
     changed = await call.ask(call.gateway.integrations.UpdateIntegration, request)
     return answer(documents.updated(changed))

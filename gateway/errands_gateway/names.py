@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
 
 # Fields whose REST name is not the camelCase of the proto name.
 _OTHER: Final = {
@@ -46,7 +46,7 @@ def _camel(part: str) -> str:
 
 def _fields() -> Iterator[str]:
     """Fields whose names no message could hold by chance."""
-    for module in (approval_pb2, integration_pb2, key_pb2, run_pb2):
+    for module in (approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2):
         for message in module.DESCRIPTOR.message_types_by_name.values():
             yield from (field.name for field in message.fields if "_" in field.name)
 

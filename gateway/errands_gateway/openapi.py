@@ -27,6 +27,7 @@ _TAGS: Final = {
     "Approval": "What people are asked before a run acts.",
     "Integration": "The services that runs may call.",
     "Key": "What programs identify themselves with.",
+    "Audit": "Who decided, cancelled and changed what.",
 }
 _PROBLEMS: Final = {
     400: "The request is wrong; `errors` names every field.",

@@ -15,7 +15,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
-from . import checking
+from . import checking, values
 from .operation import JSON, Body, Operation, Parameter
 from .problems import Problem, Violation, invalid, problem
 
@@ -109,6 +109,16 @@ def _faults(schema: Mapping[str, Any], values: Sequence[str]) -> Iterator[str]:
             yield f"must have at most {schema['maxLength']} characters"
         elif len(text) < schema.get("minLength", 0):
             yield "must not be empty"
+        elif schema.get("format") == "date-time" and not _is_moment(text):
+            yield "must be a moment of RFC 3339, such as 2027-01-31T12:00:00Z"
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        values.parsed_moment(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _headers(operation: Operation, headers: Headers, errors: list[Violation]) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import approvals, events, integrations, keys, links, runs
+from . import approvals, audit, events, integrations, keys, links, runs
 from .operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -14,4 +14,5 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *links.OPERATIONS,
     *integrations.OPERATIONS,
     *keys.OPERATIONS,
+    *audit.OPERATIONS,
 )

@@ -18,8 +18,9 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from msgspec import Struct
 
-from errands.v1 import approval_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1.approval_pb2_grpc import add_ApprovalServiceServicer_to_server
+from errands.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
 from errands.v1.connection_pb2_grpc import add_ConnectionServiceServicer_to_server
 from errands.v1.integration_pb2_grpc import add_IntegrationServiceServicer_to_server
 from errands.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
@@ -29,6 +30,7 @@ from errands_gateway.settings import Settings
 
 from . import metrics
 from .api.approvals import ApprovalServicer
+from .api.audit import AuditServicer
 from .api.connections import ConnectionServicer
 from .api.health import Health
 from .api.integrations import MAX_DOCUMENT, IntegrationServicer
@@ -52,6 +54,7 @@ from .planners.catalog import CatalogPlanner
 from .ports import Planner, Toolbox
 from .services import connect_links, links
 from .services.approvals import Approvals
+from .services.audits import Audits
 from .services.authorizations import Authorizations
 from .services.connecting import Connecting
 from .services.connections import Connections
@@ -62,6 +65,7 @@ from .services.keys import DEFAULT_TENANT, Keys
 from .services.links import Tickets
 from .services.passing import Passing
 from .services.principal import Scope
+from .services.quotas import Quotas
 from .services.relisting import Relisting
 from .services.runs import Runs
 from .services.views import Views
@@ -89,6 +93,7 @@ SERVICES: Final = tuple(
         (integration_pb2, "IntegrationService"),
         (connection_pb2, "ConnectionService"),
         (key_pb2, "KeyService"),
+        (audit_pb2, "AuditService"),
     )
 )
 _OPTIONS: Final = (
@@ -252,8 +257,15 @@ class _Server:
         seen = Views(store.journal)
         runs = Runs(store, hub, world, seen)
         passing = Passing(catalogue, roles=bool(config.aws_sts_endpoint))
-        creating = Creating(store, hub, engine, catalogue, planner, world, seen, passing, sealer)
-        server._grpc = aio.server(interceptors=[Gate(keys.recognise)], options=_OPTIONS)
+        quotas = Quotas(
+            world,
+            requests=config.tenant_rate,
+            runs=config.run_rate,
+            integrations=config.max_integrations,
+        )
+        creating = Creating(store, hub, engine, catalogue, planner, world, seen, passing, sealer, quotas)
+        gate = Gate(keys.recognise, quotas.request)
+        server._grpc = aio.server(interceptors=[gate], options=_OPTIONS)
         tickets = Tickets(sealer, world)
         servicer = RunServicer(creating, runs, tickets, messages, sealer)
         add_RunServiceServicer_to_server(servicer, server._grpc)
@@ -261,12 +273,13 @@ class _Server:
         add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, messages), server._grpc)
         authorizations = Authorizations(store, world)
         describing = Describing(McpImporter(sessions, servers), sealer)
-        integrations = Integrations(store, catalogue, sealer, authorizations, describing, world)
+        integrations = Integrations(store, catalogue, sealer, authorizations, describing, world, quotas)
         sessions.tell(Relisting(store, catalogue, world).listed)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
         connecting = _connecting(access, catalogue, authorizations, links_at)
         add_ConnectionServiceServicer_to_server(ConnectionServicer(*connecting, world), server._grpc)
         add_KeyServiceServicer_to_server(KeyServicer(keys, world), server._grpc)
+        add_AuditServiceServicer_to_server(AuditServicer(Audits(store)), server._grpc)
         await server._listen(links_at, operator_key, stack)
         stack.enter_context(_task(server._sweep(world), "errands retention"))
         return server
@@ -348,6 +361,8 @@ class _Server:
                 if self._config.keep is not None:
                     count = await self._store.erase_finished(world.now() - self._config.keep)
                     _log.info("erased finished runs", count=count, keep_days=self._config.keep / DAY)
+                if self._config.keep_audit is not None:
+                    await self._store.erase_audit(world.now() - self._config.keep_audit)
             except Exception:
                 _log.exception("retention failed")
             await asyncio.sleep(_HOUR)

@@ -13,12 +13,15 @@ from msgspec import Struct
 
 from errands.serving import address, count, given, listed, seconds
 
+from .domain.rates import Rate
+from .domain.rates import parse as parse_rate
+
 DAY: Final = 24 * 3_600 * 1_000  # milliseconds
 _UNITS: Final = {"h": 3_600 * 1_000, "d": DAY}
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """How a server is run. `keep` is in milliseconds, None for ever; `drain` in seconds."""
+    """How a server is run. `keep` and `keep_audit` are in milliseconds, None for ever; `drain` in seconds."""
 
     data: Path = Path(".errands")
     grpc: str = "127.0.0.1:50051"
@@ -31,8 +34,12 @@ class Config(Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     drain: float = 20.0
     keep: int | None = None
+    keep_audit: int | None = None
     max_active: int = 256
     max_queued: int = 1_000
+    tenant_rate: Rate | None = None
+    run_rate: Rate | None = None
+    max_integrations: int | None = None
     reflection: bool = True
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -61,6 +68,13 @@ def _url(text: str) -> str:
     return text
 
 
+def _rate(text: str) -> Rate:
+    try:
+        return parse_rate(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _switch(text: str) -> bool:
     if text.lower() not in {"on", "off", "true", "false", "1", "0"}:
         raise argparse.ArgumentTypeError(f"{text!r} is neither on nor off")
@@ -85,8 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--log-level", choices=["debug", "info", "warning", "error"], help="what is logged (info)")
     add("--drain", type=float, metavar="SECONDS", help="time for calls in flight on SIGTERM (20)")
     add("--keep", type=_duration, metavar="90d", help="erase runs this long after their end (never)")
+    add("--keep-audit", type=_duration, metavar="365d", help="erase audit entries this old (never)")
     add("--max-active", type=count, metavar="N", help="runs executed at the same time (256)")
     add("--max-queued", type=count, metavar="N", help="runs of one tenant that may wait (1000)")
+    add("--tenant-rate", type=_rate, metavar="100/s", help="requests one tenant may make (unlimited)")
+    add("--run-rate", type=_rate, metavar="60/m", help="runs one tenant may create (unlimited)")
+    add("--max-integrations", type=count, metavar="N", help="integrations one tenant may have (unlimited)")
     add("--reflection", type=_switch, metavar="on|off", help="gRPC server reflection (on)")
     add("--request-limit", type=seconds, metavar="SECONDS", help="what an HTTP request may take (60)")
     add("--max-streams", type=count, metavar="N", help="HTTP streams one tenant may have open (10000)")

@@ -101,3 +101,29 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 )
 def test_an_expiry_is_a_span_from_now_or_a_date(text: str, moment: datetime) -> None:
     assert expiry(text, NOW) == moment
+
+
+def test_the_audit_says_who_did_what(errands: Errands) -> None:
+    made = errands.json("keys", "create", "audited", "--scope", "runs:read")["key"]
+    errands("keys", "revoke", made["id"])
+    found = errands.json("audit", "--subject", made["id"])
+    later = errands.json("audit", "--subject", made["id"], "--after", "2099-01-01")
+
+    assert [entry["action"] for entry in found] == ["key.revoke", "key.create"]
+    assert found[1]["details"]["name"] == "audited"
+    assert later == []
+    assert "key.revoke" in errands("audit", "--action", "key.revoke", "--limit", "1").stdout
+
+
+def test_an_integration_is_limited_from_the_command_line(errands: Errands, document: str) -> None:
+    shop = "limited"
+    errands("integrations", "add", shop, "--openapi", document, "--internal", "--rate", "5/m")
+    errands("integrations", "limit", shop, "--rate", "10/s", "--concurrency", "2")
+    limited = errands.json("integrations", "get", shop)
+    said = errands("integrations", "get", shop).stdout
+    lifted = errands.json("integrations", "limit", shop, "--rate", "", "--concurrency", "0")
+
+    assert (limited["rateLimit"], limited["maxConcurrency"]) == ("10/s", 2)
+    assert "at most 10/s" in said
+    assert "rateLimit" not in lifted
+    errands("integrations", "rm", shop)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from errands.v1 import approval_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 from errands_server.domain.errors import Reason
 from errands_server.ports import Refusal
 from tests.contract.conftest import Clock, Serve, add_desk
@@ -71,7 +71,7 @@ class Seen:
 def answerable() -> set[str]:
     """Every field of every message an RPC can answer with."""
     found: set[str] = set()
-    for module in (run_pb2, approval_pb2, connection_pb2, integration_pb2, key_pb2):
+    for module in (run_pb2, approval_pb2, connection_pb2, integration_pb2, key_pb2, audit_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 _fields(method.output_type, found)
@@ -134,6 +134,8 @@ async def _administration(service: Service, desk: Desk, clock: Clock, seen: Seen
                 internal=True,
                 credential=bearer,
                 shared_credential=True,
+                rate_limit="10/s",
+                max_concurrency=2,
             )
         )
     ).integration
@@ -150,6 +152,7 @@ async def _administration(service: Service, desk: Desk, clock: Clock, seen: Seen
     seen(await service.integrations.ListTools(integration_pb2.ListToolsRequest(id=made.id)))
     seen(await service.integrations.DeleteIntegration(integration_pb2.DeleteIntegrationRequest(id=made.id)))
     await add_desk(service, desk, "second")
+    seen(await service.audit.ListAudit(audit_pb2.ListAuditRequest(page_size=1)))
 
 
 async def _runs(service: Service, seen: Seen) -> None:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from errands.v1 import approval_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 from errands_server.app import Overrides
 from tests.contract import desk as desks
 from tests.contract.conftest import add_desk
@@ -32,6 +32,7 @@ METHODS = [
         (integration_pb2, "IntegrationService"),
         (connection_pb2, "ConnectionService"),
         (key_pb2, "KeyService"),
+        (audit_pb2, "AuditService"),
     )
     for method in module.DESCRIPTOR.services_by_name[service].methods
 ]

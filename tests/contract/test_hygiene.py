@@ -5,7 +5,16 @@ from __future__ import annotations
 import typing
 from types import UnionType
 
-from errands.v1 import approval_pb2, connection_pb2, event_pb2, integration_pb2, key_pb2, plan_pb2, run_pb2
+from errands.v1 import (
+    approval_pb2,
+    audit_pb2,
+    connection_pb2,
+    event_pb2,
+    integration_pb2,
+    key_pb2,
+    plan_pb2,
+    run_pb2,
+)
 from errands_server.api import interceptors, messages, wire
 from errands_server.app import SERVICES
 from errands_server.domain import event as e
@@ -14,7 +23,7 @@ from errands_server.domain.plan import Plan, Step
 from errands_server.domain.tool import Effect, Repeat, ToolRef
 from errands_server.streams import View
 
-MODULES = (approval_pb2, connection_pb2, event_pb2, integration_pb2, key_pb2, plan_pb2, run_pb2)
+MODULES = (approval_pb2, audit_pb2, connection_pb2, event_pb2, integration_pb2, key_pb2, plan_pb2, run_pb2)
 CALL = e.Call(
     id="c1",
     step_id="s1",

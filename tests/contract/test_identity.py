@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 
 from errands.v1 import approval_pb2 as approvals
+from errands.v1 import audit_pb2 as audit
 from errands.v1 import connection_pb2 as connections
 from errands.v1 import integration_pb2 as integrations
 from errands.v1 import key_pb2 as keys
@@ -97,6 +98,7 @@ RULES: dict[str, tuple[set[str], Any]] = {
     "KeyService/CreateKey": (set(), keys.CreateKeyRequest(name="a", scopes=["runs:read"])),
     "KeyService/ListKeys": (set(), keys.ListKeysRequest()),
     "KeyService/RevokeKey": (set(), keys.RevokeKeyRequest(id=NOBODY)),
+    "AuditService/ListAudit": (set(), audit.ListAuditRequest()),
 }
 PUBLIC = {
     "ApprovalService/GetApprovalByToken",
@@ -110,7 +112,7 @@ PUBLIC = {
 def methods() -> set[str]:
     return {
         f"{service.name}/{method.name}"
-        for module in (runs, approvals, connections, integrations, keys)
+        for module in (runs, approvals, connections, integrations, keys, audit)
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from errands_server.domain.output_schema import MAX_BYTES, MAX_DEPTH, mismatch, problem
+
+DRAFT_2020 = "https://json-schema.org/draft/2020-12/schema"
+ALL_OF_D = {"properties": {"a": {"$ref": "#/$defs/d"}}}
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -60,6 +64,12 @@ def test_usable_schemas(schema: dict[str, Any]) -> None:
         ('{"$schema": "https://example.com/mine"}', "as its [$]schema"),
         (json.dumps(nested(MAX_DEPTH + 1)), "nested more than"),
         (of_size(MAX_BYTES + 1), "larger than"),
+        ('{"properties": {"a": {"pattern": "^(?=a)b$"}}}', "bounded time.*lookaround"),
+        ('{"properties": {"a": {"pattern": "(a)\\\\1"}}}', "bounded time"),
+        ('{"properties": {"a": {"pattern": "((a{1,99}){1,99}){1,99}"}}}', "bounded time"),
+        ('{"patternProperties": {"(?<!a)b": {}}}', "bounded time"),
+        (json.dumps({"allOf": [{"pattern": f"a{n}"} for n in range(101)]}), "101 patterns"),
+        ('{"patternProperties": {"a": {}}, "not": {"unevaluatedProperties": false}}', "beside"),
     ],
     ids=lambda value: value[:40],
 )
@@ -106,3 +116,75 @@ def test_a_result_is_an_object_whatever_the_schema(result: Any) -> None:
 def test_a_reference_that_leads_nowhere_is_a_mismatch_and_no_fault(schema: str) -> None:
     assert problem(schema) is None
     assert "cannot be applied" in (mismatch(schema, {}) or "")
+
+
+# What makes a backtracking matcher try every way to split a text.
+CATASTROPHIC = ["^(a+)+$", "^(a|aa)+$", "^(a*)*b$", "^([a-z]+)*\\d$", "(.*)*x$", "^(\\w+\\s?)*$"]
+TEXT = "a" * 5_000 + "!"
+
+
+@pytest.mark.parametrize("pattern", CATASTROPHIC)
+@pytest.mark.parametrize(
+    ("schema", "result"),
+    [
+        (lambda p: {"properties": {"a": {"pattern": p}}}, {"a": TEXT}),
+        (lambda p: {"patternProperties": {p: False}, "minProperties": 2}, {TEXT: 1}),
+        (lambda p: {"patternProperties": {p: {}}, "additionalProperties": False}, {TEXT: 1}),
+        (lambda p: {"propertyNames": {"pattern": p}}, {TEXT: 1}),
+        (lambda p: {"$schema": DRAFT_2020, "$defs": {"d": {"pattern": p}}, **ALL_OF_D}, {"a": TEXT}),
+    ],
+    ids=["pattern", "patternProperties", "additionalProperties", "propertyNames", "reference"],
+)
+@pytest.mark.timeout(10)  # with `re` each of them would take longer than anybody lives
+def test_no_pattern_holds_up_the_process(
+    pattern: str, schema: Callable[[str], dict[str, Any]], result: dict[str, Any]
+) -> None:
+    text = json.dumps(schema(pattern))
+
+    assert problem(text) is None
+    assert mismatch(text, result) is not None
+
+
+@pytest.mark.timeout(30)
+def test_references_that_double_the_work_at_every_level_end() -> None:
+    levels = {
+        f"d{n}": {"allOf": [{"$ref": f"#/definitions/d{n + 1}"}, {"$ref": f"#/definitions/d{n + 1}"}]}
+        for n in range(40)
+    }
+    text = json.dumps({"definitions": {**levels, "d40": {}}, "$ref": "#/definitions/d0"})
+
+    assert problem(text) is None
+    assert "references" in (mismatch(text, {}) or "")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "misfits"),
+    [
+        ("^\\d{3}-\\d{4}$", "555-1234", "5551234"),
+        ("^\\u00e9$", "é", "e"),
+        ("^\\\\u00e9$", "\\u00e9", "é"),
+        ("^(?<year>[0-9]{4})$", "2026", "26"),
+        ("b", "abc", "xyz"),
+        ("^a/b\\/c$", "a/b/c", "abc"),
+    ],
+)
+def test_patterns_mean_what_json_schema_says(pattern: str, fits: str, misfits: str) -> None:
+    text = json.dumps({"properties": {"a": {"pattern": pattern}}})
+
+    assert problem(text) is None or "(?<" in pattern  # which Python cannot read, and is refused
+    assert mismatch(text, {"a": fits}) is None
+    assert "does not match" in (mismatch(text, {"a": misfits}) or "")
+
+
+def test_properties_are_told_apart_by_pattern() -> None:
+    text = json.dumps(
+        {
+            "properties": {"id": {"type": "integer"}},
+            "patternProperties": {"^x-": {"type": "string"}},
+            "additionalProperties": {"type": "boolean"},
+        }
+    )
+
+    assert mismatch(text, {"id": 1, "x-a": "b", "more": True}) is None
+    assert mismatch(text, {"id": 1, "x-a": 1}) == "$['x-a']: 1 is not of type 'string'"
+    assert mismatch(text, {"more": 1}) == "$.more: 1 is not of type 'boolean'"

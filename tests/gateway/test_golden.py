@@ -217,6 +217,7 @@ async def keys(ask: Recorder) -> None:
     )
     await ask("listKeys", "GET", "/v1/keys?pageSize=1")
     await ask("revokeKey", "DELETE", f"/v1/keys/{made['id']}")
+    await ask("listAudit", "GET", f"/v1/audit?subject={made['id']}&pageSize=1")
 
 
 AT = Timestamp(seconds=1_790_000_000, nanos=7_000_000)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
 from errands_gateway import names
 from errands_gateway.openapi import document
 from errands_gateway.table import OPERATIONS
@@ -29,7 +29,7 @@ def known() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("module", [approval_pb2, integration_pb2, key_pb2, run_pb2])
+@pytest.mark.parametrize("module", [approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2])
 def test_every_field_of_a_request_has_the_name_that_rest_gives_it(module: object) -> None:
     taken = known()
     for service in module.DESCRIPTOR.services_by_name.values():  # type: ignore[attr-defined] # generated

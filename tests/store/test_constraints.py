@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Row, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from errands_server.domain import event as e
+from errands_server.store.audit import Action
 from errands_server.store.store import Store
 from errands_server.store.tables import metadata
 
@@ -41,6 +42,7 @@ async def full(store: Store) -> Store:
         await transaction.integrations.add("i1", "shop", revision(), NOW)
         assert await transaction.connections.add(connection())
         assert await transaction.flows.add(flow())
+        await transaction.audit.add(Action.RUN_CANCEL, actor="key:k", subject="r1", at=NOW)
     return store
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from errands_server.domain import event as e
 from errands_server.domain.errors import Conflict, NotFound, RunChanged
 from errands_server.store.approvals import Approvals
+from errands_server.store.audit import Action, Audit, Wanted
 from errands_server.store.connections import Connections
 from errands_server.store.flows import Flows
 from errands_server.store.integrations import Integrations
@@ -27,7 +28,7 @@ from .databases import Rows, rows
 from .integrations import connection, flow, revision
 from .logs import NOW, OWNER, STRANGER, append, ask, creation, note, request, stored
 
-NOTHING: tuple[Any, ...] = (None, [], False, "")
+NOTHING: tuple[Any, ...] = (None, [], False, "")  # and 0, which equals the last but one
 CONNECTION = connection()
 FLOW = flow()
 KEY = Key(id="acme-key", tenant=OWNER, name="mine", scopes=frozenset({"admin"}), created_at=NOW)
@@ -39,6 +40,15 @@ async def _revise(transaction: Transaction) -> None:
     """With everything an owner knows."""
     owned = replace(_INTEGRATION, active=False)
     await transaction.integrations.revise(owned, revision(base_url="https://evil.test"), NOW)
+
+
+async def _say(transaction: Transaction) -> Any:
+    """An entry of one's own, which the owner does not see."""
+    async with transaction._connection.begin_nested() as nested:
+        await transaction.audit.add(Action.RUN_CANCEL, actor="me", subject="r1", at=NOW)
+        found = await transaction.audit.list(Wanted(subject="r1"), limit=9)
+        await nested.rollback()
+    return [entry for entry in found if entry.actor != "me"]
 
 
 _INTEGRATION: Any = None  # filled in by `owned`
@@ -56,6 +66,7 @@ ATTEMPTS: dict[str, tuple[Attempt, type[Exception] | None]] = {
     "Integrations.find": (lambda tx: tx.integrations.find("i1"), None),
     "Integrations.list": (lambda tx: tx.integrations.list(limit=9), None),
     "Integrations.active": (lambda tx: tx.integrations.active(), None),
+    "Integrations.count": (lambda tx: tx.integrations.count(), None),
     "Integrations.revision": (lambda tx: tx.integrations.revision("i1", 1), None),
     "Connections.add": (lambda tx: tx.connections.add(CONNECTION), None),
     "Connections.revise": (lambda tx: tx.connections.revise(CONNECTION), None),
@@ -73,12 +84,14 @@ ATTEMPTS: dict[str, tuple[Attempt, type[Exception] | None]] = {
     "Flows.continued_by": (lambda tx: tx.flows.continued_by(b"token"), None),
     "Flows.delete": (lambda tx: tx.flows.delete("f1"), None),
     "Tenants.verifier_url": (lambda tx: tx.tenants.verifier_url(), None),
+    "Audit.add": (_say, None),
+    "Audit.list": (lambda tx: tx.audit.list(Wanted(subject="a1"), limit=9), None),
     "Keys.add": (lambda tx: tx.keys.add(KEY, b"new secret"), IntegrityError),
     "Keys.any": (lambda tx: tx.keys.any(), None),
     "Keys.list": (lambda tx: tx.keys.list(limit=9), None),
     "Keys.revoke": (lambda tx: tx.keys.revoke("acme-key", NOW), None),
 }
-ADDS = {"Keys.add", "Integrations.add", "Connections.add", "Flows.add"}
+ADDS = {"Keys.add", "Integrations.add", "Connections.add", "Flows.add", "Audit.add"}
 FILTERS = (
     RunFilter(user_id="ada"),
     RunFilter(status="RUNNING"),
@@ -109,13 +122,14 @@ async def owned(store: Store) -> Rows:
         assert await transaction.connections.add(CONNECTION)
         assert await transaction.flows.add(FLOW)
         assert await transaction.tenants.verify_at("https://app.test/verify")
+        await transaction.audit.add(Action.APPROVAL_DECIDE, actor="key:acme-key", subject="a1", at=NOW)
     async with store.begin(STRANGER, writes=True) as transaction:
         assert await transaction.keys.revoke("strangers-key", NOW)
     return await rows(store)
 
 
 def test_every_method_of_every_repository_is_tried() -> None:
-    kinds = (Runs, Approvals, Integrations, Keys, Connections, Flows, Tenants)
+    kinds = (Runs, Approvals, Integrations, Keys, Connections, Flows, Tenants, Audit)
 
     # What a tenant settles for itself has no name that a stranger could give.
     assert set(ATTEMPTS) == _methods(*kinds) - {"Tenants.verify_at"}
@@ -221,7 +235,7 @@ def test_what_the_journal_can_do_without_knowing_a_tenant_is_this() -> None:
 
 
 def test_what_the_store_can_do_without_knowing_a_tenant_is_this() -> None:
-    of_the_process = {"close", "erase_finished", "forget_flows", "forget_requests", "key"}
+    of_the_process = {"close", "erase_audit", "erase_finished", "forget_flows", "forget_requests", "key"}
 
     assert _methods(Store) == {f"Store.{name}" for name in of_the_process | {"begin", "run", "connection"}}
 

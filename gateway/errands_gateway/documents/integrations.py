@@ -23,7 +23,13 @@ def integration(found: pb.Integration) -> dict[str, Any]:
         "auth": {"type": found.auth.type, "shared": found.auth.shared},
         "createdAt": values.moment(found.created_at),
     }
-    return {**document, "leftOut": list(found.left_out)} if found.left_out else document
+    if found.left_out:
+        document["leftOut"] = list(found.left_out)
+    if found.rate_limit:
+        document["rateLimit"] = found.rate_limit
+    if found.max_concurrency:
+        document["maxConcurrency"] = found.max_concurrency
+    return document
 
 
 def updated(found: pb.UpdateIntegrationResponse) -> dict[str, Any]:

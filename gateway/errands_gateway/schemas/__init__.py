@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import approvals, events, integrations, keys, problems, runs
+from . import approvals, audit, events, integrations, keys, problems, runs
 
 COMPONENTS: Final[Mapping[str, Any]] = {
     **runs.COMPONENTS,
@@ -13,5 +13,6 @@ COMPONENTS: Final[Mapping[str, Any]] = {
     **approvals.COMPONENTS,
     **integrations.COMPONENTS,
     **keys.COMPONENTS,
+    **audit.COMPONENTS,
     **problems.COMPONENTS,
 }

@@ -85,6 +85,12 @@ _HONOURS: Final = flag(
     "Every writing operation honours an `Idempotency-Key` header, or every writing tool of an MCP"
     " server `errands/idempotency-key` in its `_meta`."
 )
+_RATE: Final = text(
+    "How often it may be called: a number and /s, /m, /h or /d. Calls beyond that wait. Empty for no limit.",
+    pattern="^([1-9][0-9]{0,4}/[smhd])?$",
+    title="a number and /s, /m, /h or /d, such as 10/s",
+)
+_PLACES: Final = whole("How many calls may be under way at once; 0 for any.", minimum=0, maximum=1_000)
 _SHARED: Final = flag("`auth` is one account for every user, and is shown as such.")
 
 
@@ -97,6 +103,8 @@ def _changes(**more: Any) -> dict[str, Any]:
         "auth": ref("IntegrationAuthInput"),
         "sharedCredential": _SHARED,
         "honoursIdempotencyKeys": _HONOURS,
+        "rateLimit": _RATE,
+        "maxConcurrency": _PLACES,
         **more,
     }
 
@@ -133,6 +141,8 @@ _MEMBERS: Final[dict[str, Schema]] = {
     ),
     "leftOut": array({"type": "string"}, "Operations or tools that cannot be called, each with the reason."),
     "createdAt": moment("When it was created."),
+    "rateLimit": text("How often it may be called, such as `10/s`; left out where nothing limits it."),
+    "maxConcurrency": whole("How many calls may be under way at once; left out where any.", minimum=1),
 }
 _REQUIRED: Final = (
     "id",

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ..domain import rates
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 
 E = TypeVar("E")
@@ -51,6 +52,15 @@ class Checks:
     def number(self, field: str, value: int, *, least: int, most: int) -> int:
         if not least <= value <= most:
             self.wrong(field, f"is {value}; it must be {least} to {most}")
+        return value
+
+    def rate(self, field: str, value: str) -> str:
+        """A rate as in domain/rates; empty for none."""
+        if value:
+            try:
+                rates.parse(value)
+            except ValueError as error:
+                self.wrong(field, str(error))
         return value
 
     def cursor(self, field: str, value: int) -> int:
@@ -112,14 +122,18 @@ class Checks:
         return key
 
     def timestamp(self, field: str, value: Timestamp, *, after: int) -> int:
-        """Milliseconds; must lie behind `after`, in a year of four digits (google.protobuf.Timestamp)."""
+        """As `moment`; must lie behind `after`."""
+        valid = self.moment(field, value, otherwise=after + 1)
+        if valid <= after:
+            self.wrong(field, "lies in the past")
+        return valid
+
+    def moment(self, field: str, value: Timestamp, *, otherwise: int = 0) -> int:
+        """Milliseconds, in a year of four digits (google.protobuf.Timestamp)."""
         if not (0 <= value.nanos < 1_000_000_000 and value.seconds < _YEAR_10000):
             self.wrong(field, "is no time before the year 10000")
-            return after
-        milliseconds = value.seconds * 1_000 + value.nanos // 1_000_000
-        if milliseconds <= after:
-            self.wrong(field, "lies in the past")
-        return milliseconds
+            return otherwise
+        return value.seconds * 1_000 + value.nanos // 1_000_000
 
     def done(self) -> None:
         """Raise Invalid with everything that is wrong, if anything is."""

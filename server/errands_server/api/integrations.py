@@ -20,6 +20,7 @@ from .secrets import scope_list
 
 MAX_NAME: Final = 100
 MAX_URL: Final = 2_048
+MAX_CONCURRENCY: Final = 1_000
 MAX_DOCUMENT: Final = 32 << 20  # bytes
 
 
@@ -44,6 +45,8 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
             secret=_secret(checks, request),
             client=_client(checks, request),
             honours_keys=request.honours_idempotency_keys,
+            rate_limit=checks.rate("rate_limit", request.rate_limit),
+            max_concurrency=_places(checks, request),
         )
         checks.done()
         made = await self._integrations.create(principal(), wanted)
@@ -69,6 +72,10 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
             remove_client=request.remove_oauth_client,
             active=active,
             honours_keys=request.honours_idempotency_keys if keyed else None,
+            rate_limit=(
+                checks.rate("rate_limit", request.rate_limit) if request.HasField("rate_limit") else None
+            ),
+            max_concurrency=_places(checks, request) if request.HasField("max_concurrency") else None,
         )
         if wanted.secret is not None and wanted.remove_credential:
             checks.wrong("remove_credential", "does not go with credential")
@@ -120,6 +127,10 @@ _ACTIVE: Final[dict[int, bool | None]] = {
     pb.INTEGRATION_STATUS_ACTIVE: True,
     pb.INTEGRATION_STATUS_INACTIVE: False,
 }
+
+
+def _places(checks: Checks, request: Any) -> int:
+    return checks.number("max_concurrency", request.max_concurrency, least=0, most=MAX_CONCURRENCY)
 
 
 def _id(request: Any) -> str:

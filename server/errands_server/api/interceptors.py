@@ -24,6 +24,8 @@ from ..services.principal import Principal
 from .status import CODES, status
 
 Recognise = Callable[[str], Awaitable[Principal]]
+Admit = Callable[[str], None]
+"""Raises where this tenant asks too often."""
 Parse = Callable[[bytes], Message]
 
 _PUBLIC_SERVICES: Final = ("/grpc.health.v1.", "/grpc.reflection.")
@@ -80,8 +82,9 @@ class Gate(aio.ServerInterceptor):
     Handlers are wrapped once per method, not once per call.
     """
 
-    def __init__(self, recognise: Recognise) -> None:
+    def __init__(self, recognise: Recognise, admit: Admit) -> None:
         self._recognise = recognise
+        self._admit = admit
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
@@ -175,6 +178,7 @@ class Gate(aio.ServerInterceptor):
             raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)
         if secrets:
             who.principal = await self._recognise(secrets.pop())
+            self._admit(who.principal.tenant)
         elif method not in _PUBLIC_METHODS and not (method == _TICKETED and who.ticket):
             raise _missing()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from errands.v1 import approval_pb2 as approval_pb
+from errands.v1 import audit_pb2 as audit_pb
 from errands.v1 import event_pb2 as event_pb
 from errands.v1 import integration_pb2 as integration_pb
 from errands.v1 import key_pb2 as key_pb
@@ -17,6 +18,7 @@ from ..domain.run import Run
 from ..domain.tool import Effect, Tool
 from ..services.views import RunView
 from ..store.approvals import ApprovalRow
+from ..store.audit import Entry
 from ..store.integrations import Integration
 from ..store.keys import Key
 from ..streams import View
@@ -231,6 +233,8 @@ def integration(found: Integration) -> integration_pb.Integration:
         auth=authentication.auth(found),
         created_at=timestamp(found.created_at),
         left_out=found.left_out,
+        rate_limit=found.rate_limit,
+        max_concurrency=found.max_concurrency,
     )
 
 
@@ -246,6 +250,17 @@ def tool(found: Tool) -> integration_pb.Tool:
         output_json="" if found.output is None else json_text(found.output),
         secured=found.secured,
         deprecated=found.deprecated,
+    )
+
+
+def audit_entry(found: Entry) -> audit_pb.AuditEntry:
+    return audit_pb.AuditEntry(
+        id=found.id,
+        created_at=timestamp(found.at),
+        actor=found.actor,
+        action=found.action,
+        subject=found.subject,
+        details_json=found.details,
     )
 
 

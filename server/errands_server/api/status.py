@@ -34,6 +34,8 @@ CODES: Final[Mapping[Reason, StatusCode]] = {
     Reason.RUN_BUSY: StatusCode.ABORTED,
     Reason.RUN_QUEUE_FULL: StatusCode.RESOURCE_EXHAUSTED,
     Reason.TOO_MANY_STREAMS: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.RATE_LIMITED: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.QUOTA_EXCEEDED: StatusCode.RESOURCE_EXHAUSTED,
     Reason.IDEMPOTENCY_KEY_REUSED: StatusCode.FAILED_PRECONDITION,
     Reason.REQUEST_IN_FLIGHT: StatusCode.ABORTED,
     Reason.CURSOR_AHEAD: StatusCode.OUT_OF_RANGE,

@@ -76,16 +76,16 @@ def next_effects(run: Run, now: int) -> list[Effect]:
     return list(_steps(run, now))
 
 
-def wake_at(run: Run) -> int | None:
-    """When something is next due without anybody acting, or None."""
+def wake_at(run: Run, after: int = -1) -> int | None:
+    """When something is next due, behind `after`, without anybody acting, or None."""
     if run.ended:
         return None
     if run.cancel is not None:
-        return run.cancel.until
+        return run.cancel.until if run.cancel.until > after else None
     due = [a.request.expires_at for a in run.open_approvals()]
     due += [request.expires_at for request in run.authorizations.values()]
     due += [c.not_before for c in run.calls.values() if c.state in _SENDABLE and c.not_before]
-    return min(due, default=None)
+    return min((at for at in due if at > after), default=None)
 
 
 _SENDABLE = frozenset({CallState.READY, CallState.LOST})

@@ -60,6 +60,8 @@ class Reason(StrEnum):
     CONNECT_FAILED = "CONNECT_FAILED"
     CANNOT_CONNECT = "CANNOT_CONNECT"
     USER_MISMATCH = "USER_MISMATCH"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
     INTERNAL = "INTERNAL"
 
     # Outcomes of runs, steps and calls.

@@ -9,10 +9,14 @@ from typing import Any, Final
 
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import SchemaError, best_match
-from jsonschema.validators import validator_for
+from jsonschema.validators import extend, validator_for
+
+from . import patterns
 
 MAX_BYTES: Final = 65_536
 MAX_DEPTH: Final = 32
+MAX_PATTERNS: Final = 100
+MAX_REFERENCES: Final = 100_000  # followed while one result is checked
 _DIALECTS: Final = frozenset(
     {
         "http://json-schema.org/draft-03/schema",
@@ -54,7 +58,33 @@ def _unusable(schema: dict[str, Any]) -> str | None:
         validator_for(schema, default=Draft7Validator).check_schema(schema)
     except SchemaError as error:
         return f"is no valid JSON Schema: {error.message} at {error.json_path}"
+    return _unusable_patterns(schema)
+
+
+def _unusable_patterns(schema: dict[str, Any]) -> str | None:
+    found = list(_patterns(schema))
+    if len(found) > MAX_PATTERNS:
+        return f"has {len(found)} patterns; at most {MAX_PATTERNS} are allowed"
+    for pattern in found:
+        try:
+            patterns.check(pattern)
+        except patterns.Unmatchable as error:
+            return (
+                f"has the pattern {pattern[:200]!r}, which cannot be matched in bounded time "
+                f"({error}); lookaround, backreferences and large counts are not supported"
+            )
+    names = {key for _, key, _ in _walk(schema, 1)}
+    if {"patternProperties", "unevaluatedProperties"} <= names:
+        return "has patternProperties beside unevaluatedProperties, which is not supported"
     return None
+
+
+def _patterns(schema: dict[str, Any]) -> Iterator[str]:
+    for _, key, value in _walk(schema, 1):
+        if key == "pattern" and isinstance(value, str):
+            yield value
+        elif key == "patternProperties" and isinstance(value, dict):
+            yield from value
 
 
 def _is_known(dialect: Any) -> bool:
@@ -74,11 +104,43 @@ def _walk(value: Any, depth: int) -> Iterator[tuple[int, str, Any]]:
             yield from _walk(item, depth + 1)
 
 
+class _TooLong(Exception):
+    """References lead to references without end, or to as good as no end."""
+
+
+class _Fitting:
+    """One schema, compiled: that costs milliseconds, so it happens once per text."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        dialect = validator_for(schema, default=Draft7Validator)
+        followed = {
+            name: self._counted(keyword)
+            for name, keyword in dialect.VALIDATORS.items()
+            if name in _REFERENCES
+        }
+        self._validator = extend(dialect, {**patterns.KEYWORDS, **followed})(schema)  # type: ignore[no-untyped-call] # jsonschema types its results only
+        self._left = 0
+
+    def _counted(self, keyword: Any) -> Any:
+        """Schemas are bounded in size, but each level of references may double the work."""
+
+        def follow(*arguments: Any) -> Iterator[Any]:
+            self._left -= 1
+            if self._left < 0:
+                raise _TooLong(f"it follows more than {MAX_REFERENCES} references")
+            yield from keyword(*arguments) or ()
+
+        return follow
+
+    def error(self, result: Any) -> Any:
+        """The most telling error, or None."""
+        self._left = MAX_REFERENCES
+        return best_match(self._validator.iter_errors(result))
+
+
 @lru_cache(maxsize=256)
-def _validator(text: str) -> Any:
-    """Compiling a schema costs milliseconds, so it happens once per text."""
-    schema = json.loads(text)
-    return validator_for(schema, default=Draft7Validator)(schema)
+def _fitting(text: str) -> _Fitting:
+    return _Fitting(json.loads(text))
 
 
 def mismatch(text: str, result: Any) -> str | None:
@@ -86,7 +148,7 @@ def mismatch(text: str, result: Any) -> str | None:
     if not isinstance(result, dict):
         return f"the result is no object but {type(result).__name__}"
     try:
-        error = best_match(_validator(text).iter_errors(result))
+        error = _fitting(text).error(result)
     except Exception as unresolved:
         # A reference that leads nowhere shows only when it is followed.
         return f"the output schema cannot be applied: {unresolved}"

@@ -164,11 +164,17 @@ class EmbeddedEngine:
             return  # it stays in the store and is resumed on the next start
         self._queue.put(waiting)
         self._fill()
+        if len(self._queue) == 1:
+            # Those that only wait must not keep others, perhaps another tenant's, from working.
+            for owner in self._owners.values():
+                owner.make_room()
 
     def _fill(self) -> None:
         while len(self._queue) and len(self._tasks) < self._max_active:
             waiting = self._queue.take()
             owner = Owner(self._parts, waiting.tenant, waiting.run_id)
+            if len(self._queue):
+                owner.make_room()
             self._owners[waiting.run_id] = owner
             self._tasks[waiting.run_id] = asyncio.create_task(
                 self._own(owner, waiting), name=f"run {waiting.run_id}"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..domain.draft import Draft
 from ..domain.effects import AskApproval
 from ..domain.errors import Reason
 from ..domain.event import ApprovalKind, AuthRequested, Call, CallFinished, CallStarted, Outcome
-from ..domain.policy import is_harmless
+from ..domain.policy import SECOND, is_harmless
 from ..domain.run import CallProgress, Run
-from ..ports import Answer, Toolbox, Unauthorized, Unknown
+from ..ports import Answer, Failed, Toolbox, Unauthorized, Unknown
 from ..tools.catalogue import Catalogue
 from ..world import World
+from .limits import Limits
 from .turns import Turns
 
 CALL_TIMEOUT = 60.0  # seconds; the toolbox has a shorter one of its own
@@ -33,6 +34,7 @@ class Dispatch(Struct, frozen=True, kw_only=True):
     toolbox: Toolbox
     world: World
     gate: Callable[[Call], Awaitable[None]] = open_gate
+    limits: Limits = field(default_factory=Limits)
 
     async def start(self, draft: Draft, call_id: str) -> Call | None:
         """Record that the call starts, and give it; or record why it does not."""
@@ -54,9 +56,19 @@ class Dispatch(Struct, frozen=True, kw_only=True):
         """Send it, once. Never raises for what the service does."""
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
-                return await self.toolbox.call(self.turns.request(run, call))
+                answer = await self.toolbox.call(self.turns.request(run, call))
         except TimeoutError:
             return Unknown(message=f"no answer within {CALL_TIMEOUT:.0f} s")
+        self._listen(call, answer)
+        return answer
+
+    def _listen(self, call: Call, answer: Answer) -> None:
+        """Where a service says when it takes calls again, all of the integration's wait for that."""
+        if not isinstance(answer, Failed) or answer.reason is not Reason.SERVICE_RATE_LIMITED:
+            return
+        if answer.retry_after:
+            now = self.world.now()
+            self.limits.pause(call.tool.integration_id, now + int(answer.retry_after * SECOND), now=now)
 
     async def missing(self, call: Call, run: Run) -> Unauthorized | None:
         """What the user must authorize before it can be sent."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..domain import commands
 from ..domain.draft import Draft
@@ -37,11 +37,14 @@ from ..tools.catalogue import Catalogue
 from ..world import World
 from . import answers, documents, planning, results
 from .dispatch import Dispatch, open_gate
+from .holding import Holding
+from .limits import Limits
 from .turns import Turns
 
 DISPATCH_WINDOW: Final = 2.0  # seconds from asking for the commit to sending the call
 MAX_CALLS: Final = 16  # of one run at the same time
 LINGER: Final = 60.0  # seconds a run waits for a timer in memory before it is left to the store
+STAY: Final = 10.0  # the same, while other runs wait for a place in memory
 STORE_RETRY: Final = 0.5  # seconds between tries while the store cannot be written
 
 _log = structlog.get_logger("errands.executor")
@@ -59,6 +62,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     toolbox: Toolbox
     world: World
     gate: Callable[[Call], Awaitable[None]] = open_gate
+    limits: Limits = field(default_factory=Limits)
 
 
 class Superseded(Exception):
@@ -85,13 +89,23 @@ class Owner:
             toolbox=parts.toolbox,
             world=parts.world,
             gate=parts.gate,
+            limits=parts.limits,
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._outcomes: list[Outcome] = []
         self._looked_up: set[str] = set()  # authorizations
         self._changed = asyncio.Event()
+        self._holding = Holding(
+            parts.limits,
+            parts.catalogue,
+            parts.world,
+            tenant=tenant,
+            run_id=run_id,
+            wake=self._changed.set,
+        )
         self.stale = False
         self._stopping = False
+        self._linger = LINGER
         self._epoch = 0
         self._looked_at = 0
         self.run = Run()
@@ -101,6 +115,11 @@ class Owner:
         """Something was appended to the run's log by somebody else."""
         self.stale = True
         self._changed.set()
+
+    def make_room(self) -> None:
+        """Other runs wait for this one's place: keep it only while there is something to do."""
+        self._linger = STAY
+        self._holding.make_room()
 
     def stop(self) -> None:
         """Start no more calls, and return when those in flight are recorded."""
@@ -126,6 +145,7 @@ class Owner:
         except Superseded:
             _log.info("run taken over by another process", run_id=self._run_id)
         finally:
+            self._holding.forget()
             await self._end_tasks()
 
     async def _end_tasks(self) -> None:
@@ -135,16 +155,17 @@ class Owner:
                 await task
 
     def _may_leave(self) -> bool:
-        if self._tasks or self._outcomes or self.stale:
+        if self._tasks or self._outcomes or self.stale or self._changed.is_set():
             return False
-        return self._stopping or self._seconds_to_wake() > LINGER
+        return self._stopping or self._seconds_to_wake() > self._linger
 
     def _seconds_to_wake(self) -> float:
-        due = wake_at(self.run)
         # What was due when the run was last looked at waits for something else by now.
-        if due is None or due <= self._looked_at:
+        due = (wake_at(self.run, self._looked_at), self._holding.ends(self._looked_at))
+        ahead = [at for at in due if at is not None]
+        if not ahead:
             return float("inf")
-        return max(0.0, (due - self._parts.world.now()) / 1_000)
+        return max(0.0, (min(ahead) - self._parts.world.now()) / 1_000)
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -161,16 +182,19 @@ class Owner:
                 return
             draft = Draft(self.run, self._parts.world.now())
             self._looked_at = draft.now
+            calls: list[Call] = []
             try:
-                calls, applied = await self._decide(draft)
+                applied = await self._decide(draft, calls)
                 asked = self._parts.world.monotonic()
                 if not draft.records:
                     return
                 await self._commit(draft)
             except (RunChanged, CommitUnknown):
+                self._give_back(calls)
                 self.stale = True
                 continue
             except Unavailable:
+                self._give_back(calls)
                 if self._stopping:
                     raise
                 await asyncio.sleep(STORE_RETRY)
@@ -209,14 +233,17 @@ class Owner:
         )
         self._epoch = draft.run.epoch
 
-    async def _decide(self, draft: Draft) -> tuple[list[Call], int]:
-        """Fill the draft with all that can be decided.
+    def _give_back(self, calls: list[Call]) -> None:
+        for call in calls:
+            self._holding.left(call)
 
-        Gives the calls to send once it is stored, and how many outcomes it holds.
+    async def _decide(self, draft: Draft, calls: list[Call]) -> int:
+        """Fill the draft with all that can be decided, and `calls` with those to send once it is stored.
+
+        Gives how many outcomes it holds.
         """
         if self._epoch == 0:
             draft.add(Claimed(epoch=draft.run.epoch + 1))
-        calls: list[Call] = []
         applied = -1
         while applied < len(self._outcomes):
             for outcome in self._outcomes[max(applied, 0) :]:
@@ -227,7 +254,7 @@ class Owner:
             # What needs no waiting, such as planning without a model, shares the commit.
             await asyncio.sleep(0)
         draft.announce()
-        return calls, applied
+        return applied
 
     async def _take_effects(self, draft: Draft, calls: list[Call]) -> None:
         if draft.run.ended:
@@ -256,8 +283,9 @@ class Owner:
             case MakePlan() | Conclude():
                 # Both may take long; what a stop leaves undone is done after the next start.
                 return not self._stopping and type(effect).__name__ not in self._tasks
-            case SendCall():
-                return not self._stopping and len(self._tasks) + len(calls) < MAX_CALLS
+            case SendCall(call_id=call_id):
+                waits = self._stopping or self._holding.holds(call_id, self._looked_at)
+                return not waits and len(self._tasks) + len(calls) < MAX_CALLS
             case _:
                 return True
 
@@ -274,19 +302,27 @@ class Owner:
             case AskApproval():
                 self._turns.ask(draft, effect)
             case SendCall(call_id=call_id):
-                if self._is_new(effect, calls) and (call := await self._dispatch.start(draft, call_id)):
-                    calls.append(call)
+                if self._is_new(effect, calls):
+                    await self._start(draft, call_id, calls)
             case MakePlan():
                 self._spawn("MakePlan", partial(self._make_plan, draft.run))
             case Conclude():
                 await self._conclude(draft)
+
+    async def _start(self, draft: Draft, call_id: str, calls: list[Call]) -> None:
+        if await self._holding.must_wait(draft, call_id):
+            return
+        if call := await self._dispatch.start(draft, call_id):
+            calls.append(call)
+        else:
+            self._holding.left(draft.run.calls[call_id].call)
 
     async def _read_outputs(self, draft: Draft, step_id: str) -> dict[str, Any]:
         step = draft.run.steps[step_id].step
         needed = {slot.step for call in step.calls for slot in call.slots}
         return await documents.outputs(self._parts.journal, self._run_id, draft.run, needed, draft)
 
-    def _spawn(self, name: str, work: Callable[[], Awaitable[Outcome]]) -> None:
+    def _spawn(self, name: str, work: Callable[[], Awaitable[Outcome]]) -> asyncio.Task[None]:
         async def perform() -> None:
             try:
                 self._outcomes.append(await work())
@@ -298,11 +334,14 @@ class Owner:
                 self._tasks.pop(name, None)
                 self._changed.set()
 
-        self._tasks[name] = asyncio.create_task(perform(), name=f"{self._run_id} {name}")
+        task = self._tasks[name] = asyncio.create_task(perform(), name=f"{self._run_id} {name}")
+        return task
 
     def _send(self, calls: list[Call], asked: float) -> None:
         for call in calls:
-            self._spawn(call.id, partial(self._send_one, call, self.run, asked))
+            task = self._spawn(call.id, partial(self._send_one, call, self.run, asked))
+            # Also where it is cancelled before its first step.
+            task.add_done_callback(lambda _, call=call: self._holding.left(call))  # type: ignore[misc] # mypy cannot infer defaults
 
     async def _send_one(self, call: Call, run: Run, asked: float) -> Outcome:
         await self._parts.gate(call)

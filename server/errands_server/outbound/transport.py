@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
@@ -15,6 +16,7 @@ from .guard import GuardedNetwork
 # Many servers close an idle connection after 5 s; one that closes while a request is on its
 # way leaves that request's outcome unknown. So ours are given up well before.
 _IDLE: Final = 2.0  # seconds
+_COURTESY: Final = 1 << 20  # bytes that are decompressed without a pause
 _MAX_IDLE: Final = 32  # connections; the pool looks at each of them with every request
 
 _FAULTS: Final = (
@@ -93,11 +95,20 @@ def _translated() -> Iterator[None]:
 
 
 async def read_bounded(response: httpx2.Response, limit: int) -> tuple[bytes, bool]:
-    """The decompressed body, and whether it went on beyond `limit` bytes."""
+    """The decompressed body, and whether it went on beyond `limit` bytes.
+
+    DecodingError: it cannot be decompressed, or is compressed more than once. Between two
+    layers a few kilobytes may be gigabytes, which nothing here would see.
+    """
+    codings = response.headers.get_list("content-encoding", split_commas=True)
+    if len(codings) > 1:
+        raise httpx2.DecodingError("it is compressed more than once")
     body = bytearray()
     async with aclosing(response.aiter_bytes()) as parts:
         async for part in parts:
             body += part
             if len(body) > limit:
                 return bytes(body), True
+            if len(body) > _COURTESY:
+                await asyncio.sleep(0)  # one packet may hold all of this, and others want to run
     return bytes(body), False

@@ -31,6 +31,7 @@ from ..tools.catalogue import Catalogue
 from ..world import World
 from .passing import Passing
 from .principal import Principal, Scope
+from .quotas import Quotas
 from .views import MAX_EVENTS, RunView, Views
 
 ALL: Final = "*"
@@ -67,6 +68,7 @@ class Creating:
         seen: Views,
         passing: Passing,
         sealer: Sealer,
+        quotas: Quotas,
     ) -> None:
         self._journal = store.journal
         self._hub = hub
@@ -77,6 +79,7 @@ class Creating:
         self._views = seen
         self._passing = passing
         self._sealer = sealer
+        self._quotas = quotas
 
     async def unfit(
         self, principal: Principal, selection: Sequence[str], passed: Sequence[PassThrough]
@@ -113,11 +116,12 @@ class Creating:
     async def create(self, principal: Principal, wanted: NewRun) -> RunView:
         """Store a run, start it, and wait up to `plan_wait` for its plan.
 
-        Asked again with the same request key it answers with the same run. RUN_QUEUE_FULL,
-        IDEMPOTENCY_KEY_REUSED; nothing is stored then.
+        Asked again with the same request key it answers with the same run. RATE_LIMITED,
+        RUN_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED; nothing is stored then.
         """
         principal.require(Scope.RUNS_WRITE)
         inputs = await self._inputs(principal, wanted)
+        self._quotas.run(principal.tenant)
         run_id = self._world.new_id()
         creation = self._creation(principal, wanted, inputs, run_id)
         subscription = self._hub.subscribe(run_id)

@@ -23,6 +23,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """What a caller says about a description. None leaves as it is."""
 
     tenant: str
+    operator: bool = False  # whether private addresses are the caller's to open
     source: Source | McpSource | None = None
     base_url: str | None = None
     internal: bool = False
@@ -64,7 +65,14 @@ class Describing:
         else:
             new = await _openapi_again(old, wanted, self._turns.turn(wanted.tenant))
         shared = new.shared or old.credential is not None
-        return replace(new, auth_type=old.auth_type, shared=shared, credential=old.credential)
+        return replace(
+            new,
+            auth_type=old.auth_type,
+            shared=shared,
+            credential=old.credential,
+            rate_limit=old.rate_limit,
+            max_concurrency=old.max_concurrency,
+        )
 
     async def _mcp_again(self, integration_id: str, old: Revision, wanted: Wanted) -> Revision:
         if wanted.base_url is not None:
@@ -72,6 +80,8 @@ class Describing:
         terms = McpTerms(internal=old.internal, honours_keys=_honours_keys(old, wanted))
         if not isinstance(wanted.source, McpSource):
             return await asyncio.to_thread(mcp.read_again, old, terms)
+        if not wanted.operator and home_of(wanted.source.place()) != home_of(old.base_url):
+            terms = replace(terms, internal=False)  # no further than to the one that was opened
         credential = self._standing(integration_id, old, wanted)
         return await self._importer.import_source(wanted.source, terms, credential, old)
 
@@ -90,6 +100,8 @@ async def _openapi_again(old: Revision, wanted: Wanted, turn: Turn) -> Revision:
         base_url=said,
         standing_url=old.base_url if wanted.base_url is None else "",
         internal=old.internal,
+        # Who may not open private addresses gets no further than to the one that was opened.
+        only_from="" if wanted.operator else home_of(old.base_url),
         honours_keys=_honours_keys(old, wanted),
     )
     if isinstance(wanted.source, Source):

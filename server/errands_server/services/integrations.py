@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from ..credentials.scheme import read_schemes
 from ..credentials.sealed import seal
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..domain.tool import Tool
+from ..store.audit import Action
 from ..store.integrations import Integration, Revision
 from ..store.sealing import Sealer
 from ..store.store import Store
@@ -28,6 +29,7 @@ from ..world import World
 from .authorizations import Authorizations
 from .describing import Describing, Wanted
 from .principal import Principal, Scope
+from .quotas import Quotas
 from .registering import Service, registered
 
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without look-alikes
@@ -53,6 +55,8 @@ class Change(Struct, frozen=True, kw_only=True):
     remove_client: bool = False
     active: bool | None = None
     honours_keys: bool | None = None
+    rate_limit: str | None = None  # as in domain/rates; "" for none
+    max_concurrency: int | None = None  # 0 for any number
 
 
 class Integrations:
@@ -66,6 +70,7 @@ class Integrations:
         authorizations: Authorizations,
         describing: Describing,
         world: World,
+        quotas: Quotas,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
@@ -73,20 +78,32 @@ class Integrations:
         self._authorizations = authorizations
         self._describing = describing
         self._world = world
+        self._quotas = quotas
 
     async def create(self, principal: Principal, wanted: Change) -> Integration:
         """Read the description and store an integration made from it.
 
-        DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, INTEGRATION_NAME_TAKEN.
+        DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, INTEGRATION_NAME_TAKEN,
+        QUOTA_EXCEEDED.
         """
         _check_scope(principal, wanted)
         name = wanted.name or ""
         integration_id = _new_id(name)
         revision = await self._describing.first(_said(principal, wanted))
-        revision = self._with_secret(revision, integration_id, wanted)
+        revision = self._with_secret(_limited(revision, wanted), integration_id, wanted)
         client = self._client(principal, integration_id, revision, wanted, ("", None))
         async with self._store.begin(principal.tenant, writes=True) as transaction:
-            await transaction.integrations.add(integration_id, name, revision, self._world.now(), client)
+            self._quotas.integration(principal.tenant, await transaction.integrations.count())
+            now = self._world.now()
+            await transaction.integrations.add(integration_id, name, revision, now, client)
+            await transaction.audit.add(
+                Action.INTEGRATION_CREATE,
+                actor=principal.actor,
+                subject=integration_id,
+                at=now,
+                name=name,
+                **_told(revision),
+            )
         self._catalogue.changed(principal.tenant)
         return await self.get(principal, integration_id)
 
@@ -105,7 +122,19 @@ class Integrations:
             async with self._store.begin(principal.tenant, writes=True) as transaction:
                 if await transaction.integrations.find(integration_id) != before:
                     continue  # another change was first; this one goes on top of it
-                await transaction.integrations.revise(after, revision, self._world.now())
+                now = self._world.now()
+                await transaction.integrations.revise(after, revision, now)
+                await transaction.audit.add(
+                    Action.INTEGRATION_UPDATE,
+                    actor=principal.actor,
+                    subject=integration_id,
+                    at=now,
+                    revision=before.revision + 1,
+                    name=after.name,
+                    active=after.active,
+                    credentialChanged=revision.credential != old.credential,
+                    **_told(revision),
+                )
             break
         self._catalogue.changed(principal.tenant)
         if wanted.secret is not None or _is_shared(described(after.oauth_client), wanted):
@@ -131,7 +160,7 @@ class Integrations:
             name=before.name if wanted.name is None else wanted.name,
             active=before.active if wanted.active is None else wanted.active,
         )
-        return after, self._with_secret(revised, before.id, wanted)
+        return after, self._with_secret(_limited(revised, wanted), before.id, wanted)
 
     async def get(self, principal: Principal, integration_id: str) -> Integration:
         """One integration. INTEGRATION_NOT_FOUND."""
@@ -156,10 +185,14 @@ class Integrations:
     async def delete(self, principal: Principal, integration_id: str) -> None:
         """Take it away: nothing more is sent to it. INTEGRATION_NOT_FOUND."""
         principal.require(Scope.INTEGRATIONS)
+        now = self._world.now()
         async with self._store.begin(principal.tenant, writes=True) as transaction:
-            if not await transaction.integrations.delete(integration_id, self._world.now()):
+            if not await transaction.integrations.delete(integration_id, now):
                 _raise_missing(integration_id)
             await transaction.connections.delete_all(integration_id)
+            await transaction.audit.add(
+                Action.INTEGRATION_DELETE, actor=principal.actor, subject=integration_id, at=now
+            )
         self._catalogue.changed(principal.tenant)
 
     async def _revision(self, principal: Principal, integration: Integration) -> Revision:
@@ -206,12 +239,33 @@ def _check_scope(principal: Principal, wanted: Change) -> None:
 def _said(principal: Principal, wanted: Change) -> Wanted:
     return Wanted(
         tenant=principal.tenant,
+        operator=principal.may(Scope.OPERATOR),
         source=wanted.source,
         base_url=wanted.base_url,
         internal=wanted.internal,
         honours_keys=wanted.honours_keys,
         credential=None if wanted.secret is None else wanted.secret.credential,
         remove_credential=wanted.remove_credential,
+    )
+
+
+def _told(revision: Revision) -> dict[str, Any]:
+    """What the audit says of a revision; nothing that is secret."""
+    return {
+        "baseUrl": revision.base_url,
+        "internal": revision.internal,
+        "auth": revision.auth_type,
+        "rateLimit": revision.rate_limit,
+        "maxConcurrency": revision.max_concurrency,
+    }
+
+
+def _limited(revision: Revision, wanted: Change) -> Revision:
+    rate, most = wanted.rate_limit, wanted.max_concurrency
+    return replace(
+        revision,
+        rate_limit=revision.rate_limit if rate is None else rate,
+        max_concurrency=revision.max_concurrency if most is None else most,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..domain.errors import Forbidden, NotFound, Reason, Unauthenticated
+from ..store.audit import Action
 from ..store.keys import Key
 from ..store.store import Store
 from ..world import World
@@ -80,12 +81,24 @@ class Keys:
             if not principal.may(scope):
                 message = f"you cannot grant {scope}, which your key lacks"
                 raise Forbidden(Reason.SCOPE_MISSING, message, subject=scope)
-        return await self.issue(tenant or principal.tenant, name=name, scopes=scopes, expires_at=expires_at)
+        return await self.issue(
+            tenant or principal.tenant,
+            name=name,
+            scopes=scopes,
+            expires_at=expires_at,
+            actor=principal.actor,
+        )
 
     async def issue(
-        self, tenant: str, *, name: str, scopes: frozenset[Scope], expires_at: int | None = None
+        self,
+        tenant: str,
+        *,
+        name: str,
+        scopes: frozenset[Scope],
+        expires_at: int | None = None,
+        actor: str = "server",
     ) -> tuple[Key, str]:
-        """A new key, on the server's own authority."""
+        """A new key, without asking whether its maker may; by itself the server makes the first one."""
         secret = f"ek_{secrets.token_urlsafe(32)}"
         key = Key(
             id=self._world.new_id(),
@@ -97,6 +110,15 @@ class Keys:
         )
         async with self._store.begin(tenant, writes=True) as transaction:
             await transaction.keys.add(key, hash_secret(secret))
+            await transaction.audit.add(
+                Action.KEY_CREATE,
+                actor=actor,
+                subject=key.id,
+                at=key.created_at,
+                name=name,
+                scopes=sorted(key.scopes),
+                expiresAt=expires_at,
+            )
         return key, secret
 
     async def page(self, principal: Principal, *, before: str, limit: int) -> Sequence[Key]:
@@ -107,7 +129,9 @@ class Keys:
     async def revoke(self, principal: Principal, key_id: str) -> None:
         """Stop a key, from now on. KEY_NOT_FOUND."""
         principal.require(Scope.ADMIN)
+        now = self._world.now()
         async with self._store.begin(principal.tenant, writes=True) as transaction:
-            if not await transaction.keys.revoke(key_id, self._world.now()):
+            if not await transaction.keys.revoke(key_id, now):
                 raise NotFound(Reason.KEY_NOT_FOUND, f"there is no key {key_id}", subject=key_id)
+            await transaction.audit.add(Action.KEY_REVOKE, actor=principal.actor, subject=key_id, at=now)
         self._known = OrderedDict()

@@ -52,9 +52,10 @@ class Runs:
         principal.require(Scope.RUNS_READ)
         async with self._store.begin(principal.tenant) as transaction:
             heads = await transaction.runs.list(wanted, limit=limit + 1, skip=skip)
-        runs = [
-            await self._views.view(principal.tenant, head.run_id, events=events) for head in heads[:limit]
-        ]
+        runs = []
+        for head in heads[:limit]:
+            with contextlib.suppress(NotFound):  # erased since the page was found
+                runs.append(await self._views.view(principal.tenant, head.run_id, events=events))
         return Page(runs, more=len(heads) > limit)
 
     async def plan(self, principal: Principal, plan_id: str) -> RunView:

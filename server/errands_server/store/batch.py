@@ -15,7 +15,7 @@ from ..domain.effects import wake_at
 from ..domain.errors import Conflict, RunChanged
 from ..domain.event import Record, RunStatus
 from ..domain.run import Run
-from . import requests
+from . import audit, requests
 from . import tables as t
 from .requests import Remembered
 from .works import Append, Created, Creation, Repeated, Together
@@ -155,6 +155,7 @@ class _Rows:
         self.approvals: list[dict[str, Any]] = []
         self.resolved: list[dict[str, Any]] = []
         self.closed: list[dict[str, Any]] = []
+        self.audit: list[dict[str, Any]] = []
 
     def create(self, work: Creation, repeated: Repeated | None, draft: Draft) -> None:
         run = draft.run
@@ -222,6 +223,8 @@ class _Rows:
                 }
             )
             self._approval(tenant, run_id, record)
+            if said := audit.of_record(tenant, run_id, record):
+                self.audit.append(said)
 
     def _approval(self, tenant: str, run_id: str, record: Record) -> None:
         match record.event:
@@ -258,6 +261,7 @@ class _Rows:
             (_INSERT_APPROVAL, self.approvals),
             (_RESOLVE, self.resolved),
             (_CLOSE, self.closed),
+            (_INSERT_AUDIT, self.audit),
         ):
             if rows:
                 connection.execute(statement, rows)
@@ -288,6 +292,7 @@ _KEEP_ARTIFACT: Final = {
     "postgresql": postgresql.insert(t.artifacts).on_conflict_do_nothing(),
 }
 _INSERT_APPROVAL: Final = insert(t.approvals)
+_INSERT_AUDIT: Final = insert(t.audit)
 _UPDATE_RUN: Final = (
     update(t.runs)
     .where(t.runs.c.run_id == bindparam("b_run"))

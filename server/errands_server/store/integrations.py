@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,8 @@ class Revision(Struct, frozen=True, kw_only=True):
     tool_count: int
     left_out: tuple[str, ...] = ()
     schemes: str = "{}"  # JSON text: how the service wants to be authenticated
+    rate_limit: str = ""  # as in domain/rates; "" for none
+    max_concurrency: int = 0  # calls at the same time; 0 for any number
     auth_type: str = "none"
     shared: bool = False
     credential: bytes | None = None  # sealed
@@ -48,6 +50,8 @@ class Integration(Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...]
     auth_type: str
     shared: bool
+    rate_limit: str
+    max_concurrency: int
     schemes: str = "{}"
     oauth_client: str = ""  # JSON text of the client without its secret; empty where there is none
     oauth_secret: bytes | None = None  # sealed
@@ -63,6 +67,8 @@ _SMALL = (
     "auth_type",
     "shared",
     "schemes",
+    "rate_limit",
+    "max_concurrency",
 )
 _OF_ITSELF = ("id", "name", "active", "revision", "created_at", "oauth_client", "oauth_secret")
 _INTEGRATION = select(
@@ -152,6 +158,13 @@ class Integrations:
 
     async def list(self, *, after: str = "", limit: int) -> Sequence[Integration]:
         return await self._select(t.integrations.c.name > after, limit=limit)
+
+    async def count(self) -> int:
+        """How many there are, active or not."""
+        query = select(func.count()).where(
+            t.integrations.c.tenant == self._tenant, t.integrations.c.deleted_at.is_(None)
+        )
+        return (await self._connection.execute(query)).scalar_one()
 
     async def active(self) -> Sequence[Integration]:
         return await self._select(t.integrations.c.active.is_(True))

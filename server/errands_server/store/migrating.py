@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from . import tables as t
+from .audit import beginning
 from .requests import REQUEST_TTL
 
 PORTION = 200  # runs, or request ids, erased in one transaction, so that writers never wait long
@@ -17,6 +18,12 @@ async def erase(engine: AsyncEngine, before: int) -> int:
     """Erase runs that finished before this time, with all that belongs to them; how many."""
     old = select(t.runs.c.run_id).where(t.runs.c.finished_at < before).limit(PORTION)
     return await _in_portions(engine, delete(t.runs).where(t.runs.c.run_id.in_(old)))
+
+
+async def erase_audit(engine: AsyncEngine, before: int) -> int:
+    """Erase what was said of everything done before this time; how many entries."""
+    old = select(t.audit.c.id).where(t.audit.c.id < beginning(before)).limit(PORTION)
+    return await _in_portions(engine, delete(t.audit).where(t.audit.c.id.in_(old)))
 
 
 async def forget_requests(engine: AsyncEngine, now: int) -> int:

@@ -58,6 +58,10 @@ class Store:
         """Erase runs that finished before this time, whole; how many."""
         return await retention.erase(self._engine, before)
 
+    async def erase_audit(self, before: int) -> int:
+        """Erase audit entries made before this time; how many."""
+        return await retention.erase_audit(self._engine, before)
+
     async def forget_requests(self, now: int) -> int:
         """Forget request ids that are no longer remembered; how many."""
         return await retention.forget_requests(self._engine, now)

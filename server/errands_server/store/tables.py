@@ -99,6 +99,8 @@ integration_revisions = Table(
     Column("credential", LargeBinary),  # sealed
     Column("created_at", BigInteger, nullable=False),
     Column("schemes", Text, nullable=False, server_default="{}"),  # JSON: security schemes, by name
+    Column("rate_limit", Text, nullable=False, server_default=""),  # such as 10/s; empty for none
+    Column("max_concurrency", Integer, nullable=False, server_default="0"),  # 0 for no limit
 )
 
 connections = Table(
@@ -271,3 +273,19 @@ requests = Table(
 )
 Index("ix_requests_created", requests.c.created_at)
 Index("ix_requests_run", requests.c.run_id)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.tenant"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", Text, nullable=False),  # JSON, without secrets
+)
+Index("ix_audit_tenant", audit.c.tenant, audit.c.id)
+Index("ix_audit_tenant_actor", audit.c.tenant, audit.c.actor, audit.c.id)
+Index("ix_audit_tenant_action", audit.c.tenant, audit.c.action, audit.c.id)
+Index("ix_audit_tenant_subject", audit.c.tenant, audit.c.subject, audit.c.id)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ..domain.errors import Reason, Unavailable
 from .approvals import Approvals
+from .audit import Audit
 from .connections import Connections
 from .flows import Flows
 from .integrations import Integrations
@@ -38,6 +39,10 @@ class Transaction:
     @cached_property
     def integrations(self) -> Integrations:
         return Integrations(self._connection, self._tenant)
+
+    @cached_property
+    def audit(self) -> Audit:
+        return Audit(self._connection, self._tenant)
 
     @cached_property
     def keys(self) -> Keys:

@@ -16,6 +16,7 @@ from .fetch import fetch_document
 from .gathering import Gathered, document, gather, pack, unpack
 from .node import Document, DocumentError
 from .operation import Operation
+from .servers import origin_of
 from .turns import Turn, in_thread
 
 KIND: Final = "openapi"
@@ -39,6 +40,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     standing_url: str = ""
     internal: bool = False
     honours_keys: bool = False
+    only_from: str = ""  # the one private origin a description may be fetched from; "" for any
 
 
 async def import_source(source: Source, terms: Terms, *, turn: Turn | None = None) -> Revision:
@@ -47,12 +49,17 @@ async def import_source(source: Source, terms: Terms, *, turn: Turn | None = Non
     DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN.
     """
     try:
-        text = source.text or await fetch_document(source.url, internal=terms.internal)
+        internal = terms.internal and _may_fetch(source, terms)
+        text = source.text or await fetch_document(source.url, internal=internal)
         async with turn or nullcontext():
-            gathered, root = await gather(text, source.url, internal=terms.internal)
+            gathered, root = await gather(text, source.url, internal=internal)
             return await in_thread(_revision, gathered, root, terms)
     except DocumentError as error:
         raise _invalid(error, "openapi_document" if source.text else "openapi_url") from error
+
+
+def _may_fetch(source: Source, terms: Terms) -> bool:
+    return not source.url or terms.only_from in {"", origin_of(source.url, "openapi_url")}
 
 
 async def import_again(stored: bytes, terms: Terms, *, turn: Turn) -> Revision:

@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "decide": ("errands.cli.approvals:decide", "Decide about a call whose outcome is in doubt."),
     "integrations": ("errands.cli.integrations:integrations", "The services runs may call."),
     "keys": ("errands.cli.keys:keys", "API keys."),
+    "audit": ("errands.cli.audit:audit", "List who decided, cancelled and changed what, newest first."),
 }
 # Commands of other installed packages, with the extra each belongs to.
 FORWARDED: Final[Mapping[str, tuple[str, str]]] = {

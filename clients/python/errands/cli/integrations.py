@@ -46,6 +46,8 @@ def integrations() -> None:
 @click.option("--internal", is_flag=True, help="It lies in a private or loopback network (scope operator).")
 @click.option("--shared", is_flag=True, help="The credential is one account for every user.")
 @click.option("--honours-idempotency-keys", is_flag=True, help="All its writes honour Idempotency-Key.")
+@click.option("--rate", default="", metavar="10/s", help="How often it may be called; more calls wait.")
+@click.option("--concurrency", default=0, metavar="N", help="How many calls may be under way at once.")
 @credential_options
 @with_session
 def add(
@@ -60,6 +62,8 @@ def add(
     internal: bool,
     shared: bool,
     honours_idempotency_keys: bool,
+    rate: str,
+    concurrency: int,
     **secrets: str | None,
 ) -> None:
     """Add the service that an OpenAPI document or an MCP server describes.
@@ -73,6 +77,8 @@ def add(
         credential=credential(secrets),
         shared_credential=shared,
         honours_idempotency_keys=honours_idempotency_keys,
+        rate_limit=rate,
+        max_concurrency=concurrency,
         **_source(openapi, mcp_url, mcp_server),
     )
     made = session.call("IntegrationService/CreateIntegration", request, CreateIntegrationResponse)
@@ -134,6 +140,19 @@ def deactivate(session: Session, *, integration: str) -> None:
 
 @integrations.command()
 @click.argument("integration")
+@click.option("--rate", metavar="10/s", help="How often it may be called; '' lifts the limit.")
+@click.option("--concurrency", type=int, metavar="N", help="How many calls may be under way at once; 0: any.")
+@with_session
+def limit(session: Session, *, integration: str, rate: str | None, concurrency: int | None) -> None:
+    """Limit the calls to INTEGRATION. Those beyond wait, and their runs say so."""
+    request = UpdateIntegrationRequest(
+        id=integration_id(session, integration), rate_limit=rate, max_concurrency=concurrency
+    )
+    _update(session, request)
+
+
+@integrations.command()
+@click.argument("integration")
 @with_session
 def rm(session: Session, *, integration: str) -> None:
     """Delete INTEGRATION. Runs that would still call it fail those calls."""
@@ -161,7 +180,10 @@ def _document(openapi: str) -> dict[str, Any]:
 
 
 def _set_status(session: Session, integration: str, status: IntegrationStatus) -> None:
-    request = UpdateIntegrationRequest(id=integration_id(session, integration), status=status)
+    _update(session, UpdateIntegrationRequest(id=integration_id(session, integration), status=status))
+
+
+def _update(session: Session, request: UpdateIntegrationRequest) -> None:
     changed = session.call("IntegrationService/UpdateIntegration", request, UpdateIntegrationResponse)
     _show(session, changed.integration)
 
@@ -173,6 +195,10 @@ def _show(session: Session, found: Integration) -> None:
     click.echo("  ".join(_row(found)))
     if found.auth.type not in ("", "none"):
         click.echo(f"authenticates with {found.auth.type}, {'shared' if found.auth.shared else 'per user'}")
+    if found.rate_limit:
+        click.echo(f"called at most {found.rate_limit}")
+    if found.max_concurrency:
+        click.echo(f"called at most {found.max_concurrency} at a time")
     for left_out in found.left_out:
         click.echo(f"left out: {clean(line(left_out))}", err=True)
 

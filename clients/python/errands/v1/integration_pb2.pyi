@@ -21,7 +21,7 @@ INTEGRATION_STATUS_ACTIVE: IntegrationStatus
 INTEGRATION_STATUS_INACTIVE: IntegrationStatus
 
 class Integration(_message.Message):
-    __slots__ = ("id", "name", "kind", "status", "base_url", "internal", "revision", "tool_count", "auth", "created_at", "left_out")
+    __slots__ = ("id", "name", "kind", "status", "base_url", "internal", "revision", "tool_count", "auth", "created_at", "left_out", "rate_limit", "max_concurrency")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,8 @@ class Integration(_message.Message):
     AUTH_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     kind: str
@@ -44,7 +46,9 @@ class Integration(_message.Message):
     auth: IntegrationAuth
     created_at: _timestamp_pb2.Timestamp
     left_out: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., base_url: _Optional[str] = ..., internal: _Optional[bool] = ..., revision: _Optional[int] = ..., tool_count: _Optional[int] = ..., auth: _Optional[_Union[IntegrationAuth, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., left_out: _Optional[_Iterable[str]] = ...) -> None: ...
+    rate_limit: str
+    max_concurrency: int
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., base_url: _Optional[str] = ..., internal: _Optional[bool] = ..., revision: _Optional[int] = ..., tool_count: _Optional[int] = ..., auth: _Optional[_Union[IntegrationAuth, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., left_out: _Optional[_Iterable[str]] = ..., rate_limit: _Optional[str] = ..., max_concurrency: _Optional[int] = ...) -> None: ...
 
 class IntegrationAuth(_message.Message):
     __slots__ = ("type", "shared", "schemes", "oauth_client")
@@ -138,7 +142,7 @@ class Tool(_message.Message):
     def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., description: _Optional[str] = ..., read_only: _Optional[bool] = ..., method: _Optional[str] = ..., path: _Optional[str] = ..., parameters_json: _Optional[str] = ..., output_json: _Optional[str] = ..., secured: _Optional[bool] = ..., deprecated: _Optional[bool] = ...) -> None: ...
 
 class CreateIntegrationRequest(_message.Message):
-    __slots__ = ("name", "openapi_url", "openapi_document", "base_url", "internal", "credential", "shared_credential", "honours_idempotency_keys", "oauth_client", "mcp_url", "mcp_server")
+    __slots__ = ("name", "openapi_url", "openapi_document", "base_url", "internal", "credential", "shared_credential", "honours_idempotency_keys", "oauth_client", "mcp_url", "mcp_server", "rate_limit", "max_concurrency")
     NAME_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_URL_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_DOCUMENT_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +154,8 @@ class CreateIntegrationRequest(_message.Message):
     OAUTH_CLIENT_FIELD_NUMBER: _ClassVar[int]
     MCP_URL_FIELD_NUMBER: _ClassVar[int]
     MCP_SERVER_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     name: str
     openapi_url: str
     openapi_document: str
@@ -161,7 +167,9 @@ class CreateIntegrationRequest(_message.Message):
     oauth_client: OAuthClient
     mcp_url: str
     mcp_server: str
-    def __init__(self, name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., internal: _Optional[bool] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ..., mcp_url: _Optional[str] = ..., mcp_server: _Optional[str] = ...) -> None: ...
+    rate_limit: str
+    max_concurrency: int
+    def __init__(self, name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., internal: _Optional[bool] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ..., mcp_url: _Optional[str] = ..., mcp_server: _Optional[str] = ..., rate_limit: _Optional[str] = ..., max_concurrency: _Optional[int] = ...) -> None: ...
 
 class CreateIntegrationResponse(_message.Message):
     __slots__ = ("integration",)
@@ -198,7 +206,7 @@ class ListIntegrationsResponse(_message.Message):
     def __init__(self, integrations: _Optional[_Iterable[_Union[Integration, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdateIntegrationRequest(_message.Message):
-    __slots__ = ("id", "name", "openapi_url", "openapi_document", "base_url", "credential", "shared_credential", "remove_credential", "status", "honours_idempotency_keys", "oauth_client", "remove_oauth_client", "mcp_url", "mcp_server")
+    __slots__ = ("id", "name", "openapi_url", "openapi_document", "base_url", "credential", "shared_credential", "remove_credential", "status", "honours_idempotency_keys", "oauth_client", "remove_oauth_client", "mcp_url", "mcp_server", "rate_limit", "max_concurrency")
     ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_URL_FIELD_NUMBER: _ClassVar[int]
@@ -213,6 +221,8 @@ class UpdateIntegrationRequest(_message.Message):
     REMOVE_OAUTH_CLIENT_FIELD_NUMBER: _ClassVar[int]
     MCP_URL_FIELD_NUMBER: _ClassVar[int]
     MCP_SERVER_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     openapi_url: str
@@ -227,7 +237,9 @@ class UpdateIntegrationRequest(_message.Message):
     remove_oauth_client: bool
     mcp_url: str
     mcp_server: str
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., remove_credential: _Optional[bool] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ..., remove_oauth_client: _Optional[bool] = ..., mcp_url: _Optional[str] = ..., mcp_server: _Optional[str] = ...) -> None: ...
+    rate_limit: str
+    max_concurrency: int
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., openapi_url: _Optional[str] = ..., openapi_document: _Optional[str] = ..., base_url: _Optional[str] = ..., credential: _Optional[_Union[IntegrationCredential, _Mapping]] = ..., shared_credential: _Optional[bool] = ..., remove_credential: _Optional[bool] = ..., status: _Optional[_Union[IntegrationStatus, str]] = ..., honours_idempotency_keys: _Optional[bool] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ..., remove_oauth_client: _Optional[bool] = ..., mcp_url: _Optional[str] = ..., mcp_server: _Optional[str] = ..., rate_limit: _Optional[str] = ..., max_concurrency: _Optional[int] = ...) -> None: ...
 
 class UpdateIntegrationResponse(_message.Message):
     __slots__ = ("integration", "tools_added", "tools_removed", "tools_changed")

@@ -57,13 +57,11 @@ class McpSender:
         credential = credential or Credential()
         if problem := self._arguments.problem(request.ref, operation.tool, request.arguments):
             return cleaned(Failed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
+        if credential.signer is not None:
+            message = "only calls of OpenAPI integrations are signed for AWS; pass other credentials through"
+            return Failed(reason=Reason.CREDENTIALS_INVALID, message=message)
         place = operation.tool.origin + operation.base_path
         try:
-            if credential.signer is not None:
-                message = (
-                    "AWS signatures are for calls of OpenAPI integrations; pass other credentials through"
-                )
-                return Failed(reason=Reason.CREDENTIALS_INVALID, message=message)
             target = target_of(place, self._servers, internal=internal, credential=credential)
         except LookupError as error:
             return Failed(reason=Reason.SERVICE_UNREACHABLE, message=str(error.args[0]))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...credentials.credential import Credential
 from ..servers import STDIO
@@ -22,7 +23,9 @@ class Target(Struct, frozen=True, kw_only=True):
 
     def secrets(self) -> Credential:
         """What must be scrubbed from everything the server says."""
-        return self.credential if self.process is None else self.process.secrets()
+        if self.process is None:
+            return self.credential
+        return replace(self.process.secrets(), known=self.credential.known)
 
 
 class Owner(Struct, frozen=True):

@@ -1,0 +1,21 @@
+"""Who did what, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from errands.v1 import audit_pb2 as pb
+
+from .. import values
+
+
+def entry(found: pb.AuditEntry) -> dict[str, Any]:
+    """An entry as JSON."""
+    return {
+        "id": found.id,
+        "createdAt": values.moment(found.created_at),
+        "actor": found.actor,
+        "action": found.action,
+        "subject": found.subject,
+        "details": values.raw(found.details_json),
+    }

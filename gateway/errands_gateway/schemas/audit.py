@@ -1,0 +1,30 @@
+"""Who did what."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .words import array, given, moment, ref, text
+
+COMPONENTS: Final = {
+    "AuditEntry": given(
+        "Something that was done.",
+        {
+            "id": text("Its id; later ones are greater."),
+            "createdAt": moment("When it was done."),
+            "actor": text("Who did it: `key:ID`, `link` for an approval link, or `server`."),
+            "action": text("What was done, such as `approval.decide` or `key.revoke`."),
+            "subject": text("Id of what it was done to."),
+            "details": {"type": "object", "description": "More of it; holds no secret."},
+        },
+        ["id", "createdAt", "actor", "action", "subject", "details"],
+    ),
+    "AuditPage": given(
+        "A page, newest first.",
+        {
+            "entries": array(ref("AuditEntry"), "What was done."),
+            "nextPageToken": text("Leads to the next page; left out on the last."),
+        },
+        ["entries"],
+    ),
+}

@@ -1,0 +1,46 @@
+"""AuditService."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from errands.v1 import audit_pb2 as pb
+from errands.v1 import audit_pb2_grpc
+
+from ..services.audits import Audits
+from ..store.audit import Wanted
+from . import messages
+from .checks import MAX_ID, Checks, next_token
+from .interceptors import principal
+
+
+class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
+    def __init__(self, audits: Audits) -> None:
+        self._audits = audits
+
+    async def ListAudit(self, request: pb.ListAuditRequest, context: Any) -> pb.ListAuditResponse:
+        checks = Checks()
+        size = checks.page_size(request.page_size)
+        wanted = _wanted(checks, request)
+        behind = checks.page_token(request.page_token, wanted)
+        checks.done()
+        found = await self._audits.page(principal(), wanted, behind=behind, limit=size + 1)
+        more = len(found) > size
+        return pb.ListAuditResponse(
+            entries=[messages.audit_entry(one) for one in found[:size]],
+            next_page_token=next_token(found[size - 1].id, wanted) if more else "",
+        )
+
+
+def _wanted(checks: Checks, request: pb.ListAuditRequest) -> Wanted:
+    return Wanted(
+        actor=checks.text("actor", request.actor, most=MAX_ID),
+        action=checks.text("action", request.action, most=MAX_ID),
+        subject=checks.text("subject", request.subject, most=MAX_ID),
+        after=checks.moment("created_after", request.created_after) if _has(request, "after") else None,
+        before=checks.moment("created_before", request.created_before) if _has(request, "before") else None,
+    )
+
+
+def _has(request: Any, name: str) -> bool:
+    return bool(request.HasField(f"created_{name}"))

@@ -1,0 +1,22 @@
+"""Who did what, for those who administer a tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..store.audit import Entry, Wanted
+from ..store.store import Store
+from .principal import Principal, Scope
+
+
+class Audits:
+    """What was done in any tenant, as the caller may see it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def page(self, principal: Principal, wanted: Wanted, *, behind: str, limit: int) -> Sequence[Entry]:
+        """Newest first."""
+        principal.require(Scope.ADMIN)
+        async with self._store.begin(principal.tenant) as transaction:
+            return await transaction.audit.list(wanted, behind=behind, limit=limit)

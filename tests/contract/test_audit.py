@@ -1,0 +1,235 @@
+"""Who decided, cancelled and changed what is written down with it, and found again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
+from errands_server.store.audit import Action
+from tests.contract.conftest import Clock, Serve, add_desk
+from tests.contract.desk import Desk
+from tests.contract.refusals import refused
+from tests.contract.told import HELD, WRITE, Told, chain, steps
+from tests.gateway.asking import asking, errors
+from tests.service import Service, reason
+
+SECRET = "canary-of-the-audit-3f9a"
+
+
+async def entries(service: Service, **filters: Any) -> list[audit_pb2.AuditEntry]:
+    return list((await service.audit.ListAudit(audit_pb2.ListAuditRequest(**filters))).entries)
+
+
+def told(entry: audit_pb2.AuditEntry) -> tuple[str, str, str]:
+    return entry.actor, entry.action, entry.subject
+
+
+async def administered(service: Service, desk: Desk) -> list[tuple[str, str, str]]:
+    """One of each administrative change; what is to be found of them, in order."""
+    bearer = integration_pb2.IntegrationCredential(bearer=integration_pb2.BearerCredential(token=SECRET))
+    made = await service.integrations.CreateIntegration(
+        integration_pb2.CreateIntegrationRequest(
+            name="audited",
+            openapi_document=desk.document(),
+            internal=True,
+            credential=bearer,
+            shared_credential=True,
+        )
+    )
+    name = made.integration.id
+    update = integration_pb2.UpdateIntegrationRequest(id=name, name="other", rate_limit="10/s")
+    await service.integrations.UpdateIntegration(update)
+    await service.integrations.DeleteIntegration(integration_pb2.DeleteIntegrationRequest(id=name))
+    key = await service.keys.CreateKey(key_pb2.CreateKeyRequest(name="k", scopes=["runs:read"]))
+    await service.keys.RevokeKey(key_pb2.RevokeKeyRequest(id=key.key.id))
+    changes = [
+        *((f"integration.{what}", name) for what in ("create", "update", "delete")),
+        *((f"key.{what}", key.key.id) for what in ("create", "revoke")),
+    ]
+    return [("key:process", action, subject) for action, subject in changes]
+
+
+async def test_every_administrative_change_leaves_an_entry(service: Service, desk: Desk) -> None:
+    done = await administered(service, desk)
+    found = await entries(service, actor="key:process")
+
+    assert [told(entry) for entry in reversed(found)] == done
+    update = json.loads(next(e for e in found if e.action == "integration.update").details_json)
+    assert (update["name"], update["rateLimit"], update["revision"]) == ("other", "10/s", 2)
+    assert update["credentialChanged"] is False
+
+
+async def test_no_entry_holds_a_secret(service: Service, desk: Desk, tmp_path: Path) -> None:
+    await administered(service, desk)
+    made = await service.keys.CreateKey(key_pb2.CreateKeyRequest(name="k", scopes=["runs:read"]))
+    said = "".join(str(entry) for entry in await entries(service, page_size=100))
+
+    assert "key.create" in said
+    assert SECRET not in said
+    assert made.secret not in said
+
+
+async def test_the_servers_own_key_is_told_of_too(service: Service) -> None:
+    (first,) = await entries(service, actor="server")
+
+    assert first.action == "key.create"
+    assert json.loads(first.details_json)["scopes"] == ["operator"]
+
+
+async def test_decisions_by_key_and_by_link_and_cancellations_leave_an_entry(serve: Serve) -> None:
+    async with serve(Told(chain(WRITE, WRITE))) as service:
+        created = await service.create("do", approval_strategy=3)
+        event = await service.until(created.run_id, "approval_required")
+        first = event.approval_required
+        await service.decide(first.approval_id, approval_pb2.DECISION_APPROVE, reason="because")
+        await service.decide(first.approval_id, approval_pb2.DECISION_APPROVE)  # changes nothing
+        second = (await service.until(created.run_id, "approval_required", event.sequence)).approval_required
+        token = second.actions[1].url.partition("token=")[2]
+        await service.approvals.DecideByToken(approval_pb2.DecideByTokenRequest(token=token), metadata=())
+        await service.finished(created.run_id)
+        other = await service.create("do", approval_strategy=3)
+        await service.runs.CancelRun(run_pb2.CancelRunRequest(run_id=other.run_id))
+        decided = await entries(service, action="approval.decide")
+        cancelled = await entries(service, action="run.cancel")
+
+    assert [told(entry) for entry in decided] == [
+        ("link", "approval.decide", second.approval_id),
+        ("key:process", "approval.decide", first.approval_id),
+    ]
+    assert [json.loads(entry.details_json) for entry in decided] == [
+        {"runId": created.run_id, "decision": decision} for decision in ("DENY", "APPROVE")
+    ]
+    assert [told(entry) for entry in cancelled] == [("key:process", "run.cancel", other.run_id)]
+
+
+async def test_what_runs_out_by_itself_is_nobodys_deed(serve: Serve, clock: Clock) -> None:
+    async with serve(Told(chain(WRITE))) as service:
+        created = await service.create("do", approval_strategy=3)
+        await service.until(created.run_id, "approval_required")
+    clock.moved += 25 * 3_600_000
+    async with serve(Told(chain(WRITE)), fresh=False) as service:
+        await service.finished(created.run_id)
+
+        assert await entries(service, action="approval.decide") == []
+
+
+async def test_a_change_that_fails_leaves_no_entry(service: Service, desk: Desk) -> None:
+    await add_desk(service, desk)
+    before = await entries(service)
+    nobody = "00000000-0000-7000-8000-000000000000"
+    for refusal in (
+        add_desk(service, desk),
+        service.keys.RevokeKey(key_pb2.RevokeKeyRequest(id=nobody)),
+        service.integrations.DeleteIntegration(integration_pb2.DeleteIntegrationRequest(id="desk_aaaaaaaa")),
+        service.runs.CancelRun(run_pb2.CancelRunRequest(run_id=nobody)),
+        service.decide(nobody, 1),
+    ):
+        with pytest.raises(Exception, match=r"."):
+            await refusal
+
+    assert await entries(service) == before
+
+
+async def test_an_entry_and_its_change_stand_or_fall_together(
+    service: Service, desk: Desk, tmp_path: Path
+) -> None:
+    """Without a table to write the entry to, nothing is changed."""
+    integration = await add_desk(service, desk)
+    with closing(sqlite3.connect(tmp_path / "data/errands.db")) as database:
+        database.execute("ALTER TABLE audit RENAME TO gone")
+    request = integration_pb2.DeleteIntegrationRequest(id=integration)
+    await refused(service.integrations.DeleteIntegration(request))
+    found = await service.integrations.GetIntegration(integration_pb2.GetIntegrationRequest(id=integration))
+
+    assert found.integration.id == integration
+
+
+async def test_entries_are_paged_and_filtered_together(service: Service, desk: Desk) -> None:
+    done = await administered(service, desk)
+    seen: list[Any] = []
+    token = ""
+    while True:
+        request = audit_pb2.ListAuditRequest(page_size=2, page_token=token, actor="key:process")
+        page = await service.audit.ListAudit(request)
+        seen += page.entries
+        token = page.next_page_token
+        if not token:
+            break
+    middle = seen[2]
+
+    assert [told(entry) for entry in reversed(seen)] == done
+    assert await entries(service, subject=middle.subject, action=middle.action) == [middle]
+    assert await entries(service, subject=middle.subject, action="key.revoked") == []
+    newer = await entries(service, created_after=middle.created_at, actor="key:process")
+    older = await entries(service, created_before=middle.created_at, actor="key:process")
+    same = [
+        entry for entry in seen if entry.created_at.ToMilliseconds() == middle.created_at.ToMilliseconds()
+    ]
+    assert newer + same + older == seen
+
+
+async def test_times_that_are_none_are_refused(service: Service) -> None:
+    error = await refused(
+        service.audit.ListAudit(audit_pb2.ListAuditRequest(created_after=Timestamp(seconds=1 << 50)))
+    )
+
+    assert reason(error) == "FIELD_INVALID"
+
+
+async def test_the_audit_over_http(service: Service, desk: Desk) -> None:
+    done = await administered(service, desk)
+    async with asking(service) as client:
+        page = (await client.get("/v1/audit", params={"actor": "key:process", "pageSize": 2})).json()
+        more = (
+            await client.get("/v1/audit", params={"actor": "key:process", "pageToken": page["nextPageToken"]})
+        ).json()
+        late = (await client.get("/v1/audit", params={"createdAfter": "2099-01-01T00:00:00Z"})).json()
+        wrong = await client.get("/v1/audit", params={"createdAfter": "yesterday"})
+    found = [*page["entries"], *more["entries"]]
+
+    assert [(e["actor"], e["action"], e["subject"]) for e in reversed(found)] == done
+    assert all(isinstance(entry["details"], dict) for entry in found)
+    assert late == {"entries": []}
+    assert "RFC 3339" in errors(wrong)["createdAfter"]
+
+
+async def test_a_cancelled_run_that_is_under_way_is_told_once(serve: Serve, desk: Desk) -> None:
+    async with serve(steps(HELD)) as service:
+        created = await service.create("do")
+        await desk.arrived.wait()
+        for _ in range(2):
+            await service.runs.CancelRun(run_pb2.CancelRunRequest(run_id=created.run_id, allow_finished=True))
+
+        assert len(await entries(service, subject=created.run_id)) == 1
+
+
+async def test_entries_outlive_their_runs_and_go_when_they_are_told_to(serve: Serve, clock: Clock) -> None:
+    day = 24 * 3_600_000
+    async with serve(chain(WRITE)) as service:
+        created = await service.create("do", approval_strategy=3)
+        await service.runs.CancelRun(run_pb2.CancelRunRequest(run_id=created.run_id))
+    clock.moved += 2 * day
+    async with serve(chain(WRITE), fresh=False, keep=day) as service:
+        await _until_gone(service, created.run_id)
+        kept = await entries(service, subject=created.run_id)
+    async with serve(chain(WRITE), fresh=False, keep_audit=day) as service:
+        while await entries(service, subject=created.run_id):
+            pass
+
+    assert [entry.action for entry in kept] == ["run.cancel"]
+
+
+async def _until_gone(service: Service, run_id: str) -> None:
+    while (await service.runs.ListRuns(run_pb2.ListRunsRequest())).runs:
+        pass
+
+
+def test_every_action_is_named_after_what_it_is_done_to() -> None:
+    assert all(action.value.split(".")[0] == action.name.split("_")[0].lower() for action in Action)

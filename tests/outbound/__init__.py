@@ -1,0 +1,1 @@
+"""HTTP to services elsewhere, as those who attack it see it."""
