@@ -52,6 +52,7 @@ from .services.authorizations import Authorizations
 from .services.connecting import Connecting
 from .services.connections import Connections
 from .services.creating import Creating
+from .services.foreseeing import Foreseeing
 from .services.integrations import Integrations
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.links import Tickets
@@ -229,15 +230,17 @@ class _Server:
         creating = Creating(store, hub, engine, catalogue, planner, world, seen)
         server._grpc = aio.server(interceptors=[Gate(keys.recognise)], options=_OPTIONS)
         tickets = Tickets(sealer, world)
-        servicer = RunServicer(creating, runs, tickets, messages, sealer)
-        add_RunServiceServicer_to_server(servicer, server._grpc)
         approvals = Approvals(store, sealer, world)
         add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, messages), server._grpc)
         authorizations = Authorizations(store, world)
         integrations = Integrations(store, catalogue, sealer, authorizations, world)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
-        connecting = _connecting(access, catalogue, authorizations, links_at)
-        add_ConnectionServiceServicer_to_server(ConnectionServicer(*connecting, world), server._grpc)
+        connections, connecting = _connecting(access, catalogue, authorizations, links_at)
+        servicer_of_connections = ConnectionServicer(connections, connecting, world)
+        add_ConnectionServiceServicer_to_server(servicer_of_connections, server._grpc)
+        foreseeing = Foreseeing(catalogue, toolbox, connecting)
+        servicer = RunServicer(creating, foreseeing, runs, tickets, messages, sealer)
+        add_RunServiceServicer_to_server(servicer, server._grpc)
         add_KeyServiceServicer_to_server(KeyServicer(keys, world), server._grpc)
         await server._listen(links_at, operator_key, stack)
         stack.enter_context(_task(server._sweep(world), "errands retention"))
