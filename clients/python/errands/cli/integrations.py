@@ -10,6 +10,7 @@ import click
 from errands.cli.credential import credential, credential_options
 from errands.cli.documents import bare, document
 from errands.cli.named import all_integrations, integration_id
+from errands.cli.oauth import oauth_client, oauth_options
 from errands.cli.options import Group
 from errands.cli.session import Session, echo_json, with_session
 from errands.cli.words import clean, columns, line
@@ -45,6 +46,7 @@ def integrations() -> None:
 @click.option("--shared", is_flag=True, help="The credential is one account for every user.")
 @click.option("--honours-idempotency-keys", is_flag=True, help="All its writes honour Idempotency-Key.")
 @credential_options
+@oauth_options
 @with_session
 def add(
     session: Session,
@@ -56,11 +58,11 @@ def add(
     internal: bool,
     shared: bool,
     honours_idempotency_keys: bool,
-    **secrets: str | None,
+    **secrets: Any,
 ) -> None:
     """Add the service that an OpenAPI document describes.
 
-    Secrets come from the environment or a file: the command line is visible to others.
+    Secrets come from the environment, a file or a prompt: the command line is visible to others.
     """
     request = CreateIntegrationRequest(
         name=name,
@@ -69,6 +71,7 @@ def add(
         credential=credential(secrets),
         shared_credential=shared,
         honours_idempotency_keys=honours_idempotency_keys,
+        oauth_client=oauth_client(secrets),
         **_document(openapi),
     )
     made = session.call("IntegrationService/CreateIntegration", request, CreateIntegrationResponse)
@@ -160,6 +163,10 @@ def _show(session: Session, found: Integration) -> None:
     click.echo("  ".join(_row(found)))
     if found.auth.type not in ("", "none"):
         click.echo(f"authenticates with {found.auth.type}, {'shared' if found.auth.shared else 'per user'}")
+    if found.auth.schemes:
+        click.echo(f"asks for {line(', '.join(found.auth.schemes))}")
+    if found.auth.HasField("oauth_client"):
+        click.echo(f"users connect by client {line(found.auth.oauth_client.client_id)}")
     for left_out in found.left_out:
         click.echo(f"left out: {clean(line(left_out))}", err=True)
 

@@ -1,0 +1,155 @@
+"""`errands connections`."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+
+from errands.cli import secrets
+from errands.cli.documents import bare, document, when
+from errands.cli.named import integration_id
+from errands.cli.options import Group
+from errands.cli.session import Session, echo_json, with_session
+from errands.cli.words import columns, line
+from errands.v1.connection_pb2 import (
+    Connection,
+    ConnectionApiKey,
+    ConnectionBasic,
+    ConnectionBearer,
+    ConnectionTokens,
+    CreateConnectionRequest,
+    CreateConnectionResponse,
+    CreateConnectLinkRequest,
+    CreateConnectLinkResponse,
+    DeleteConnectionRequest,
+    DeleteConnectionResponse,
+    ListConnectionsRequest,
+    ListConnectionsResponse,
+)
+
+_TYPES: Final = ("bearer", "api-key", "basic", "oauth2")
+_user = click.option(
+    "--user", envvar="ERRANDS_USER", default=getpass.getuser, help="User it belongs to.  [default: you]"
+)
+
+
+@click.group(cls=Group)
+def connections() -> None:
+    """Users' own access to integrations."""
+
+
+@connections.command()
+@click.option("--integration", default="", help="Only to this integration, by id or name.")
+@click.option("--user", default="", help="Only of this user.")
+@with_session
+def ls(session: Session, *, integration: str, user: str) -> None:
+    """List connections, newest first."""
+    request = ListConnectionsRequest(
+        integration_id=integration_id(session, integration) if integration else "",
+        user_id=user,
+        page_size=100,
+    )
+    pages = session.pages("ConnectionService/ListConnections", request, ListConnectionsResponse)
+    found = [one for page in pages for one in page.connections]
+    if session.json:
+        echo_json([document(one) for one in found])
+    elif found:
+        head = ("CONNECTION", "STATUS", "INTEGRATION", "USER", "TYPE", "SCOPES")
+        click.echo(columns(head, map(_row, found)))
+
+
+@connections.command()
+@click.argument("integration")
+@_user
+@click.option("--type", "kind", type=click.Choice(_TYPES), default="bearer", show_default=True)
+@click.option("--username", default="", help="User name of a basic credential.")
+@with_session
+def add(session: Session, *, integration: str, user: str, kind: str, username: str) -> None:
+    """Connect a user to INTEGRATION with a credential you have. It replaces the one before.
+
+    The secret is asked for, or read from stdin: the command line is visible to others. For
+    oauth2 it is what the token endpoint answered, JSON.
+    """
+    if (kind == "basic") != bool(username):
+        raise click.UsageError("--username goes with --type basic, and only there")
+    request = CreateConnectionRequest(
+        integration_id=integration_id(session, integration), user_id=user, **_credential(kind, username)
+    )
+    made = session.call("ConnectionService/CreateConnection", request, CreateConnectionResponse).connection
+    if session.json:
+        echo_json(document(made))
+    else:
+        click.echo("  ".join(_row(made)).rstrip())
+
+
+@connections.command()
+@click.argument("integration")
+@_user
+@click.option("--scope", "scopes", multiple=True, help="What to ask for; may be given again.")
+@click.option("--return-url", default="", help="Where the browser goes at the end.")
+@with_session
+def link(session: Session, *, integration: str, user: str, scopes: tuple[str, ...], return_url: str) -> None:
+    """Print a link at which a user connects INTEGRATION.
+
+    Whoever opens it first connects their account: give it to that user and to nobody else.
+    """
+    request = CreateConnectLinkRequest(
+        integration_id=integration_id(session, integration),
+        user_id=user,
+        scopes=scopes,
+        return_url=return_url,
+    )
+    made = session.call("ConnectionService/CreateConnectLink", request, CreateConnectLinkResponse)
+    if session.json:
+        echo_json(document(made))
+        return
+    click.echo(f"for {line(user)} alone, until {when(made.expires_at)}", err=True)
+    click.echo(made.url)
+
+
+@connections.command()
+@click.argument("connection_id", metavar="CONNECTION")
+@with_session
+def rm(session: Session, *, connection_id: str) -> None:
+    """Forget CONNECTION and its secrets. Its user must connect anew."""
+    request = DeleteConnectionRequest(id=connection_id)
+    session.call("ConnectionService/DeleteConnection", request, DeleteConnectionResponse)
+    click.echo("{}" if session.json else f"forgot {connection_id}")
+
+
+def _credential(kind: str, username: str) -> dict[str, Any]:
+    match kind:
+        case "bearer":
+            return {"bearer": ConnectionBearer(token=secrets.asked("token"))}
+        case "api-key":
+            return {"api_key": ConnectionApiKey(value=secrets.asked("API key"))}
+        case "basic":
+            return {"basic": ConnectionBasic(username=username, password=secrets.asked("password"))}
+        case _:
+            return {"tokens": _tokens(secrets.asked("answer of the token endpoint"))}
+
+
+def _tokens(text: str) -> ConnectionTokens:
+    """The tokens in an answer of a token endpoint (RFC 6749 §5.1). UsageError: it is none."""
+    try:
+        found = json.loads(text)
+        tokens = ConnectionTokens(
+            access_token=found["access_token"],
+            refresh_token=found.get("refresh_token", ""),
+            scopes=found.get("scope", "").split(),
+        )
+        if "expires_in" in found:
+            tokens.expires_at.FromDatetime(datetime.now(UTC) + timedelta(seconds=float(found["expires_in"])))
+    except (ValueError, TypeError, LookupError, AttributeError):
+        # Not the error itself, which may quote the secret.
+        raise click.UsageError("stdin holds no answer of a token endpoint: JSON with access_token") from None
+    return tokens
+
+
+def _row(found: Connection) -> tuple[str, ...]:
+    status = bare(found, "status")
+    return found.id, status, found.integration_id, found.user_id, found.type, " ".join(found.scopes)
