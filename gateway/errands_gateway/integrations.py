@@ -49,6 +49,23 @@ def _credential(body: Mapping[str, Any]) -> pb.IntegrationCredential | None:
             return None
 
 
+def _oauth_client(body: Mapping[str, Any]) -> pb.OAuthClient | None:
+    if "oauthClient" not in body:
+        return None
+    given = body["oauthClient"]
+    return pb.OAuthClient(
+        client_id=given["clientId"],
+        client_secret=given.get("clientSecret", ""),
+        issuer=given.get("issuer", ""),
+        authorization_url=given.get("authorizationUrl", ""),
+        token_url=given.get("tokenUrl", ""),
+        scopes=given.get("scopes", ()),
+        token_auth_method=given.get("tokenAuthMethod", ""),
+        resource=given.get("resource", ""),
+        grant=given.get("grant", ""),
+    )
+
+
 async def _create(call: Call) -> ASGIApp:
     body = call.body
     request = pb.CreateIntegrationRequest(
@@ -59,6 +76,7 @@ async def _create(call: Call) -> ASGIApp:
         credential=_credential(body),
         shared_credential=body.get("sharedCredential", False),
         honours_idempotency_keys=body.get("honoursIdempotencyKeys", False),
+        oauth_client=_oauth_client(body),
     )
     made = (await call.ask(call.gateway.integrations.CreateIntegration, request)).integration
     return answer(documents.integration(made), 201, {"Location": f"{_PATH}/{made.id}"})
@@ -76,6 +94,8 @@ async def _update(call: Call) -> ASGIApp:
         remove_credential=body.get("removeCredential", False),
         status=_STATUS_NUMBERS.get(body.get("status", ""), 0),
         honours_idempotency_keys=body.get("honoursIdempotencyKeys"),
+        oauth_client=_oauth_client(body),
+        remove_oauth_client=body.get("removeOauthClient", False),
     )
     changed = await call.ask(call.gateway.integrations.UpdateIntegration, request)
     return answer(documents.updated(changed))

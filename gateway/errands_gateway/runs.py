@@ -14,6 +14,7 @@ from . import values
 from .answering import answer
 from .documents import runs as documents
 from .documents.events import plan
+from .documents.preflight import preflighted
 from .operation import BOOLEAN, STRING, Answer, Body, Call, Operation, Parameter, ref
 from .paging import next_link
 from .problems import Violation, invalid
@@ -44,12 +45,24 @@ _A_RUN: Final = Answer(description="The run.", schema=ref("RunDto"))
 
 
 async def _create(call: Call) -> ASGIApp:
+    request = _request(call)
+    wait = call.headers.get("Prefer")
+    if wait is not None:
+        request.plan_wait_ms = wait * 1_000
+    created = await call.ask(call.gateway.runs.CreateRun, request)
+    headers = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
+    if request.validate_only:
+        return answer(preflighted(created), 200, headers)
+    return answer(documents.created(created), 201, {"Location": f"/v1/runs/{created.run_id}", **headers})
+
+
+def _request(call: Call) -> pb.CreateRunRequest:
     body = call.body
     if body.get("passThrough"):
         detail = "is not supported by this release; give the integration a shared credential"
         raise invalid([Violation("passThrough", detail)])
     selection = body["selectedCustomerIntegrationIds"]
-    request = pb.CreateRunRequest(
+    return pb.CreateRunRequest(
         intent=body["intent"],
         selected_customer_integration_ids=[selection] if isinstance(selection, str) else selection,
         context=body["context"],
@@ -58,14 +71,8 @@ async def _create(call: Call) -> ASGIApp:
         repeat_key=body.get("repeatKey", ""),
         output_schema_json=values.json_text(body["outputSchema"]) if "outputSchema" in body else "",
         request_id=call.headers.get("Idempotency-Key", ""),
+        validate_only=body.get("validateOnly", False),
     )
-    wait = call.headers.get("Prefer")
-    if wait is not None:
-        request.plan_wait_ms = wait * 1_000
-    created = await call.ask(call.gateway.runs.CreateRun, request)
-    applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
-    headers = {"Location": f"/v1/runs/{created.run_id}", **applied}
-    return answer(documents.created(created), 201, headers)
 
 
 def _idempotency_key(given: Sequence[str]) -> str:
@@ -157,7 +164,8 @@ OPERATIONS: Final = (
         id="RunController_createRun",
         tag=_TAG,
         summary="Create a run",
-        description="Stores a run, starts it, and waits a moment for its plan.",
+        description="Stores a run, starts it, and waits a moment for its plan. With `validateOnly` it says "
+        "what would be called and asked, and what is missing, and starts nothing.",
         parameters=(
             Parameter(
                 name="Idempotency-Key",
@@ -187,7 +195,10 @@ OPERATIONS: Final = (
                 schema=ref("CreateRunResponse"),
                 headers={"Location": "Path of the run."},
                 links=_READ_LINKS,
-            )
+            ),
+            200: Answer(
+                description="With `validateOnly`: nothing is stored or started.", schema=ref("ValidatedRun")
+            ),
         },
         problems=(409, 422, 429),
         handle=_create,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import approvals, events, integrations, keys, links, runs
+from . import approvals, connecting, connections, events, integrations, keys, links, runs
 from .operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -13,5 +13,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *approvals.OPERATIONS,
     *links.OPERATIONS,
     *integrations.OPERATIONS,
+    *connections.OPERATIONS,
+    *connecting.OPERATIONS,
     *keys.OPERATIONS,
 )

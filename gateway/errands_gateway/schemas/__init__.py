@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from . import approvals, events, integrations, keys, problems, runs
+from . import approvals, connections, events, integrations, keys, preflight, problems, runs
 
 COMPONENTS: Final[Mapping[str, Any]] = {
     **runs.COMPONENTS,
+    **preflight.COMPONENTS,
     **events.COMPONENTS,
     **approvals.COMPONENTS,
     **integrations.COMPONENTS,
+    **connections.COMPONENTS,
     **keys.COMPONENTS,
     **problems.COMPONENTS,
 }
