@@ -56,13 +56,18 @@ def asked(call: Call, link: pb.GetConnectLinkResponse) -> Response:
         "connect.html",
         link=link,
         until=showing.moment(link.expires_at),
-        scopes=[Scope(name, _SCOPES.get(name, "")) for name in link.scopes],
+        scopes=[_scope(link, name) for name in link.scopes],
         asked_for=_ASKED_FOR.get(link.type, ""),
         form=browsers.form(value),
     )
     answer = page(html)
     browsers.keep(call, answer, value)
     return answer
+
+
+def _scope(link: pb.GetConnectLinkResponse, name: str) -> Scope:
+    """In the service's own words, or in ours for what OpenID Connect has named."""
+    return Scope(name, link.scope_texts.get(name, "") or _SCOPES.get(name, ""))
 
 
 def onward(url: str, text: str) -> Response:

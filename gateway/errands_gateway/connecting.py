@@ -60,6 +60,9 @@ async def _finish(call: Call) -> ASGIApp:
     if call.head or is_ahead(call.request.headers):
         # An answer of the service is good once, so it is kept for whoever means to look.
         return strict(Response(status_code=503, headers={"Retry-After": "1"}))
+    browser = browsers.held(call)
+    if not browser:
+        raise problem("LINK_USED", "FAILED_PRECONDITION", "the flow did not begin in this browser")
     query = call.query
     request = pb.FinishConnectRequest(
         state=query.get("state", ""),
@@ -67,7 +70,7 @@ async def _finish(call: Call) -> ASGIApp:
         error=query.get("error", ""),
         error_description=query.get("error_description", ""),
         iss=query.get("iss", ""),
-        browser=browsers.held(call),
+        browser=browser,
     )
     found = await _ask(call, call.gateway.connections.FinishConnect, request)
     ended = Ended(

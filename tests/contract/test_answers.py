@@ -19,7 +19,10 @@ from tests.service import Service
 
 WAITING = {
     "errands.v1.AuthRequired.scopes": "a service that grants scopes; see tests/journeys",
-    "errands.v1.MissingConnection.scopes": "as above; see tests/journeys",
+    "errands.v1.GetConnectLinkResponse.scope_texts": "a service that describes scopes; see tests/gateway",
+    "errands.v1.GetConnectLinkResponse.ScopeTextsEntry.key": "as above",
+    "errands.v1.GetConnectLinkResponse.ScopeTextsEntry.value": "as above",
+    "errands.v1.MissingConnection.scopes": "a service that grants scopes; see tests/cli",
     "errands.v1.OAuthClient.client_secret": "never: it is only ever written",
     "errands.v1.AuthResolved.granted": "false where it ran out, as here",
     "errands.v1.Note.step_id": "a service that limits rates; see journeys",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from http.cookies import SimpleCookie
+from typing import Any
 
 import httpx2
 import pytest
@@ -81,7 +82,7 @@ async def test_nothing_is_finished_for_who_asks_for_the_head_or_fetches_ahead(se
 
 async def every_answer(service: Service, clock: Clock) -> list[httpx2.Response]:
     """One answer of each kind that these paths can give."""
-    async with somebody(service) as ada, somebody(service, {"accept": "application/json"}) as program:
+    async with somebody(service) as ada, somebody(service) as bob, somebody(service, JSON) as program:
         path, other, old = [await link(service, user=user) for user in ("ada", "bob", "eve")]
         page = await ada.get(path)
         answers = [
@@ -95,6 +96,7 @@ async def every_answer(service: Service, clock: Clock) -> list[httpx2.Response]:
             await ada.put(path),
             await ada.get("/connect/none"),
             await ada.get(CALLBACK),
+            await bob.get(CALLBACK, params={"state": "none", "code": "none"}),
             await ada.get(CALLBACK, params={"state": "none", "code": "none"}),
             await program.get(CALLBACK, params={"state": "none", "code": "none"}),
             await program.get("/connect/none"),
@@ -221,7 +223,8 @@ async def test_the_browser_comes_back_to_the_application_at_the_end(serve: Serve
 
 async def test_names_and_scopes_cannot_write_the_page(serve: Serve, desk: Desk) -> None:
     async with serve() as service, somebody(service) as ada:
-        flow = {"authorizationUrl": f"{desk.url}/authorize", "tokenUrl": f"{desk.url}/token", "scopes": {}}
+        flow: dict[str, Any] = {"authorizationUrl": f"{desk.url}/authorize", "tokenUrl": f"{desk.url}/token"}
+        flow["scopes"] = {"mugs": "See your mugs"}
         document = json.loads(desk.document())
         schemes = {"key": {"type": "oauth2", "flows": {"authorizationCode": flow}}}
         document["components"]["securitySchemes"] = schemes
@@ -231,13 +234,13 @@ async def test_names_and_scopes_cannot_write_the_page(serve: Serve, desk: Desk) 
         request.oauth_client.client_id = "errands"
         crm = (await service.integrations.CreateIntegration(request)).integration.id
         user = '<b onclick="x">ada</b>\u202e'
-        page = await ada.get(await link(service, crm, user=user, scopes=["<i>read</i>", "email"]))
+        page = await ada.get(await link(service, crm, user=user, scopes=["<i>read</i>", "email", "mugs"]))
 
     read = Page.of(page.text)
     assert "i" not in read.tags
     assert not any("onclick" in found for _, found in read.elements)
     assert "U+202E" in told(page)
-    assert "Read your email address email" in told(page)
+    assert "Read your email address email See your mugs mugs" in told(page)
     assert "Go on to <i>crm</i>" in told(page)
     assert "password" not in page.text
 
