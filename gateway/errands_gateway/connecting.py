@@ -27,7 +27,7 @@ from .visitors import is_ahead, is_program
 _TAG: Final = "Connection"
 _PATH: Final = "/connect/{token}"
 _CALLBACK: Final = "/connect/callback"
-_FORM: Final = Body(component="ConnectForm", media_type=FORM, limit=64 << 10)
+_FORM: Final = Body(component="ConnectForm", media_type=FORM, limit=256 << 10)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.~-]{1,4096}")
 
 
@@ -132,8 +132,8 @@ _OF_LINK: Final = Parameter(
 _GOES_ON: Final = Answer(description="How it ended, or where it goes on.", schema=PAGE, media_type=HTML)
 
 
-def _given(name: str, description: str) -> Parameter:
-    return Parameter(name=name, schema={"type": "string", "maxLength": 8_192}, description=description)
+def _given(name: str, most: int, description: str) -> Parameter:
+    return Parameter(name=name, schema={"type": "string", "maxLength": most}, description=description)
 
 
 OPERATIONS: Final = (
@@ -173,11 +173,11 @@ OPERATIONS: Final = (
         summary="Where services send browsers back to (RFC 6749)",
         description="Ends a flow, once, and only in the browser in which it began.",
         parameters=(
-            _given("state", "As it was sent to the service."),
-            _given("code", "The authorization code."),
-            _given("error", "The error code."),
-            _given("error_description", "What the service says of the error."),
-            _given("iss", "Who answers (RFC 9207)."),
+            _given("state", 2_048, "As it was sent to the service."),
+            _given("code", 4_096, "The authorization code."),
+            _given("error", 255, "The error code."),
+            _given("error_description", 1_024, "What the service says of the error."),
+            _given("iss", 1_024, "Who answers (RFC 9207)."),
         ),
         answers={200: _GOES_ON},
         problems=(404, 409, 422),

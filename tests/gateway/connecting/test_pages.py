@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from http.cookies import SimpleCookie
 from typing import Any
@@ -12,13 +13,13 @@ import pytest
 from errands.v1 import event_pb2, integration_pb2
 from tests.contract.conftest import Clock, Serve
 from tests.contract.desk import Desk
-from tests.contract.told import LOCKED, steps
+from tests.contract.told import HELD, LOCKED, chain, steps
 from tests.gateway.approvals.lookers import AHEAD, BROWSERS, PREVIEWS, SCANNERS
 from tests.gateway.approvals.opening import CHROME, JSON, somebody
 from tests.gateway.approvals.parsed import Page
 from tests.gateway.asking import reason
 from tests.gateway.connecting.opening import COOKIE, HOUR, SECRET, connections, link, pressed, the_desk, told
-from tests.service import Service
+from tests.service import PATIENCE, Service
 
 CALLBACK = "/connect/callback"
 
@@ -278,6 +279,47 @@ async def test_links_of_a_run_are_for_those_who_may_connect_users(serve: Serve) 
     url, urls = seen["connector"]
     assert url.startswith(f"http://{service.app.http_address}/connect/")
     assert urls == {url}
+
+
+async def test_streams_of_one_run_show_links_only_to_those_who_may_connect_users(
+    serve: Serve, desk: Desk
+) -> None:
+    scopes = ((), ("connections",), ("approvals",))
+    async with serve(chain(HELD, LOCKED)) as service:
+        keys = [await service.with_scopes("runs:read", *more) for more in scopes]
+        created = await service.create("do", user_id="ada")
+        watches = [Watch(service, key.key, created.run_id) for key in keys]
+        reading = [asyncio.create_task(watch.read()) for watch in watches]
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*(watch.live.wait() for watch in watches))
+        desk.open.set()
+        hidden, shown, elsewhere = await asyncio.gather(*reading)
+
+    assert shown.startswith(f"http://{service.app.http_address}/connect/")
+    assert (hidden, elsewhere) == ("", "")
+
+
+class Watch:
+    """One key's stream of a run. `live` is set once it has read what happened before."""
+
+    def __init__(self, service: Service, key: str, run_id: str) -> None:
+        self._url = f"http://{service.app.http_address}/v1/runs/{run_id}/sse"
+        self._headers = {"x-api-key": key}
+        self.live = asyncio.Event()
+
+    async def read(self) -> str:
+        """The link in the first request for authorization."""
+        async with (
+            httpx2.AsyncClient(headers=self._headers, timeout=PATIENCE) as http,
+            http.stream("GET", self._url) as stream,
+        ):
+            async for line in stream.aiter_lines():
+                found = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {"type": ""}
+                if found["type"] == "step.started":
+                    self.live.set()
+                if found["type"] == "auth.required":
+                    return str(found["url"])
+        raise AssertionError("the stream ended first")
 
 
 async def test_a_link_of_a_stranger_cannot_be_made(serve: Serve) -> None:
