@@ -135,6 +135,15 @@ def test_a_link_alone_goes_to_stdout(errands: Errands, crm: str) -> None:
     assert done.stderr.startswith("for ada alone, until ")
 
 
+def test_the_verifier_is_shown_and_changed(errands: Errands) -> None:
+    before = errands("connections", "settings").stdout
+    changed = errands.json("connections", "settings", "--verifier-url", "https://app.example/verify")
+    after = errands("connections", "settings", "--verifier-url", "").stdout
+
+    assert before == after == "verifier  none: the link alone proves the user\n"
+    assert changed == {"verifierUrl": "https://app.example/verify"}
+
+
 def test_a_client_without_an_id_is_a_usage_error(errands: Errands) -> None:
     add = ["integrations", "add", "none", "--openapi", "http://127.0.0.1:1/"]
 

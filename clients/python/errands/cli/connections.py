@@ -21,14 +21,19 @@ from errands.v1.connection_pb2 import (
     ConnectionBasic,
     ConnectionBearer,
     ConnectionTokens,
+    ConnectSettings,
     CreateConnectionRequest,
     CreateConnectionResponse,
     CreateConnectLinkRequest,
     CreateConnectLinkResponse,
     DeleteConnectionRequest,
     DeleteConnectionResponse,
+    GetConnectSettingsRequest,
+    GetConnectSettingsResponse,
     ListConnectionsRequest,
     ListConnectionsResponse,
+    UpdateConnectSettingsRequest,
+    UpdateConnectSettingsResponse,
 )
 
 _TYPES: Final = ("bearer", "api-key", "basic", "oauth2")
@@ -119,6 +124,25 @@ def rm(session: Session, *, connection_id: str) -> None:
     request = DeleteConnectionRequest(id=connection_id)
     session.call("ConnectionService/DeleteConnection", request, DeleteConnectionResponse)
     click.echo("{}" if session.json else f"forgot {connection_id}")
+
+
+@connections.command()
+@click.option("--verifier-url", help="Your application, which says who finished; empty for none.")
+@with_session
+def settings(session: Session, *, verifier_url: str | None) -> None:
+    """Show how users of your tenant connect, or change it."""
+    found: ConnectSettings
+    if verifier_url is None:
+        method, read = "ConnectionService/GetConnectSettings", GetConnectSettingsRequest()
+        found = session.call(method, read, GetConnectSettingsResponse).settings
+    else:
+        method = "ConnectionService/UpdateConnectSettings"
+        change = UpdateConnectSettingsRequest(verifier_url=verifier_url)
+        found = session.call(method, change, UpdateConnectSettingsResponse).settings
+    if session.json:
+        echo_json(document(found))
+    else:
+        click.echo(f"verifier  {line(found.verifier_url) or 'none: the link alone proves the user'}")
 
 
 def _credential(kind: str, username: str) -> dict[str, Any]:
