@@ -40,7 +40,7 @@ async def _send(call: Call) -> ASGIApp:
     form = await forms.read(call, _FORM)
     doubt = browsers.doubt(call, form.get("form", ""))
     if doubt is not None:
-        return _refused(call.request, doubt, call.caller.request_id, call.request.url.path)
+        return _refused(call.request, doubt, call.caller.request_id, token)
     link = await _link(call, token)
     request = pb.BeginConnectRequest(token=token, browser=browsers.held(call), **_credential(link.type, form))
     begun = await _ask(call, call.gateway.connections.BeginConnect, request)

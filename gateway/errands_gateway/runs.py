@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Final
 
 from starlette.types import ASGIApp
@@ -15,6 +13,7 @@ from .answering import answer
 from .documents import runs as documents
 from .documents.events import plan
 from .documents.preflight import preflighted
+from .headers import idempotency_key, plan_wait
 from .operation import BOOLEAN, STRING, Answer, Body, Call, Operation, Parameter, ref
 from .paging import next_link
 from .problems import Violation, invalid
@@ -22,11 +21,8 @@ from .schemas.words import MAX_ID, STATUSES
 
 _TAG: Final = "Run"
 _MAX_PAGE: Final = 1_000
-_MAX_WAIT: Final = 60  # seconds
 _STATUS_NUMBERS: Final = values.numbers(values.STATUS)
 _STRATEGY_NUMBERS: Final = values.numbers(values.STRATEGY)
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 RUN_ID: Final = Parameter(
     name="runId",
@@ -73,23 +69,6 @@ def _request(call: Call) -> pb.CreateRunRequest:
         request_id=call.headers.get("Idempotency-Key", ""),
         validate_only=body.get("validateOnly", False),
     )
-
-
-def _idempotency_key(given: Sequence[str]) -> str:
-    """The key, quoted as the draft of the IETF has it, or bare as most callers send it."""
-    if len(given) > 1:
-        raise ValueError("is given more than once")
-    quoted = _QUOTED.fullmatch(given[0])
-    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else given[0]
-    if not 1 <= len(key) <= MAX_ID or not (key.isascii() and key.isprintable()):
-        raise ValueError(f"must be 1 to {MAX_ID} printable ASCII characters")
-    return key
-
-
-def _plan_wait(given: Sequence[str]) -> int | None:
-    """Seconds. Preferences that are not understood are ignored (RFC 7240)."""
-    wait = _WAIT.search(", ".join(given))
-    return min(int(wait[1]), _MAX_WAIT) if wait else None
 
 
 async def _get(call: Call) -> ASGIApp:
@@ -178,14 +157,14 @@ OPERATIONS: Final = (
                     "pattern": r'^(?!""$)[!-~]([ -~]*[!-~])?$',
                 },
                 description="Makes the request safe to repeat within 24 hours; quoted or bare.",
-                read=_idempotency_key,
+                read=idempotency_key,
             ),
             Parameter(
                 name="Prefer",
                 where="header",
                 schema=STRING,
                 description="`wait=SECONDS`: how long to wait for the plan, at most 60 (RFC 7240).",
-                read=_plan_wait,
+                read=plan_wait,
             ),
         ),
         body=Body(component="CreateRunRequest"),
