@@ -49,7 +49,7 @@ def crm(errands: Errands, shop: httpx2.Client, tmp_path: Path) -> Iterator[str]:
     ("arguments", "stdin", "kind"),
     [
         (["--type", "bearer"], SECRET, "bearer"),
-        (["--type", "api-key"], SECRET + "\n", "apiKey"),
+        (["--type", "api-key", "--in", "header", "--name", "x-key"], SECRET + "\n", "apiKey"),
         (["--type", "basic", "--username", "ada"], SECRET, "basic"),
         (["--type", "oauth2"], json.dumps({"access_token": SECRET, "expires_in": 60}), "oauth2"),
     ],
@@ -77,6 +77,7 @@ def test_a_connection_lives_from_add_to_rm_and_its_secret_is_never_shown(
         (["--type", "oauth2"], f'{{"token": "{SECRET}"}}', "no answer of a token endpoint"),
         (["--type", "basic"], SECRET, "--username goes with --type basic"),
         (["--username", "ada"], SECRET, "--username goes with --type basic"),
+        (["--type", "api-key", "--in", "header"], SECRET, "--in and --name go together"),
     ],
 )
 def test_what_is_no_credential_is_a_usage_error_that_quotes_nothing(

@@ -36,6 +36,7 @@ from errands.v1.connection_pb2 import (
     UpdateConnectSettingsResponse,
 )
 
+_PLACES: Final = ("header", "query", "cookie")
 _TYPES: Final = ("bearer", "api-key", "basic", "oauth2")
 _user = click.option(
     "--user", envvar="ERRANDS_USER", default=getpass.getuser, help="User it belongs to.  [default: you]"
@@ -72,8 +73,12 @@ def ls(session: Session, *, integration: str, user: str) -> None:
 @_user
 @click.option("--type", "kind", type=click.Choice(_TYPES), default="bearer", show_default=True)
 @click.option("--username", default="", help="User name of a basic credential.")
+@click.option("--in", "place", type=click.Choice(_PLACES), help="Where an API key goes, if not as described.")
+@click.option("--name", default="", help="Name of that header, parameter or cookie.")
 @with_session
-def add(session: Session, *, integration: str, user: str, kind: str, username: str) -> None:
+def add(
+    session: Session, *, integration: str, user: str, kind: str, username: str, place: str | None, name: str
+) -> None:
     """Connect a user to INTEGRATION with a credential you have. It replaces the one before.
 
     The secret is asked for, or read from stdin: the command line is visible to others. For
@@ -81,8 +86,12 @@ def add(session: Session, *, integration: str, user: str, kind: str, username: s
     """
     if (kind == "basic") != bool(username):
         raise click.UsageError("--username goes with --type basic, and only there")
+    if bool(place) != bool(name) or (name and kind != "api-key"):
+        raise click.UsageError("--in and --name go together, and with --type api-key")
     request = CreateConnectionRequest(
-        integration_id=integration_id(session, integration), user_id=user, **_credential(kind, username)
+        integration_id=integration_id(session, integration),
+        user_id=user,
+        **_credential(kind, username, place or "", name),
     )
     made = session.call("ConnectionService/CreateConnection", request, CreateConnectionResponse).connection
     if session.json:
@@ -145,12 +154,14 @@ def settings(session: Session, *, verifier_url: str | None) -> None:
         click.echo(f"verifier  {line(found.verifier_url) or 'none: the link alone proves the user'}")
 
 
-def _credential(kind: str, username: str) -> dict[str, Any]:
+def _credential(kind: str, username: str, place: str, name: str) -> dict[str, Any]:
     match kind:
         case "bearer":
             return {"bearer": ConnectionBearer(token=secrets.asked("token"))}
         case "api-key":
-            return {"api_key": ConnectionApiKey(value=secrets.asked("API key"))}
+            key = ConnectionApiKey(value=secrets.asked("API key"), name=name)
+            setattr(key, "in", place)  # a keyword of Python
+            return {"api_key": key}
         case "basic":
             return {"basic": ConnectionBasic(username=username, password=secrets.asked("password"))}
         case _:
