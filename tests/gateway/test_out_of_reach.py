@@ -29,6 +29,7 @@ BODIES = {
     "createConnection": {**_OF_ADA, "auth": {"type": "bearer", "token": "t"}},
     "createConnectLink": _OF_ADA,
     "confirmConnection": {"flow": "f", "userId": "ada"},
+    "updateConnectSettings": {"verifierUrl": ""},
 }
 
 
