@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from . import checking, reading
@@ -61,7 +60,7 @@ def keep(call: Call, response: Response, value: str, path: str) -> None:
         value,
         max_age=_DAY,
         path=path,
-        secure=_is_https(call),
+        secure=is_https(call),
         httponly=True,
         samesite="lax",
     )
@@ -69,15 +68,16 @@ def keep(call: Call, response: Response, value: str, path: str) -> None:
 
 def doubt(call: Call, sent: str) -> Problem | None:
     """What is wrong with a form that holds `sent`: it was not sent from a page of this gateway."""
-    if _is_from_elsewhere(call.request, call.gateway.settings.public_url):
-        return _invalid("the form was sent from another site")
+    if is_from_elsewhere(call):
+        return invalid_form("the form was sent from another site")
     held = _held(call)
     if not held or not hmac.compare_digest(held.encode(), sent.encode()):
-        return _invalid("the form does not fit this browser's cookie; open the link again")
+        return invalid_form("the form does not fit this browser's cookie; open the link again")
     return None
 
 
-def _invalid(detail: str) -> Problem:
+def invalid_form(detail: str) -> Problem:
+    """FORM_INVALID: nothing was done."""
     return problem("FORM_INVALID", "INVALID_ARGUMENT", detail)
 
 
@@ -87,15 +87,17 @@ def _held(call: Call) -> str:
 
 def _name(call: Call) -> str:
     # Browsers take a `__Secure-` cookie over HTTPS alone (RFC 6265bis, 4.1.3).
-    return "__Secure-errands-form" if _is_https(call) else "errands-form"
+    return "__Secure-errands-form" if is_https(call) else "errands-form"
 
 
-def _is_https(call: Call) -> bool:
+def is_https(call: Call) -> bool:
+    """Whether browsers reach this gateway over HTTPS."""
     return call.request.url.scheme == "https" or call.gateway.settings.public_url.startswith("https://")
 
 
-def _is_from_elsewhere(request: Request, public_url: str) -> bool:
+def is_from_elsewhere(call: Call) -> bool:
     """Whether the browser says so. Hosts are compared and not schemes, which proxies change."""
+    request, public_url = call.request, call.gateway.settings.public_url
     if request.headers.get("sec-fetch-site", "none").lower() not in _OWN_SITES:
         return True
     origin = request.headers.get("origin")

@@ -9,6 +9,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from errands.v1.approval_pb2_grpc import ApprovalServiceStub
 from errands.v1.audit_pb2_grpc import AuditServiceStub
+from errands.v1.connection_pb2_grpc import ConnectionServiceStub
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.key_pb2_grpc import KeyServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
@@ -25,6 +26,7 @@ class Gateway:
         self.runs: Any = RunServiceStub(channel)
         self.approvals: Any = ApprovalServiceStub(channel)
         self.integrations: Any = IntegrationServiceStub(channel)
+        self.connections: Any = ConnectionServiceStub(channel)
         self.keys: Any = KeyServiceStub(channel)
         self.audit: Any = AuditServiceStub(channel)
         self.health: Any = HealthStub(channel)

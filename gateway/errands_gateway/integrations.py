@@ -64,6 +64,23 @@ def _whole(body: Mapping[str, Any], name: str) -> int | None:
     return int(body[name]) if name in body else None
 
 
+def _oauth_client(body: Mapping[str, Any]) -> pb.OAuthClient | None:
+    if "oauthClient" not in body:
+        return None
+    given = body["oauthClient"]
+    return pb.OAuthClient(
+        client_id=given["clientId"],
+        client_secret=given.get("clientSecret", ""),
+        issuer=given.get("issuer", ""),
+        authorization_url=given.get("authorizationUrl", ""),
+        token_url=given.get("tokenUrl", ""),
+        scopes=given.get("scopes", ()),
+        token_auth_method=given.get("tokenAuthMethod", ""),
+        resource=given.get("resource", ""),
+        grant=given.get("grant", ""),
+    )
+
+
 async def _create(call: Call) -> ASGIApp:
     body = call.body
     request = pb.CreateIntegrationRequest(
@@ -76,6 +93,7 @@ async def _create(call: Call) -> ASGIApp:
         honours_idempotency_keys=body.get("honoursIdempotencyKeys", False),
         rate_limit=body.get("rateLimit", ""),
         max_concurrency=_whole(body, "maxConcurrency") or 0,
+        oauth_client=_oauth_client(body),
     )
     made = (await call.ask(call.gateway.integrations.CreateIntegration, request)).integration
     return answer(documents.integration(made), 201, {"Location": f"{_PATH}/{made.id}"})
@@ -95,6 +113,8 @@ async def _update(call: Call) -> ASGIApp:
         honours_idempotency_keys=body.get("honoursIdempotencyKeys"),
         rate_limit=body.get("rateLimit"),
         max_concurrency=_whole(body, "maxConcurrency"),
+        oauth_client=_oauth_client(body),
+        remove_oauth_client=body.get("removeOauthClient", False),
     )
     changed = await call.ask(call.gateway.integrations.UpdateIntegration, request)
     return answer(documents.updated(changed))

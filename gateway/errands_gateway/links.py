@@ -11,7 +11,6 @@ from typing import Final
 
 from grpc import aio
 from msgspec.structs import replace
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -19,27 +18,22 @@ from starlette.types import ASGIApp
 from errands.v1 import approval_pb2 as pb
 
 from . import forms, pages, values
-from .accepting import names
 from .answering import answer
-from .caller import is_keyed
-from .operation import FORM, JSON, STRING, Answer, Body, Call, Operation, Parameter, ref
+from .operation import FORM, HTML, PAGE, STRING, Answer, Body, Call, Operation, Parameter, ref
 from .problems import Problem, of_call, problem, response
+from .rendering import strict
+from .visitors import is_ahead, is_program, names_json
 
 _TAG: Final = "Run"
-_HTML: Final = "text/html"
 _FORM: Final = Body(component="ApprovalForm", media_type=FORM, limit=64 << 10)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{0,2048}")
 _DECISION_NUMBERS: Final = values.numbers(values.DECISION)
 _TOO_LATE: Final = ("ALREADY_DECIDED", "APPROVAL_CLOSED", "APPROVAL_EXPIRED")
-# What browsers send with a page that nobody has asked for yet.
-_AHEAD: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
-_AHEAD_VALUE: Final = re.compile(r"prefetch|prerender|preview|instant", re.IGNORECASE)
-_PAGE: Final = {"type": "string", "description": "A page."}
 
 
 async def _open(call: Call) -> ASGIApp:
     token = _token(call.query["token"])
-    if not call.head and not _is_ahead(call.request.headers):
+    if not call.head and not is_ahead(call.request.headers):
         decided = await _decided_by_program(call, pb.DecideByTokenRequest(token=token))
         if decided is not None:
             return _as_json(decided)
@@ -50,7 +44,7 @@ async def _open(call: Call) -> ASGIApp:
 async def _decided_by_program(call: Call, request: pb.DecideByTokenRequest) -> pb.Approval | None:
     """The approval, decided; None where opening a link decides nothing."""
     decided = await _decided_by_key(call, request)
-    if decided is None and _names_json(call.request.headers):
+    if decided is None and names_json(call.request.headers):
         return await _decided_by_link(call, request)
     return decided
 
@@ -66,10 +60,10 @@ async def _send(call: Call) -> ASGIApp:
         decided = await _decided_by_key(call, request) or await _decided_by_link(call, request)
     except aio.AioRpcError as failure:
         found = of_call(failure)
-        if found.reason not in _TOO_LATE or _is_program(call.request.headers):
+        if found.reason not in _TOO_LATE or is_program(call.request.headers):
             raise
         return await pages.too_late((await _asked(call, token)).approval, found.status)
-    if _is_program(call.request.headers):
+    if is_program(call.request.headers):
         return _as_json(decided)
     return await pages.decided(decided)
 
@@ -108,7 +102,7 @@ def _as_json(approval: pb.Approval) -> Response:
         document["stepId"] = approval.step_id
     document["decision"] = values.DECISION[approval.decision]
     document["status"] = values.APPROVAL_STATUS[approval.status]
-    return pages.strict(answer(document, 201))
+    return strict(answer(document, 201))
 
 
 def _refuse(request: Request, found: Problem, request_id: str) -> Response:
@@ -117,8 +111,8 @@ def _refuse(request: Request, found: Problem, request_id: str) -> Response:
 
 def _refused(request: Request, found: Problem, request_id: str, token: str = "") -> Response:
     """A problem for programs, a page for people. `token`: the link can be opened again."""
-    if _is_program(request.headers):
-        return pages.strict(response(found, request_id))
+    if is_program(request.headers):
+        return strict(response(found, request_id))
     return pages.problem(found, request_id, token)
 
 
@@ -127,19 +121,6 @@ def _token(text: str) -> str:
     if not _TOKEN.fullmatch(text):
         raise problem("TOKEN_INVALID", "INVALID_ARGUMENT", "the token is not one of this service")
     return text
-
-
-def _is_ahead(headers: Headers) -> bool:
-    """Whether a browser fetches before anybody asked."""
-    return any(_AHEAD_VALUE.search(headers.get(name, "")) for name in _AHEAD)
-
-
-def _is_program(headers: Headers) -> bool:
-    return _names_json(headers) or is_keyed(headers)
-
-
-def _names_json(headers: Headers) -> bool:
-    return names(headers, JSON)
 
 
 OPERATIONS: Final = (
@@ -154,7 +135,7 @@ OPERATIONS: Final = (
         parameters=(Parameter(name="token", schema=STRING, description="Of the link.", required=True),),
         answers={
             201: Answer(description="Decided.", schema=ref("LinkDecision")),
-            200: Answer(description="Nothing is decided.", schema=_PAGE, media_type=_HTML),
+            200: Answer(description="Nothing is decided.", schema=PAGE, media_type=HTML),
         },
         handle=_open,
         refuse=_refuse,
@@ -168,7 +149,7 @@ OPERATIONS: Final = (
         summary="Decide as the page of a link does",
         body=_FORM,
         answers={
-            201: Answer(description="Decided.", schema=ref("LinkDecision"), more={_HTML: _PAGE}),
+            201: Answer(description="Decided.", schema=ref("LinkDecision"), more={HTML: PAGE}),
         },
         handle=_send,
         refuse=_refuse,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 
 # Fields whose REST name is not the camelCase of the proto name.
 _OTHER: Final = {
@@ -14,16 +14,25 @@ _OTHER: Final = {
     "plan_wait_ms": "Prefer",
     "after_sequence": "after",
     "skip": "page",
+    "error_description": "error_description",  # as OAuth has it (RFC 6749)
     "openapi_url": "openapi.url",
     "openapi_document": "openapi.document",
     "mcp_url": "mcp.url",
     "mcp_server": "mcp.server",
 }
-_CREDENTIAL: Final = re.compile(r"^credential(\.(bearer|api_key|basic))?(?=\.|$)")
+_CREDENTIAL: Final = re.compile(
+    r"^(credential(\.(bearer|api_key|basic))?|bearer|api_key|basic|tokens)(?=\.|$)"
+)
 _WORD: Final = re.compile(r"_([a-z0-9])")
 # Values of enums that REST writes small; it writes the others as they are.
 _SMALL: Final = ("DECISION_", "APPROVAL_STATUS_", "CALL_EFFECT_", "OUTCOME_")
-_LARGE: Final = ("RUN_STATUS_", "APPROVAL_STRATEGY_", "APPROVAL_KIND_", "INTEGRATION_STATUS_")
+_LARGE: Final = (
+    "RUN_STATUS_",
+    "APPROVAL_STRATEGY_",
+    "APPROVAL_KIND_",
+    "INTEGRATION_STATUS_",
+    "CONNECTION_STATUS_",
+)
 
 
 def rest(field: str) -> str:
@@ -46,7 +55,7 @@ def _camel(part: str) -> str:
 
 def _fields() -> Iterator[str]:
     """Fields whose names no message could hold by chance."""
-    for module in (approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2):
+    for module in (approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2):
         for message in module.DESCRIPTOR.message_types_by_name.values():
             yield from (field.name for field in message.fields if "_" in field.name)
 

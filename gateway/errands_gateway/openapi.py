@@ -25,6 +25,7 @@ _SECURITY: Final = {
 _TAGS: Final = {
     "Run": "Intents being carried out: created, followed, stopped.",
     "Approval": "What people are asked before a run acts.",
+    "Connection": "Users' own access to integrations.",
     "Integration": "The services that runs may call.",
     "Key": "What programs identify themselves with.",
     "Audit": "Who decided, cancelled and changed what.",

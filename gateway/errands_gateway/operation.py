@@ -23,6 +23,8 @@ BOOLEAN: Final[Schema] = {"type": "boolean", "default": False}
 STRING: Final[Schema] = {"type": "string"}
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
+HTML: Final = "text/html"
+PAGE: Final[Schema] = {"type": "string", "description": "A page."}
 _MAX_BODY: Final = 1 << 20  # bytes
 
 

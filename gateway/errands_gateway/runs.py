@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.types import ASGIApp
@@ -14,6 +13,8 @@ from . import values
 from .answering import answer
 from .documents import runs as documents
 from .documents.events import plan
+from .documents.preflight import preflighted
+from .headers import idempotency_key, plan_wait
 from .operation import BOOLEAN, STRING, Answer, Body, Call, Operation, Parameter, ref
 from .paging import next_link
 from .problems import Violation, invalid
@@ -21,11 +22,8 @@ from .schemas.words import MAX_ID, STATUSES
 
 _TAG: Final = "Run"
 _MAX_PAGE: Final = 1_000
-_MAX_WAIT: Final = 60  # seconds
 _STATUS_NUMBERS: Final = values.numbers(values.STATUS)
 _STRATEGY_NUMBERS: Final = values.numbers(values.STRATEGY)
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 RUN_ID: Final = Parameter(
     name="runId",
@@ -44,9 +42,21 @@ _A_RUN: Final = Answer(description="The run.", schema=ref("RunDto"))
 
 
 async def _create(call: Call) -> ASGIApp:
+    request = _request(call)
+    wait = call.headers.get("Prefer")
+    if wait is not None:
+        request.plan_wait_ms = wait * 1_000
+    created = await call.ask(call.gateway.runs.CreateRun, request)
+    headers = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
+    if request.validate_only:
+        return answer(preflighted(created), 200, headers)
+    return answer(documents.created(created), 201, {"Location": f"/v1/runs/{created.run_id}", **headers})
+
+
+def _request(call: Call) -> pb.CreateRunRequest:
     body = call.body
     selection = body["selectedCustomerIntegrationIds"]
-    request = pb.CreateRunRequest(
+    return pb.CreateRunRequest(
         intent=body["intent"],
         selected_customer_integration_ids=[selection] if isinstance(selection, str) else selection,
         context=body["context"],
@@ -55,15 +65,9 @@ async def _create(call: Call) -> ASGIApp:
         repeat_key=body.get("repeatKey", ""),
         output_schema_json=values.json_text(body["outputSchema"]) if "outputSchema" in body else "",
         request_id=call.headers.get("Idempotency-Key", ""),
+        validate_only=body.get("validateOnly", False),
         pass_through=map(_passed, body.get("passThrough", ())),
     )
-    wait = call.headers.get("Prefer")
-    if wait is not None:
-        request.plan_wait_ms = wait * 1_000
-    created = await call.ask(call.gateway.runs.CreateRun, request)
-    applied = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
-    headers = {"Location": f"/v1/runs/{created.run_id}", **applied}
-    return answer(documents.created(created), 201, headers)
 
 
 def _passed(entry: Mapping[str, Any]) -> pb.PassThrough:
@@ -73,23 +77,6 @@ def _passed(entry: Mapping[str, Any]) -> pb.PassThrough:
         query=entry.get("query"),
         values=entry.get("values"),
     )
-
-
-def _idempotency_key(given: Sequence[str]) -> str:
-    """The key, quoted as the draft of the IETF has it, or bare as most callers send it."""
-    if len(given) > 1:
-        raise ValueError("is given more than once")
-    quoted = _QUOTED.fullmatch(given[0])
-    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else given[0]
-    if not 1 <= len(key) <= MAX_ID or not (key.isascii() and key.isprintable()):
-        raise ValueError(f"must be 1 to {MAX_ID} printable ASCII characters")
-    return key
-
-
-def _plan_wait(given: Sequence[str]) -> int | None:
-    """Seconds. Preferences that are not understood are ignored (RFC 7240)."""
-    wait = _WAIT.search(", ".join(given))
-    return min(int(wait[1]), _MAX_WAIT) if wait else None
 
 
 async def _get(call: Call) -> ASGIApp:
@@ -164,7 +151,8 @@ OPERATIONS: Final = (
         id="RunController_createRun",
         tag=_TAG,
         summary="Create a run",
-        description="Stores a run, starts it, and waits a moment for its plan.",
+        description="Stores a run, starts it, and waits a moment for its plan. With `validateOnly` it says "
+        "what would be called and asked, and what is missing, and starts nothing.",
         parameters=(
             Parameter(
                 name="Idempotency-Key",
@@ -177,14 +165,14 @@ OPERATIONS: Final = (
                     "pattern": r'^(?!""$)[!-~]([ -~]*[!-~])?$',
                 },
                 description="Makes the request safe to repeat within 24 hours; quoted or bare.",
-                read=_idempotency_key,
+                read=idempotency_key,
             ),
             Parameter(
                 name="Prefer",
                 where="header",
                 schema=STRING,
                 description="`wait=SECONDS`: how long to wait for the plan, at most 60 (RFC 7240).",
-                read=_plan_wait,
+                read=plan_wait,
             ),
         ),
         body=Body(component="CreateRunRequest"),
@@ -194,7 +182,10 @@ OPERATIONS: Final = (
                 schema=ref("CreateRunResponse"),
                 headers={"Location": "Path of the run."},
                 links=_READ_LINKS,
-            )
+            ),
+            200: Answer(
+                description="With `validateOnly`: nothing is stored or started.", schema=ref("ValidatedRun")
+            ),
         },
         problems=(409, 422, 429),
         handle=_create,

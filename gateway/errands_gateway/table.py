@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import approvals, audit, events, integrations, keys, links, runs
+from . import approvals, audit, connecting, connections, events, integrations, keys, links, runs
 from .operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -13,6 +13,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *approvals.OPERATIONS,
     *links.OPERATIONS,
     *integrations.OPERATIONS,
+    *connections.OPERATIONS,
+    *connecting.OPERATIONS,
     *keys.OPERATIONS,
     *audit.OPERATIONS,
 )

@@ -12,8 +12,10 @@ import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from errands.v1.approval_pb2 import ApprovalKind, ApprovalStatus, CallEffect, Decision
+from errands.v1.connection_pb2 import ConnectionStatus
 from errands.v1.event_pb2 import Outcome, RunStatus
 from errands.v1.integration_pb2 import IntegrationStatus
+from errands.v1.preflight_pb2 import CallAccess
 from errands.v1.run_pb2 import ApprovalStrategy
 
 Words = Mapping[int, str]
@@ -39,7 +41,9 @@ OUTCOME: Final = _words(Outcome, "OUTCOME_", lower=True)
 KIND: Final = _words(ApprovalKind, "APPROVAL_KIND_")
 DECISION: Final = _words(Decision, "DECISION_", lower=True)
 APPROVAL_STATUS: Final = _words(ApprovalStatus, "APPROVAL_STATUS_", lower=True)
+ACCESS: Final = _words(CallAccess, "CALL_ACCESS_")
 EFFECT: Final = _words(CallEffect, "CALL_EFFECT_", lower=True)
+CONNECTION_STATUS: Final = _words(ConnectionStatus, "CONNECTION_STATUS_")
 INTEGRATION_STATUS: Final = _words(IntegrationStatus, "INTEGRATION_STATUS_")
 
 

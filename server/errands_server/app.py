@@ -60,6 +60,7 @@ from .services.connecting import Connecting
 from .services.connections import Connections
 from .services.creating import Creating
 from .services.describing import Describing
+from .services.foreseeing import Foreseeing
 from .services.integrations import Integrations
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.links import Tickets
@@ -267,8 +268,6 @@ class _Server:
         gate = Gate(keys.recognise, quotas.request)
         server._grpc = aio.server(interceptors=[gate], options=_OPTIONS)
         tickets = Tickets(sealer, world)
-        servicer = RunServicer(creating, runs, tickets, messages, sealer)
-        add_RunServiceServicer_to_server(servicer, server._grpc)
         approvals = Approvals(store, sealer, world)
         add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, messages), server._grpc)
         authorizations = Authorizations(store, world)
@@ -276,8 +275,12 @@ class _Server:
         integrations = Integrations(store, catalogue, sealer, authorizations, describing, world, quotas)
         sessions.tell(Relisting(store, catalogue, world).listed)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
-        connecting = _connecting(access, catalogue, authorizations, links_at)
-        add_ConnectionServiceServicer_to_server(ConnectionServicer(*connecting, world), server._grpc)
+        connections, connecting = _connecting(access, catalogue, authorizations, links_at)
+        servicer_of_connections = ConnectionServicer(connections, connecting, world)
+        add_ConnectionServiceServicer_to_server(servicer_of_connections, server._grpc)
+        foreseeing = Foreseeing(catalogue, toolbox, connecting)
+        servicer = RunServicer(creating, foreseeing, runs, tickets, messages, sealer)
+        add_RunServiceServicer_to_server(servicer, server._grpc)
         add_KeyServiceServicer_to_server(KeyServicer(keys, world), server._grpc)
         add_AuditServiceServicer_to_server(AuditServicer(Audits(store)), server._grpc)
         await server._listen(links_at, operator_key, stack)

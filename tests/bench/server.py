@@ -35,6 +35,9 @@ KEY = "bench-key"
 class NoOp:
     """A toolbox whose every call is done at once."""
 
+    async def source(self, request: Request) -> str:
+        return "none"
+
     async def missing(self, request: Request) -> None:
         return None
 

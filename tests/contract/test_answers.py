@@ -19,6 +19,10 @@ from tests.service import Service
 
 WAITING = {
     "errands.v1.AuthRequired.scopes": "a service that grants scopes; see tests/journeys",
+    "errands.v1.GetConnectLinkResponse.scope_texts": "a service that describes scopes; see tests/gateway",
+    "errands.v1.GetConnectLinkResponse.ScopeTextsEntry.key": "as above",
+    "errands.v1.GetConnectLinkResponse.ScopeTextsEntry.value": "as above",
+    "errands.v1.MissingConnection.scopes": "a service that grants scopes; see tests/cli",
     "errands.v1.OAuthClient.client_secret": "never: it is only ever written",
     "errands.v1.AuthResolved.granted": "false where it ran out, as here",
     "errands.v1.Note.step_id": "a service that limits rates; see journeys",
@@ -164,6 +168,7 @@ async def _runs(service: Service, seen: Seen) -> None:
     seen(await service.runs.GetRun(run_pb2.GetRunRequest(run_id=first.run_id, include_events=True)))
     seen(await service.runs.GetRun(run_pb2.GetRunRequest(run_id=again.run_id, include_events=True)))
     seen(await service.create("refuse"))
+    seen(await service.create("locked", validate_only=True, approval_strategy=3))
     other = (await service.get(again.run_id)).selected_customer_integration_ids[0]
     elsewhere = await service.create("parts", other, repeat_key="again")
     for event in await service.events(elsewhere.run_id):

@@ -200,3 +200,15 @@ def test_an_impossible_order_is_refused_whole(shop: httpx2.Client, body: Any, co
 
 def test_an_unknown_fault_is_refused(shop: httpx2.Client) -> None:
     assert shop.post("/_faults", json={"operation": "*", "explode": True}).status_code == 400
+
+
+def test_a_shop_with_a_token_lets_in_only_who_sends_it_and_says_so(open_shop: OpenShop) -> None:
+    shop = open_shop("--token", "the-token")
+    document = shop.get("/openapi.json").json()
+    refused = [shop.get("/products"), shop.get("/products", headers={"Authorization": "Bearer another"})]
+    let_in = shop.get("/products", headers={"Authorization": "Bearer the-token"})
+
+    assert document["security"] == [{"token": []}]
+    assert document["components"]["securitySchemes"]["token"] == {"type": "http", "scheme": "bearer"}
+    assert [answer.status_code for answer in refused] == [401, 401]
+    assert let_in.status_code == 200

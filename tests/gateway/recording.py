@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from errands_gateway.openapi import document
 from errands_gateway.table import OPERATIONS
+from tests.gateway.approvals.parsed import Page
 
 FOLDER = Path(__file__).parent / "golden"
 WRITE = "ERRANDS_WRITE_GOLDEN"
@@ -26,6 +27,7 @@ _HEADERS = (
     "link",
     "location",
     "preference-applied",
+    "refresh",
     "retry-after",
     "www-authenticate",
     "x-accel-buffering",
@@ -39,6 +41,10 @@ _CHANGING = (
     (re.compile(r"(?<=desk_)[a-z0-9]{8}\b"), "random"),
     (re.compile(r"(?<=127\.0\.0\.1:)\d+"), "port"),
     (re.compile(r"\bek_[A-Za-z0-9_-]{43}"), "secret"),
+    (re.compile(r"(?<=/connect/)[A-Za-z0-9_.~-]{20,}"), "link"),
+    (re.compile(r'(?<="flow": ")[^"]+'), "flow"),
+    (re.compile(r"(?<=flow=)[A-Za-z0-9_.~%-]+"), "flow"),
+    (re.compile(r"\b\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC"), "moment"),
     (re.compile(r'(?<=token=)[A-Za-z0-9_-]+(?=")'), "token"),
     (re.compile(r'(?<=ticket=)[A-Za-z0-9_.%-]+(?=[&"])'), "ticket"),
     (re.compile(r'(?<="ticket": ")[^"]+'), "ticket"),
@@ -118,6 +124,8 @@ def _given(document: dict[str, Any]) -> dict[str, Any]:
 def _body(answer: httpx2.Response) -> Any:
     if answer.headers.get("content-type", "").partition(";")[0] == "text/event-stream":
         return [_frame(block) for block in answer.text.split("\n\n") if block]
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        return Page.of(answer.text).words
     return answer.json() if answer.content else None
 
 

@@ -1,190 +1,154 @@
-"""What connections bear: other protocols asked for, endless heads, silence, and old HTTP."""
+"""Connections over REST: stored for users, listed, forgotten, and never shown."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
-from errands_gateway import connection
+from errands.v1 import event_pb2
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
-from tests.contract.told import HELD, READ, steps
-from tests.gateway.asking import RUN
-from tests.gateway.streams.watching import gateway, idle
-from tests.service import PATIENCE, Service
+from tests.contract.told import LOCKED, READ, steps
+from tests.gateway.asking import NOBODY, RUN, asking, errors, reason
+from tests.service import Service
 
-# What the HTTP client of Java's own library sends with every first request.
-UPGRADE = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQ\r\n"
-
-
-class Line:
-    """A connection, spoken on by hand."""
-
-    def __init__(self, service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._key = service.key
-        self._reader = reader
-        self._writer = writer
-
-    def ask(self, method: str, path: str, headers: str = "", body: bytes = b"", version: str = "1.1") -> None:
-        head = f"{method} {path} HTTP/{version}\r\nhost: x\r\nx-api-key: {self._key}\r\n{headers}\r\n"
-        self.say(head.encode() + body)
-
-    def say(self, data: bytes) -> None:
-        self._writer.write(data)
-
-    async def answer(self) -> tuple[int, bytes]:
-        """Status and body of an answer that tells its length."""
-        async with asyncio.timeout(PATIENCE):
-            head = await self.until(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            return int(head.split()[1]), await self._reader.readexactly(length)
-
-    async def until(self, text: bytes) -> bytes:
-        async with asyncio.timeout(PATIENCE):
-            return await self._reader.readuntil(text)
-
-    async def rest(self) -> bytes:
-        """What comes until the gateway closes."""
-        async with asyncio.timeout(PATIENCE):
-            found = b""
-            try:
-                while piece := await self._reader.read(1 << 16):
-                    found += piece
-            except ConnectionResetError:
-                pass
-            return found
+SECRET = "hunter2-hunter2"
+AUTHS: dict[str, dict[str, Any]] = {
+    "bearer": {"type": "bearer", "token": SECRET},
+    "apiKey": {"type": "apiKey", "value": SECRET, "in": "header", "name": "x-key"},
+    "basic": {"type": "basic", "username": "ada", "password": SECRET},
+    "oauth2": {
+        "type": "oauth2",
+        "accessToken": SECRET,
+        "refreshToken": SECRET,
+        "expiresAt": "2099-01-31T13:00:00+01:00",
+        "scopes": ["things:read"],
+    },
+}
 
 
-@asynccontextmanager
-async def line(service: Service, address: str = "") -> AsyncGenerator[Line, None]:
-    host, _, port = (address or service.app.http_address).rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        yield Line(service, reader, writer)
-    finally:
-        writer.transport.abort()
+async def the_desk(http: Any) -> str:
+    return str((await http.get("/v1/integrations")).json()["integrations"][0]["id"])
 
 
-@pytest.mark.parametrize("chunked", [False, True])
-async def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(
-    serve: Serve, *, chunked: bool
+@pytest.mark.parametrize("kind", AUTHS)
+async def test_a_connection_of_each_type_is_stored_and_its_secret_is_never_shown(
+    serve: Serve, kind: str
 ) -> None:
-    body = json.dumps({**RUN, "intent": "x" * 5_000}).encode()
-    length = "transfer-encoding: chunked\r\n" if chunked else f"content-length: {len(body)}\r\n"
-    sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if chunked else body
-    async with serve(steps(READ)) as service, line(service) as opened:
-        opened.ask("POST", "/v1/runs", UPGRADE + length, sent[:10])
-        opened.say(sent[10:])
-        status, created = await opened.answer()
-        opened.ask("GET", f"/v1/runs/{json.loads(created)['runId']}", UPGRADE)
-        found = await opened.answer()
-        opened.ask("GET", "/healthz")
-        after = await opened.answer()
+    async with serve(steps(READ)) as service, asking(service) as http:
+        body = {"integrationId": await the_desk(http), "userId": "ada", "auth": AUTHS[kind]}
+        made = await http.post("/v1/connections", json=body)
+        path = made.headers["location"]
+        read, listed = await http.get(path), await http.get("/v1/connections?userId=ada")
+        other = await http.get("/v1/connections?userId=bob")
+        forgotten = await http.delete(path)
+        gone = await http.get(path)
 
-    assert (status, found[0]) == (201, 200)
-    assert json.loads(found[1])["intent"] == "x" * 5_000
-    assert after == (200, b"ok\n")
-
-
-async def test_many_requests_that_ask_for_another_protocol_come_at_once(serve: Serve) -> None:
-    async with serve(steps(READ)) as service, line(service) as opened:
-        opened.say(f"GET /healthz HTTP/1.1\r\nhost: x\r\n{UPGRADE}\r\n".encode() * 400)
-        answers = [await opened.answer() for _ in range(400)]
-
-    assert set(answers) == {(200, b"ok\n")}
-
-
-async def test_a_body_is_never_read_as_a_request(serve: Serve) -> None:
-    smuggled = b"DELETE /v1/runs HTTP/1.1\r\nhost: x\r\n\r\n"
-    async with serve(steps(READ)) as service, line(service) as opened:
-        opened.ask("POST", "/v1/runs", f"{UPGRADE}content-length: {len(smuggled)}\r\n")
-        opened.say(smuggled)
-        first = await opened.answer()
-        opened.ask("GET", "/healthz")
-        second = await opened.answer()
-
-    assert (first[0], second) == (400, (200, b"ok\n"))
+    assert (made.status_code, made.json()["type"], made.json()["status"]) == (201, kind, "ACTIVE")
+    assert path == f"/v1/connections/{made.json()['id']}"
+    assert read.json() == made.json()
+    assert listed.json() == {"connections": [made.json()]}
+    assert other.json() == {"connections": []}
+    assert (forgotten.status_code, forgotten.content) == (204, b"")
+    assert reason(gone) == (404, "CONNECTION_NOT_FOUND")
+    assert SECRET not in made.text + read.text + listed.text
+    if kind == "oauth2":
+        assert (made.json()["scopes"], made.json()["expiresAt"]) == (
+            ["things:read"],
+            "2099-01-31T12:00:00.000Z",
+        )
+    else:
+        assert (made.json()["scopes"], "expiresAt" in made.json()) == ([], False)
 
 
-@pytest.mark.parametrize("kind", ["line", "headers", "trailers"])
-async def test_nobody_is_listened_to_without_end(serve: Serve, kind: str) -> None:
-    begun = {
-        "line": b"GET /",
-        "headers": b"GET /healthz HTTP/1.1\r\nhost: x\r\n",
-        "trailers": b"POST /v1/keys HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n",
-    }[kind]
-    more = b"a" * 4_096 if kind == "line" else b"x-header: %s\r\n" % (b"a" * 4_000)
-    async with serve(steps(READ)) as service, line(service) as opened:
-        opened.say(begun)
-        for _ in range(500):
-            opened.say(more)
-        answer = await opened.rest()
+async def test_a_run_that_waits_goes_on_when_its_user_is_connected(serve: Serve, desk: Desk) -> None:
+    async with serve(steps(LOCKED)) as service, asking(service) as http:
+        integration = await the_desk(http)
+        waiting = [await service.create("do", user_id=user) for user in ("ada", "bob")]
+        for created in waiting:
+            await service.until(created.run_id, "auth_required")
+        body = {"integrationId": integration, "userId": "ada", "auth": AUTHS["bearer"]}
+        await http.post("/v1/connections", json=body)
+        adas = await service.finished(waiting[0].run_id)
+        bobs = await service.get(waiting[1].run_id)
 
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
-
-
-async def test_who_asks_for_thousands_of_things_at_once_is_dropped(serve: Serve) -> None:
-    async with serve(steps(READ)) as service, line(service) as opened:
-        opened.say(b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n" * 5_000)
-        answers = await opened.rest()
-
-    assert answers.count(b"HTTP/1.1 ") < 5_000
+    assert adas.status == event_pb2.RUN_STATUS_SUCCESS
+    assert bobs.status == event_pb2.RUN_STATUS_AUTH_REQUIRED
+    assert [target for target, _ in desk.received] == ["GET /locked"]
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nhost: "])
-async def test_who_never_comes_to_the_point_is_let_go(
-    serve: Serve, begun: bytes, monkeypatch: pytest.MonkeyPatch
+API_KEY = {"type": "apiKey", "value": "a"}
+OAUTH = {"type": "oauth2", "accessToken": "a"}
+NO_NAME = "must be a name without spaces or separators"
+NO_SCOPE = "must be one scope, without spaces, quotes or backslashes"
+
+
+@pytest.mark.parametrize(
+    ("auth", "field", "message"),
+    [
+        ({"type": "bearer"}, "auth.token", "is required"),
+        ({"type": "bearer", "token": ""}, "auth.token", "must not be empty"),
+        ({**API_KEY, "name": "a b"}, "auth.name", NO_NAME),
+        ({**API_KEY, "in": "header"}, "auth.name", NO_NAME),
+        ({**OAUTH, "scope": "b"}, "auth.scope", "is unknown; did you mean scopes?"),
+        ({**OAUTH, "scopes": ["b c"]}, "auth.scopes[0]", NO_SCOPE),
+    ],
+)
+async def test_what_is_wrong_with_a_credential_is_named_as_rest_names_it(
+    serve: Serve, auth: dict[str, Any], field: str, message: str
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_TIME", 0.2)
-    async with serve(steps(READ)) as service, line(service) as opened:
-        opened.say(begun)
+    async with serve(steps(READ)) as service, asking(service) as http:
+        body = {"integrationId": await the_desk(http), "userId": "ada", "auth": auth}
+        answer = await http.post("/v1/connections", json=body)
 
-        assert await opened.rest() == b""
-
-
-async def test_half_a_request_behind_a_stream_does_not_end_it(
-    serve: Serve, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with serve(steps(HELD)) as service, gateway(service, heartbeat=0.05) as started:
-        run_id = (await service.create("do")).run_id
-        async with line(service, started.address) as opened:
-            opened.ask("GET", f"/v1/runs/{run_id}/sse")
-            await opened.until(b"event: step.started\n")
-            monkeypatch.setattr(connection, "HEAD_TIME", 0.05)
-            opened.say(b"GET /healthz HTTP/1.1\r\nhost: ")
-            for _ in range(5):
-                await opened.until(b"\r\n:\n\n\r\n")
-            desk.open.set()
-
-            assert b"event: result\n" in await opened.until(b"\r\n0\r\n\r\n")
+    assert answer.status_code == 400
+    assert errors(answer) == {field: message}
 
 
-async def test_nonsense_behind_a_stream_is_not_answered_within_it(serve: Serve, desk: Desk) -> None:
-    async with (
-        serve(steps(HELD)) as service,
-        gateway(service) as started,
-        line(service, started.address) as opened,
-    ):
-        run_id = (await service.create("do")).run_id
-        opened.ask("GET", f"/v1/runs/{run_id}/sse")
-        await opened.until(b"event: step.started\n")
-        opened.say(b"\0\0\0\r\n\r\n")
-
-        assert b"HTTP/" not in await opened.rest()
-        await idle(started)
-        desk.open.set()
+async def test_it_takes_a_key_of_its_own_scope(service: Service) -> None:
+    reader, connector = await service.with_scopes("runs:read"), await service.with_scopes("connections")
+    async with asking(reader) as theirs, asking(connector) as mine:
+        assert reason(await theirs.get("/v1/connections")) == (403, "SCOPE_MISSING")
+        assert (await mine.get("/v1/connections")).json() == {"connections": []}
+        assert reason(await mine.get(f"/v1/connections/{NOBODY}")) == (404, "CONNECTION_NOT_FOUND")
 
 
-async def test_old_http_gets_a_stream_without_chunks(serve: Serve) -> None:
-    async with serve(steps(READ)) as service, line(service) as opened:
-        run_id = (await service.finished((await service.create("do")).run_id)).run_id
-        opened.ask("GET", f"/v1/runs/{run_id}/sse", version="1.0")
-        head, _, stream = (await opened.rest()).partition(b"\r\n\r\n")
+async def test_pages_follow_each_other_newest_first(serve: Serve) -> None:
+    async with serve(steps(READ)) as service, asking(service) as http:
+        integration = await the_desk(http)
+        for user in ("ada", "bob", "eve"):
+            body = {"integrationId": integration, "userId": user, "auth": AUTHS["bearer"]}
+            await http.post("/v1/connections", json=body)
+        first = await http.get("/v1/connections?pageSize=2")
+        second = await http.get(first.headers["link"].partition("<")[2].partition(">")[0])
 
-    assert b"transfer-encoding" not in head.lower()
-    assert stream.startswith(b"retry: 2000\n\nid: 1\nevent: status\n")
-    assert stream.endswith(b"}\n\n")
+    users = [[one["userId"] for one in page.json()["connections"]] for page in (first, second)]
+    assert users == [["eve", "bob"], ["ada"]]
+    assert "nextPageToken" not in second.json()
+
+
+async def test_validate_only_answers_with_the_preflight_and_starts_nothing(serve: Serve, desk: Desk) -> None:
+    async with serve(steps(LOCKED, READ)) as service, asking(service) as http:
+        body = {**RUN, "userId": "ada", "approvalStrategy": "ON_TOOL_CALL", "validateOnly": True}
+        answer = await http.post("/v1/runs", json=body, headers={"Idempotency-Key": "once"})
+        runs = await http.get("/v1/runs")
+        integration = await the_desk(http)
+
+    found = answer.json()
+    assert answer.status_code == 200
+    assert "location" not in answer.headers
+    assert found["plan"]["planType"] == "json"
+    call = {"integrationId": integration, "integrationName": "desk", "effect": "read", "origin": desk.url}
+    assert found["preflight"]["calls"] == [
+        {"stepId": "s1", "tool": "readLocked", "title": "readLocked", "access": "MISSING", **call},
+        {"stepId": "s2", "tool": "readThings", "title": "readThings", "access": "NONE", **call},
+    ]
+    [missing] = found["preflight"]["missing"]
+    assert (missing["integrationId"], missing["userId"]) == (integration, "ada")
+    assert found["preflight"]["approvals"] == [
+        {"kind": "CALLS", "stepId": "s1", "calls": 1},
+        {"kind": "CALLS", "stepId": "s2", "calls": 1},
+    ]
+    assert runs.json() == []
+    assert not desk.received

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from errands.v1 import approval_pb2, event_pb2, plan_pb2
+from errands.v1 import approval_pb2, connection_pb2, event_pb2, plan_pb2
+from errands_gateway import browsers
 from errands_gateway.documents import events
 from errands_gateway.schemas.events import MEMBERS, component
 from errands_gateway.table import OPERATIONS
@@ -54,6 +56,7 @@ async def test_every_operation_answers_as_its_golden_file_says(serve: Serve, des
         await a_run_that_asks_for_each_call(ask, service)
         await runs_that_end_otherwise(ask, service, desk)
         await refusals(ask, service)
+        await connections(ask, service)
         await keys(ask)
 
     assert {operation.id for operation in OPERATIONS} <= ask.names
@@ -206,6 +209,51 @@ async def refusals(ask: Recorder, service: Service) -> None:
     await ask("RunController_getRun unknown-key", "GET", f"/v1/runs/{NOBODY}", x_api_key="none")
     reader = await service.with_scopes("runs:read")
     await ask("RunController_createRun forbidden", "POST", "/v1/runs", run("dance"), x_api_key=reader.key)
+
+
+async def connections(ask: Recorder, service: Service) -> None:
+    """Stored by the application, and connected on a page that the application confirms."""
+    desk = (await service.get((await service.create("part")).run_id)).selected_customer_integration_ids[0]
+    await ask(
+        "RunController_createRun validated", "POST", "/v1/runs", run("lock", "ON_START", validateOnly=True)
+    )
+    auth = {"type": "apiKey", "value": "t0p-secret", "in": "header", "name": "x-key"}
+    body = {"integrationId": desk, "userId": "ada", "auth": auth}
+    made = await ask("createConnection", "POST", "/v1/connections", body)
+    await ask("getConnection", "GET", f"/v1/connections/{made['id']}")
+    await ask("listConnections", "GET", "/v1/connections?userId=ada")
+    await ask("deleteConnection", "DELETE", f"/v1/connections/{made['id']}")
+    await ask("getConnection missing", "GET", f"/v1/connections/{made['id']}")
+    await ask(
+        "updateConnectSettings",
+        "PATCH",
+        "/v1/connections/settings",
+        {"verifierUrl": "https://app.example/verify"},
+    )
+    await ask("getConnectSettings", "GET", "/v1/connections/settings")
+    link = await ask(
+        "createConnectLink", "POST", "/v1/connections/links", {"integrationId": desk, "userId": "ada"}
+    )
+    path = link["url"].partition(service.app.http_address)[2]
+    await ask("openConnectLink", "GET", path)
+    cookie = "c" * 43
+    form = {"form": browsers.form(cookie), "secret": "t0p-secret"}
+    sent = await ask("sendConnectForm", "POST", path, form=form, Cookie=f"errands-connect={cookie}")
+    assert "Going on to app.example" in sent
+    flow = await _flow(service, desk, cookie)
+    await ask("confirmConnection", "POST", "/v1/connections/confirm", {"flow": flow, "userId": "ada"})
+    await ask("openConnectLink wrong", "GET", path[:-4])
+    await ask("finishConnect", "GET", "/connect/callback?state=none&code=none", Accept="application/json")
+
+
+async def _flow(service: Service, integration: str, browser: str) -> str:
+    """A flow that only waits for the application to say who the user is."""
+    asked = connection_pb2.CreateConnectLinkRequest(integration_id=integration, user_id="ada")
+    url = (await service.connections.CreateConnectLink(asked)).url
+    begin = connection_pb2.BeginConnectRequest(token=url.rpartition("/")[2], browser=browser)
+    begin.bearer.token = "t0p-secret"
+    begun = await service.connections.BeginConnect(begin)
+    return parse_qs(urlsplit(begun.return_url).query)["flow"][0]
 
 
 async def keys(ask: Recorder) -> None:

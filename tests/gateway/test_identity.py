@@ -92,6 +92,9 @@ async def test_what_belongs_to_strangers_is_what_does_not_exist(serve: Serve) ->
         async with asking(service) as mine, asking(stranger, x_request_id="same") as http:
             integration = (await mine.get("/v1/integrations")).json()["integrations"][0]["id"]
             key = (await mine.post("/v1/keys", json={"name": "a", "scopes": ["runs:read"]})).json()
+            auth = {"type": "bearer", "token": "t"}
+            body = {"integrationId": integration, "userId": "ada", "auth": auth}
+            connection = (await mine.post("/v1/connections", json=body)).json()["id"]
             for name, missing, asked in (
                 (
                     run,
@@ -109,6 +112,12 @@ async def test_what_belongs_to_strangers_is_what_does_not_exist(serve: Serve) ->
                 ),
                 (integration, "desk_aaaaaaaa", [("GET", "/v1/integrations/{}/tools"), ("POST", "/v1/runs")]),
                 (key["id"], NOBODY, [("DELETE", "/v1/keys/{}")]),
+                (connection, NOBODY, [("GET", "/v1/connections/{}"), ("DELETE", "/v1/connections/{}")]),
+                (
+                    integration,
+                    "desk_aaaaaaaa",
+                    [("POST", "/v1/connections"), ("POST", "/v1/connections/links")],
+                ),
             ):
                 for method, path in asked:
                     foreign = await _asked(http, method, path, name)
@@ -119,6 +128,7 @@ async def test_what_belongs_to_strangers_is_what_does_not_exist(serve: Serve) ->
             still = (await mine.get(f"/v1/runs/{run}")).json()
             assert [one["approvalId"] for one in still["pendingApprovals"]] == [approval]
             assert (await mine.get(f"/v1/integrations/{integration}")).status_code == 200
+            assert (await mine.get(f"/v1/connections/{connection}")).status_code == 200
             assert (await mine.get("/v1/runs", headers={"x-api-key": key["secret"]})).status_code == 200
 
 
@@ -127,6 +137,12 @@ async def _asked(http: Any, method: str, path: str, name: str) -> Any:
     bodies = {
         "/v1/approvals": {"decisions": [{"approvalId": name, "decision": "approve"}]},
         "/v1/approvals/{}": {"decision": "approve"},
+        "/v1/connections": {
+            "integrationId": name,
+            "userId": "ada",
+            "auth": {"type": "bearer", "token": "t"},
+        },
+        "/v1/connections/links": {"integrationId": name, "userId": "ada"},
         "/v1/runs": {**RUN, "selectedCustomerIntegrationIds": [name]},
     }
     body = bodies.get(path, {}) if method in {"POST", "PATCH"} else None
@@ -145,6 +161,8 @@ ABSENT = [
     ("POST", "/v1/approvals/{}", "APPROVAL_NOT_FOUND"),
     ("GET", "/v1/integrations/{}", "INTEGRATION_NOT_FOUND"),
     ("DELETE", "/v1/keys/{}", "KEY_NOT_FOUND"),
+    ("GET", "/v1/connections/{}", "CONNECTION_NOT_FOUND"),
+    ("DELETE", "/v1/connections/{}", "CONNECTION_NOT_FOUND"),
 ]
 
 

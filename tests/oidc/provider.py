@@ -40,10 +40,10 @@ class Provider:
 
 
 @contextmanager
-def provider(*, ttl: int = 3_600) -> Iterator[Provider]:
-    """A provider whose access tokens last so many seconds."""
+def provider(*, ttl: int = 3_600, redirect: str = CALLBACK) -> Iterator[Provider]:
+    """A provider whose access tokens last so many seconds, and which sends browsers back there."""
     modules = node_modules(PACKAGE)
-    settings = json.dumps({"redirect": CALLBACK, "secret": SECRET, "ttl": ttl})
+    settings = json.dumps({"redirect": redirect, "secret": SECRET, "ttl": ttl})
     script = str(Path(__file__).with_suffix(".mjs"))
     command = ["node", script, str(modules), settings]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -62,8 +62,9 @@ def provider(*, ttl: int = 3_600) -> Iterator[Provider]:
 class Browser:
     """Follows redirects and fills in the provider's forms, with cookies of its own."""
 
-    def __init__(self, login: str = "ada") -> None:
+    def __init__(self, login: str = "ada", callback: str = CALLBACK) -> None:
         self._login = login
+        self._callback = callback
         self.proof = f"proof-of-{login}-".ljust(43, "x")
 
     def visit(self, url: str, *, abort: bool = False) -> dict[str, str]:
@@ -72,7 +73,7 @@ class Browser:
             answer = client.get(url)
             while True:
                 location = answer.headers.get("location", "")
-                if location.startswith(CALLBACK):
+                if location.startswith(self._callback):
                     return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
                 answer = (
                     client.get(answer.url.join(location)) if location else self._fill(client, answer, abort)

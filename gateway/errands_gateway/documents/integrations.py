@@ -20,9 +20,15 @@ def integration(found: pb.Integration) -> dict[str, Any]:
         "internal": found.internal,
         "revision": found.revision,
         "toolCount": found.tool_count,
-        "auth": {"type": found.auth.type, "shared": found.auth.shared},
+        "auth": {
+            "type": found.auth.type,
+            "shared": found.auth.shared,
+            "schemes": list(found.auth.schemes),
+        },
         "createdAt": values.moment(found.created_at),
     }
+    if found.auth.HasField("oauth_client"):
+        document["auth"]["oauthClient"] = _oauth_client(found.auth.oauth_client)
     if found.left_out:
         document["leftOut"] = list(found.left_out)
     if found.rate_limit:
@@ -30,6 +36,21 @@ def integration(found: pb.Integration) -> dict[str, Any]:
     if found.max_concurrency:
         document["maxConcurrency"] = found.max_concurrency
     return document
+
+
+def _oauth_client(found: pb.OAuthClient) -> dict[str, Any]:
+    """A client as it was registered, without its secret; what was left empty is left out."""
+    given = {
+        "clientId": found.client_id,
+        "issuer": found.issuer,
+        "authorizationUrl": found.authorization_url,
+        "tokenUrl": found.token_url,
+        "scopes": list(found.scopes),
+        "tokenAuthMethod": found.token_auth_method,
+        "resource": found.resource,
+        "grant": found.grant,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def updated(found: pb.UpdateIntegrationResponse) -> dict[str, Any]:

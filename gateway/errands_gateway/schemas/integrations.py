@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from .words import WORDS, Schema, anything, array, enum, flag, given, moment, ref, taken, text, whole
 
-_SECRET: Final = {"minLength": 1, "maxLength": 8_192}
-_PRINTABLE: Final = {"pattern": "^[ -~]*$", "title": "printable ASCII"}
+SECRET: Final = {"minLength": 1, "maxLength": 8_192}
+PRINTABLE: Final = {"pattern": "^[ -~]*$", "title": "printable ASCII"}
 _OPENAPI: Final[Schema] = {
     "description": "The OpenAPI 3.0 or 3.1 document.",
     "oneOf": [
@@ -63,7 +63,7 @@ _MCP: Final[Schema] = {
 }
 
 
-def _kind(name: str) -> Schema:
+def kind(name: str) -> Schema:
     return {"type": "string", "const": name, "description": "The kind of credential."}
 
 
@@ -105,10 +105,32 @@ def _changes(**more: Any) -> dict[str, Any]:
         "honoursIdempotencyKeys": _HONOURS,
         "rateLimit": _RATE,
         "maxConcurrency": _PLACES,
+        "oauthClient": ref("OAuthClientInput"),
         **more,
     }
 
 
+_CLIENT: Final[dict[str, Schema]] = {
+    "clientId": text("Id of the client.", minLength=1, maxLength=2_048),
+    "issuer": text(
+        "The authorization server; its metadata gives what is left out (RFC 8414).", maxLength=2_048
+    ),
+    "authorizationUrl": text("Where users authorize.", maxLength=2_048),
+    "tokenUrl": text("Where tokens are obtained.", maxLength=2_048),
+    "scopes": array(
+        {"type": "string", "minLength": 1, "maxLength": 255},
+        "What to ask for besides what the operations need.",
+        maxItems=100,
+    ),
+    "tokenAuthMethod": enum(
+        "How the client identifies itself; basic with a secret and none without, where it is left out.",
+        ["client_secret_basic", "client_secret_post", "none"],
+    ),
+    "resource": text("The resource tokens are meant for (RFC 8707).", maxLength=2_048),
+    "grant": enum(
+        "`client_credentials`: one account for every user.", ["authorization_code", "client_credentials"]
+    ),
+}
 _CREATE: Final = taken(
     "Asks for an integration, made from an OpenAPI document or an MCP server.",
     _changes(internal=flag("Its origin may lie in a private network. Needs scope `operator`.")),
@@ -119,6 +141,7 @@ _UPDATE: Final = taken(
     "Changes an integration, as a new revision. What is left out stays.",
     _changes(
         removeCredential=flag("Forget the stored credential."),
+        removeOauthClient=flag("Forget the client. Connections made with it can no longer be renewed."),
         status=enum("Activate or deactivate.", ["ACTIVE", "INACTIVE"]),
     ),
 )
@@ -136,8 +159,13 @@ _MEMBERS: Final[dict[str, Schema]] = {
         {
             "type": text("`none`, `bearer`, `apiKey` or `basic`."),
             "shared": flag("True where one account serves every user."),
+            "schemes": array({"type": "string"}, "What the service's description asks for."),
+            "oauthClient": {
+                "description": "The client by which users connect.",
+                "allOf": [ref("OAuthClient")],
+            },
         },
-        ["type", "shared"],
+        ["type", "shared", "schemes"],
     ),
     "leftOut": array({"type": "string"}, "Operations or tools that cannot be called, each with the reason."),
     "createdAt": moment("When it was created."),
@@ -191,19 +219,26 @@ def _page(name: str, items: str) -> Schema:
 
 
 COMPONENTS: Final = {
+    "OAuthClientInput": taken(
+        "A client registered at the service's authorization server (RFC 6749). Its redirect address is "
+        "PUBLIC_URL/connect/callback, exactly.",
+        {**_CLIENT, "clientSecret": text("Its secret, write-only; left out for a public client.", **SECRET)},
+        ["clientId"],
+    ),
+    "OAuthClient": given("A client, without its secret.", _CLIENT, ["clientId"]),
     "CreateIntegrationRequest": _CREATE,
     "UpdateIntegrationRequest": _UPDATE,
     "IntegrationAuthInput": _AUTH,
     "BearerAuth": taken(
         "A bearer token (RFC 6750).",
-        {"type": _kind("bearer"), "token": text("The token.", **_SECRET, **_PRINTABLE)},
+        {"type": kind("bearer"), "token": text("The token.", **SECRET, **PRINTABLE)},
         ["type", "token"],
         title="{type: bearer, token}",
     ),
     "ApiKeyAuth": taken(
         "An API key.",
         {
-            "type": _kind("apiKey"),
+            "type": kind("apiKey"),
             "in": enum("Where it is sent.", ["header", "query", "cookie"]),
             "name": text(
                 "Name of the header, parameter or cookie.",
@@ -211,7 +246,7 @@ COMPONENTS: Final = {
                 pattern=r"^[!-+\--9<>-~]+$",
                 title="a name without spaces or separators",
             ),
-            "value": text("The key.", **_SECRET, **_PRINTABLE),
+            "value": text("The key.", **SECRET, **PRINTABLE),
         },
         ["type", "in", "name", "value"],
         title="{type: apiKey, in, name, value}",
@@ -219,9 +254,9 @@ COMPONENTS: Final = {
     "BasicAuth": taken(
         "A user name and password (RFC 7617).",
         {
-            "type": _kind("basic"),
+            "type": kind("basic"),
             "username": text("The user name.", maxLength=8_192, pattern="^[^:]*$", title="without a colon"),
-            "password": text("The password.", **_SECRET),
+            "password": text("The password.", **SECRET),
         },
         ["type", "username", "password"],
         title="{type: basic, username, password}",

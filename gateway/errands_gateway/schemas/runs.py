@@ -62,6 +62,7 @@ _CREATE: Final = taken(
             "Credentials for this run alone, at most one entry for each integration.",
             maxItems=100,
         ),
+        "validateOnly": flag("Say what would happen, and store and start nothing."),
     },
     ["intent", "selectedCustomerIntegrationIds", "context", "userId"],
     examples=[

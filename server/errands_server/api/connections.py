@@ -142,6 +142,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
             base_url=asked.base_url,
             user_id=asked.user_id,
             scopes=asked.scopes,
+            scope_texts=asked.scope_texts,
             expires_at=timestamp(asked.expires_at),
             type=asked.type,
         )

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from errands.v1 import plan_pb2 as plan_pb
 from errands.v1 import run_pb2 as pb
 from errands.v1 import run_pb2_grpc
 
@@ -16,9 +15,10 @@ from ..credentials.pass_through import PassThrough
 from ..domain import output_schema
 from ..domain.errors import Reason, Unauthenticated, Violation
 from ..domain.event import RunStatus, Strategy
-from ..domain.run import FINAL, Run
+from ..domain.run import FINAL
 from ..services import views
 from ..services.creating import CREATE, Creating, NewRun
+from ..services.foreseeing import Foreseeing
 from ..services.links import Ticket, Tickets
 from ..services.principal import Principal, Scope
 from ..services.runs import Runs
@@ -30,6 +30,7 @@ from . import explaining, passing, wire
 from .checks import MAX_ID, Checks, identifier, next_token
 from .interceptors import caller, principal
 from .messages import Messages
+from .preflighting import preflight
 from .wire import STATUS_OF, STRATEGY_OF
 
 MAX_INTENT: Final = 10_000
@@ -45,9 +46,16 @@ _AT_END: Final = (("errands-end", "1"),)
 
 class RunServicer(run_pb2_grpc.RunServiceServicer):
     def __init__(
-        self, creating: Creating, runs: Runs, tickets: Tickets, made: Messages, sealer: Sealer
+        self,
+        creating: Creating,
+        foreseeing: Foreseeing,
+        runs: Runs,
+        tickets: Tickets,
+        made: Messages,
+        sealer: Sealer,
     ) -> None:
         self._creating = creating
+        self._foreseeing = foreseeing
         self._runs = runs
         self._tickets = tickets
         self._messages = made
@@ -66,12 +74,29 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             problems += [*wrong, *await self._creating.unfit(who, selection, passed)]
         wanted = _new_run(request, key, context.time_remaining(), problems)
         wanted = replace(wanted, passed=passed) if passed else wanted
+        if request.validate_only:
+            return await self._validated(who, request, wanted)
+        return self._created(who, await self._creating.create(who, wanted))
+
+    async def _validated(
+        self, who: Principal, request: pb.CreateRunRequest, wanted: NewRun
+    ) -> pb.CreateRunResponse:
+        """What the run would come to."""
+        explanation = None
         if request.explain:
             run, clauses = await self._creating.explain(who, wanted)
-            return _validated(run, explaining.explanation(clauses))
-        if request.validate_only:
-            return _validated(await self._creating.preview(who, wanted))
-        return self._created(who, await self._creating.create(who, wanted))
+            explanation = explaining.explanation(clauses)
+        else:
+            run = await self._creating.preview(who, wanted)
+        passed_through = {one.customer_integration_id for one in request.pass_through}
+        plan = wire.plan_of(run)
+        plan.ClearField("execution_plan_id")
+        return pb.CreateRunResponse(
+            status=wire.STATUS[RunStatus.QUEUED],
+            plan=plan,
+            explanation=explanation,
+            preflight=preflight(await self._foreseeing.preflight(who, run, passed_through)),
+        )
 
     def _created(self, who: Principal, seen: views.RunView) -> pb.CreateRunResponse:
         view = _view(who)
@@ -225,13 +250,6 @@ def _view(who: Principal, *, tool_calls: bool = False) -> View:
         links=who.may(Scope.APPROVALS),
         connect_links=who.may(Scope.CONNECTIONS),
     )
-
-
-def _validated(run: Run, explanation: plan_pb.PlanExplanation | None = None) -> pb.CreateRunResponse:
-    plan = wire.plan_of(run)
-    plan.ClearField("execution_plan_id")
-    status = wire.STATUS[RunStatus.QUEUED]
-    return pb.CreateRunResponse(status=status, plan=plan, explanation=explanation)
 
 
 def _new_run(

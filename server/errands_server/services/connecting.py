@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
@@ -51,6 +51,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     base_url: str
     user_id: str
     scopes: tuple[str, ...]
+    scope_texts: Mapping[str, str]  # of those the service describes
     expires_at: int
     type: str
 
@@ -129,11 +130,13 @@ class Connecting:
         link = await self._links.read(token)
         await self._flows.check_open(link)
         way = await self._ways.to(link.tenant, link.integration_id)
+        scopes = await self._scopes(link, way.client)
         return Asked(
             integration_name=way.name,
             base_url=way.base_url,
             user_id=link.user_id,
-            scopes=await self._scopes(link, way.client),
+            scopes=scopes,
+            scope_texts={name: way.scope_texts[name] for name in scopes if name in way.scope_texts},
             expires_at=link.expires_at,
             type=way.type,
         )

@@ -30,6 +30,7 @@ class Way(Struct, frozen=True, kw_only=True):
     type: str
     client: OAuthClient | None
     scopes: tuple[str, ...]  # that its operations need, each by itself
+    scope_texts: Mapping[str, str]  # what its description says of scopes
 
 
 class Ways:
@@ -70,6 +71,7 @@ class Ways:
             type="oauth2" if client is not None else _typed(integration_id, loaded.schemes),
             client=client,
             scopes=() if client is None else tuple(dict.fromkeys(_scopes(loaded))),
+            scope_texts=dict(_scope_texts(loaded.schemes.values())),
         )
 
 
@@ -92,3 +94,13 @@ def _scopes(loaded: Loaded) -> Iterable[str]:
             schemes=loaded.schemes,
         )
         yield from wanted_scopes(demand)
+
+
+def _scope_texts(schemes: Iterable[SecurityScheme]) -> Iterable[tuple[str, str]]:
+    for scheme in schemes:
+        for flow in scheme.flows.values():
+            described = flow.get("scopes") if isinstance(flow, dict) else None
+            if isinstance(described, dict):
+                yield from (
+                    (name, text) for name, text in described.items() if text and isinstance(text, str)
+                )

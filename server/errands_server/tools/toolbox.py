@@ -54,11 +54,14 @@ class IntegrationToolbox:
 
     async def shared(self, request: Request) -> bool:
         """Whether this call would be made with an account that serves every user. Nothing is sent."""
+        return await self.source(request) is Source.SHARED
+
+    async def source(self, request: Request) -> Source:
+        """Whose access the call would be made with. Nothing is sent."""
         loaded, operation = await self._operation(request)
         if operation.tool.origin.startswith(STDIO):  # a process that has what its operator gave it
-            return True
-        demand = await self._demand(request, loaded, operation)
-        return await self._keyring.source(request, demand) is Source.SHARED
+            return Source.SHARED
+        return await self._keyring.source(request, await self._demand(request, loaded, operation))
 
     async def call(self, request: Request) -> Answer:
         try:

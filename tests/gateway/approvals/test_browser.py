@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,60 +13,17 @@ from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
 from tests.contract.told import WRITE, steps
 from tests.gateway.approvals.opening import PATH, asked, state, waits
-from tests.service import PATIENCE, Service
+from tests.gateway.chromium import CONTRAST, PHONE, chromium, elsewhere, heading, needed, person, press, sight
+from tests.service import Service
 
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+__all__ = ["chromium"]
+pytestmark = needed
 MAIL = {"to": "anna@example.com", "text": "Hello Anna,\n\nyour lamp ships on Tuesday.", "tags": ["a", "b"]}
 WIDE = {"address": "w" * 500, "deep": {"key" * 50: ["v" * 500]}, **MAIL}
 
 
-@pytest.fixture
-async def chromium() -> AsyncGenerator[Any, None]:
-    async with playwright.async_playwright() as started:
-        browser = await started.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        await browser.close()
-
-
-@asynccontextmanager
-async def person(chromium: Any, **settings: Any) -> AsyncGenerator[Any, None]:
-    """A page of a new browser profile; what it complains about is an error."""
-    context = await chromium.new_context(**settings)
-    context.set_default_timeout(PATIENCE * 1_000)
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    await context.close()
-    assert not [one for one in complaints if "Failed to load resource" not in one], complaints
-
-
 def link(service: Service, token: str) -> str:
     return f"http://{service.app.http_address}{PATH}?token={token}"
-
-
-async def heading(page: Any) -> str:
-    return str(await page.get_by_role("heading", level=1).inner_text())
-
-
-async def press(page: Any, name: str) -> str:
-    """Press a button, and the heading behind it."""
-    async with page.expect_navigation():
-        await page.get_by_role("button", name=name).click()
-    return await heading(page)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
@@ -141,24 +94,6 @@ async def test_double_clicks_reloads_and_going_back_do_no_harm(
     assert len(desk.received) == 1
 
 
-@asynccontextmanager
-async def elsewhere(html: str) -> AsyncGenerator[str, None]:
-    """A page of another site; its URL."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(html.encode())}\r\n"
-        writer.write(f"{head}Connection: close\r\n\r\n{html}".encode())
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    try:
-        yield f"http://localhost:{server.sockets[0].getsockname()[1]}/"
-    finally:
-        server.close()
-
-
 async def test_no_other_site_can_frame_the_page(serve: Serve, chromium: Any) -> None:
     async with serve(steps(WRITE)) as service:
         found = await asked(service)
@@ -197,16 +132,6 @@ async def test_no_other_site_can_press_the_button(serve: Serve, chromium: Any) -
     assert (again, decided) == ("Approve this call?", "Approved")
 
 
-async def _sight(page: Any, path: Path) -> dict[str, Any]:
-    """How the page lies on its screen."""
-    await page.screenshot(path=path)
-    return {
-        "overflows": await page.evaluate("document.documentElement.scrollWidth > window.innerWidth"),
-        "buttons": [await one.bounding_box() for one in await page.get_by_role("button").all()],
-        "ground": await page.evaluate("getComputedStyle(document.body).backgroundColor"),
-    }
-
-
 async def test_a_page_fits_a_phone_and_follows_dark_mode(serve: Serve, chromium: Any, tmp_path: Path) -> None:
     async with serve(steps(("writeThing", {"body": WIDE}))) as service:
         found = await asked(service)
@@ -214,12 +139,12 @@ async def test_a_page_fits_a_phone_and_follows_dark_mode(serve: Serve, chromium:
         for scheme in ("light", "dark"):
             async with person(chromium, color_scheme=scheme, **PHONE) as page:
                 await page.goto(link(service, found.approving))
-                sights[scheme] = await _sight(page, tmp_path / f"{scheme}.png")
+                sights[scheme] = await sight(page, tmp_path / f"{scheme}.png")
 
-    for sight in sights.values():
-        assert not sight["overflows"]
-        assert len(sight["buttons"]) == 2
-        for box in sight["buttons"]:
+    for seen in sights.values():
+        assert not seen["overflows"]
+        assert len(seen["buttons"]) == 2
+        for box in seen["buttons"]:
             assert box["height"] >= 48
             assert box["width"] >= 150
             assert box["y"] + box["height"] <= 844
@@ -251,27 +176,6 @@ async def test_a_page_can_be_read_and_decided_with_the_keyboard(serve: Serve, ch
     assert landmarks == [1, 1, 1]
     assert reached == ["Value of text", "Approve", "Deny"]
     assert after == "Denied"
-
-
-CONTRAST = """() => {
-  const number = color => color.match(/[0-9.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
-    .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = element => {
-    for (let one = element; one; one = one.parentElement) {
-      const found = number(getComputedStyle(one).backgroundColor);
-      if (found.length < 4 || found[3] > 0) return found;
-    }
-    return [255, 255, 255];
-  };
-  const texts = [...document.body.querySelectorAll("*")]
-    .filter(one => [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
-  return texts.map(one => {
-    const [a, b] = [light(number(getComputedStyle(one).color)), light(behind(one))].sort((x, y) => y - x);
-    return [one.innerText.slice(0, 40), (a + 0.05) / (b + 0.05)];
-  });
-}"""
 
 
 async def test_every_word_has_enough_contrast(serve: Serve, chromium: Any) -> None:

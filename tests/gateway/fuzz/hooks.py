@@ -20,6 +20,8 @@ from schemathesis.generation import GenerationMode
 from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
 
+from errands_gateway import browsers
+
 FOUND: dict[str, Any] = json.loads(os.environ["ERRANDS_FUZZ"])
 _SHARE = 0.8  # of the ids a request names are there to be found
 _CHANCE = random.Random(1)
@@ -33,6 +35,9 @@ STATES = frozenset(
         "APPROVAL_EXPIRED",
         "CURSOR_AHEAD",
         "FORM_INVALID",
+        "LINK_EXPIRED",
+        "LINK_INVALID",
+        "LINK_USED",
         "TOKEN_INVALID",
     }
 )
@@ -79,6 +84,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         case.query.pop("page", None)  # two ways to say where, which no schema can forbid
     if _is_positive(case, ParameterLocation.QUERY) and "token" in (case.query or {}):
         case.query["token"] = _token()
+    if operation == "finishConnect" and _is_positive(case, ParameterLocation.QUERY):
+        _refusal(case)
     if not _is_positive(case, ParameterLocation.BODY) or not isinstance(case.body, dict):
         return
     if operation == "decideApproval":
@@ -86,6 +93,9 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     elif operation == "sendApprovalForm":
         case.body.update(token=_token(), form=_FORM)
         case.cookies["errands-form"] = _FORM
+    elif operation == "sendConnectForm":
+        case.body.update(form=browsers.form(_FORM), secret="t0p-secret")
+        case.cookies["errands-connect"] = _FORM
     else:
         _BODIES.get(operation, lambda body: None)(case.body)
 
@@ -145,6 +155,7 @@ _CHANGING = {
     "updateIntegration": "spare integrations",
     "deleteIntegration": "spare integrations",
     "revokeKey": "spare keys",
+    "deleteConnection": "connections",
 }
 
 
@@ -156,6 +167,10 @@ def _found(operation: str) -> list[str]:
             return [FOUND["integration"], *FOUND["spare integrations"]]
         case "decideApproval":
             return list(FOUND["choices"])
+        case "getConnection":
+            return list(FOUND["connections"])
+        case "openConnectLink" | "sendConnectForm":
+            return list(FOUND["links"])
         case _:
             return list(FOUND[_CHANGING.get(operation, "runs")])
 
@@ -185,6 +200,8 @@ def _change(body: dict[str, Any]) -> None:
     body.pop("mcp", None)  # drawn servers are not there
     body.pop("baseUrl", None)
     body.pop("sharedCredential", None)
+    body.pop("oauthClient", None)  # drawn addresses again
+    body.pop("removeOauthClient", None)
     if "auth" in body:
         body["sharedCredential"] = True
         body.pop("removeCredential", None)
@@ -205,6 +222,35 @@ def _decision(body: dict[str, Any], approval: str) -> None:
         body.pop("output", None)
 
 
+def _refusal(case: Any) -> None:
+    """What a service sends browsers back with whose users said no: nobody has to be asked about that."""
+    case.query = {"state": _CHANCE.choice(FOUND["states"]), "error": "access_denied"}
+    case.cookies["errands-connect"] = _FORM
+
+
+def _connection(body: dict[str, Any]) -> None:
+    body["integrationId"] = FOUND["integration"]
+    if body["auth"]["type"] == "oauth2":
+        body["auth"].pop("expiresAt", None)
+        body["auth"]["scopes"] = ["things:read"]
+    elif body["auth"]["type"] == "apiKey":
+        body["auth"].update({"in": "header", "name": "x-key"})
+
+
+def _connect_link(body: dict[str, Any]) -> None:
+    body["integrationId"] = FOUND["integration"]
+    body.pop("scopes", None)
+    body.pop("returnUrl", None)  # drawn ones have no host
+
+
+def _confirmation(body: dict[str, Any]) -> None:
+    body.update(flow=_CHANCE.choice(FOUND["flows"]), userId="user-1")
+
+
+def _settings(body: dict[str, Any]) -> None:
+    body["verifierUrl"] = ""  # else pages would send browsers elsewhere
+
+
 def _key(body: dict[str, Any]) -> None:
     body.pop("tenant", None) if _CHANCE.random() < _SHARE else None
     if "expiresAt" in body:
@@ -217,4 +263,8 @@ _BODIES = {
     "updateIntegration": _change,
     "decideApprovals": _batch,
     "createKey": _key,
+    "createConnection": _connection,
+    "createConnectLink": _connect_link,
+    "confirmConnection": _confirmation,
+    "updateConnectSettings": _settings,
 }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from errands.v1 import key_pb2, run_pb2
+from errands.v1 import connection_pb2, integration_pb2, key_pb2, run_pb2
 from errands_gateway.values import DECISION
 from errands_server.app import Overrides
 from errands_server.domain.errors import Reason
@@ -33,6 +35,8 @@ _ASKING = (
     ("write", run_pb2.APPROVAL_STRATEGY_ON_TOOL_CALL, 20),
     ("lose", run_pb2.APPROVAL_STRATEGY_NONE, 5),
 )
+BROWSER = "f" * 43  # what browsers prove themselves with
+USER = "user-1"
 _SPARE = 20  # integrations and keys that may be changed and taken away
 
 
@@ -68,6 +72,10 @@ async def _furnished(service: Service, desk: Desk) -> dict[str, Any]:
         "integration": desk_id,
         "spare integrations": [await add_desk(service, desk, f"spare {n}") for n in range(_SPARE)],
         "spare keys": [await _key(service, n) for n in range(_SPARE)],
+        "connections": [await _connection(service, desk_id, n) for n in range(_SPARE)],
+        "links": [await _link(service, desk_id) for _ in range(_SPARE)],
+        "states": await _states(service, desk),
+        "flows": await _flows(service, desk_id),
         "finished": [created.run_id for created in finished],
         "runs": [created.run_id for created in (*finished, *asking, held)],
         "plans": [created.execution_plan_id for created in (*finished, *asking)],
@@ -81,3 +89,52 @@ async def _furnished(service: Service, desk: Desk) -> dict[str, Any]:
 async def _key(service: Service, number: int) -> str:
     request = key_pb2.CreateKeyRequest(name=f"spare {number}", scopes=["runs:read"])
     return str((await service.keys.CreateKey(request)).key.id)
+
+
+async def _connection(service: Service, integration: str, number: int) -> str:
+    request = connection_pb2.CreateConnectionRequest(integration_id=integration, user_id=f"user {number}")
+    request.bearer.token = "t"
+    return str((await service.connections.CreateConnection(request)).connection.id)
+
+
+async def _link(service: Service, integration: str) -> str:
+    """The token of a link."""
+    request = connection_pb2.CreateConnectLinkRequest(integration_id=integration, user_id=USER)
+    return str((await service.connections.CreateConnectLink(request)).url).rpartition("/")[2]
+
+
+async def _states(service: Service, desk: Desk) -> list[str]:
+    """States of flows whose browsers are at the service."""
+    flow = {"authorizationUrl": f"{desk.url}/authorize", "tokenUrl": f"{desk.url}/token", "scopes": {}}
+    document = json.loads(desk.document())
+    document["components"]["securitySchemes"] = {
+        "key": {"type": "oauth2", "flows": {"authorizationCode": flow}}
+    }
+    request = integration_pb2.CreateIntegrationRequest(
+        name="login", openapi_document=json.dumps(document), internal=True
+    )
+    request.oauth_client.client_id = "errands"
+    made = (await service.integrations.CreateIntegration(request)).integration.id
+    begun = [
+        await service.connections.BeginConnect(
+            connection_pb2.BeginConnectRequest(token=await _link(service, made), browser=BROWSER)
+        )
+        for _ in range(_SPARE)
+    ]
+    return [parse_qs(urlsplit(one.redirect_url).query)["state"][0] for one in begun]
+
+
+async def _flows(service: Service, integration: str) -> list[str]:
+    """Flows that wait for the application to say who the user is."""
+    settings = connection_pb2.UpdateConnectSettingsRequest(verifier_url="https://app.example/verify")
+    await service.connections.UpdateConnectSettings(settings)
+    found = []
+    for _ in range(_SPARE):
+        request = connection_pb2.BeginConnectRequest(token=await _link(service, integration), browser=BROWSER)
+        request.bearer.token = "t"
+        begun = await service.connections.BeginConnect(request)
+        found.append(parse_qs(urlsplit(begun.return_url).query)["flow"][0])
+    await service.connections.UpdateConnectSettings(
+        connection_pb2.UpdateConnectSettingsRequest(verifier_url="")
+    )
+    return found

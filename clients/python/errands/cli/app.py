@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "deny": ("errands.cli.approvals:deny", "Deny an approval."),
     "decide": ("errands.cli.approvals:decide", "Decide about a call whose outcome is in doubt."),
     "integrations": ("errands.cli.integrations:integrations", "The services runs may call."),
+    "connections": ("errands.cli.connections:connections", "Users' own access to integrations."),
     "keys": ("errands.cli.keys:keys", "API keys."),
     "audit": ("errands.cli.audit:audit", "List who decided, cancelled and changed what, newest first."),
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any, Final, TypeAlias
 
 import click
 
+from errands.cli import secrets
 from errands.v1.integration_pb2 import (
     ApiKeyCredential,
     BasicCredential,
@@ -21,7 +21,8 @@ Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 _PLACES: Final = ("header", "query", "cookie")
 
 
-def _from(name: str, what: str) -> list[Decorator]:
+def sources(name: str, what: str) -> list[Decorator]:
+    """Options for the places a secret may come from."""
     return [
         click.option(f"--{name}-env", metavar="VAR", help=f"Environment variable with the {what}."),
         click.option(f"--{name}-file", metavar="FILE", help=f"File with the {what}; - is stdin."),
@@ -29,17 +30,22 @@ def _from(name: str, what: str) -> list[Decorator]:
 
 
 _OPTIONS: Final[list[Decorator]] = [
-    *_from("bearer", "bearer token"),
+    *sources("bearer", "bearer token"),
     *(click.option(f"--api-key-{p}", metavar="NAME", help=f"Send an API key in this {p}.") for p in _PLACES),
-    *_from("api-key", "API key"),
+    *sources("api-key", "API key"),
     click.option("--basic-user", metavar="NAME", help="Log in as this user (basic authentication)."),
-    *_from("basic", "password"),
+    *sources("basic", "password"),
 ]
 
 
 def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that `credential` reads."""
-    return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)
+    return decorated(command, _OPTIONS)
+
+
+def decorated(command: Callable[..., Any], options: Sequence[Decorator]) -> Callable[..., Any]:
+    """The command with these options, in this order."""
+    return reduce(lambda made, option: option(made), reversed(options), command)
 
 
 def credential(given: Mapping[str, str | None]) -> IntegrationCredential | None:
@@ -80,16 +86,4 @@ def _basic(given: Mapping[str, str | None]) -> IntegrationCredential | None:
 
 
 def _secret(given: Mapping[str, str | None], name: str) -> str:
-    variable, file = given[f"{name}_env"], given[f"{name}_file"]
-    if variable and variable not in os.environ:
-        raise click.UsageError(f"the environment has no {variable}")
-    if variable:
-        return os.environ[variable]
-    if not file:
-        return ""
-    try:
-        with click.open_file(file) as opened:
-            content: str = opened.read()
-            return content.strip()
-    except OSError as error:
-        raise click.UsageError(f"{file}: {error.strerror}") from error
+    return secrets.from_options(given[f"{name}_env"], given[f"{name}_file"])

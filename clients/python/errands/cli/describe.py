@@ -107,9 +107,10 @@ def _resolved(made: ApprovalResolved) -> Description:
 
 
 def _auth_required(asked: AuthRequired) -> Description:
-    where = f" at {line(asked.url)}" if asked.url else ""
-    text = f"{line(asked.user_id)} must authorize {line(asked.integration_name)}{where}"
-    return Description(f"{text}, until {when(asked.expires_at)}", "bold yellow")
+    scopes = f" ({line(', '.join(asked.scopes))})" if asked.scopes else ""
+    text = f"{line(asked.user_id)} must authorize {line(asked.integration_name)}{scopes}"
+    where = f"\nauthorize here: {line(asked.url)}" if asked.url else ""
+    return Description(f"{text}, until {when(asked.expires_at)}{where}", "bold yellow")
 
 
 def _auth_resolved(made: AuthResolved) -> Description:
@@ -152,6 +153,7 @@ _STATUS_STYLES: Final = {
     "FAILED": "bold red",
     "NO_SUCCESS": "bold red",
     "PAUSED": "bold yellow",
+    "AUTH_REQUIRED": "bold yellow",
 }
 _OUTCOME_STYLES: Final = {"done": "green", "failed": "red", "denied": "red", "skipped": "yellow"}
 _ARMS: Final[Mapping[str, Callable[[Any], Description]]] = {

@@ -10,6 +10,7 @@ import click
 from errands.cli.credential import credential, credential_options
 from errands.cli.documents import bare, document
 from errands.cli.named import all_integrations, integration_id
+from errands.cli.oauth import oauth_client, oauth_options
 from errands.cli.options import Group
 from errands.cli.session import Session, echo_json, with_session
 from errands.cli.words import clean, columns, line
@@ -49,6 +50,7 @@ def integrations() -> None:
 @click.option("--rate", default="", metavar="10/s", help="How often it may be called; more calls wait.")
 @click.option("--concurrency", default=0, metavar="N", help="How many calls may be under way at once.")
 @credential_options
+@oauth_options
 @with_session
 def add(
     session: Session,
@@ -64,11 +66,11 @@ def add(
     honours_idempotency_keys: bool,
     rate: str,
     concurrency: int,
-    **secrets: str | None,
+    **secrets: Any,
 ) -> None:
     """Add the service that an OpenAPI document or an MCP server describes.
 
-    Secrets come from the environment or a file: the command line is visible to others.
+    Secrets come from the environment, a file or a prompt: the command line is visible to others.
     """
     request = CreateIntegrationRequest(
         name=name,
@@ -79,6 +81,7 @@ def add(
         honours_idempotency_keys=honours_idempotency_keys,
         rate_limit=rate,
         max_concurrency=concurrency,
+        oauth_client=oauth_client(secrets),
         **_source(openapi, mcp_url, mcp_server),
     )
     made = session.call("IntegrationService/CreateIntegration", request, CreateIntegrationResponse)
@@ -195,6 +198,10 @@ def _show(session: Session, found: Integration) -> None:
     click.echo("  ".join(_row(found)))
     if found.auth.type not in ("", "none"):
         click.echo(f"authenticates with {found.auth.type}, {'shared' if found.auth.shared else 'per user'}")
+    if found.auth.schemes:
+        click.echo(f"asks for {line(', '.join(found.auth.schemes))}")
+    if found.auth.HasField("oauth_client"):
+        click.echo(f"users connect by client {line(found.auth.oauth_client.client_id)}")
     if found.rate_limit:
         click.echo(f"called at most {found.rate_limit}")
     if found.max_concurrency:

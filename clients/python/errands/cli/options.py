@@ -107,3 +107,14 @@ def of_an_intent(command: Decorated) -> Decorated:
     for decorate in reversed(_OF_AN_INTENT):
         command = decorate(command)
     return command
+
+
+_STRATEGIES: Final = ("none", "on-start", "on-tool-call")
+asking_people: Final = click.option(
+    "--approval", type=click.Choice(_STRATEGIES), default="none", show_default=True, help="When the run asks."
+)
+
+
+def strategy(approval: str) -> Any:
+    """The contract's name of what `asking_people` gives; protobuf takes names for numbers."""
+    return f"APPROVAL_STRATEGY_{approval.replace('-', '_').upper()}"

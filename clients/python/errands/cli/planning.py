@@ -11,8 +11,9 @@ import click
 from errands.cli import describe
 from errands.cli.documents import bare, document
 from errands.cli.exits import Exit
+from errands.cli.foreseen import foreseen
 from errands.cli.named import integration_ids
-from errands.cli.options import Command, of_an_intent
+from errands.cli.options import Command, asking_people, of_an_intent, strategy
 from errands.cli.session import Session, echo_json, with_session
 from errands.cli.words import clean, line, shortened
 from errands.v1.plan_pb2 import (
@@ -32,11 +33,21 @@ _SHORT: Final = 60  # characters of the words an argument comes from
 @click.option(
     "--explain", is_flag=True, help="Say which tools were considered and where arguments come from."
 )
+@asking_people
 @with_session
 def plan(
-    session: Session, *, intent: str, integrations: tuple[str, ...], user: str, context: str, explain: bool
+    session: Session,
+    *,
+    intent: str,
+    integrations: tuple[str, ...],
+    user: str,
+    context: str,
+    explain: bool,
+    approval: str,
 ) -> None:
-    """Show how INTENT would be carried out, and start nothing.
+    """Show how INTENT would be carried out, what is missing for it and who would be asked.
+
+    Nothing is started.
 
     Ends with 4 where there is no plan.
     """
@@ -45,6 +56,7 @@ def plan(
         selected_customer_integration_ids=integration_ids(session, integrations),
         context=context,
         user_id=user,
+        approval_strategy=strategy(approval),
         validate_only=True,
         explain=explain,
     )
@@ -52,7 +64,8 @@ def plan(
     if session.json:
         echo_json(document(answered))
     else:
-        click.echo("\n".join([describe.plan(answered.plan).text, *_explanation(answered.explanation)]))
+        shown = [describe.plan(answered.plan).text, foreseen(answered.preflight)]
+        click.echo("\n".join([*filter(None, shown), *_explanation(answered.explanation)]))
     if answered.plan.plan_type != PLAN_TYPE_JSON:
         sys.exit(Exit.NO_SUCCESS)
 

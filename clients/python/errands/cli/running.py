@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -13,20 +12,17 @@ from errands.cli.asking import json_text
 from errands.cli.describe import plan
 from errands.cli.documents import bare, document
 from errands.cli.follow import FINAL
+from errands.cli.foreseen import foreseen
 from errands.cli.named import integration_ids
-from errands.cli.options import Command, of_an_intent
+from errands.cli.options import Command, asking_people, of_an_intent, strategy
 from errands.cli.session import Session, echo_json, with_session
 from errands.cli.watching import watch as watch_run
 from errands.v1.run_pb2 import CreateRunRequest, CreateRunResponse
 
-_STRATEGIES: Final = ("none", "on-start", "on-tool-call")
-
 
 @click.command(cls=Command)
 @of_an_intent
-@click.option(
-    "--approval", type=click.Choice(_STRATEGIES), default="none", show_default=True, help="When the run asks."
-)
+@asking_people
 @click.option("--schema", default="", help="JSON Schema of the result: a file, or the JSON itself.")
 @click.option("--repeat-key", default="", help="Name the run, or repeat the run so named.")
 @click.option("--request-id", default="", help="Makes the command safe to repeat for 24 hours.")
@@ -58,7 +54,7 @@ def run(
         selected_customer_integration_ids=integration_ids(session, integrations),
         context=context,
         user_id=user,
-        approval_strategy=f"APPROVAL_STRATEGY_{approval.replace('-', '_').upper()}",
+        approval_strategy=strategy(approval),
         repeat_key=repeat_key,
         output_schema_json=_schema(schema),
         validate_only=validate,
@@ -97,7 +93,7 @@ def _show_validated(session: Session, created: CreateRunResponse) -> None:
     if session.json:
         echo_json(document(created))
     else:
-        click.echo(plan(created.plan).text)
+        click.echo("\n".join(filter(None, [plan(created.plan).text, foreseen(created.preflight)])))
     if created.status in FINAL:
         sys.exit(exits.of_status(bare(created, "status")))
 

@@ -101,6 +101,8 @@ def _lines(run: Run) -> Iterator[str]:
         yield f"{step.step_id} {bare(step, 'outcome')}: {line(step.description)}"
     for asked in run.pending_approvals:
         yield describe.approval(asked).text
+    if run.authorization_url:
+        yield f"authorize here: {line(run.authorization_url)}"
     for event in run.events:
         yield f"{event.sequence:>4}  {describe.event(event).text}"
     if run.HasField("error"):

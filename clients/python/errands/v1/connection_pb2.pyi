@@ -223,20 +223,29 @@ class GetConnectLinkRequest(_message.Message):
     def __init__(self, token: _Optional[str] = ...) -> None: ...
 
 class GetConnectLinkResponse(_message.Message):
-    __slots__ = ("integration_name", "base_url", "user_id", "scopes", "expires_at", "type")
+    __slots__ = ("integration_name", "base_url", "user_id", "scopes", "expires_at", "type", "scope_texts")
+    class ScopeTextsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     INTEGRATION_NAME_FIELD_NUMBER: _ClassVar[int]
     BASE_URL_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     SCOPES_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_TEXTS_FIELD_NUMBER: _ClassVar[int]
     integration_name: str
     base_url: str
     user_id: str
     scopes: _containers.RepeatedScalarFieldContainer[str]
     expires_at: _timestamp_pb2.Timestamp
     type: str
-    def __init__(self, integration_name: _Optional[str] = ..., base_url: _Optional[str] = ..., user_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ...) -> None: ...
+    scope_texts: _containers.ScalarMap[str, str]
+    def __init__(self, integration_name: _Optional[str] = ..., base_url: _Optional[str] = ..., user_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ..., scope_texts: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class BeginConnectRequest(_message.Message):
     __slots__ = ("token", "browser", "bearer", "api_key", "basic")

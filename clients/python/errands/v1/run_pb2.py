@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from errands.v1 import approval_pb2 as errands_dot_v1_dot_approval__pb2
 from errands.v1 import event_pb2 as errands_dot_v1_dot_event__pb2
 from errands.v1 import plan_pb2 as errands_dot_v1_dot_plan__pb2
+from errands.v1 import preflight_pb2 as errands_dot_v1_dot_preflight__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x65rrands/v1/run.proto\x12\nerrands.v1\x1a\x19\x65rrands/v1/approval.proto\x1a\x16\x65rrands/v1/event.proto\x1a\x15\x65rrands/v1/plan.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x05\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nrepeat_key\x18\x02 \x01(\t\x12\x15\n\rrepeat_run_id\x18\x03 \x01(\t\x12%\n\x06status\x18\x04 \x01(\x0e\x32\x15.errands.v1.RunStatus\x12\x19\n\x11\x65xecution_plan_id\x18\x05 \x01(\t\x12\'\n\x04plan\x18\x06 \x01(\x0b\x32\x19.errands.v1.ExecutionPlan\x12$\n\x06\x65vents\x18\x07 \x03(\x0b\x32\x14.errands.v1.RunEvent\x12\x18\n\x10\x65vents_truncated\x18\x08 \x01(\x08\x12\x13\n\x0bresult_json\x18\t \x01(\t\x12\x0e\n\x06intent\x18\n \x01(\t\x12\x0f\n\x07\x63ontext\x18\x0b \x01(\t\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x0e \x01(\t\x12\x37\n\x11\x61pproval_strategy\x18\x0f \x01(\x0e\x32\x1c.errands.v1.ApprovalStrategy\x12)\n!selected_customer_integration_ids\x18\x10 \x03(\t\x12\x30\n\x0esteps_finished\x18\x11 \x03(\x0b\x32\x18.errands.v1.FinishedStep\x12#\n\x05\x65rror\x18\x12 \x01(\x0b\x32\x14.errands.v1.RunError\x12/\n\x11pending_approvals\x18\x13 \x03(\x0b\x32\x14.errands.v1.Approval\x12\x19\n\x11\x61uthorization_url\x18\x14 \x01(\t\x12\x18\n\x10\x63\x61ncel_requested\x18\x15 \x01(\x08\x12\x15\n\rlast_sequence\x18\x16 \x01(\x03\"\x8b\x01\n\x0c\x46inishedStep\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12$\n\x07outcome\x18\x03 \x01(\x0e\x32\x13.errands.v1.Outcome\x12/\n\x0b\x66inished_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xef\x02\n\x10\x43reateRunRequest\x12\x0e\n\x06intent\x18\x01 \x01(\t\x12)\n!selected_customer_integration_ids\x18\x02 \x03(\t\x12\x0f\n\x07\x63ontext\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x37\n\x11\x61pproval_strategy\x18\x05 \x01(\x0e\x32\x1c.errands.v1.ApprovalStrategy\x12\x12\n\nrepeat_key\x18\x06 \x01(\t\x12\x1a\n\x12output_schema_json\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\x12\x19\n\x0cplan_wait_ms\x18\t \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0f\n\x07\x65xplain\x18\x0b \x01(\x08\x12-\n\x0cpass_through\x18\x0c \x03(\x0b\x32\x17.errands.v1.PassThroughB\x0f\n\r_plan_wait_ms\"\xda\x02\n\x0bPassThrough\x12\x1f\n\x17\x63ustomer_integration_id\x18\x01 \x01(\t\x12\x35\n\x07headers\x18\x02 \x03(\x0b\x32$.errands.v1.PassThrough.HeadersEntry\x12\x31\n\x05query\x18\x03 \x03(\x0b\x32\".errands.v1.PassThrough.QueryEntry\x12\x33\n\x06values\x18\x04 \x03(\x0b\x32#.errands.v1.PassThrough.ValuesEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a,\n\nQueryEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x91\x02\n\x11\x43reateRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nrepeat_key\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.errands.v1.RunStatus\x12$\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x14.errands.v1.RunEvent\x12\x19\n\x11\x65xecution_plan_id\x18\x05 \x01(\t\x12\'\n\x04plan\x18\x06 \x01(\x0b\x32\x19.errands.v1.ExecutionPlan\x12\x15\n\rrepeat_run_id\x18\x07 \x01(\t\x12\x30\n\x0b\x65xplanation\x18\x08 \x01(\x0b\x32\x1b.errands.v1.PlanExplanation\"7\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0einclude_events\x18\x02 \x01(\x08\".\n\x0eGetRunResponse\x12\x1c\n\x03run\x18\x01 \x01(\x0b\x32\x0f.errands.v1.Run\"\xb8\x01\n\x0fListRunsRequest\x12\x16\n\x0einclude_events\x18\x01 \x01(\x08\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.errands.v1.RunStatus\x12 \n\x18\x63ustomer_integration_ids\x18\x04 \x03(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x0c\n\x04skip\x18\x07 \x01(\x05\"J\n\x10ListRunsResponse\x12\x1d\n\x04runs\x18\x01 \x03(\x0b\x32\x0f.errands.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61llow_finished\x18\x02 \x01(\x08\"1\n\x11\x43\x61ncelRunResponse\x12\x1c\n\x03run\x18\x01 \x01(\x0b\x32\x0f.errands.v1.Run\"s\n\x16StreamRunEventsRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x1a\n\x12include_tool_calls\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"?\n\x17StreamRunEventsResponse\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.errands.v1.RunEvent\"i\n\x14ListRunEventsRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x1a\n\x12include_tool_calls\x18\x04 \x01(\x08\"\x9d\x01\n\x15ListRunEventsResponse\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.errands.v1.RunEvent\x12\x1b\n\x13next_after_sequence\x18\x02 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x08\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\r\n\x05links\x18\x05 \x01(\x08\x12\x15\n\rconnect_links\x18\x06 \x01(\x08\"G\n\x19\x43reateStreamTicketRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x1a\n\x12include_tool_calls\x18\x02 \x01(\x08\"\\\n\x1a\x43reateStreamTicketResponse\x12\x0e\n\x06ticket\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x0eGetPlanRequest\x12\x19\n\x11\x65xecution_plan_id\x18\x01 \x01(\t\":\n\x0fGetPlanResponse\x12\'\n\x04plan\x18\x01 \x01(\x0b\x32\x19.errands.v1.ExecutionPlan*\x95\x01\n\x10\x41pprovalStrategy\x12!\n\x1d\x41PPROVAL_STRATEGY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41PPROVAL_STRATEGY_NONE\x10\x01\x12\x1e\n\x1a\x41PPROVAL_STRATEGY_ON_START\x10\x02\x12\"\n\x1e\x41PPROVAL_STRATEGY_ON_TOOL_CALL\x10\x03\x32\x82\x07\n\nRunService\x12]\n\tCreateRun\x12\x1c.errands.v1.CreateRunRequest\x1a\x1d.errands.v1.CreateRunResponse\"\x13\x82\xd3\xe4\x93\x02\r\"\x08/v1/runs:\x01*\x12Z\n\x06GetRun\x12\x19.errands.v1.GetRunRequest\x1a\x1a.errands.v1.GetRunResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/runs/{run_id}\x12W\n\x08ListRuns\x12\x1b.errands.v1.ListRunsRequest\x1a\x1c.errands.v1.ListRunsResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/v1/runs\x12\x63\n\tCancelRun\x12\x1c.errands.v1.CancelRunRequest\x1a\x1d.errands.v1.CancelRunResponse\"\x19\x82\xd3\xe4\x93\x02\x13*\x11/v1/runs/{run_id}\x12{\n\x0fStreamRunEvents\x12\".errands.v1.StreamRunEventsRequest\x1a#.errands.v1.StreamRunEventsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/runs/{run_id}/sse0\x01\x12v\n\rListRunEvents\x12 .errands.v1.ListRunEventsRequest\x1a!.errands.v1.ListRunEventsResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/runs/{run_id}/events\x12\x90\x01\n\x12\x43reateStreamTicket\x12%.errands.v1.CreateStreamTicketRequest\x1a&.errands.v1.CreateStreamTicketResponse\"+\x82\xd3\xe4\x93\x02%\" /v1/runs/{run_id}/stream-tickets:\x01*\x12s\n\x07GetPlan\x12\x1a.errands.v1.GetPlanRequest\x1a\x1b.errands.v1.GetPlanResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/v1/execution-plans/{execution_plan_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x65rrands/v1/run.proto\x12\nerrands.v1\x1a\x19\x65rrands/v1/approval.proto\x1a\x16\x65rrands/v1/event.proto\x1a\x15\x65rrands/v1/plan.proto\x1a\x1a\x65rrands/v1/preflight.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x05\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nrepeat_key\x18\x02 \x01(\t\x12\x15\n\rrepeat_run_id\x18\x03 \x01(\t\x12%\n\x06status\x18\x04 \x01(\x0e\x32\x15.errands.v1.RunStatus\x12\x19\n\x11\x65xecution_plan_id\x18\x05 \x01(\t\x12\'\n\x04plan\x18\x06 \x01(\x0b\x32\x19.errands.v1.ExecutionPlan\x12$\n\x06\x65vents\x18\x07 \x03(\x0b\x32\x14.errands.v1.RunEvent\x12\x18\n\x10\x65vents_truncated\x18\x08 \x01(\x08\x12\x13\n\x0bresult_json\x18\t \x01(\t\x12\x0e\n\x06intent\x18\n \x01(\t\x12\x0f\n\x07\x63ontext\x18\x0b \x01(\t\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x0e \x01(\t\x12\x37\n\x11\x61pproval_strategy\x18\x0f \x01(\x0e\x32\x1c.errands.v1.ApprovalStrategy\x12)\n!selected_customer_integration_ids\x18\x10 \x03(\t\x12\x30\n\x0esteps_finished\x18\x11 \x03(\x0b\x32\x18.errands.v1.FinishedStep\x12#\n\x05\x65rror\x18\x12 \x01(\x0b\x32\x14.errands.v1.RunError\x12/\n\x11pending_approvals\x18\x13 \x03(\x0b\x32\x14.errands.v1.Approval\x12\x19\n\x11\x61uthorization_url\x18\x14 \x01(\t\x12\x18\n\x10\x63\x61ncel_requested\x18\x15 \x01(\x08\x12\x15\n\rlast_sequence\x18\x16 \x01(\x03\"\x8b\x01\n\x0c\x46inishedStep\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12$\n\x07outcome\x18\x03 \x01(\x0e\x32\x13.errands.v1.Outcome\x12/\n\x0b\x66inished_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xef\x02\n\x10\x43reateRunRequest\x12\x0e\n\x06intent\x18\x01 \x01(\t\x12)\n!selected_customer_integration_ids\x18\x02 \x03(\t\x12\x0f\n\x07\x63ontext\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x37\n\x11\x61pproval_strategy\x18\x05 \x01(\x0e\x32\x1c.errands.v1.ApprovalStrategy\x12\x12\n\nrepeat_key\x18\x06 \x01(\t\x12\x1a\n\x12output_schema_json\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\x12\x19\n\x0cplan_wait_ms\x18\t \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0f\n\x07\x65xplain\x18\x0b \x01(\x08\x12-\n\x0cpass_through\x18\x0c \x03(\x0b\x32\x17.errands.v1.PassThroughB\x0f\n\r_plan_wait_ms\"\xda\x02\n\x0bPassThrough\x12\x1f\n\x17\x63ustomer_integration_id\x18\x01 \x01(\t\x12\x35\n\x07headers\x18\x02 \x03(\x0b\x32$.errands.v1.PassThrough.HeadersEntry\x12\x31\n\x05query\x18\x03 \x03(\x0b\x32\".errands.v1.PassThrough.QueryEntry\x12\x33\n\x06values\x18\x04 \x03(\x0b\x32#.errands.v1.PassThrough.ValuesEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a,\n\nQueryEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbb\x02\n\x11\x43reateRunResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nrepeat_key\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.errands.v1.RunStatus\x12$\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x14.errands.v1.RunEvent\x12\x19\n\x11\x65xecution_plan_id\x18\x05 \x01(\t\x12\'\n\x04plan\x18\x06 \x01(\x0b\x32\x19.errands.v1.ExecutionPlan\x12\x15\n\rrepeat_run_id\x18\x07 \x01(\t\x12\x30\n\x0b\x65xplanation\x18\x08 \x01(\x0b\x32\x1b.errands.v1.PlanExplanation\x12(\n\tpreflight\x18\t \x01(\x0b\x32\x15.errands.v1.Preflight\"7\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0einclude_events\x18\x02 \x01(\x08\".\n\x0eGetRunResponse\x12\x1c\n\x03run\x18\x01 \x01(\x0b\x32\x0f.errands.v1.Run\"\xb8\x01\n\x0fListRunsRequest\x12\x16\n\x0einclude_events\x18\x01 \x01(\x08\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12%\n\x06status\x18\x03 \x01(\x0e\x32\x15.errands.v1.RunStatus\x12 \n\x18\x63ustomer_integration_ids\x18\x04 \x03(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x0c\n\x04skip\x18\x07 \x01(\x05\"J\n\x10ListRunsResponse\x12\x1d\n\x04runs\x18\x01 \x03(\x0b\x32\x0f.errands.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\":\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61llow_finished\x18\x02 \x01(\x08\"1\n\x11\x43\x61ncelRunResponse\x12\x1c\n\x03run\x18\x01 \x01(\x0b\x32\x0f.errands.v1.Run\"s\n\x16StreamRunEventsRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x1a\n\x12include_tool_calls\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"?\n\x17StreamRunEventsResponse\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.errands.v1.RunEvent\"i\n\x14ListRunEventsRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x1a\n\x12include_tool_calls\x18\x04 \x01(\x08\"\x9d\x01\n\x15ListRunEventsResponse\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.errands.v1.RunEvent\x12\x1b\n\x13next_after_sequence\x18\x02 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x08\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\r\n\x05links\x18\x05 \x01(\x08\x12\x15\n\rconnect_links\x18\x06 \x01(\x08\"G\n\x19\x43reateStreamTicketRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x1a\n\x12include_tool_calls\x18\x02 \x01(\x08\"\\\n\x1a\x43reateStreamTicketResponse\x12\x0e\n\x06ticket\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x0eGetPlanRequest\x12\x19\n\x11\x65xecution_plan_id\x18\x01 \x01(\t\":\n\x0fGetPlanResponse\x12\'\n\x04plan\x18\x01 \x01(\x0b\x32\x19.errands.v1.ExecutionPlan*\x95\x01\n\x10\x41pprovalStrategy\x12!\n\x1d\x41PPROVAL_STRATEGY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41PPROVAL_STRATEGY_NONE\x10\x01\x12\x1e\n\x1a\x41PPROVAL_STRATEGY_ON_START\x10\x02\x12\"\n\x1e\x41PPROVAL_STRATEGY_ON_TOOL_CALL\x10\x03\x32\x82\x07\n\nRunService\x12]\n\tCreateRun\x12\x1c.errands.v1.CreateRunRequest\x1a\x1d.errands.v1.CreateRunResponse\"\x13\x82\xd3\xe4\x93\x02\r\"\x08/v1/runs:\x01*\x12Z\n\x06GetRun\x12\x19.errands.v1.GetRunRequest\x1a\x1a.errands.v1.GetRunResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/runs/{run_id}\x12W\n\x08ListRuns\x12\x1b.errands.v1.ListRunsRequest\x1a\x1c.errands.v1.ListRunsResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/v1/runs\x12\x63\n\tCancelRun\x12\x1c.errands.v1.CancelRunRequest\x1a\x1d.errands.v1.CancelRunResponse\"\x19\x82\xd3\xe4\x93\x02\x13*\x11/v1/runs/{run_id}\x12{\n\x0fStreamRunEvents\x12\".errands.v1.StreamRunEventsRequest\x1a#.errands.v1.StreamRunEventsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/runs/{run_id}/sse0\x01\x12v\n\rListRunEvents\x12 .errands.v1.ListRunEventsRequest\x1a!.errands.v1.ListRunEventsResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/runs/{run_id}/events\x12\x90\x01\n\x12\x43reateStreamTicket\x12%.errands.v1.CreateStreamTicketRequest\x1a&.errands.v1.CreateStreamTicketResponse\"+\x82\xd3\xe4\x93\x02%\" /v1/runs/{run_id}/stream-tickets:\x01*\x12s\n\x07GetPlan\x12\x1a.errands.v1.GetPlanRequest\x1a\x1b.errands.v1.GetPlanResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/v1/execution-plans/{execution_plan_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,52 +59,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNSERVICE'].methods_by_name['CreateStreamTicket']._serialized_options = b'\202\323\344\223\002%\" /v1/runs/{run_id}/stream-tickets:\001*'
   _globals['_RUNSERVICE'].methods_by_name['GetPlan']._loaded_options = None
   _globals['_RUNSERVICE'].methods_by_name['GetPlan']._serialized_options = b'\202\323\344\223\002)\022\'/v1/execution-plans/{execution_plan_id}'
-  _globals['_APPROVALSTRATEGY']._serialized_start=3228
-  _globals['_APPROVALSTRATEGY']._serialized_end=3377
-  _globals['_RUN']._serialized_start=174
-  _globals['_RUN']._serialized_end=888
-  _globals['_FINISHEDSTEP']._serialized_start=891
-  _globals['_FINISHEDSTEP']._serialized_end=1030
-  _globals['_CREATERUNREQUEST']._serialized_start=1033
-  _globals['_CREATERUNREQUEST']._serialized_end=1400
-  _globals['_PASSTHROUGH']._serialized_start=1403
-  _globals['_PASSTHROUGH']._serialized_end=1749
-  _globals['_PASSTHROUGH_HEADERSENTRY']._serialized_start=1610
-  _globals['_PASSTHROUGH_HEADERSENTRY']._serialized_end=1656
-  _globals['_PASSTHROUGH_QUERYENTRY']._serialized_start=1658
-  _globals['_PASSTHROUGH_QUERYENTRY']._serialized_end=1702
-  _globals['_PASSTHROUGH_VALUESENTRY']._serialized_start=1704
-  _globals['_PASSTHROUGH_VALUESENTRY']._serialized_end=1749
-  _globals['_CREATERUNRESPONSE']._serialized_start=1752
-  _globals['_CREATERUNRESPONSE']._serialized_end=2025
-  _globals['_GETRUNREQUEST']._serialized_start=2027
-  _globals['_GETRUNREQUEST']._serialized_end=2082
-  _globals['_GETRUNRESPONSE']._serialized_start=2084
-  _globals['_GETRUNRESPONSE']._serialized_end=2130
-  _globals['_LISTRUNSREQUEST']._serialized_start=2133
-  _globals['_LISTRUNSREQUEST']._serialized_end=2317
-  _globals['_LISTRUNSRESPONSE']._serialized_start=2319
-  _globals['_LISTRUNSRESPONSE']._serialized_end=2393
-  _globals['_CANCELRUNREQUEST']._serialized_start=2395
-  _globals['_CANCELRUNREQUEST']._serialized_end=2453
-  _globals['_CANCELRUNRESPONSE']._serialized_start=2455
-  _globals['_CANCELRUNRESPONSE']._serialized_end=2504
-  _globals['_STREAMRUNEVENTSREQUEST']._serialized_start=2506
-  _globals['_STREAMRUNEVENTSREQUEST']._serialized_end=2621
-  _globals['_STREAMRUNEVENTSRESPONSE']._serialized_start=2623
-  _globals['_STREAMRUNEVENTSRESPONSE']._serialized_end=2686
-  _globals['_LISTRUNEVENTSREQUEST']._serialized_start=2688
-  _globals['_LISTRUNEVENTSREQUEST']._serialized_end=2793
-  _globals['_LISTRUNEVENTSRESPONSE']._serialized_start=2796
-  _globals['_LISTRUNEVENTSRESPONSE']._serialized_end=2953
-  _globals['_CREATESTREAMTICKETREQUEST']._serialized_start=2955
-  _globals['_CREATESTREAMTICKETREQUEST']._serialized_end=3026
-  _globals['_CREATESTREAMTICKETRESPONSE']._serialized_start=3028
-  _globals['_CREATESTREAMTICKETRESPONSE']._serialized_end=3120
-  _globals['_GETPLANREQUEST']._serialized_start=3122
-  _globals['_GETPLANREQUEST']._serialized_end=3165
-  _globals['_GETPLANRESPONSE']._serialized_start=3167
-  _globals['_GETPLANRESPONSE']._serialized_end=3225
-  _globals['_RUNSERVICE']._serialized_start=3380
-  _globals['_RUNSERVICE']._serialized_end=4278
+  _globals['_APPROVALSTRATEGY']._serialized_start=3298
+  _globals['_APPROVALSTRATEGY']._serialized_end=3447
+  _globals['_RUN']._serialized_start=202
+  _globals['_RUN']._serialized_end=916
+  _globals['_FINISHEDSTEP']._serialized_start=919
+  _globals['_FINISHEDSTEP']._serialized_end=1058
+  _globals['_CREATERUNREQUEST']._serialized_start=1061
+  _globals['_CREATERUNREQUEST']._serialized_end=1428
+  _globals['_PASSTHROUGH']._serialized_start=1431
+  _globals['_PASSTHROUGH']._serialized_end=1777
+  _globals['_PASSTHROUGH_HEADERSENTRY']._serialized_start=1638
+  _globals['_PASSTHROUGH_HEADERSENTRY']._serialized_end=1684
+  _globals['_PASSTHROUGH_QUERYENTRY']._serialized_start=1686
+  _globals['_PASSTHROUGH_QUERYENTRY']._serialized_end=1730
+  _globals['_PASSTHROUGH_VALUESENTRY']._serialized_start=1732
+  _globals['_PASSTHROUGH_VALUESENTRY']._serialized_end=1777
+  _globals['_CREATERUNRESPONSE']._serialized_start=1780
+  _globals['_CREATERUNRESPONSE']._serialized_end=2095
+  _globals['_GETRUNREQUEST']._serialized_start=2097
+  _globals['_GETRUNREQUEST']._serialized_end=2152
+  _globals['_GETRUNRESPONSE']._serialized_start=2154
+  _globals['_GETRUNRESPONSE']._serialized_end=2200
+  _globals['_LISTRUNSREQUEST']._serialized_start=2203
+  _globals['_LISTRUNSREQUEST']._serialized_end=2387
+  _globals['_LISTRUNSRESPONSE']._serialized_start=2389
+  _globals['_LISTRUNSRESPONSE']._serialized_end=2463
+  _globals['_CANCELRUNREQUEST']._serialized_start=2465
+  _globals['_CANCELRUNREQUEST']._serialized_end=2523
+  _globals['_CANCELRUNRESPONSE']._serialized_start=2525
+  _globals['_CANCELRUNRESPONSE']._serialized_end=2574
+  _globals['_STREAMRUNEVENTSREQUEST']._serialized_start=2576
+  _globals['_STREAMRUNEVENTSREQUEST']._serialized_end=2691
+  _globals['_STREAMRUNEVENTSRESPONSE']._serialized_start=2693
+  _globals['_STREAMRUNEVENTSRESPONSE']._serialized_end=2756
+  _globals['_LISTRUNEVENTSREQUEST']._serialized_start=2758
+  _globals['_LISTRUNEVENTSREQUEST']._serialized_end=2863
+  _globals['_LISTRUNEVENTSRESPONSE']._serialized_start=2866
+  _globals['_LISTRUNEVENTSRESPONSE']._serialized_end=3023
+  _globals['_CREATESTREAMTICKETREQUEST']._serialized_start=3025
+  _globals['_CREATESTREAMTICKETREQUEST']._serialized_end=3096
+  _globals['_CREATESTREAMTICKETRESPONSE']._serialized_start=3098
+  _globals['_CREATESTREAMTICKETRESPONSE']._serialized_end=3190
+  _globals['_GETPLANREQUEST']._serialized_start=3192
+  _globals['_GETPLANREQUEST']._serialized_end=3235
+  _globals['_GETPLANRESPONSE']._serialized_start=3237
+  _globals['_GETPLANRESPONSE']._serialized_end=3295
+  _globals['_RUNSERVICE']._serialized_start=3450
+  _globals['_RUNSERVICE']._serialized_end=4348
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@ import datetime
 from errands.v1 import approval_pb2 as _approval_pb2
 from errands.v1 import event_pb2 as _event_pb2
 from errands.v1 import plan_pb2 as _plan_pb2
+from errands.v1 import preflight_pb2 as _preflight_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -147,7 +148,7 @@ class PassThrough(_message.Message):
     def __init__(self, customer_integration_id: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., query: _Optional[_Mapping[str, str]] = ..., values: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class CreateRunResponse(_message.Message):
-    __slots__ = ("run_id", "repeat_key", "status", "events", "execution_plan_id", "plan", "repeat_run_id", "explanation")
+    __slots__ = ("run_id", "repeat_key", "status", "events", "execution_plan_id", "plan", "repeat_run_id", "explanation", "preflight")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     REPEAT_KEY_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +157,7 @@ class CreateRunResponse(_message.Message):
     PLAN_FIELD_NUMBER: _ClassVar[int]
     REPEAT_RUN_ID_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    PREFLIGHT_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     repeat_key: str
     status: _event_pb2.RunStatus
@@ -164,7 +166,8 @@ class CreateRunResponse(_message.Message):
     plan: _plan_pb2.ExecutionPlan
     repeat_run_id: str
     explanation: _plan_pb2.PlanExplanation
-    def __init__(self, run_id: _Optional[str] = ..., repeat_key: _Optional[str] = ..., status: _Optional[_Union[_event_pb2.RunStatus, str]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.RunEvent, _Mapping]]] = ..., execution_plan_id: _Optional[str] = ..., plan: _Optional[_Union[_plan_pb2.ExecutionPlan, _Mapping]] = ..., repeat_run_id: _Optional[str] = ..., explanation: _Optional[_Union[_plan_pb2.PlanExplanation, _Mapping]] = ...) -> None: ...
+    preflight: _preflight_pb2.Preflight
+    def __init__(self, run_id: _Optional[str] = ..., repeat_key: _Optional[str] = ..., status: _Optional[_Union[_event_pb2.RunStatus, str]] = ..., events: _Optional[_Iterable[_Union[_event_pb2.RunEvent, _Mapping]]] = ..., execution_plan_id: _Optional[str] = ..., plan: _Optional[_Union[_plan_pb2.ExecutionPlan, _Mapping]] = ..., repeat_run_id: _Optional[str] = ..., explanation: _Optional[_Union[_plan_pb2.PlanExplanation, _Mapping]] = ..., preflight: _Optional[_Union[_preflight_pb2.Preflight, _Mapping]] = ...) -> None: ...
 
 class GetRunRequest(_message.Message):
     __slots__ = ("run_id", "include_events")

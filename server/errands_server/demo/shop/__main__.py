@@ -18,7 +18,7 @@ def main(argv: list[str]) -> None:
         host, port = listener.getsockname()
         sys.stdout.write(f"shop: ready http://{host}:{port}\n")
         sys.stdout.flush()
-        app = Shop(options.db, keys=not options.no_keys).app()
+        app = Shop(options.db, keys=not options.no_keys, token=options.token).app()
         # Delayed answers may outlive their callers; a shop that is told to stop does not wait for them.
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         uvicorn.Server(config).run(sockets=[listener])
@@ -29,6 +29,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--db", required=True, help="SQLite file; made where it does not exist")
     parser.add_argument("--no-keys", action="store_true", help="do not know idempotency keys")
+    parser.add_argument("--token", default="", help="let in only who sends this bearer token")
     return parser.parse_args(argv)
 
 

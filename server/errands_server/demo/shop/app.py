@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from . import door, trouble
 from . import faults as fault_documents
-from . import trouble
 from .drafts import invoice_draft, order_draft
 from .faults import Fault, Faults
 from .ledger import Document, Done, Ledger, Refused
@@ -30,15 +30,24 @@ _JOURNAL_WAIT: Final = 30.0  # seconds
 
 
 class Shop:
-    """One shop over one file. With `keys=False` it neither offers nor honours idempotency keys."""
+    """One shop over one file.
+
+    With `keys=False` it neither offers nor honours idempotency keys; with a token it asks for it.
+    """
 
     def __init__(
-        self, path: Path | str, *, faults: Mapping[str, Fault] | None = None, keys: bool = True
+        self,
+        path: Path | str,
+        *,
+        faults: Mapping[str, Fault] | None = None,
+        keys: bool = True,
+        token: str = "",
     ) -> None:
         self._ledger = Ledger(path)
         self._records = Records(self._ledger)
         self._faults = Faults(faults)
         self._keys = keys
+        self._token = token
         self._in_flight: set[str] = set()
         self._effect = asyncio.Condition()
 
@@ -63,7 +72,8 @@ class Shop:
             Route("/_faults", self._put_fault, methods=["POST"]),
             Route("/_faults", self._clear_faults, methods=["DELETE"]),
         ]
-        return trouble.with_transport(Starlette(routes=routes, exception_handlers={Refused: _refusal}))
+        app: ASGIApp = Starlette(routes=routes, exception_handlers={Refused: _refusal})
+        return trouble.with_transport(door.with_token(app, self._token) if self._token else app)
 
     def close(self) -> None:
         self._ledger.close()
@@ -132,7 +142,7 @@ class Shop:
         if not self._keys:
             for path in document["paths"].values():
                 path.get("post", {}).pop("parameters", None)
-        return JSONResponse(document)
+        return JSONResponse(door.described(document) if self._token else document)
 
     async def _journal(self, request: Request) -> Response:
         """Every effect. `?effects=N` waits for so many, but not for ever: the caller counts."""

@@ -1,0 +1,70 @@
+"""Which browser it is: a cookie that a connect flow is bound to from its first page to its end.
+
+The page's form holds a hash of the cookie, so that no other page can press the button, and nobody
+who sees the page learns the cookie.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from typing import Final
+
+from starlette.responses import Response
+
+from . import forms
+from .operation import Call
+from .problems import Problem
+
+_DAY: Final = 86_400  # seconds
+_VALUE: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 random bytes
+_PURPOSE: Final = b"errands connect form\n"
+
+
+def held(call: Call) -> str:
+    """What this browser proves itself with; empty where it has nothing."""
+    found = call.request.cookies.get(_name(call), "")
+    return found if _VALUE.fullmatch(found) else ""
+
+
+def value(call: Call) -> str:
+    """The same, or something new that the browser is still to keep."""
+    return held(call) or secrets.token_urlsafe(32)
+
+
+def keep(call: Call, response: Response, value: str) -> None:
+    """Let the browser hold `value`, for a day and for this host alone."""
+    response.set_cookie(
+        _name(call),
+        value,
+        max_age=_DAY,
+        path="/",
+        secure=forms.is_https(call),
+        httponly=True,
+        # The service sends the browser back from another site, by a link: Lax lets that through.
+        samesite="lax",
+    )
+
+
+def form(value: str) -> str:
+    """What a form holds to show that it comes from a page this browser was given."""
+    digest = hashlib.sha256(_PURPOSE + value.encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def doubt(call: Call, sent: str) -> Problem | None:
+    """What is wrong with a form that holds `sent`: it was not sent from a page of this gateway."""
+    if forms.is_from_elsewhere(call):
+        return forms.invalid_form("the form was sent from another site")
+    found = held(call)
+    if not found or not hmac.compare_digest(form(found).encode(), sent.encode()):
+        return forms.invalid_form("the form does not fit this browser's cookie; open the link again")
+    return None
+
+
+def _name(call: Call) -> str:
+    # Browsers take a `__Host-` cookie over HTTPS alone, and from no other host (RFC 6265bis, 4.1.3).
+    return "__Host-errands-connect" if forms.is_https(call) else "errands-connect"

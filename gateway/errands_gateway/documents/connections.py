@@ -1,0 +1,32 @@
+"""Connections as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from errands.v1 import connection_pb2 as pb
+
+from .. import values
+
+
+def connection(found: pb.Connection) -> dict[str, Any]:
+    """A connection as JSON."""
+    document: dict[str, Any] = {
+        "id": found.id,
+        "integrationId": found.integration_id,
+        "userId": found.user_id,
+        "type": found.type,
+        "status": values.CONNECTION_STATUS[found.status],
+        "scopes": list(found.scopes),
+        "createdAt": values.moment(found.created_at),
+        "updatedAt": values.moment(found.updated_at),
+    }
+    if found.HasField("expires_at"):
+        document["expiresAt"] = values.moment(found.expires_at)
+    return document
+
+
+def confirmed(found: pb.ConfirmConnectionResponse) -> dict[str, Any]:
+    """A connection that an application confirmed, and where its browser goes next."""
+    document: dict[str, Any] = {"connection": connection(found.connection)}
+    return {**document, "returnUrl": found.return_url} if found.return_url else document

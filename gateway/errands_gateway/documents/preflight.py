@@ -1,0 +1,58 @@
+"""Preflights as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from errands.v1 import preflight_pb2 as pb
+from errands.v1 import run_pb2
+
+from .. import values
+from .events import plan
+
+
+def preflighted(found: run_pb2.CreateRunResponse) -> dict[str, Any]:
+    """What a request that was only validated comes to."""
+    preflight = found.preflight
+    return {
+        "plan": plan(found.plan),
+        "preflight": {
+            "calls": [_call(call) for call in preflight.calls],
+            "missing": [_missing(one) for one in preflight.missing],
+            "approvals": [_expected(one) for one in preflight.approvals],
+        },
+    }
+
+
+def _call(call: pb.PreflightCall) -> dict[str, Any]:
+    return {
+        "stepId": call.step_id,
+        "integrationId": call.integration_id,
+        "integrationName": call.integration_name,
+        "tool": call.tool,
+        "title": call.title,
+        "effect": values.EFFECT[call.effect],
+        "origin": call.origin,
+        "access": values.ACCESS[call.access],
+    }
+
+
+def _missing(found: pb.MissingConnection) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "integrationId": found.integration_id,
+        "integrationName": found.integration_name,
+        "userId": found.user_id,
+        "scopes": list(found.scopes),
+        "url": found.url,
+    }
+    if found.HasField("expires_at"):
+        document["expiresAt"] = values.moment(found.expires_at)
+    return document
+
+
+def _expected(found: pb.ExpectedApproval) -> dict[str, Any]:
+    document: dict[str, Any] = {"kind": values.KIND[found.kind]}
+    if found.step_id:
+        document["stepId"] = found.step_id
+    document["calls"] = found.calls
+    return document

@@ -1,0 +1,30 @@
+"""What the headers of a create say, which have rules of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from .schemas.words import MAX_ID
+
+_MAX_WAIT: Final = 60  # seconds
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+
+
+def idempotency_key(given: Sequence[str]) -> str:
+    """The key, quoted as the draft of the IETF has it, or bare as most callers send it."""
+    if len(given) > 1:
+        raise ValueError("is given more than once")
+    quoted = _QUOTED.fullmatch(given[0])
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else given[0]
+    if not 1 <= len(key) <= MAX_ID or not (key.isascii() and key.isprintable()):
+        raise ValueError(f"must be 1 to {MAX_ID} printable ASCII characters")
+    return key
+
+
+def plan_wait(given: Sequence[str]) -> int | None:
+    """Seconds. Preferences that are not understood are ignored (RFC 7240)."""
+    wait = _WAIT.search(", ".join(given))
+    return min(int(wait[1]), _MAX_WAIT) if wait else None

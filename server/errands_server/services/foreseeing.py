@@ -1,0 +1,92 @@
+"""Foresees a run from its plan: whose access its calls would use, and what is missing for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from msgspec.structs import replace
+
+from ..domain.errors import Conflict
+from ..domain.plan import PlannedCall, shown
+from ..domain.preflight import MISSING, PASSED_THROUGH, ForeseenCall, Missing, Preflight, expected, lacking
+from ..domain.run import Run
+from ..ports import Request, Toolbox
+from ..tools.catalogue import Catalogue
+from .connecting import Connecting
+from .principal import Principal, Scope
+
+
+class Foreseeing:
+    """Says what a planned run would need. Stores nothing, and asks no service."""
+
+    def __init__(self, catalogue: Catalogue, toolbox: Toolbox, connecting: Connecting) -> None:
+        self._catalogue = catalogue
+        self._toolbox = toolbox
+        self._connecting = connecting
+
+    async def preflight(self, principal: Principal, run: Run, passed_through: Collection[str]) -> Preflight:
+        """What the run would need and ask for; nothing where it has no plan.
+
+        `passed_through` are the integrations the caller brings credentials for.
+        """
+        if run.plan is None:
+            return Preflight(user_id=run.user_id)
+        calls = [
+            await self._call(principal.tenant, run.user_id, step.id, planned, passed_through)
+            for step in run.plan.steps
+            for planned in step.calls
+        ]
+        return Preflight(
+            user_id=run.user_id,
+            calls=tuple(calls),
+            missing=tuple([await self._missing(principal, run.user_id, *one) for one in lacking(calls)]),
+            approvals=tuple(expected(run.plan, run.strategy)),
+        )
+
+    async def _call(
+        self, tenant: str, user_id: str, step_id: str, planned: PlannedCall, passed_through: Collection[str]
+    ) -> ForeseenCall:
+        ref = planned.tool
+        loaded, tool = await self._catalogue.tool(tenant, ref)
+        passed = ref.integration_id in passed_through
+        access, scopes = (PASSED_THROUGH, ()) if passed else await self._access(tenant, user_id, planned)
+        return ForeseenCall(
+            step_id=step_id,
+            tool=ref,
+            integration_name=loaded.name,
+            title=tool.title,
+            effect=tool.effect,
+            origin=tool.origin,
+            access=access,
+            scopes=scopes,
+        )
+
+    async def _access(self, tenant: str, user_id: str, planned: PlannedCall) -> tuple[str, tuple[str, ...]]:
+        """Whose access a call would use, or what the user must grant first."""
+        request = Request(
+            ref=planned.tool,
+            arguments=shown(planned),
+            idempotency_key="",
+            user_id=user_id,
+            tenant=tenant,
+        )
+        if (missing := await self._toolbox.missing(request)) is not None:
+            return MISSING, missing.scopes
+        return await self._toolbox.source(request), ()
+
+    async def _missing(
+        self, principal: Principal, user_id: str, call: ForeseenCall, scopes: tuple[str, ...]
+    ) -> Missing:
+        integration_id = call.tool.integration_id
+        missing = Missing(
+            integration_id=integration_id, integration_name=call.integration_name, scopes=scopes
+        )
+        if not principal.may(Scope.CONNECTIONS):
+            return missing
+        try:
+            url, until = await self._connecting.link(
+                principal, integration_id, user_id, scopes=scopes, return_url=""
+            )
+        except Conflict:  # CANNOT_CONNECT: the application has to bring the credential
+            return missing
+        return replace(missing, url=url, expires_at=until)
