@@ -229,10 +229,8 @@ class _Server:
         wiring.passed = access.passed
         servers = load_servers(config.mcp_servers)
         sessions = await stack.enter_async_context(Sessions())
-        senders: dict[str, Sender] = {
-            importing.KIND: await stack.enter_async_context(OpenApiSender()),
-            mcp.KIND: McpSender(sessions, servers),
-        }
+        senders: dict[str, Sender] = {importing.KIND: await stack.enter_async_context(OpenApiSender())}
+        senders[mcp.KIND] = McpSender(sessions, servers)
         toolbox = (
             IntegrationToolbox(catalogue, access.keyring, senders)
             if overrides.toolbox is None
@@ -271,9 +269,14 @@ class _Server:
         approvals = Approvals(store, sealer, world)
         add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, messages), server._grpc)
         authorizations = Authorizations(store, world)
-        describing = Describing(McpImporter(sessions, servers), sealer)
+        importer = McpImporter(sessions, servers)
+        describing = Describing(importer, sealer)
         integrations = Integrations(store, catalogue, sealer, authorizations, describing, world, quotas)
-        sessions.tell(Relisting(store, catalogue, world).listed)
+        relisting = await stack.enter_async_context(
+            Relisting(store, catalogue, importer, access.keyring, world)
+        )
+        sessions.tell(relisting.listed)
+        authorizations.tell(relisting.granted)
         add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server._grpc)
         connections, connecting = _connecting(access, catalogue, authorizations, links_at)
         servicer_of_connections = ConnectionServicer(connections, connecting, world)

@@ -16,6 +16,7 @@ from grpc import aio
 
 from errands.v1 import event_pb2 as events
 from errands.v1 import integration_pb2 as pb
+from errands.v1.connection_pb2 import ConnectionBearer, CreateConnectionRequest
 from errands.v1.run_pb2 import APPROVAL_STRATEGY_ON_START, APPROVAL_STRATEGY_ON_TOOL_CALL
 from errands_server.app import Overrides
 from errands_server.domain.plan import Plan
@@ -26,6 +27,7 @@ from tests.service import Service, reason, serving, violations
 from tests.tools.mcp import servers as desks
 from tests.tools.mcp.plain import TOOL, plain
 from tests.tools.mcp.servers import desk
+from tests.tools.mcp.test_listing import SECRET as GUARDED
 from tests.tools.mcp.test_listing import guarded
 
 VERSION = "2026.8.31"
@@ -240,6 +242,59 @@ async def test_a_guarded_server_stops_its_run_at_the_users_authorization(tmp_pat
     assert event.auth_required.integration_id == made.id
     assert list(event.auth_required.scopes) == ["notes:read"]
     assert server.calls() == []
+
+
+async def test_a_guarded_server_shows_its_tools_to_the_first_who_connects_and_calls_are_each_users_own(
+    tmp_path: Path,
+) -> None:
+    planner = Scripted(Scene("act"))
+    async with (
+        plain() as server,
+        serving(tmp_path / "data", Overrides(planner=planner)) as service,
+    ):
+        server.answer = guarded(server)
+        made = await add(service, "plain", mcp_url=server.url, internal=True)
+        assert (made.tool_count, list(made.auth.schemes)) == (0, ["oauth2"])
+
+        await service.connections.CreateConnection(
+            CreateConnectionRequest(
+                integration_id=made.id, user_id="ada", bearer=ConnectionBearer(token=GUARDED)
+            )
+        )
+        tools_now = await tools(service, made.id)
+        own = await service.finished((await service.create("Act", user_id="ada")).run_id)
+        other = await service.create("Act", user_id="grace")
+        event = await service.until(other.run_id, "auth_required")
+
+    assert [tool.secured for tool in tools_now.values()] == [True]
+    assert own.status == events.RUN_STATUS_SUCCESS, own.error
+    assert event.auth_required.user_id == "grace"
+    assert list(event.auth_required.scopes) == ["notes:read"]
+    assert len(server.calls()) == 1
+
+
+async def test_an_oauth_client_of_a_guarded_server_knows_its_issuer_and_resource(tmp_path: Path) -> None:
+    async with plain() as server, serving(tmp_path / "data") as service:
+        server.answer = guarded(server)
+        client = pb.OAuthClient(client_id="errands")
+        made = await add(service, "plain", mcp_url=server.url, internal=True, oauth_client=client)
+
+    assert made.auth.oauth_client.issuer == "https://login.example"
+    assert made.auth.oauth_client.resource == server.url
+
+
+async def test_a_configured_process_takes_neither_a_credential_nor_a_client(tmp_path: Path) -> None:
+    file = configured(tmp_path, {"desk": {"command": sys.executable, "args": ["-S", SCRIPT]}})
+    async with serving(tmp_path / "data", mcp_servers=file) as service:
+        made = await add(service, "desk", mcp_server="desk")
+        credential = pb.IntegrationCredential(bearer=pb.BearerCredential(token="t"))
+        for given in (
+            {"credential": credential, "shared_credential": True},
+            {"oauth_client": pb.OAuthClient(client_id="a", issuer="https://login.example")},
+        ):
+            with pytest.raises(aio.AioRpcError) as refusal:
+                await service.integrations.UpdateIntegration(pb.UpdateIntegrationRequest(id=made.id, **given))
+            assert list(violations(refusal.value)) == [next(iter(given))]
 
 
 async def test_cancelling_a_run_cancels_its_call_at_the_server(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from ..domain.draft import Draft
 from ..domain.event import AnyEvent, AuthResolved
@@ -14,6 +14,8 @@ from ..store.runs import RunFilter
 from ..store.store import Store
 from ..world import World
 from .changes import change
+
+Granted: TypeAlias = Callable[[str, str, str], Awaitable[None]]
 
 _PAGE: Final = 100
 
@@ -25,13 +27,21 @@ class Authorizations:
         self._store = store
         self._world = world
         self._tasks: set[asyncio.Task[int]] = set()
+        self._granted: Granted | None = None
+
+    def tell(self, granted: Granted) -> None:
+        """Call `granted` with tenant, integration and user ("" is everybody) of every grant."""
+        self._granted = granted
 
     async def grant(self, tenant: str, integration_id: str, user_id: str = "") -> int:
         """Let every run that waits for this integration go on; how many were asked.
 
         Only this user's runs, where one is given.
         """
-        return await self._to_the_end(self._resolve(tenant, integration_id, user_id, granted=True))
+        count = await self._to_the_end(self._resolve(tenant, integration_id, user_id, granted=True))
+        if self._granted is not None:
+            await self._granted(tenant, integration_id, user_id)
+        return count
 
     async def refuse(self, tenant: str, integration_id: str, user_id: str) -> int:
         """Let every run of this user that waits for this integration go on without; how many were asked."""

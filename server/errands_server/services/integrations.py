@@ -105,6 +105,8 @@ class Integrations:
                 **_told(revision),
             )
         self._catalogue.changed(principal.tenant)
+        if _is_shared(described(client[0]), wanted):
+            await self._authorizations.grant(principal.tenant, integration_id)
         return await self.get(principal, integration_id)
 
     async def update(
@@ -147,9 +149,6 @@ class Integrations:
         revised = await self._describing.again(before.id, old, _said(principal, wanted))
         if home_of(revised.base_url) != home_of(old.base_url):
             _check_move(principal, before, old, wanted)
-        if wanted.secret is not None and _lends_itself(revised):
-            message = "does not go with a configured process, which has what it needs"
-            raise Invalid([Violation("credential", message)])
         public, secret = self._client(
             principal, before.id, revised, wanted, (before.oauth_client, before.oauth_secret)
         )
@@ -209,6 +208,8 @@ class Integrations:
         before: tuple[str, bytes | None],
     ) -> tuple[str, bytes | None]:
         """The integration's OAuth client, packed; `before` where it does not change."""
+        if _lends_itself(revision):
+            _check_lent(wanted)
         if wanted.client is None:
             return ("", None) if wanted.remove_client else before
         service = Service(
@@ -272,6 +273,14 @@ def _limited(revision: Revision, wanted: Change) -> Revision:
 def _lends_itself(revision: Revision) -> bool:
     """Whether it is a process of the operator's, whose account is everybody's."""
     return revision.base_url.startswith(STDIO)
+
+
+def _check_lent(wanted: Change) -> None:
+    """A configured process has what it needs."""
+    given = {"credential": wanted.secret, "oauth_client": wanted.client}
+    message = "does not go with mcp_server: its process has what it needs"
+    if found := [Violation(field, message) for field, value in given.items() if value is not None]:
+        raise Invalid(found)
 
 
 def _check_move(principal: Principal, before: Integration, old: Revision, wanted: Change) -> None:

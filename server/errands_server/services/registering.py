@@ -50,10 +50,13 @@ def _with_endpoints(client: OAuthClient, schemes: Mapping[str, SecurityScheme]) 
     flow = _flow(client, schemes)
     client = replace(
         client,
+        issuer=flow.get("issuer", ""),  # these two of a guarded MCP server (RFC 9728)
+        resource=client.resource or flow.get("resource", ""),
         authorization_url=client.authorization_url or flow.get("authorizationUrl", ""),
         token_url=client.token_url or flow.get("tokenUrl", ""),
     )
-    return client if _is_complete(client) else _with_issuer(client, schemes)
+    known = client.issuer or _is_complete(client)
+    return client if known else _with_issuer(client, schemes)
 
 
 def _is_complete(client: OAuthClient) -> bool:

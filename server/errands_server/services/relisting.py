@@ -3,27 +3,92 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final, Self
 
 import structlog
 
+from ..credentials.access import Access, Demand
+from ..credentials.keyring import Keyring
 from ..domain.errors import Conflict
+from ..domain.tool import ToolRef
+from ..ports import Failed, Request, Unauthorized
 from ..store.integrations import Integration, Revision
 from ..store.store import Store
-from ..tools.catalogue import Catalogue
-from ..tools.mcp.importing import KIND, read_listing
-from ..tools.mcp.target import Listing, Owner, Target
+from ..tools.catalogue import Catalogue, Current
+from ..tools.mcp.importing import KIND, McpImporter, read_listing
+from ..tools.mcp.sessions import CannotOpen, SdkMissing
+from ..tools.mcp.target import Listing, Owner, ServerError, Target, Unreadable
 from ..world import World
 
+_PATIENCE: Final = 5.0  # seconds a grant waits for the listing it makes possible
 _log = structlog.get_logger("errands.mcp")
 
 
 class Relisting:
     """Stores new listings. Runs keep to the revision they were planned with."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, world: World) -> None:
+    def __init__(
+        self, store: Store, catalogue: Catalogue, importer: McpImporter, keyring: Keyring, world: World
+    ) -> None:
         self._store = store
         self._catalogue = catalogue
+        self._importer = importer
+        self._keyring = keyring
         self._world = world
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give up what is still being asked."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def granted(self, tenant: str, integration_id: str, user_id: str) -> None:
+        """List the tools of a server that showed none so far, as this user. Waits, but not for long."""
+        current = (await self._catalogue.active(tenant)).get(integration_id)
+        if current is None or current.integration.kind != KIND or current.integration.tool_count:
+            return
+        task = asyncio.create_task(self._ask(tenant, current, user_id), name="errands mcp listing")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait({task}, timeout=_PATIENCE)
+
+    async def _ask(self, tenant: str, current: Current, user_id: str) -> None:
+        integration = current.integration
+        try:
+            access = await self._access(tenant, current, user_id)
+            if isinstance(access, Access):
+                target = self._importer.target(
+                    integration.base_url, internal=integration.internal, credential=access.credential
+                )
+                owner = Owner(tenant, integration.id, integration.revision, user_id, b"")
+                await self.listed(owner, target, await self._importer.listing(target))
+        except (CannotOpen, SdkMissing, ServerError, Unreadable, TimeoutError, LookupError):
+            _log.warning("a guarded server listed no tools", integration_id=integration.id)
+
+    async def _access(self, tenant: str, current: Current, user_id: str) -> Access | Unauthorized | Failed:
+        integration = current.integration
+        loaded = await self._catalogue.load(tenant, integration.id, integration.revision)
+        request = Request(
+            ref=ToolRef(integration.id, integration.revision, ""),
+            arguments={},
+            idempotency_key="",
+            user_id=user_id,
+            tenant=tenant,
+        )
+        demand = Demand(
+            origin=current.origin,
+            internal=integration.internal,
+            secured=True,
+            security=tuple((name,) for name in loaded.schemes),
+            schemes=loaded.schemes,
+            shared=current.credential,
+            client=current.client,
+        )
+        return await self._keyring.access(request, demand)
 
     async def listed(self, owner: Owner, target: Target, listing: Listing) -> None:
         """Add a revision with these tools, unless it would change none or the server is no longer used."""

@@ -14,6 +14,7 @@ from ..credentials.scheme import SecurityScheme
 from ..domain.errors import Conflict, NotFound, Reason
 from ..tools.catalogue import Catalogue, Current, Loaded
 
+_CODE: Final = "authorizationCode"
 _TYPED: Final = {
     ("apiKey", ""): "apiKey",
     ("http", "bearer"): "bearer",
@@ -94,6 +95,9 @@ def _scopes(loaded: Loaded) -> Iterable[str]:
             schemes=loaded.schemes,
         )
         yield from wanted_scopes(demand)
+    if not loaded.operations:  # a server that lists its tools only to who is authorized
+        for scheme in loaded.schemes.values():
+            yield from scheme.flows.get(_CODE, {}).get("scopes", ())
 
 
 def _scope_texts(schemes: Iterable[SecurityScheme]) -> Iterable[tuple[str, str]]:

@@ -125,7 +125,7 @@ async def test_a_server_that_lets_no_stranger_in_has_no_tools_yet_and_a_scheme()
     found = read_listing(revision, Listing(tools=(dict(TOOL),)))
     (operation,) = operations(found)
     assert operation.tool.secured
-    assert operation.scopes == {"oauth": ("notes:read",)}
+    assert operation.scopes == (("notes:read",),)
 
 
 async def test_importing_a_guarded_server_again_keeps_the_tools_it_had() -> None:

@@ -121,4 +121,4 @@ def test_a_guarded_servers_tools_ask_for_its_scopes() -> None:
 
     assert found.tool.secured
     assert found.security == (("oauth",),)
-    assert found.scopes == {"oauth": ("notes:read",)}
+    assert found.scopes == (("notes:read",),)

@@ -85,15 +85,19 @@ async def test_401_with_a_credential_lets_the_keyring_try_another() -> None:
     assert (answer.status, answer.transient) == (401, False)
 
 
-async def test_too_narrow_a_scope_asks_the_user_for_more() -> None:
+async def test_too_narrow_a_scope_is_for_the_keyring_or_the_user_to_widen() -> None:
     challenge = 'Bearer error="insufficient_scope", scope="notes:write"'
-    answer = await answered(
-        lambda *_: Response(status_code=403, headers={"www-authenticate": challenge}),
-        credential=Credential(headers={"Authorization": f"Bearer {SECRET}"}),
-    )
 
-    assert isinstance(answer, Unauthorized)
-    assert answer.scopes == ("notes:write",)
+    def narrow(*_: object) -> Response:
+        return Response(status_code=403, headers={"www-authenticate": challenge})
+
+    held = await answered(narrow, credential=Credential(headers={"Authorization": f"Bearer {SECRET}"}))
+    none = await answered(narrow)
+
+    assert isinstance(held, Failed)
+    assert (held.status, held.challenge) == (403, challenge)
+    assert isinstance(none, Unauthorized)
+    assert none.scopes == ("notes:write",)
 
 
 async def test_too_many_requests_waits_as_long_as_the_server_says() -> None:

@@ -118,13 +118,14 @@ def of_status(
     """What an HTTP status means by which a server refused."""
     challenge = attempt.headers.get("www-authenticate", "")
     narrow = attempt.status == 403 and _NARROW.search(challenge) is not None
-    # With a credential, 401 is the keyring's business: it may have a fresher one.
-    if narrow or (attempt.status == 401 and not any(credential.sent)):
+    # With a credential it is the keyring's business: it may have a fresher one.
+    if not any(credential.sent) and (narrow or attempt.status == 401):
         found = _SCOPE.search(challenge)
         scopes = tuple(found[1].split()) if found else ()
         return Unauthorized(scopes=scopes, message=f"the server answered {attempt.status}: {said}")
     body = msgspec.json.encode({"message": said})
-    headers = {name: attempt.headers.get(name, "") for name in ("retry-after", "location")}
+    told = ("retry-after", "location", "www-authenticate")
+    headers = {name: attempt.headers.get(name, "") for name in told}
     reply = HttpReply(status=attempt.status, headers=headers, body=body)
     return http_answer(reply, effect=effect, now=now)
 

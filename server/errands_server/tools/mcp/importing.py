@@ -82,9 +82,8 @@ class McpImporter:
         """
         place = source.place()
         try:
-            target = target_of(
-                place, self._servers, internal=terms.internal, credential=credential or Credential()
-            )
+            given = credential or Credential()
+            target = self.target(place, internal=terms.internal, credential=given)
         except LookupError as error:
             raise Invalid([Violation(source.field, str(error.args[0]))]) from None
         known = Listing(tools=())
@@ -95,7 +94,7 @@ class McpImporter:
 
     async def _stored(self, target: Target, field: str, known: Listing) -> _Stored:
         try:
-            return _Stored(listing=await self._listing(target))
+            return _Stored(listing=await self.listing(target))
         except SdkMissing as error:
             raise Invalid([Violation(field, str(error))]) from None
         except CannotOpen as error:
@@ -105,8 +104,15 @@ class McpImporter:
             refusal = Failed(reason=Reason.DOCUMENT_UNREACHABLE, message=message)
             raise _invalid(field, refusal, target) from None
 
-    async def _listing(self, target: Target) -> Listing:
-        """By a session of its own, since what is sent over one must not end with who asked for it."""
+    def target(self, place: str, *, internal: bool, credential: Credential) -> Target:
+        """The target at a place. LookupError: no such server is configured."""
+        return target_of(place, self._servers, internal=internal, credential=credential)
+
+    async def listing(self, target: Target) -> Listing:
+        """What the server lists. CannotOpen, SdkMissing, ServerError, Unreadable, TimeoutError.
+
+        By a session of its own: it must not end in the middle with who asked.
+        """
         owner = Owner("", "", 0, "", secrets.token_bytes(16))
         try:
             async with self._sessions.lease(owner, target) as (connection, _), asyncio.timeout(_LISTING):
