@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from errands.v1 import connection_pb2 as cpb
 from errands.v1 import integration_pb2 as ipb
 from errands.v1 import run_pb2
 from tests.mirror import Mirror
@@ -41,6 +42,7 @@ class Door(Struct, kw_only=True):
     scheme: str
     hides: list[str]
     shared: ipb.IntegrationCredential | None = None
+    connected: Mapping[str, Any] = {}  # the user's own credential
     passed: Callable[[str, Mirror], run_pb2.PassThrough] | None = None
     issued: Mapping[str, tuple[str, str]] = {}
 
@@ -65,6 +67,22 @@ def shared_basic() -> Door:
     secret = canary("basic")
     pair = ipb.BasicCredential(username="ada", password=secret)
     return Door(scheme="basic", hides=[secret], shared=ipb.IntegrationCredential(basic=pair))
+
+
+def connected_bearer() -> Door:
+    secret = canary("mybearer")
+    return Door(scheme="bearer", hides=[secret], connected={"bearer": cpb.ConnectionBearer(token=secret)})
+
+
+def connected_key() -> Door:
+    secret = canary("mykey")
+    return Door(scheme="header", hides=[secret], connected={"api_key": cpb.ConnectionApiKey(value=secret)})
+
+
+def connected_basic() -> Door:
+    secret = canary("mypassword")
+    pair = cpb.ConnectionBasic(username="ada", password=secret)
+    return Door(scheme="basic", hides=[secret], connected={"basic": pair})
 
 
 def passed_headers() -> Door:
@@ -148,6 +166,9 @@ DOORS: dict[str, Callable[[], Door]] = {
     "shared key in the query": shared_key("query"),
     "shared key in a cookie": shared_key("cookie"),
     "shared user and password": shared_basic,
+    "connected bearer": connected_bearer,
+    "connected key": connected_key,
+    "connected user and password": connected_basic,
     "passed headers": passed_headers,
     "passed query": passed_query,
     "passed AWS keys": aws_keys,
@@ -157,5 +178,5 @@ DOORS: dict[str, Callable[[], Door]] = {
 
 
 def description(found: Mirror, door: Door) -> str:
-    """The mirror as an integration of this door; its operations need no user's consent."""
-    return found.document(schemes={door.scheme: _SCHEMES[door.scheme]})
+    """The mirror as an integration of this door; only connections are asked for."""
+    return found.document(schemes={door.scheme: _SCHEMES[door.scheme]}, secured=bool(door.connected))

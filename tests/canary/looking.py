@@ -7,7 +7,7 @@ import subprocess
 
 import httpx2
 
-from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import approval_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 from tests.canary.searching import Search
 from tests.cli.command_line import ERRANDS, environment
 from tests.gateway.asking import asking
@@ -37,6 +37,8 @@ async def _administration(search: Search, service: Service) -> None:
         integration_pb2.ListIntegrationsRequest(page_size=100)
     )
     search.look("gRPC ListIntegrations", str(listed))
+    connections = connection_pb2.ListConnectionsRequest(page_size=100)
+    search.look("gRPC ListConnections", str(await service.connections.ListConnections(connections)))
     for one in listed.integrations:
         tools = await service.integrations.ListTools(integration_pb2.ListToolsRequest(id=one.id))
         search.look("gRPC ListTools", str(tools))

@@ -44,6 +44,9 @@ class Stage:
             shared = {} if door.shared is None else {"credential": door.shared, "shared_credential": True}
             text = description(self.found, door)
             self.ids[name] = await service.add_document(text, name, **shared)
+            if door.connected:
+                made = await service.connect(self.ids[name], **door.connected)
+                self.search.look("gRPC CreateConnection", str(made))
 
     def passed(self) -> list[run_pb2.PassThrough]:
         return [
@@ -99,7 +102,6 @@ async def _before_the_crash(stage: Stage) -> None:
         await _bad_requests(stage, service)
         done = await stage.create(service, "echo post tell large forbidden moved away broken refuse page")
         await _ended(service, done)
-        await _ended(service, await stage.create(service, "unauthorized"))
         await _ended(service, await stage.create(service, "echo", output_schema_json=SCHEMA))
         await _ended(service, await stage.create(service, "fail"))
         cut = await stage.create(service, "cut hang", approval_strategy=ON_START)
@@ -172,7 +174,11 @@ async def _after_the_crash(stage: Stage) -> None:
     await stage.process.start()
     async with stage.process.asked() as service:
         await stage.settle(service, stage.ids["crashed"], apb.DECISION_APPROVE)
+        # Last of all: what the user connected and a service refused is used no more.
+        refused = await stage.create(service, "unauthorized")
+        await service.until(refused, "auth_required")
         await look_everywhere(stage.search, service)
+        await service.runs.CancelRun(run_pb2.CancelRunRequest(run_id=refused))
 
 
 def _look_at_what_is_left(stage: Stage) -> None:

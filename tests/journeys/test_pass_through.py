@@ -69,6 +69,21 @@ async def test_it_is_used_before_the_shared_account(serve: Serve) -> None:
     assert sent == [f"Bearer {SECRET}", "Bearer of-everybody"]
 
 
+async def test_who_approves_is_not_told_of_a_shared_account_that_is_not_used(serve: Serve) -> None:
+    shared = ipb.IntegrationCredential(bearer=ipb.BearerCredential(token="of-everybody"))
+    async with mirror() as found, serve(ECHO) as service:
+        integration = await service.add_document(
+            found.document("echo"), credential=shared, shared_credential=True
+        )
+        shown = []
+        for passed in ([with_header(integration)], []):
+            created = await service.create("go", pass_through=passed, approval_strategy=ON_TOOL_CALL)
+            asked = (await service.until(created.run_id, "approval_required")).approval_required
+            shown += [call.shared for call in asked.calls]
+
+    assert shown == [False, True]
+
+
 async def test_a_service_that_refuses_it_fails_the_step_and_the_user_is_not_asked(serve: Serve) -> None:
     async with mirror() as found, serve(Scene("unauthorized", {})) as service:
         integration = await service.add_document(found.document("unauthorized", secured=True))

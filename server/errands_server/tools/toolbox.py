@@ -133,7 +133,7 @@ class IntegrationToolbox:
 
 
 class _Shared(Struct, frozen=True):
-    """The secrets of a tenant's shared accounts."""
+    """The secrets of a tenant's shared accounts and OAuth clients."""
 
     of: Mapping[str, Current]
     secrets: frozenset[str]
@@ -141,7 +141,9 @@ class _Shared(Struct, frozen=True):
     @classmethod
     def of_all(cls, active: Mapping[str, Current]) -> _Shared:
         credentials = [current.credential for current in active.values() if current.credential is not None]
-        return cls(active, frozenset().union(*map(secrets_of, credentials)))
+        clients = [current.client.client_secret for current in active.values() if current.client is not None]
+        known = Credential(known=frozenset(clients))
+        return cls(active, frozenset().union(*map(secrets_of, (known, *credentials))))
 
 
 def _is_refusal(answer: Answer) -> TypeGuard[Failed]:
