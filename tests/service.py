@@ -97,6 +97,13 @@ class Service:
 
     async def until(self, run_id: str, arm: str, after: int = 0, **fields: Any) -> event_pb2.RunEvent:
         """The first event of this kind behind `after`, once it is there."""
+        event = await self.next(run_id, arm, after, **fields)
+        if event is None:
+            raise AssertionError(f"the run ended without {arm}")
+        return event
+
+    async def next(self, run_id: str, arm: str, after: int = 0, **fields: Any) -> event_pb2.RunEvent | None:
+        """The same; None once the run has ended without one."""
         request = run_pb2.StreamRunEventsRequest(run_id=run_id, after_sequence=after, **fields)
         async with asyncio.timeout(PATIENCE):
             call = self.runs.StreamRunEvents(request)
@@ -105,7 +112,7 @@ class Service:
                     if event.WhichOneof("event") == arm:
                         call.cancel()
                         return event
-        raise AssertionError(f"the run ended without {arm}")
+        return None
 
     async def finished(self, run_id: str) -> run_pb2.Run:
         """The run, once it has ended."""

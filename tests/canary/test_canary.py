@@ -63,8 +63,7 @@ class Stage:
     async def settle(self, service: Service, run_id: str, decision: int) -> None:
         """Decide whatever the run asks until it ends; a call in doubt is given up."""
         after = 0
-        while not (run := await service.get(run_id)).HasField("error") and not run.result_json:
-            event = await service.until(run_id, "approval_required", after)
+        while event := await service.next(run_id, "approval_required", after):
             after, asked = event.sequence, event.approval_required
             chosen = apb.DECISION_FAIL if asked.kind == apb.APPROVAL_KIND_IN_DOUBT else decision
             try:

@@ -52,7 +52,7 @@ def _of_json(document: Any) -> str:
         further = [detail for detail in details if detail not in headline]
         return f"{headline} ({_listed(further)})" if further else headline
     if not details and isinstance(document, dict):  # nothing but what is wrong with each member
-        details = list(_by_member(document))
+        details = list(_by_member({name: said for name, said in document.items() if isinstance(said, list)}))
     return _listed(details)
 
 
