@@ -1,0 +1,317 @@
+"""The composition root: the only module that names concrete classes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Final
+
+from grpc import aio
+from msgspec import Struct
+
+from errands.v1 import approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1.approval_pb2_grpc import add_ApprovalServiceServicer_to_server
+from errands.v1.audit_pb2_grpc import add_AuditServiceServicer_to_server
+from errands.v1.connection_pb2_grpc import add_ConnectionServiceServicer_to_server
+from errands.v1.integration_pb2_grpc import add_IntegrationServiceServicer_to_server
+from errands.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
+from errands.v1.run_pb2_grpc import add_RunServiceServicer_to_server
+
+from . import metrics
+from .api.approvals import ApprovalServicer
+from .api.audit import AuditServicer
+from .api.connections import ConnectionServicer
+from .api.integrations import MAX_DOCUMENT, IntegrationServicer
+from .api.interceptors import Gate
+from .api.keys import KeyServicer
+from .api.messages import Messages
+from .api.runs import RunServicer
+from .config import Config
+from .credentials.apps import Apps
+from .credentials.keyring import Keyring
+from .credentials.oauth import OAuth
+from .credentials.passed import Passed
+from .credentials.roles import Roles
+from .credentials.vault import Vault
+from .domain.event import ApprovalRequested, AuthRequested, Call, Decision
+from .engines.embedded import EmbeddedEngine
+from .executor.dispatch import open_gate
+from .executor.owner import Parts
+from .outbound.web import Web
+from .planners.catalog import CatalogPlanner
+from .ports import Planner, Toolbox
+from .services import connect_links, links
+from .services.approvals import Approvals
+from .services.audits import Audits
+from .services.authorizations import Authorizations
+from .services.connecting import Connecting
+from .services.connections import Connections
+from .services.creating import Creating
+from .services.describing import Describing
+from .services.foreseeing import Foreseeing
+from .services.integrations import Integrations
+from .services.keys import Keys
+from .services.links import Tickets
+from .services.passing import Passing
+from .services.quotas import Quotas
+from .services.relisting import Relisting
+from .services.runs import Runs
+from .services.views import Views
+from .services.ways import Ways
+from .store.sealing import Sealer
+from .store.store import Store
+from .store.works import Append, Created, Creation
+from .streams import Hub
+from .tools import importing
+from .tools.catalogue import Catalogue
+from .tools.mcp import importing as mcp
+from .tools.mcp.configured import load_servers
+from .tools.mcp.importing import McpImporter
+from .tools.mcp.sender import McpSender
+from .tools.mcp.sessions import Sessions
+from .tools.openapi import OpenApiSender
+from .tools.toolbox import IntegrationToolbox, Sender
+from .world import World
+
+SERVICES: Final = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in (
+        (run_pb2, "RunService"),
+        (approval_pb2, "ApprovalService"),
+        (integration_pb2, "IntegrationService"),
+        (connection_pb2, "ConnectionService"),
+        (key_pb2, "KeyService"),
+        (audit_pb2, "AuditService"),
+    )
+)
+_OPTIONS: Final = (
+    # A description may have 32 MiB; everything else is far smaller and checked by field.
+    ("grpc.max_receive_message_length", MAX_DOCUMENT + (1 << 20)),
+    ("grpc.max_send_message_length", 16 << 20),
+    ("grpc.max_metadata_size", 16 << 10),
+    ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not load balancing
+    # Streams idle for hours: find dead peers, and let clients ask as often as proxies need.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+
+
+class Overrides(Struct, frozen=True):
+    """Parts a caller puts in place of the usual ones: tests, benchmarks."""
+
+    world: World = World()
+    planner: Planner | None = None
+    toolbox: Callable[[Catalogue], Toolbox] | None = None
+    gate: Callable[[Call], Awaitable[None]] | None = None
+
+
+class Wiring:
+    """Tells streams and engine of every commit. They are set once they exist."""
+
+    def __init__(self) -> None:
+        self.hub: Hub | None = None
+        self.engine: EmbeddedEngine | None = None
+        self.passed: Passed | None = None
+
+    def committed(self, work: Creation | Append, created: Created | None) -> None:
+        assert self.hub is not None  # noqa: S101 (set before the first write)
+        assert self.engine is not None  # noqa: S101 (as above)
+        if isinstance(work, Append):
+            metrics.committed(work.records)
+            self.hub.publish(work.tenant, work.run_id, work.records)
+            if work.run.passed and work.run.ended and self.passed is not None:
+                self.passed.forget(work.tenant, work.run_id)
+            if work.epoch is None:
+                self.engine.nudge(work.tenant, work.run_id)
+        elif created is not None and created.run is not None:
+            metrics.committed(created.records)
+            self.hub.publish(work.tenant, work.run_id, created.records)
+            self.engine.submit(work.tenant, work.run_id, created.run, work.inputs)
+
+
+class Links:
+    """Where links lead; known once the HTTP port is."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self.public_url = ""
+
+    def url(self, tenant: str, request: ApprovalRequested, decision: Decision) -> str:
+        token = links.token(self._sealer, tenant, request, decision)
+        return f"{self.base_url}/v1/runs/approval?token={token}"
+
+    @property
+    def base_url(self) -> str:
+        return self.public_url.rstrip("/")
+
+    def connect_url(self, tenant: str, run_id: str, asked: AuthRequested) -> str:
+        return f"{self.base_url}/connect/{connect_links.of_run(self._sealer, tenant, run_id, asked)}"
+
+
+class Access(Struct, frozen=True):
+    """Where credentials are kept, renewed and found."""
+
+    vault: Vault
+    oauth: OAuth
+    passed: Passed
+    keyring: Keyring
+
+
+def _access(config: Config, store: Store, sealer: Sealer, world: World, stack: AsyncExitStack) -> Access:
+    web = Web()
+    stack.push_async_callback(web.aclose)
+    apps = Apps(web, world)
+    stack.push_async_callback(apps.aclose)
+    roles = Roles(config.aws_sts_endpoint, world) if config.aws_sts_endpoint else None
+    if roles is not None:
+        stack.push_async_callback(roles.aclose)
+    passed = Passed(store.journal, sealer, apps, roles)
+    vault, oauth = Vault(store, sealer, world), OAuth(web, world)
+    keyring = Keyring(passed, vault, oauth, world)
+    stack.push_async_callback(keyring.aclose)
+    return Access(vault, oauth, passed, keyring)
+
+
+class Core(Struct, frozen=True, kw_only=True):
+    """What executes runs, and what every service stands on."""
+
+    config: Config
+    store: Store
+    sealer: Sealer
+    world: World
+    links_at: Links
+    catalogue: Catalogue
+    access: Access
+    planner: Planner
+    sessions: Sessions
+    importer: McpImporter
+    toolbox: Toolbox
+    engine: EmbeddedEngine
+    messages: Messages
+    hub: Hub
+
+
+async def core(
+    config: Config, overrides: Overrides, store: Store, sealer: Sealer, wiring: Wiring, stack: AsyncExitStack
+) -> Core:
+    """Everything that runs need to be executed. ValueError: `--mcp-servers` names no such file."""
+    world = overrides.world
+    catalogue = Catalogue(store, sealer)
+    access = _access(config, store, sealer, world, stack)
+    planner = overrides.planner or CatalogPlanner()
+    senders, sessions, importer = await _senders(config, stack)
+    toolbox = (
+        IntegrationToolbox(catalogue, access.keyring, senders)
+        if overrides.toolbox is None
+        else overrides.toolbox(catalogue)
+    )
+    parts = Parts(
+        journal=store.journal,
+        catalogue=catalogue,
+        planner=planner,
+        toolbox=toolbox,
+        world=world,
+        gate=overrides.gate or open_gate,
+    )
+    engine = EmbeddedEngine(parts, max_active=config.max_active, max_queued=config.max_queued)
+    links_at = Links(sealer)
+    messages = Messages(links_at.url, links_at.connect_url)
+    hub = Hub(messages.encode)
+    wiring.hub, wiring.engine, wiring.passed = hub, engine, access.passed
+    metrics.watch(active=lambda: engine.active, queued=lambda: engine.queued, streams=lambda: hub.open)
+    return Core(
+        config=config,
+        store=store,
+        sealer=sealer,
+        world=world,
+        links_at=links_at,
+        catalogue=catalogue,
+        access=access,
+        planner=planner,
+        sessions=sessions,
+        importer=importer,
+        toolbox=toolbox,
+        engine=engine,
+        messages=messages,
+        hub=hub,
+    )
+
+
+async def _senders(config: Config, stack: AsyncExitStack) -> tuple[dict[str, Sender], Sessions, McpImporter]:
+    servers = load_servers(config.mcp_servers)
+    sessions = await stack.enter_async_context(Sessions())
+    senders: dict[str, Sender] = {importing.KIND: await stack.enter_async_context(OpenApiSender())}
+    senders[mcp.KIND] = McpSender(sessions, servers)
+    return senders, sessions, McpImporter(sessions, servers)
+
+
+async def serving(parts: Core, keys: Keys, stack: AsyncExitStack) -> aio.Server:
+    """A gRPC server with every service, which does not listen yet."""
+    quotas = Quotas(
+        parts.world,
+        requests=parts.config.tenant_rate,
+        runs=parts.config.run_rate,
+        integrations=parts.config.max_integrations,
+    )
+    server = aio.server(interceptors=[Gate(keys.recognise, quotas.request)], options=_OPTIONS)
+    connecting = await _serve_integrations(parts, quotas, server, stack)
+    _serve_runs(parts, quotas, connecting, server)
+    add_KeyServiceServicer_to_server(KeyServicer(keys, parts.world), server)
+    add_AuditServiceServicer_to_server(AuditServicer(Audits(parts.store)), server)
+    return server
+
+
+async def _serve_integrations(
+    parts: Core, quotas: Quotas, server: aio.Server, stack: AsyncExitStack
+) -> Connecting:
+    """Integrations, the connections to them, and what keeps both current."""
+    store, world, catalogue, access = parts.store, parts.world, parts.catalogue, parts.access
+    authorizations = Authorizations(store, world)
+    describing = Describing(parts.importer, parts.sealer)
+    integrations = Integrations(store, catalogue, parts.sealer, authorizations, describing, world, quotas)
+    add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server)
+    relisting = await stack.enter_async_context(
+        Relisting(store, catalogue, parts.importer, access.keyring, world)
+    )
+    parts.sessions.tell(relisting.listed)
+    authorizations.tell(relisting.granted)
+    ways = Ways(catalogue)
+    connections = Connections(store, ways, access.vault, access.oauth, authorizations)
+    connecting = Connecting(
+        store=store,
+        sealer=parts.sealer,
+        vault=access.vault,
+        oauth=access.oauth,
+        ways=ways,
+        authorizations=authorizations,
+        world=world,
+        public_url=lambda: parts.links_at.base_url,
+    )
+    servicer = ConnectionServicer(connections, connecting, world)
+    add_ConnectionServiceServicer_to_server(servicer, server)
+    return connecting
+
+
+def _serve_runs(parts: Core, quotas: Quotas, connecting: Connecting, server: aio.Server) -> None:
+    store, world, sealer = parts.store, parts.world, parts.sealer
+    seen = Views(store.journal)
+    creating = Creating(
+        store,
+        parts.hub,
+        parts.engine,
+        parts.catalogue,
+        parts.planner,
+        world,
+        seen,
+        Passing(parts.catalogue, roles=bool(parts.config.aws_sts_endpoint)),
+        sealer,
+        quotas,
+    )
+    foreseeing = Foreseeing(parts.catalogue, parts.toolbox, connecting)
+    runs = Runs(store, parts.hub, world, seen)
+    servicer = RunServicer(creating, foreseeing, runs, Tickets(sealer, world), parts.messages, sealer)
+    add_RunServiceServicer_to_server(servicer, server)
+    approvals = Approvals(store, sealer, world)
+    add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, parts.messages), server)
