@@ -7,17 +7,27 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "errands-tests"
 
 
+def absent(why: str) -> NoReturn:
+    """Skip a test whose counterpart cannot be had; where everything must be had, fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(why)
+    pytest.skip(why)
+
+
 def node_modules(*packages: str) -> Path:
     """The `node_modules` with these packages (`name@version`). Skips the test where there can be none."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not installed")
+        absent("node and npm are not installed")
     folder = CACHE / hashlib.sha256(" ".join(packages).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
@@ -36,6 +46,23 @@ def node_modules(*packages: str) -> Path:
             ]
             installed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=110)
             if installed.returncode:
-                pytest.skip(f"npm cannot install {' '.join(packages)}: {installed.stderr[-200:]}")
+                absent(f"npm cannot install {' '.join(packages)}: {installed.stderr[-200:]}")
             done.touch()
     return folder / "node_modules"
+
+
+@contextmanager
+def node(script: Path, *arguments: str) -> Iterator[str]:
+    """A script running in Node, and the first line it prints."""
+    command = ["node", str(script), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline().strip()
+        assert line, f"{script.name} did not start"
+        yield line
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

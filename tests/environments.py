@@ -8,9 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.counterparts import CACHE
+from tests.counterparts import CACHE, absent
 
 
 def python_with(*packages: str) -> Path:
@@ -29,6 +27,6 @@ def python_with(*packages: str) -> Path:
             ):
                 made = subprocess.run(command, check=False, capture_output=True, text=True, timeout=110)
                 if made.returncode:
-                    pytest.skip(f"{' '.join(packages)} cannot be installed: {made.stderr[-200:]}")
+                    absent(f"{' '.join(packages)} cannot be installed: {made.stderr[-200:]}")
             done.touch()
     return python

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 
-from tests.counterparts import node_modules
+from tests.counterparts import node, node_modules
 
 PACKAGE = "oidc-provider@9.13.3"
 PUBLIC_URL = "https://errands.test"  # nothing is ever fetched from there
@@ -44,19 +43,8 @@ def provider(*, ttl: int = 3_600, redirect: str = CALLBACK) -> Iterator[Provider
     """A provider whose access tokens last so many seconds, and which sends browsers back there."""
     modules = node_modules(PACKAGE)
     settings = json.dumps({"redirect": redirect, "secret": SECRET, "ttl": ttl})
-    script = str(Path(__file__).with_suffix(".mjs"))
-    command = ["node", script, str(modules), settings]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        issuer = process.stdout.readline().strip()
-        assert issuer, "the provider did not start"
+    with node(Path(__file__).with_suffix(".mjs"), str(modules), settings) as issuer:
         yield Provider(issuer)
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 class Browser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import RSAKey
 
-from tests.counterparts import node_modules
+from tests.counterparts import node, node_modules
 
 PACKAGE = "oidc-provider@9.13.3"
 SCOPE = "okta.users.read"
@@ -77,15 +76,5 @@ def provider(*, ttl: int = 3_600) -> Iterator[Provider]:
     modules = node_modules(PACKAGE)
     jwk = {**RSAKey.import_key(private_key()).as_dict(private=False), "kid": "key-1", "alg": "RS256"}
     settings = json.dumps({"jwk": jwk, "ttl": ttl})
-    command = ["node", str(Path(__file__).with_suffix(".mjs")), str(modules), settings]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        issuer = process.stdout.readline().strip()
-        assert issuer, "the provider did not start"
+    with node(Path(__file__).with_suffix(".mjs"), str(modules), settings) as issuer:
         yield Provider(issuer)
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
