@@ -22,6 +22,7 @@ _SCHEMES: dict[str, dict[str, Any]] = {
     "query": {"type": "apiKey", "in": "query", "name": "key"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "session"},
     "basic": {"type": "http", "scheme": "basic"},
+    "oauth": {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "/grant", "scopes": {}}}},
     "aws": {
         "type": "apiKey",
         "in": "header",
@@ -43,6 +44,7 @@ class Door(Struct, kw_only=True):
     hides: list[str]
     shared: ipb.IntegrationCredential | None = None
     connected: Mapping[str, Any] = {}  # the user's own credential
+    client: Callable[[Mirror], ipb.OAuthClient] | None = None  # obtains the shared account's tokens
     passed: Callable[[str, Mirror], run_pb2.PassThrough] | None = None
     issued: Mapping[str, tuple[str, str]] = {}
 
@@ -83,6 +85,25 @@ def connected_basic() -> Door:
     secret = canary("mypassword")
     pair = cpb.ConnectionBasic(username="ada", password=secret)
     return Door(scheme="basic", hides=[secret], connected={"basic": pair})
+
+
+def connected_tokens() -> Door:
+    access, refresh = canary("myaccess"), canary("myrefresh")
+    tokens = cpb.ConnectionTokens(access_token=access, refresh_token=refresh)
+    return Door(scheme="bearer", hides=[access, refresh], connected={"tokens": tokens})
+
+
+def client_credentials() -> Door:
+    secret, token = canary("clientsecret"), canary("clienttoken", "-_.~")
+    issued = json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 3_600})
+    return Door(
+        scheme="oauth",
+        hides=[secret, token],
+        client=lambda found: ipb.OAuthClient(
+            client_id="app", client_secret=secret, token_url=f"{found.url}/grant", grant="client_credentials"
+        ),
+        issued={"grant": ("application/json", issued)},
+    )
 
 
 def passed_headers() -> Door:
@@ -169,6 +190,8 @@ DOORS: dict[str, Callable[[], Door]] = {
     "connected bearer": connected_bearer,
     "connected key": connected_key,
     "connected user and password": connected_basic,
+    "connected tokens": connected_tokens,
+    "client credentials": client_credentials,
     "passed headers": passed_headers,
     "passed query": passed_query,
     "passed AWS keys": aws_keys,
@@ -179,4 +202,6 @@ DOORS: dict[str, Callable[[], Door]] = {
 
 def description(found: Mirror, door: Door) -> str:
     """The mirror as an integration of this door; only connections are asked for."""
-    return found.document(schemes={door.scheme: _SCHEMES[door.scheme]}, secured=bool(door.connected))
+    return found.document(
+        schemes={door.scheme: _SCHEMES[door.scheme]}, secured=bool(door.connected or door.client)
+    )

@@ -43,7 +43,8 @@ class Stage:
         for name, door in self.doors.items():
             shared = {} if door.shared is None else {"credential": door.shared, "shared_credential": True}
             text = description(self.found, door)
-            self.ids[name] = await service.add_document(text, name, **shared)
+            client = None if door.client is None else door.client(self.found)
+            self.ids[name] = await service.add_document(text, name, oauth_client=client, **shared)
             if door.connected:
                 made = await service.connect(self.ids[name], **door.connected)
                 self.search.look("gRPC CreateConnection", str(made))
