@@ -415,7 +415,8 @@ def _connecting(
         world=access.world,
         public_url=lambda: links_at.base_url,
     )
-    return Connections(access.store, ways, access.vault, access.oauth, authorizations), connecting
+    connections = Connections(access.store, ways, access.vault, access.oauth, authorizations, access.world)
+    return connections, connecting
 
 
 class _Links:

@@ -18,11 +18,13 @@ from ..credentials.oauth import OAuth
 from ..credentials.secret import Grant, Secret, Tokens, kind
 from ..credentials.vault import Vault
 from ..domain.errors import Conflict, Forbidden, Invalid, Reason, Refused, Violation
+from ..store.audit import Action
 from ..store.connections import Connection
 from ..store.sealing import Sealer
 from ..store.store import Store
 from ..world import World
 from . import connect_links
+from .approvals import BY_LINK
 from .authorizations import Authorizations
 from .connect_links import TTL, ConnectLinks, Link
 from .flows import Flowing, Pending
@@ -225,7 +227,7 @@ class Connecting:
         async with self._store.begin(link.tenant) as transaction:
             verifier_url = await transaction.tenants.verifier_url()
         if not verifier_url:
-            await self._connect(flow_id, pending, grant)
+            await self._connect(flow_id, pending, grant, actor=BY_LINK)
             return await self._ended(Outcome.CONNECTED, link, link.return_url)
         token = secrets.token_urlsafe(32)
         pending = replace(pending, grant=grant, verifier="", until=self._world.now() + CONFIRM_TTL)
@@ -247,16 +249,32 @@ class Connecting:
         assert pending.grant is not None  # noqa: S101 (nothing else waits to be confirmed)
         link = pending.link
         if link.user_id != user_id:
-            await self._flows.forget(principal.tenant, flow_id)
+            await self._flows.reject(principal, flow_id, link, user_id)
             await self._revoke(link, pending.grant)
             raise Forbidden(Reason.USER_MISMATCH, "the flow was for another user; nothing was kept")
-        return await self._connect(flow_id, pending, pending.grant), link.return_url
+        confirmed = Action.CONNECTION_CONFIRM
+        made = await self._connect(flow_id, pending, pending.grant, actor=principal.actor, action=confirmed)
+        return made, link.return_url
 
-    async def _connect(self, flow_id: str, pending: Pending, grant: Grant) -> Connection:
+    async def _connect(
+        self,
+        flow_id: str,
+        pending: Pending,
+        grant: Grant,
+        *,
+        actor: str,
+        action: Action = Action.CONNECTION_CREATE,
+    ) -> Connection:
         link = pending.link
         await self._ways.current(link.tenant, link.integration_id)
         made = await self._vault.put(
-            link.tenant, link.integration_id, link.user_id, origin=pending.origin, grant=grant
+            link.tenant,
+            link.integration_id,
+            link.user_id,
+            origin=pending.origin,
+            grant=grant,
+            actor=actor,
+            action=action,
         )
         await self._flows.end(flow_id, link)
         await self._authorizations.grant(link.tenant, link.integration_id, link.user_id)
