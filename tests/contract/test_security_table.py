@@ -10,20 +10,6 @@ TESTS = Path(__file__).parents[1]
 TABLE = (TESTS.parent / "docs/security.md").read_text()
 NAMED = re.compile(r"`([a-z_/]+\.py)::(test_[a-z0-9_]+)`")
 
-# Files of rows that are written down before their tests are. One that comes leaves this list.
-PENDING = {
-    "canary/test_canary.py",
-    "credentials/test_clients.py",
-    "credentials/test_logging_in.py",
-    "credentials/test_renewing.py",
-    "gateway/connecting/test_pages.py",
-    "journeys/test_mcp.py",
-    "journeys/test_pass_through.py",
-    "store/test_run_secrets.py",
-    "tools/mcp/test_processes.py",
-    "tools/mcp/test_refusing.py",
-}
-
 
 def rows() -> list[list[str]]:
     """The rows of all tables, without their heads."""
@@ -47,13 +33,7 @@ def test_every_row_has_a_threat_what_stops_it_and_a_test() -> None:
 
 def test_every_test_that_is_named_exists() -> None:
     named = NAMED.findall(TABLE)
-    there = [(file, name) for file, name in named if file not in PENDING]
-    missing = [f"{file}::{name}" for file, name in there if name not in found_in(file)]
+    missing = [f"{file}::{name}" for file, name in named if name not in found_in(file)]
 
     assert len(named) == TABLE.count("::test_")
     assert missing == []
-
-
-def test_what_is_pending_is_not_there_yet_and_is_named() -> None:
-    assert {file for file in PENDING if (TESTS / file).exists()} == set()
-    assert {file for file, _ in NAMED.findall(TABLE)} >= PENDING
