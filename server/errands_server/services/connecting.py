@@ -28,7 +28,7 @@ from .approvals import BY_LINK
 from .authorizations import Authorizations
 from .connect_links import TTL, ConnectLinks, Link
 from .flows import Flowing, Pending
-from .principal import Principal, Scope
+from .principal import Principal, Scope, check_tenant
 from .ways import Ways
 
 STATE_TTL: Final = 900_000  # milliseconds a user may take at the service
@@ -127,9 +127,12 @@ class Connecting:
     def url(self, token: str) -> str:
         return f"{self._public_url()}/connect/{token}"
 
-    async def asked(self, token: str) -> Asked:
-        """What a link asks for. Changes nothing. LINK_INVALID, LINK_EXPIRED, LINK_USED, CANNOT_CONNECT."""
-        link = await self._links.read(token)
+    async def asked(self, token: str, caller: Principal | None) -> Asked:
+        """What a link asks for. Changes nothing.
+
+        LINK_INVALID, LINK_EXPIRED, LINK_USED, CREDENTIALS_INVALID, CANNOT_CONNECT.
+        """
+        link = await self._links.read(token, caller)
         await self._flows.check_open(link)
         way = await self._ways.to(link.tenant, link.integration_id)
         scopes = await self._scopes(link, way.client)
@@ -143,12 +146,14 @@ class Connecting:
             type=way.type,
         )
 
-    async def begin(self, token: str, browser: str, secret: Secret | None) -> str | Ended:
+    async def begin(
+        self, token: str, browser: str, secret: Secret | None, *, caller: Principal | None
+    ) -> str | Ended:
         """Where to send the browser, to which the link belongs from now on.
 
         Where something was typed in, what came of it. As `asked`, and CONNECT_FAILED.
         """
-        link = await self._links.read(token)
+        link = await self._links.read(token, caller)
         way = await self._ways.to(link.tenant, link.integration_id)
         typed = None if secret is None else kind(secret)
         if typed != (None if way.type == "oauth2" else way.type):
@@ -184,12 +189,13 @@ class Connecting:
         await self._flows.continue_with(flow_id, pending, state, status="begun")
         return visit.url
 
-    async def finish(self, state: str, browser: str, answer: Answer) -> Ended:
+    async def finish(self, state: str, browser: str, answer: Answer, *, caller: Principal | None) -> Ended:
         """End a flow with what the service answered; once.
 
-        LINK_INVALID, LINK_EXPIRED, LINK_USED, CONNECT_FAILED.
+        LINK_INVALID, LINK_EXPIRED, LINK_USED, CREDENTIALS_INVALID, CONNECT_FAILED.
         """
         tenant, flow_id = connect_links.read_state(self._sealer, state)
+        check_tenant(caller, tenant)
         pending = await self._flows.taken(tenant, flow_id, state, browser)
         _check_issuer(pending, answer.issuer)
         if answer.error == "access_denied":
