@@ -278,7 +278,7 @@ async def _serve_integrations(
     parts.sessions.tell(relisting.listed)
     authorizations.tell(relisting.granted)
     ways = Ways(catalogue)
-    connections = Connections(store, ways, access.vault, access.oauth, authorizations)
+    connections = Connections(store, ways, access.vault, access.oauth, authorizations, world)
     connecting = Connecting(
         store=store,
         sealer=parts.sealer,

@@ -34,10 +34,14 @@ PATHS = {
 
 
 class Desk:
-    """What was received, in order. Held operations are answered once `open` is set."""
+    """What was received, in order. Held operations are answered once `open` is set.
+
+    It is an authorization server, too, which gives `token` for any code.
+    """
 
     def __init__(self) -> None:
         self.url = ""
+        self.token = "desk-token"
         self.received: list[tuple[str, Any]] = []
         self.arrived = asyncio.Event()
         self.open = asyncio.Event()
@@ -68,7 +72,9 @@ class Desk:
             await self.open.wait()
         if path != "/lost":
             status = "422 Unprocessable" if path == "/refused" else "200 OK"
-            document = {"id": f"t{len(self.received)}", "body": body, "q": _query(target)}
+            document: Any = {"id": f"t{len(self.received)}", "body": body, "q": _query(target)}
+            if path == "/token":  # as an authorization server (RFC 6749 §5.1)
+                document = {"access_token": self.token, "token_type": "Bearer"}
             text = json.dumps(document).encode()
             head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
             writer.write(f"{head}Content-Length: {len(text)}\r\n\r\n".encode() + text)
@@ -85,7 +91,13 @@ async def _request(reader: asyncio.StreamReader) -> tuple[str, str, Any]:
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     method, target, _ = first.split(" ")
-    return method, target, json.loads(body) if body else None
+    return method, target, _parsed(headers.get("content-type", ""), body)
+
+
+def _parsed(media_type: str, body: bytes) -> Any:
+    if media_type.startswith("application/x-www-form-urlencoded"):
+        return parse_qs(body.decode())
+    return json.loads(body) if body else None
 
 
 @asynccontextmanager

@@ -13,9 +13,12 @@ from google.protobuf.descriptor import Descriptor
 from msgspec import Struct
 
 from errands.v1 import key_pb2, run_pb2
+from errands.v1.connection_pb2 import ConnectionBearer
+from tests.contract import deeds
 from tests.service import Service
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
+SERVER = "lent"  # a process the operator configured
 
 # Fields that name something a tenant has, by what they name. A name that means several
 # things has its message before it.
@@ -32,6 +35,9 @@ NAMING = {
     "DeleteIntegrationRequest.id": "integration",
     "ListToolsRequest.id": "integration",
     "RevokeKeyRequest.id": "key",
+    "mcp_server": "server",
+    "server": "server",  # as REST has it
+    "flow": "flow",
     "GetConnectionRequest.id": "connection",
     "DeleteConnectionRequest.id": "connection",
     "ListRunsRequest.user_id": "user",
@@ -47,7 +53,8 @@ SAYING = {
     *("reason", "output_json", "rate_limit", "scopes", "tenant", "action", "in", "traceparent"),
     *("access_token", "refresh_token", "client_id", "client_secret", "issuer", "authorization_url"),
     *("token_url", "token_auth_method", "resource", "grant", "username", "password", "value"),
-    *("browser", "code", "error", "error_description", "flow", "iss", "return_url", "state", "token"),
+    *("browser", "code", "error", "error_description", "iss", "return_url", "state", "token"),
+    *("verifier_url", "mcp_url"),
     # A user, a label or a request of the caller's own tenant, whatever others call theirs.
     *("user_id", "repeat_key", "request_id"),
 }
@@ -101,6 +108,8 @@ async def belongings(service: Service, integration_id: str) -> dict[str, tuple[s
     admin = await service.keys.CreateKey(key_pb2.CreateKeyRequest(name="a", scopes=["admin"]))
     making = key_pb2.CreateKeyRequest(name="k", scopes=["runs:read"])
     key = await service.speaking_as(admin.secret).keys.CreateKey(making)
+    held = await service.connect(integration_id, "ada", bearer=ConnectionBearer(token="t"))
+    flow = await deeds.awaiting(service, integration_id, "cleo")
     page = await service.runs.ListRuns(run_pb2.ListRunsRequest(page_size=1))
     return {
         "run": (waiting.run_id, NOBODY),
@@ -108,7 +117,9 @@ async def belongings(service: Service, integration_id: str) -> dict[str, tuple[s
         "approval": (asked.approval_id, NOBODY),
         "integration": (integration_id, "desk_aaaaaaaa"),
         "key": (key.key.id, NOBODY),
-        "connection": (NOBODY.replace("7", "6"), NOBODY),  # until connections are made here
+        "connection": (held.id, NOBODY),
+        "flow": (flow, "a" * 43),
+        "server": (SERVER, "nobodys"),
         "user": ("ada", "eve"),
         "actor": (f"key:{admin.key.id}", f"key:{NOBODY}"),
         "page": (page.next_page_token, _behind(page.next_page_token, NOBODY)),

@@ -12,15 +12,16 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
+from errands.v1 import connection_pb2 as pb
 from errands_server.store.audit import Action
+from tests.contract import deeds
 from tests.contract.conftest import Clock, Serve, add_desk
 from tests.contract.desk import Desk
 from tests.contract.refusals import refused
+from tests.contract.test_identity import methods
 from tests.contract.told import HELD, WRITE, Told, chain, steps
 from tests.gateway.asking import asking, errors
 from tests.service import Service, reason
-
-SECRET = "canary-of-the-audit-3f9a"
 
 
 async def entries(service: Service, **filters: Any) -> list[audit_pb2.AuditEntry]:
@@ -32,38 +33,58 @@ def told(entry: audit_pb2.AuditEntry) -> tuple[str, str, str]:
 
 
 async def administered(service: Service, desk: Desk) -> list[tuple[str, str, str]]:
-    """One of each administrative change; what is to be found of them, in order."""
-    bearer = integration_pb2.IntegrationCredential(bearer=integration_pb2.BearerCredential(token=SECRET))
-    made = await service.integrations.CreateIntegration(
-        integration_pb2.CreateIntegrationRequest(
-            name="audited",
-            openapi_document=desk.document(),
-            internal=True,
-            credential=bearer,
-            shared_credential=True,
-        )
-    )
-    name = made.integration.id
-    update = integration_pb2.UpdateIntegrationRequest(id=name, name="other", rate_limit="10/s")
-    await service.integrations.UpdateIntegration(update)
-    await service.integrations.DeleteIntegration(integration_pb2.DeleteIntegrationRequest(id=name))
-    key = await service.keys.CreateKey(key_pb2.CreateKeyRequest(name="k", scopes=["runs:read"]))
-    await service.keys.RevokeKey(key_pb2.RevokeKeyRequest(id=key.key.id))
-    changes = [
-        *((f"integration.{what}", name) for what in ("create", "update", "delete")),
-        *((f"key.{what}", key.key.id) for what in ("create", "revoke")),
-    ]
-    return [("key:process", action, subject) for action, subject in changes]
+    """One of each administrative change; what is to be found of those by key, in order."""
+    return [entry async for _, entry in deeds.changes(service, desk) if entry[0] == deeds.KEY]
+
+
+# What has its test below, and what stores nothing, or a run with a log of its own.
+DECIDES = {
+    "RunService/CancelRun",
+    "ApprovalService/DecideApproval",
+    "ApprovalService/BatchDecideApprovals",
+    "ApprovalService/DecideByToken",
+}
+TELLS_NOTHING = {
+    "RunService/CreateRun",
+    "RunService/CreateStreamTicket",
+    "ConnectionService/CreateConnectLink",
+}
+READS = ("Get", "List", "Stream")
 
 
 async def test_every_administrative_change_leaves_an_entry(service: Service, desk: Desk) -> None:
-    done = await administered(service, desk)
-    found = await entries(service, actor="key:process")
+    done = set()
+    before = await entries(service, page_size=100)
+    async for method, expected in deeds.changes(service, desk):
+        after = await entries(service, page_size=100)
 
-    assert [told(entry) for entry in reversed(found)] == done
-    update = json.loads(next(e for e in found if e.action == "integration.update").details_json)
-    assert (update["name"], update["rateLimit"], update["revision"]) == ("other", "10/s", 2)
+        assert [told(entry) for entry in after[: len(after) - len(before)]] == [expected], method
+        done.add(method)
+        before = after
+    changing = {method for method in methods() if not method.partition("/")[2].startswith(READS)}
+    assert done == changing - DECIDES - TELLS_NOTHING
+    by_others = {"approval.decide", "run.cancel", "connection.break"}
+    assert {entry.action for entry in before} == set(Action) - by_others
+
+
+async def test_an_entry_says_what_was_changed(service: Service, desk: Desk) -> None:
+    await administered(service, desk)
+    found = {entry.action: json.loads(entry.details_json) for entry in reversed(await entries(service))}
+    client, verifier = [
+        json.loads((await entries(service, action=action))[1].details_json)
+        for action in ("integration.update", "tenant.update")
+    ]
+
+    update = found["integration.update"]
+    assert (update["name"], update["rateLimit"], update["revision"]) == ("other", "10/s", 3)
     assert update["credentialChanged"] is False
+    assert (update["oauthClient"], update["oauthClientChanged"]) == (None, True)
+    assert client["oauthClient"] == {"clientId": "errands", "grant": "authorization_code"}
+    assert (verifier, found["tenant.update"]) == ({"verifier": "https://app.test"}, {"verifier": ""})
+    assert found["connection.mismatch"] == {"userId": "mallory", "namedUserId": "victim"}
+    assert found["connection.create"]["userId"] == "dora"
+    assert found["connection.confirm"]["replaced"] is False
+    assert found["integration.delete"] == {"deletedConnections": 3}
 
 
 async def test_no_entry_holds_a_secret(service: Service, desk: Desk, tmp_path: Path) -> None:
@@ -72,7 +93,7 @@ async def test_no_entry_holds_a_secret(service: Service, desk: Desk, tmp_path: P
     said = "".join(str(entry) for entry in await entries(service, page_size=100))
 
     assert "key.create" in said
-    assert SECRET not in said
+    assert deeds.SECRET not in said
     assert made.secret not in said
 
 
@@ -142,13 +163,23 @@ async def test_an_entry_and_its_change_stand_or_fall_together(
 ) -> None:
     """Without a table to write the entry to, nothing is changed."""
     integration = await add_desk(service, desk)
+    held = await service.connect(integration, bearer=pb.ConnectionBearer(token="t"))
+    flow = await deeds.awaiting(service, integration, "mallory")
     with closing(sqlite3.connect(tmp_path / "data/errands.db")) as database:
         database.execute("ALTER TABLE audit RENAME TO gone")
     request = integration_pb2.DeleteIntegrationRequest(id=integration)
     await refused(service.integrations.DeleteIntegration(request))
+    await refused(service.connect(integration, bearer=pb.ConnectionBearer(token="other")))
+    await refused(service.connections.DeleteConnection(pb.DeleteConnectionRequest(id=held.id)))
+    await refused(service.connections.UpdateConnectSettings(deeds.settings("")))
+    await refused(service.connections.ConfirmConnection(deeds.confirmation(flow, "mallory")))
     found = await service.integrations.GetIntegration(integration_pb2.GetIntegrationRequest(id=integration))
 
     assert found.integration.id == integration
+    listed = await service.connections.ListConnections(pb.ListConnectionsRequest())
+    assert list(listed.connections) == [held]
+    kept = await service.connections.GetConnectSettings(pb.GetConnectSettingsRequest())
+    assert kept.settings.verifier_url == deeds.VERIFIER
 
 
 async def test_entries_are_paged_and_filtered_together(service: Service, desk: Desk) -> None:

@@ -14,14 +14,27 @@ from grpc import StatusCode, aio
 from grpc_status import rpc_status
 
 from errands.v1 import approval_pb2, integration_pb2, run_pb2
+from errands.v1 import connection_pb2 as pb
 from errands_gateway.openapi import document
 from errands_gateway.operation import Operation
 from errands_gateway.table import OPERATIONS
-from tests.contract.conftest import Serve
+from tests.contract import deeds
+from tests.contract.conftest import Serve, add_desk
+from tests.contract.desk import Desk
 from tests.contract.refusals import refused
-from tests.contract.tenancy import NAMING, NOBODY, SAYING, Named, belongings, everything, named, set_at
+from tests.contract.tenancy import (
+    NAMING,
+    NOBODY,
+    SAYING,
+    SERVER,
+    Named,
+    belongings,
+    everything,
+    named,
+    set_at,
+)
 from tests.contract.test_identity import RULES, call, methods
-from tests.contract.told import WRITE, Told, chain
+from tests.contract.told import LOCKED, WRITE, Told, chain
 from tests.gateway.asking import RUN, asking
 from tests.gateway.asking import reason as http_reason
 from tests.service import Service, reason
@@ -30,9 +43,11 @@ Has = Mapping[str, tuple[str, str]]
 
 
 @asynccontextmanager
-async def two_tenants(serve: Serve) -> AsyncGenerator[tuple[Service, Service, Has]]:
+async def two_tenants(serve: Serve, folder: Path) -> AsyncGenerator[tuple[Service, Service, Has]]:
     """An owner, a stranger who may everything in another tenant, and what the owner has."""
-    async with serve(Told(chain(WRITE))) as service:
+    servers = folder / "servers.json"
+    servers.write_text(json.dumps({SERVER: {"command": "true"}}))
+    async with serve(Told(chain(WRITE)), mcp_servers=servers) as service:
         found = await service.integrations.ListIntegrations(integration_pb2.ListIntegrationsRequest())
         has = await belongings(service, found.integrations[0].id)
         yield service, await service.stranger("strangers", "admin"), has
@@ -77,7 +92,7 @@ def test_every_text_of_every_request_either_names_something_or_does_not() -> Non
 async def test_no_rpc_tells_what_is_foreign_from_what_is_missing_or_changes_it(
     serve: Serve, tmp_path: Path
 ) -> None:
-    async with two_tenants(serve) as (owner, stranger, has):
+    async with two_tenants(serve, tmp_path) as (owner, stranger, has):
         before = everything(tmp_path / "data")
         tried = 0
         for method, field in requests():
@@ -99,14 +114,16 @@ async def test_no_rpc_tells_what_is_foreign_from_what_is_missing_or_changes_it(
                     for name in has[field.kind]
                 ]
                 seen += mine != nobodys
+        # And so was the flow, which nobody but the owner has continued.
+        await owner.connections.ConfirmConnection(deeds.confirmation(has["flow"][0], "cleo"))
 
     assert before == after
     assert seen >= 9
     print(f"{tried} requests in a stranger's name over {len(methods())} RPCs: none told anything")
 
 
-async def test_every_list_of_a_stranger_is_empty(serve: Serve) -> None:
-    async with two_tenants(serve) as (_, stranger, _):
+async def test_every_list_of_a_stranger_is_empty(serve: Serve, tmp_path: Path) -> None:
+    async with two_tenants(serve, tmp_path) as (_, stranger, _):
         lists = [method for method in methods() if "/List" in method]
         shown = {method: await said(stranger, method, RULES[method][1], "-") for method in lists}
 
@@ -125,7 +142,16 @@ BODIES: dict[str, Any] = {
     "DecideApprovalRequest": {"decision": "approve"},
     "UpdateIntegrationRequest": {"name": "renamed"},
     "CreateStreamTicketRequest": {},
+    "CreateIntegrationRequest": {"name": "new"},
+    "CreateConnectionRequest": {
+        "integrationId": "desk_aaaaaaaa",
+        "userId": "ada",
+        "auth": {"type": "bearer", "token": "t"},
+    },
+    "CreateConnectLinkRequest": {"integrationId": "desk_aaaaaaaa", "userId": "ada"},
+    "ConfirmConnectionRequest": {"flow": "a", "userId": "ada"},
 }
+LISTS = {"decisions", "passThrough"}
 _SNAKE = re.compile(r"(?<!^)([A-Z])")
 
 
@@ -135,7 +161,7 @@ def _kind(operation: Operation, name: str) -> str | None:
         return operation.path.split("/")[2].removesuffix("s")
     if operation.id == "listAudit" and name in {"actor", "subject"}:
         return {"actor": "actor", "subject": "run"}[name]
-    if operation.id.endswith("listRuns") and name == "userId":
+    if operation.id.endswith(("listRuns", "listConnections")) and name == "userId":
         return "user"
     field = _SNAKE.sub(r"_\1", name).lower()
     return NAMING.get(field, "" if {field, f"{field}_json"} & SAYING | ({name} & PLAIN) else None)
@@ -147,21 +173,33 @@ PLAIN = {
     *("createdAfter", "createdBefore", "Idempotency-Key", "Prefer", "Last-Event-ID", "ticket", "openapi"),
     *("internal", "auth", "sharedCredential", "removeCredential", "honoursIdempotencyKeys", "decision"),
     *("maxConcurrency", "approvalStrategy", "passThrough", "outputSchema", "expiresAt", "form"),
-    *("formToken", "form_token", "output", "headers", "query", "values"),
+    *("formToken", "form_token", "output", "headers", "query", "validateOnly", "removeOauthClient"),
+    *("url", "document", "type", "secret", "verifierUrl"),
+    *("accessKeyId", "secretAccessKey", "sessionToken", "roleArn", "externalId", "kid", "privateKey"),
+    *("oauthTokenUrl", "scope", "host"),
 }
 
 
 def _members(operation: Operation) -> Iterator[tuple[str, ...]]:
-    if operation.body is None:
-        return
-    schemas = document(OPERATIONS)["components"]["schemas"]
-    for name, schema in schemas[operation.body.component].get("properties", {}).items():
-        inner = schema.get("items", {}).get("$ref", "").rpartition("/")[2] or None
-        members = schemas[inner].get("properties", {}) if inner else schema.get("items", {}).get("properties")
-        if members:
-            yield from ((name, member) for member in members)
-        else:
-            yield (name,)
+    if operation.body is not None:
+        schemas = document(OPERATIONS)["components"]["schemas"]
+        yield from _inside(schemas, schemas[operation.body.component], ())
+
+
+def _inside(schemas: Any, schema: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The path of every member, whichever of several shapes has it, and of those of lists."""
+    found = _resolved(schemas, schema)
+    shapes = [_resolved(schemas, one) for one in (found, *found.get("oneOf", ()), found.get("items", {}))]
+    members = {name: member for shape in shapes for name, member in shape.get("properties", {}).items()}
+    for name, member in members.items():
+        yield from _inside(schemas, member, (*path, name))
+    if path and not members:
+        yield path
+
+
+def _resolved(schemas: Any, schema: Any) -> Any:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return schemas[name] if name else schema
 
 
 Attempt = tuple[Operation, str, tuple[str, ...], str]
@@ -194,16 +232,16 @@ def _ask(attempt: Attempt, name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _put(body: Any, path: tuple[str, ...], name: str) -> None:
-    if len(path) == 2:
-        body.setdefault(path[0], [{}])[0][path[1]] = name
-    else:
-        body[path[0]] = [name] if path[0].endswith("Ids") else name
+    for part in path[:-1]:
+        body = body.setdefault(part, [{}] if part in LISTS else {})
+        body = body[0] if part in LISTS else body
+    body[path[-1]] = [name] if path[-1].endswith("Ids") else name
 
 
 async def test_no_route_tells_what_is_foreign_from_what_is_missing_or_changes_it(
     serve: Serve, tmp_path: Path
 ) -> None:
-    async with two_tenants(serve) as (_, stranger, has), asking(stranger) as client:
+    async with two_tenants(serve, tmp_path) as (_, stranger, has), asking(stranger) as client:
         before = everything(tmp_path / "data")
         tried = 0
         for attempt in attempts():
@@ -227,13 +265,15 @@ async def test_no_route_tells_what_is_foreign_from_what_is_missing_or_changes_it
 def test_every_route_that_names_something_is_tried() -> None:
     tried = {attempt[0].id for attempt in attempts()}
     by_credential = {"RunController_runApproval", "sendApprovalForm"}
+    by_credential |= {"openConnectLink", "sendConnectForm", "finishConnect"}
+    settings = {"getConnectSettings", "updateConnectSettings"}
     nothing_named = {operation.id for operation in OPERATIONS} - tried
 
-    assert nothing_named == by_credential | {"createIntegration", "createKey"}
+    assert nothing_named == by_credential | settings | {"createKey"}
 
 
 async def test_an_approval_link_is_no_use_to_a_key_of_another_tenant(serve: Serve, tmp_path: Path) -> None:
-    async with two_tenants(serve) as (owner, stranger, has), asking(stranger) as client:
+    async with two_tenants(serve, tmp_path) as (owner, stranger, has), asking(stranger) as client:
         run = await owner.get(has["run"][0])
         token = run.pending_approvals[0].actions[0].url.partition("token=")[2]
         before = everything(tmp_path / "data")
@@ -250,8 +290,71 @@ async def test_an_approval_link_is_no_use_to_a_key_of_another_tenant(serve: Serv
         assert everything(tmp_path / "data") == before
 
 
-async def test_a_stream_ticket_opens_no_other_tenants_run_and_no_key_widens_it(serve: Serve) -> None:
-    async with two_tenants(serve) as (owner, stranger, has), asking(stranger) as client:
+async def test_a_connect_link_is_no_use_to_a_key_of_another_tenant(
+    serve: Serve, desk: Desk, tmp_path: Path
+) -> None:
+    async with two_tenants(serve, tmp_path) as (owner, stranger, has):
+        name = has["integration"][0]
+        await deeds.lent(owner, desk, name)
+        state, token = await deeds.visited(owner, name, "ada"), await deeds.link(owner, name, "ada")
+        connect = stranger.connections
+        before = everything(tmp_path / "data")
+        for asked in (
+            connect.GetConnectLink(pb.GetConnectLinkRequest(token=token)),
+            connect.BeginConnect(pb.BeginConnectRequest(token=token, browser=deeds.BROWSER)),
+            connect.FinishConnect(pb.FinishConnectRequest(state=state, code="c", browser=deeds.BROWSER)),
+        ):
+            error = await refused(asked)
+
+            assert (error.code(), reason(error)) == (StatusCode.UNAUTHENTICATED, "CREDENTIALS_INVALID")
+        assert everything(tmp_path / "data") == before
+        # The pages ask as nobody, whatever key a browser is made to send: they show what the link does.
+        async with asking(stranger) as keyed, asking(stranger, x_api_key="") as nobody:
+            pages = [await client.get(f"/connect/{token}") for client in (keyed, nobody)]
+        # What the stranger tried was good, and the tenant's own key opens it.
+        await owner.connections.GetConnectLink(pb.GetConnectLinkRequest(token=token))
+        await deeds.finish(owner, state)
+
+    assert [page.status_code for page in pages] == [200, 200]
+
+
+async def test_what_would_happen_is_told_of_ones_own_tenant_only(
+    serve: Serve, desk: Desk, tmp_path: Path
+) -> None:
+    """The owner's ada is connected; the stranger's, who has the same service, is not."""
+    async with serve(Told(chain(LOCKED))) as owner:
+        found = await owner.integrations.ListIntegrations(integration_pb2.ListIntegrationsRequest())
+        name = found.integrations[0].id
+        await owner.connect(name, "ada", bearer=pb.ConnectionBearer(token="t"))
+        stranger = await owner.stranger("strangers", "operator")
+        await add_desk(stranger, desk)
+        before = everything(tmp_path / "data")
+        told = {
+            (speaker, field): [await _would(speaker, field, named) for named in names]
+            for speaker in (owner, stranger)
+            for field, names in (("user_id", ("ada", "eve")), (_SELECTED, (name, "desk_aaaaaaaa")))
+        }
+
+        assert everything(tmp_path / "data") == before
+    for (speaker, field), (first, second) in told.items():
+        assert (first == second) == (speaker is stranger), (field, first, second)
+
+
+_SELECTED = "selected_customer_integration_ids"
+
+
+async def _would(speaker: Service, field: str, named: str) -> str:
+    request = run_pb2.CreateRunRequest(
+        intent="do", user_id="ada", selected_customer_integration_ids=["*"], validate_only=True
+    )
+    told = await said(speaker, "RunService/CreateRun", set_at(request, (field,), named), named)
+    return re.sub(r"(?<=/connect/)[\w-]+|(?<=seconds: )\d+|(?<=nanos: )\d+", "NEW", told)
+
+
+async def test_a_stream_ticket_opens_no_other_tenants_run_and_no_key_widens_it(
+    serve: Serve, tmp_path: Path
+) -> None:
+    async with two_tenants(serve, tmp_path) as (owner, stranger, has), asking(stranger) as client:
         ask = run_pb2.CreateStreamTicketRequest(run_id=has["run"][0])
         ticket = (await owner.runs.CreateStreamTicket(ask)).ticket
         stream = run_pb2.StreamRunEventsRequest(run_id=has["run"][0])

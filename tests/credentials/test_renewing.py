@@ -13,6 +13,7 @@ import pytest
 from errands.v1 import connection_pb2 as pb
 from errands.v1 import event_pb2
 from errands.v1 import integration_pb2 as ipb
+from errands.v1.audit_pb2 import ListAuditRequest
 from errands_server.credentials.client import unpacked
 from errands_server.credentials.oauth import OAuth
 from errands_server.credentials.renewing import Renewing
@@ -121,8 +122,10 @@ async def test_a_token_the_application_stored_is_refused_and_asked_for_again(sta
         created = await found.service.create("any")
         await found.service.until(created.run_id, "auth_required")
         broken = await found.only_connection()
+        told = await found.service.audit.ListAudit(ListAuditRequest(action="connection.break"))
 
     assert broken.status == pb.CONNECTION_STATUS_BROKEN
+    assert [(one.actor, one.subject) for one in told.entries] == [("service", broken.id)]
     assert [one[1] for one in found.api.called] == ["401"]
 
 

@@ -97,5 +97,5 @@ async def _stored_elsewhere(data: Path, integration: str, origin: str) -> None:
     store = await Store.open(f"sqlite:///{data / 'errands.db'}", lambda *_: None)
     vault = Vault(store, Sealer(load_or_create_keys(data / "secret.key")), World())
     grant = Grant(secret=Bearer(token=SECRET))
-    await vault.put("default", integration, "user-1", origin=origin, grant=grant)
+    await vault.put("default", integration, "user-1", origin=origin, grant=grant, actor="test")
     await store.close()

@@ -16,6 +16,7 @@ from grpc import aio
 
 from errands.v1 import event_pb2 as events
 from errands.v1 import integration_pb2 as pb
+from errands.v1.audit_pb2 import ListAuditRequest
 from errands.v1.connection_pb2 import ConnectionBearer, CreateConnectionRequest
 from errands.v1.run_pb2 import APPROVAL_STRATEGY_ON_START, APPROVAL_STRATEGY_ON_TOOL_CALL
 from errands_server.app import Overrides
@@ -314,6 +315,15 @@ def _cancel(run_id: str) -> Any:
     from errands.v1.run_pb2 import CancelRunRequest
 
     return CancelRunRequest(run_id=run_id)
+
+
+async def test_the_audit_tells_no_parameters_of_an_endpoint(tmp_path: Path) -> None:
+    async with desk() as found, serving(tmp_path / "data") as service:
+        made = await add(service, "desk", mcp_url=f"{found.url}?token=canary-7d1e", internal=True)
+        told = await service.audit.ListAudit(ListAuditRequest(subject=made.id))
+
+    (entry,) = told.entries
+    assert json.loads(entry.details_json)["baseUrl"] == found.url
 
 
 async def test_only_an_operator_lends_the_services_machine(tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ COMPONENTS: Final = {
         {
             "id": text("Its id; later ones are greater."),
             "createdAt": moment("When it was done."),
-            "actor": text("Who did it: `key:ID`, `link` for an approval link, or `server`."),
+            "actor": text(
+                "Who did it: `key:ID`; `link` for who opened an approval or connect link; `service` for the "
+                "service that refused a connection; or `server`."
+            ),
             "action": text("What was done, such as `approval.decide` or `key.revoke`."),
             "subject": text("Id of what it was done to."),
             "details": {"type": "object", "description": "More of it; holds no secret."},

@@ -16,7 +16,7 @@ from ..services.connections import Connections
 from ..world import World
 from . import authentication, secrets
 from .checks import MAX_ID, Checks, identifier, next_token
-from .interceptors import principal
+from .interceptors import caller, principal
 from .wire import timestamp
 
 MAX_URL: Final = 2_048
@@ -136,7 +136,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
     async def GetConnectLink(
         self, request: pb.GetConnectLinkRequest, context: Any
     ) -> pb.GetConnectLinkResponse:
-        asked = await self._connecting.asked(_token(request))
+        asked = await self._connecting.asked(_token(request), caller().principal)
         return pb.GetConnectLinkResponse(
             integration_name=asked.integration_name,
             base_url=asked.base_url,
@@ -153,7 +153,8 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         _check_browser(checks, request.browser)
         typed = None if request.WhichOneof("credential") is None else self._grant(checks, request)
         checks.done()
-        begun = await self._connecting.begin(token, request.browser, None if typed is None else typed.secret)
+        secret = None if typed is None else typed.secret
+        begun = await self._connecting.begin(token, request.browser, secret, caller=caller().principal)
         if isinstance(begun, str):
             return pb.BeginConnectResponse(redirect_url=begun)
         outcome = authentication.OUTCOME[begun.outcome]
@@ -170,7 +171,10 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         _check_browser(checks, request.browser)
         checks.done()
         answer = Answer(code=request.code, error=request.error, issuer=request.iss)
-        return authentication.finished(await self._connecting.finish(request.state, request.browser, answer))
+        ended = await self._connecting.finish(
+            request.state, request.browser, answer, caller=caller().principal
+        )
+        return authentication.finished(ended)
 
     async def GetConnectSettings(
         self, request: pb.GetConnectSettingsRequest, context: Any

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..store.audit import Action
 from ..store.connections import Connection
 from ..store.sealing import Sealer
 from ..store.store import Store
 from ..store.transaction import Transaction
 from ..world import World
 from .secret import Grant, Secret, kind, seal_grant, unseal_grant
+
+BY_SERVICE: Final = "service"
 
 
 class Held(Struct, frozen=True):
@@ -41,15 +45,25 @@ class Vault:
         return Held(tenant, found, unseal_grant(self._sealer, found.secret, _place(tenant, found.id)).secret)
 
     async def put(
-        self, tenant: str, integration_id: str, user_id: str, *, origin: str, grant: Grant
+        self,
+        tenant: str,
+        integration_id: str,
+        user_id: str,
+        *,
+        origin: str,
+        grant: Grant,
+        actor: str,
+        action: Action = Action.CONNECTION_CREATE,
     ) -> Connection:
-        """Store what a user granted, in place of what there was."""
+        """Store what a user granted, in place of what there was, and say who did so."""
         while True:
             async with self._store.begin(tenant, writes=True) as transaction:
                 before = await transaction.connections.of(integration_id, user_id)
                 made = self._made(tenant, integration_id, user_id, origin, before)
                 made = self._with(tenant, made, grant)
                 if await _stored(transaction, made, new=before is None):
+                    replaced = before is not None
+                    await _say(transaction, action, made, actor=actor, at=made.updated_at, replaced=replaced)
                     return made
 
     def _made(
@@ -85,7 +99,13 @@ class Vault:
 
     async def broken(self, held: Held) -> Held | None:
         """Its service refuses it from now on; None as above."""
-        return await self._changed(held, replace(held.connection, status="broken"))
+        broken = replace(held.connection, status="broken")
+        async with self._store.begin(held.tenant, writes=True) as transaction:
+            if not await transaction.connections.revise(broken):
+                return None
+            now = self._world.now()
+            await _say(transaction, Action.CONNECTION_BREAK, broken, actor=BY_SERVICE, at=now)
+        return self._revised(held, broken)
 
     async def lacking(self, held: Held, missed: Mapping[str, tuple[str, ...]]) -> Held | None:
         """Its service missed these scopes, by operation; None as above."""
@@ -109,11 +129,29 @@ class Vault:
     async def _changed(self, held: Held, changed: Connection) -> Held | None:
         async with self._store.begin(held.tenant, writes=True) as transaction:
             stored = await transaction.connections.revise(changed)
-        return self.opened(held.tenant, replace(changed, version=changed.version + 1)) if stored else None
+        return self._revised(held, changed) if stored else None
+
+    def _revised(self, held: Held, changed: Connection) -> Held:
+        return self.opened(held.tenant, replace(changed, version=changed.version + 1))
 
 
 async def _stored(transaction: Transaction, made: Connection, *, new: bool) -> bool:
     return await (transaction.connections.add(made) if new else transaction.connections.revise(made))
+
+
+async def _say(
+    transaction: Transaction, action: Action, found: Connection, *, actor: str, at: int, **more: bool
+) -> None:
+    await transaction.audit.add(
+        action,
+        actor=actor,
+        subject=found.id,
+        at=at,
+        integrationId=found.integration_id,
+        userId=found.user_id,
+        type=found.kind,
+        **more,
+    )
 
 
 def _place(tenant: str, connection_id: str) -> str:

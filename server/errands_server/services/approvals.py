@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..domain import commands
 from ..domain.draft import Draft
-from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Unauthenticated, Violation
+from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Violation
 from ..domain.event import AnyEvent, ApprovalKind, Decision
 from ..executor import documents
 from ..store.approvals import ApprovalRow
@@ -19,7 +19,7 @@ from ..store.store import Store
 from ..world import World
 from . import links
 from .changes import change_together
-from .principal import Principal, Scope
+from .principal import Principal, Scope, check_tenant
 
 BY_LINK: Final = "link"
 
@@ -71,9 +71,7 @@ class Approvals:
         if row is None:
             raise links.invalid_token()
         links.verify(self._sealer, pointer, mac, row.request)
-        if caller is not None and caller.tenant != pointer.tenant:
-            message = "the key is of another tenant than the approval"
-            raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)
+        check_tenant(caller, pointer.tenant)
         both = commands.CHOICES[row.request.kind]
         allowed = both if pointer.decision is Decision.APPROVE else (Decision.DENY,)
         return self._by_the_clock(row), pointer.decision, allowed

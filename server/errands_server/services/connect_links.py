@@ -15,6 +15,7 @@ from ..domain.event import AuthRequested
 from ..store.sealing import Sealer, Unsealable
 from ..store.store import Store
 from ..world import World
+from .principal import Principal, check_tenant
 
 TTL: Final = 3_600_000  # milliseconds
 _MAC: Final = 32  # bytes
@@ -63,13 +64,17 @@ class ConnectLinks:
         self._sealer = sealer
         self._world = world
 
-    async def read(self, token: str) -> Link:
-        """What a link asks for. LINK_INVALID, LINK_EXPIRED; LINK_USED: its run waits no more."""
+    async def read(self, token: str, caller: Principal | None) -> Link:
+        """What a link asks for. The token is the credential; a key must be of its tenant all the same.
+
+        LINK_INVALID, LINK_EXPIRED; LINK_USED: its run waits no more. CREDENTIALS_INVALID.
+        """
         body = _bytes(token[1:])
         if token[:1] == _BY_ITSELF:
             link = self._opened(body)
         else:
             link = await self._of_run(self._verified(body))
+        check_tenant(caller, link.tenant)
         if link.expires_at <= self._world.now():
             raise expired()
         return link

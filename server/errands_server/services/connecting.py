@@ -18,15 +18,17 @@ from ..credentials.oauth import OAuth
 from ..credentials.secret import Grant, Secret, Tokens, kind
 from ..credentials.vault import Vault
 from ..domain.errors import Conflict, Forbidden, Invalid, Reason, Refused, Violation
+from ..store.audit import Action
 from ..store.connections import Connection
 from ..store.sealing import Sealer
 from ..store.store import Store
 from ..world import World
 from . import connect_links
+from .approvals import BY_LINK
 from .authorizations import Authorizations
 from .connect_links import TTL, ConnectLinks, Link
 from .flows import Flowing, Pending
-from .principal import Principal, Scope
+from .principal import Principal, Scope, check_tenant
 from .ways import Ways
 
 STATE_TTL: Final = 900_000  # milliseconds a user may take at the service
@@ -125,9 +127,12 @@ class Connecting:
     def url(self, token: str) -> str:
         return f"{self._public_url()}/connect/{token}"
 
-    async def asked(self, token: str) -> Asked:
-        """What a link asks for. Changes nothing. LINK_INVALID, LINK_EXPIRED, LINK_USED, CANNOT_CONNECT."""
-        link = await self._links.read(token)
+    async def asked(self, token: str, caller: Principal | None) -> Asked:
+        """What a link asks for. Changes nothing.
+
+        LINK_INVALID, LINK_EXPIRED, LINK_USED, CREDENTIALS_INVALID, CANNOT_CONNECT.
+        """
+        link = await self._links.read(token, caller)
         await self._flows.check_open(link)
         way = await self._ways.to(link.tenant, link.integration_id)
         scopes = await self._scopes(link, way.client)
@@ -141,12 +146,14 @@ class Connecting:
             type=way.type,
         )
 
-    async def begin(self, token: str, browser: str, secret: Secret | None) -> str | Ended:
+    async def begin(
+        self, token: str, browser: str, secret: Secret | None, *, caller: Principal | None
+    ) -> str | Ended:
         """Where to send the browser, to which the link belongs from now on.
 
         Where something was typed in, what came of it. As `asked`, and CONNECT_FAILED.
         """
-        link = await self._links.read(token)
+        link = await self._links.read(token, caller)
         way = await self._ways.to(link.tenant, link.integration_id)
         typed = None if secret is None else kind(secret)
         if typed != (None if way.type == "oauth2" else way.type):
@@ -182,12 +189,13 @@ class Connecting:
         await self._flows.continue_with(flow_id, pending, state, status="begun")
         return visit.url
 
-    async def finish(self, state: str, browser: str, answer: Answer) -> Ended:
+    async def finish(self, state: str, browser: str, answer: Answer, *, caller: Principal | None) -> Ended:
         """End a flow with what the service answered; once.
 
-        LINK_INVALID, LINK_EXPIRED, LINK_USED, CONNECT_FAILED.
+        LINK_INVALID, LINK_EXPIRED, LINK_USED, CREDENTIALS_INVALID, CONNECT_FAILED.
         """
         tenant, flow_id = connect_links.read_state(self._sealer, state)
+        check_tenant(caller, tenant)
         pending = await self._flows.taken(tenant, flow_id, state, browser)
         _check_issuer(pending, answer.issuer)
         if answer.error == "access_denied":
@@ -225,7 +233,7 @@ class Connecting:
         async with self._store.begin(link.tenant) as transaction:
             verifier_url = await transaction.tenants.verifier_url()
         if not verifier_url:
-            await self._connect(flow_id, pending, grant)
+            await self._connect(flow_id, pending, grant, actor=BY_LINK)
             return await self._ended(Outcome.CONNECTED, link, link.return_url)
         token = secrets.token_urlsafe(32)
         pending = replace(pending, grant=grant, verifier="", until=self._world.now() + CONFIRM_TTL)
@@ -247,16 +255,32 @@ class Connecting:
         assert pending.grant is not None  # noqa: S101 (nothing else waits to be confirmed)
         link = pending.link
         if link.user_id != user_id:
-            await self._flows.forget(principal.tenant, flow_id)
+            await self._flows.reject(principal, flow_id, link, user_id)
             await self._revoke(link, pending.grant)
             raise Forbidden(Reason.USER_MISMATCH, "the flow was for another user; nothing was kept")
-        return await self._connect(flow_id, pending, pending.grant), link.return_url
+        confirmed = Action.CONNECTION_CONFIRM
+        made = await self._connect(flow_id, pending, pending.grant, actor=principal.actor, action=confirmed)
+        return made, link.return_url
 
-    async def _connect(self, flow_id: str, pending: Pending, grant: Grant) -> Connection:
+    async def _connect(
+        self,
+        flow_id: str,
+        pending: Pending,
+        grant: Grant,
+        *,
+        actor: str,
+        action: Action = Action.CONNECTION_CREATE,
+    ) -> Connection:
         link = pending.link
         await self._ways.current(link.tenant, link.integration_id)
         made = await self._vault.put(
-            link.tenant, link.integration_id, link.user_id, origin=pending.origin, grant=grant
+            link.tenant,
+            link.integration_id,
+            link.user_id,
+            origin=pending.origin,
+            grant=grant,
+            actor=actor,
+            action=action,
         )
         await self._flows.end(flow_id, link)
         await self._authorizations.grant(link.tenant, link.integration_id, link.user_id)

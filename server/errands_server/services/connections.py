@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from typing import Final, NoReturn
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -14,9 +15,11 @@ from ..credentials.oauth import OAuth
 from ..credentials.secret import ApiKey, Grant, Tokens
 from ..credentials.vault import Vault
 from ..domain.errors import Invalid, NotFound, Reason, Violation
+from ..store.audit import Action
 from ..store.connections import Connection
 from ..store.sealing import Unsealable
 from ..store.store import Store
+from ..world import World
 from .authorizations import Authorizations
 from .principal import Principal, Scope
 from .ways import Ways
@@ -30,13 +33,20 @@ class Connections:
     """The connections of all tenants, as the caller may see and change them."""
 
     def __init__(
-        self, store: Store, ways: Ways, vault: Vault, oauth: OAuth, authorizations: Authorizations
+        self,
+        store: Store,
+        ways: Ways,
+        vault: Vault,
+        oauth: OAuth,
+        authorizations: Authorizations,
+        world: World,
     ) -> None:
         self._store = store
         self._ways = ways
         self._vault = vault
         self._oauth = oauth
         self._authorizations = authorizations
+        self._world = world
 
     async def create(
         self, principal: Principal, integration_id: str, user_id: str, grant: Grant
@@ -46,7 +56,12 @@ class Connections:
         current = await self._ways.current(principal.tenant, integration_id)
         await self._check_place(principal.tenant, integration_id, grant)
         made = await self._vault.put(
-            principal.tenant, integration_id, user_id, origin=current.origin, grant=grant
+            principal.tenant,
+            integration_id,
+            user_id,
+            origin=current.origin,
+            grant=grant,
+            actor=principal.actor,
         )
         await self._authorizations.grant(principal.tenant, integration_id, user_id)
         return made
@@ -78,7 +93,16 @@ class Connections:
         """Forget a connection and its secrets, and have its tokens revoked. CONNECTION_NOT_FOUND."""
         found = await self.get(principal, connection_id)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
-            await transaction.connections.delete(connection_id)
+            if not await transaction.connections.delete(connection_id):
+                _raise_missing(connection_id)  # another was first
+            await transaction.audit.add(
+                Action.CONNECTION_DELETE,
+                actor=principal.actor,
+                subject=connection_id,
+                at=self._world.now(),
+                integrationId=found.integration_id,
+                userId=found.user_id,
+            )
         with contextlib.suppress(TimeoutError, Unsealable, NotFound):
             async with asyncio.timeout(_REVOCATION):
                 await self._revoke(principal.tenant, found)
@@ -105,6 +129,19 @@ class Connections:
         principal.require(Scope.ADMIN)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             await transaction.tenants.verify_at(url)
+            await transaction.audit.add(
+                Action.TENANT_UPDATE,
+                actor=principal.actor,
+                subject=principal.tenant,
+                at=self._world.now(),
+                verifier=_site(url),
+            )
+
+
+def _site(url: str) -> str:
+    """Where a URL leads, without its path and parameters, which may hold a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if url else ""
 
 
 def _raise_missing(connection_id: str) -> NoReturn:

@@ -11,11 +11,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..credentials.secret import Grant
+from ..store.audit import Action
 from ..store.flows import Flow
 from ..store.sealing import Sealer, Unsealable
 from ..store.store import Store
 from ..world import World
 from .connect_links import Link, expired, invalid, used
+from .principal import Principal
 
 _ELSEWHERE: Final = "the link is in use in another browser"
 _DONE: Final = "the link has done its work"
@@ -135,6 +137,19 @@ class Flowing:
         """Destroy the flow with what it holds. Its link can be begun anew, as long as it is good."""
         async with self._store.begin(tenant, writes=True) as transaction:
             await transaction.flows.delete(flow_id)
+
+    async def reject(self, principal: Principal, flow_id: str, link: Link, user_id: str) -> None:
+        """As `forget`, because the flow was for another user than this one."""
+        async with self._store.begin(link.tenant, writes=True) as transaction:
+            await transaction.flows.delete(flow_id)
+            await transaction.audit.add(
+                Action.CONNECTION_MISMATCH,
+                actor=principal.actor,
+                subject=link.integration_id,
+                at=self._world.now(),
+                userId=link.user_id,
+                namedUserId=user_id,
+            )
 
     def _opened(self, tenant: str, flow: Flow) -> Pending:
         try:

@@ -102,6 +102,7 @@ class Integrations:
                 subject=integration_id,
                 at=now,
                 name=name,
+                oauthClient=_told_client(client[0]),
                 **_told(revision),
             )
         self._catalogue.changed(principal.tenant)
@@ -135,6 +136,8 @@ class Integrations:
                     name=after.name,
                     active=after.active,
                     credentialChanged=revision.credential != old.credential,
+                    oauthClient=_told_client(after.oauth_client),
+                    oauthClientChanged=_client_of(after) != _client_of(before),
                     **_told(revision),
                 )
             break
@@ -188,9 +191,13 @@ class Integrations:
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             if not await transaction.integrations.delete(integration_id, now):
                 _raise_missing(integration_id)
-            await transaction.connections.delete_all(integration_id)
+            connections = await transaction.connections.delete_all(integration_id)
             await transaction.audit.add(
-                Action.INTEGRATION_DELETE, actor=principal.actor, subject=integration_id, at=now
+                Action.INTEGRATION_DELETE,
+                actor=principal.actor,
+                subject=integration_id,
+                at=now,
+                deletedConnections=connections,
             )
         self._catalogue.changed(principal.tenant)
 
@@ -253,12 +260,23 @@ def _said(principal: Principal, wanted: Change) -> Wanted:
 def _told(revision: Revision) -> dict[str, Any]:
     """What the audit says of a revision; nothing that is secret."""
     return {
-        "baseUrl": revision.base_url,
+        # The endpoint of an MCP server may have a token among its parameters.
+        "baseUrl": revision.base_url.partition("?")[0],
         "internal": revision.internal,
         "auth": revision.auth_type,
         "rateLimit": revision.rate_limit,
         "maxConcurrency": revision.max_concurrency,
     }
+
+
+def _told_client(public: str) -> dict[str, Any] | None:
+    """What the audit says of an OAuth client: none of its URLs, which may hold more than they should."""
+    client = described(public)
+    return None if client is None else {"clientId": client.client_id, "grant": client.grant}
+
+
+def _client_of(found: Integration) -> tuple[str, bytes | None]:
+    return found.oauth_client, found.oauth_secret
 
 
 def _limited(revision: Revision, wanted: Change) -> Revision:

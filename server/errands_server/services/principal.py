@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from ..domain.errors import Forbidden, Reason
+from ..domain.errors import Forbidden, Reason, Unauthenticated
 
 
 class Scope(StrEnum):
@@ -41,3 +41,13 @@ class Principal(Struct, frozen=True):
             wanted = " or ".join(scopes)
             message = f"this needs a key with scope {wanted}"
             raise Forbidden(Reason.SCOPE_MISSING, message, subject=wanted)
+
+
+def check_tenant(caller: Principal | None, tenant: str) -> None:
+    """Who holds a token needs no key, but one that is sent must be of the token's tenant.
+
+    CREDENTIALS_INVALID.
+    """
+    if caller is not None and caller.tenant != tenant:
+        message = "the key is of another tenant than the token"
+        raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)

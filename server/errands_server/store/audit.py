@@ -28,7 +28,11 @@ class Action(StrEnum):
     KEY_CREATE = "key.create"
     KEY_REVOKE = "key.revoke"
     CONNECTION_CREATE = "connection.create"
+    CONNECTION_CONFIRM = "connection.confirm"
+    CONNECTION_MISMATCH = "connection.mismatch"
+    CONNECTION_BREAK = "connection.break"
     CONNECTION_DELETE = "connection.delete"
+    TENANT_UPDATE = "tenant.update"
 
 
 class Entry(Struct, frozen=True, kw_only=True):

@@ -102,12 +102,12 @@ class Connections:
         )
         return (await self._connection.execute(statement)).rowcount == 1
 
-    async def delete_all(self, integration_id: str) -> bool:
-        """Delete every user's connection to an integration; False where there was none."""
+    async def delete_all(self, integration_id: str) -> int:
+        """Delete every user's connection to an integration; how many."""
         statement = delete(t.connections).where(
             t.connections.c.tenant == self._tenant, t.connections.c.integration_id == integration_id
         )
-        return (await self._connection.execute(statement)).rowcount > 0
+        return (await self._connection.execute(statement)).rowcount
 
     def _mine(self, connection_id: str, version: int) -> Any:
         columns = t.connections.c
