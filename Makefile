@@ -7,14 +7,17 @@ GENERATED := clients/python/errands/v1
 AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/null)" ]; \
   then git rev-parse --quiet --verify HEAD^ >/dev/null && echo ref=HEAD^ || echo ref=HEAD; else echo branch=main; fi)
 
-.PHONY: demo test serve setup generate lock check lint types walls buf drift format torture fuzz bench \
+.PHONY: demo test counterparts serve setup generate lock check lint types walls buf drift format torture fuzz bench \
   bench-openapi bench-smoke clean
 
 demo: setup ## Set up, then run the demonstration: a run that survives kill -9
 	$(BIN)/errands demo
 
 test: setup ## Set up, then run the tests
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m "not counterparts"
+
+counterparts: setup ## Then the tests against others' servers (Node), and those that take long
+	$(BIN)/pytest -n auto -m counterparts
 
 serve: setup ## Set up, then start a server on .errands
 	$(BIN)/errands serve

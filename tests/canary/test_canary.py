@@ -22,6 +22,8 @@ from tests.gateway.asking import RUN, asking
 from tests.mirror import OPERATIONS, Mirror, mirror
 from tests.service import Service
 
+pytestmark = pytest.mark.counterparts
+
 ON_START, ON_TOOL_CALL = 2, 3
 SCHEMA = json.dumps({"type": "object", "properties": {"found": {"type": "string", "maxLength": 1}}})
 

@@ -16,6 +16,8 @@ from tests.service import reason
 
 from .conftest import READ, WRITE, Stage, Staging, token_of
 
+pytestmark = pytest.mark.counterparts
+
 SUCCESS = event_pb2.RUN_STATUS_SUCCESS
 WAITING = event_pb2.RUN_STATUS_AUTH_REQUIRED
 

@@ -27,6 +27,8 @@ from tests.oidc.provider import SECRET, Browser
 
 from .conftest import ANY, WRITE, Stage, Staging, token_of
 
+pytestmark = pytest.mark.counterparts
+
 SUCCESS = event_pb2.RUN_STATUS_SUCCESS
 MANY = 200
 HOUR = 3_600_000

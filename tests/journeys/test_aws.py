@@ -18,6 +18,8 @@ from tests.moto.server import BUCKET, QUEUE, Moto, moto
 from tests.scripted import Scene
 from tests.service import Service, violations
 
+pytestmark = pytest.mark.counterparts
+
 MESSAGE = "hello=wörld&1"  # without a space: the counterpart verifies forms as it would write them itself
 KEY = "März 1+2 = ~3.txt"
 TEXT = {"type": "string"}

@@ -76,6 +76,7 @@ async def tools(service: Service, integration: str) -> dict[str, pb.Tool]:
     return {tool.name: tool for tool in found.tools}
 
 
+@pytest.mark.counterparts
 async def test_a_run_over_three_reference_servers_succeeds(tmp_path: Path) -> None:
     letter = str(tmp_path / "files" / "letter.txt")
     copy = str(tmp_path / "files" / "copy.txt")
@@ -115,6 +116,7 @@ async def test_the_catalog_planner_finds_the_tools_of_a_server_by_itself(tmp_pat
     assert found.notes == ["milk and bread"]
 
 
+@pytest.mark.counterparts
 async def test_the_reference_server_answers_over_http_too(tmp_path: Path) -> None:
     planner = Scripted(Scene("echo", {"message": "hello"}))
     async with (
@@ -150,6 +152,7 @@ async def everything_over_http() -> AsyncGenerator[str]:
         await process.wait()
 
 
+@pytest.mark.counterparts
 async def test_what_reads_and_what_writes_is_as_the_reference_servers_say_or_stricter(tmp_path: Path) -> None:
     async with serving(tmp_path / "data", mcp_servers=reference(tmp_path)) as service:
         files = await tools(service, (await add(service, "files", mcp_server="files")).id)

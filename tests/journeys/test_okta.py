@@ -17,6 +17,8 @@ from tests.okta.provider import Provider, private_key, provider
 from tests.scripted import Scene
 from tests.service import Service, violations
 
+pytestmark = pytest.mark.counterparts
+
 LIST = Scene("listUsers")
 REFUSED = "the token endpoint refused the app with 401: invalid_client"
 

@@ -23,7 +23,7 @@ from tests.scripted import Scripted
 from tests.service import serving
 
 __all__ = ["chromium"]
-pytestmark = needed
+pytestmark = [needed, pytest.mark.counterparts]
 SUCCESS, WAITING = event_pb2.RUN_STATUS_SUCCESS, event_pb2.RUN_STATUS_AUTH_REQUIRED
 GO_ON = "Go on to things"
 Staging: TypeAlias = Callable[[], AbstractAsyncContextManager[Stage]]
