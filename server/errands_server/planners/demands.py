@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
@@ -22,6 +24,10 @@ _WHETHER: Final = lexicon("is are was were has did does")
 _AUXILIARIES: Final = lexicon("do have")
 _PRONOUNS: Final = lexicon("i you we they")
 _COMMON: Final = frozenset(map(stem, COMMON - NOUNS))
+_BEFORE_NOUNS: Final = _PREPOSITIONS - {"to"} | lexicon(
+    "a an the my our your his her its their this that these those no any some all each every more most"
+)
+_STOPS: Final = re.compile("[.,;:!?]")
 _VALUES: Final = frozenset(Kind) - {Kind.PHRASE, Kind.NAME}
 
 
@@ -38,7 +44,7 @@ def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> De
     """What a clause asks for. Values weigh nothing, nor do names of which no tool `knows` the stem, nor
     what an order counts by number."""
     first, second = clause.opening
-    action = spoken(word.plain for word in clause.words)
+    action = asked(clause.text, hearing.words)
     if _asks(*clause.words[:2]):
         action = Action.READ
     elif first in MAKING and second not in _PREPOSITIONS:
@@ -62,6 +68,20 @@ def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> De
         said=_with_synonyms(word.stem for word in clause.words),
         verb=stem(first) if first in VERBS - COMMON else "",
     )
+
+
+def asked(text: str, heard: Sequence[tuple[Word, Mention | None]]) -> Action | None:
+    """The action a clause asks for, by its first verb. What is said in values asks for nothing; a word
+    behind an article, a preposition or a noun is a noun itself, unless nothing else is a verb."""
+    plain = [word for word, mention in heard if mention is None or mention.kind not in _VALUES]
+    verbs = [word.plain for before, word in pairwise((None, *plain)) if word and _acts(text, before, word)]
+    return spoken(verbs) if not COMMON.isdisjoint(verbs) else spoken(word.plain for word in plain)
+
+
+def _acts(text: str, before: Word | None, word: Word) -> bool:
+    if before is None or _STOPS.search(text, before.end, word.start):
+        return True
+    return before.plain in STOP and before.plain not in _BEFORE_NOUNS
 
 
 def _loose(hearing: Hearing, action: Action | None) -> set[Mention]:
