@@ -18,6 +18,9 @@ VALUES = [
     ("drops to -3 degrees", Kind.NUMBER, -3),
     ("at 5% a year", Kind.PERCENT, 5),
     ("for two adults", Kind.COUNT, 2),
+    ("for one child", Kind.COUNT, 1),
+    ("after thirty-five minutes", Kind.COUNT, 35),
+    ("two hundred and fifty crates", Kind.COUNT, 250),
     ("write to ada@example.com.", Kind.EMAIL, "ada@example.com"),
     ("see https://example.com/a?b=1.", Kind.URL, "https://example.com/a?b=1"),
     ("run 0190b5c8-6d5c-7d3a-9f00-0123456789ab", Kind.UUID, "0190b5c8-6d5c-7d3a-9f00-0123456789ab"),
@@ -26,6 +29,8 @@ VALUES = [
     ("say 'Let's go, then stop'", Kind.QUOTED, "Let's go, then stop"),
     ("in New York", Kind.NAME, "New York"),
     ("by J.K. Rowling", Kind.NAME, "J.K. Rowling"),
+    ("songs by The Lanterns", Kind.NAME, "The Lanterns"),
+    ("The Lanterns sing", Kind.NAME, "Lanterns"),
     ("a list called Things to do", Kind.NAME, "Things"),
     ("tomorrow", Kind.DATE, "2025-03-13"),
     ("on Friday", Kind.DATE, "2025-03-14"),
@@ -43,9 +48,11 @@ def test_a_value_is_recognised_by_its_form(text, kind, value):
     assert (kind, value) in [(m.kind, m.value) for m in mentions(text, NOW)]
 
 
-@pytest.mark.parametrize("text", ["on 2025-02-30", "32 May", "in x^2"])
+@pytest.mark.parametrize("text", ["on 2025-02-30", "32 May", "in x^2", "the red one", "one of them"])
 def test_what_only_resembles_a_value_is_none(text):
-    assert not [m for m in mentions(text, NOW) if m.kind in (Kind.DATE, Kind.TIME) or m.value == 2]
+    values = (Kind.DATE, Kind.TIME, Kind.COUNT)
+
+    assert not [m for m in mentions(text, NOW) if m.kind in values or m.value == 2]
 
 
 ROWS = [

@@ -33,6 +33,24 @@ GUIDE = posted(
     day=TEXT,
     shape={"type": "string", "enum": ["tour", "Slow Walk"]},
 )
+BAKE = posted(
+    "bake_search",
+    "Search for things to bake.",
+    "sweet fresh_batch weekday",
+    sweet=TEXT,
+    fresh_batch={"type": "boolean"},
+    nuts={"type": "string", "enum": ["True", "False"]},
+    weekday={"type": "string", "enum": ["Saturday", "Sunday"]},
+    flour={"type": "string", "enum": ["Rye", "Gluten Free"]},
+)
+EXPORT = posted(
+    "export_start",
+    "Start an export.",
+    "begin",
+    begin={**TEXT, "description": "The first moment, as DD/MM/YYYY HH:MM"},
+    until={**TEXT, "description": "The last day (month-day-year)"},
+    system=TEXT,
+)
 VISIT = posted(
     "visit_note",
     "Note a visit.",
@@ -42,12 +60,29 @@ VISIT = posted(
 )
 
 READ = [
+    (
+        BAKE,
+        "Search for a fresh gluten-free carrot cake to bake on Saturday, without nuts",
+        {
+            "sweet": "carrot cake",
+            "fresh_batch": True,
+            "nuts": "False",
+            "weekday": "Saturday",
+            "flour": "Gluten Free",
+        },
+    ),
+    (
+        EXPORT,
+        "Start an export from 4 May 2025 at 3pm until 7 May 2025 on system Plan 9",
+        {"begin": "04/05/2025 15:00", "until": "05-07-2025", "system": "Plan 9"},
+    ),
     (RAFT, "Calculate the load of a raft at 3 m and 70 kg", {"mass": 70, "depth": 3}),
     (SAVINGS, "Calculate how savings grow in 4 years from $2.5M", {"price": 2_500_000, "years": 4}),
     (SLOPE, "Compute the slope of 4y^2 - 3y + 1", {"function": "4y^2 - 3y + 1"}),
     (RAMP, "Calculate the area of a ramp whose base and height are 8 and 3", {"base": 8, "height": 3}),
     (CONTRACT, "Generate a contract between Mia and Tom", {"parties": ["Mia", "Tom"]}),
     (GUIDE, "Find a guide for visitors in Bergen, Norway", {"location": "Bergen, Norway"}),
+    (GUIDE, "Hello! Find a guide for visitors in Bergen", {"location": "Bergen"}),
     (
         GUIDE,
         "Find a guide in Bergen, the mountain guide Kari Dahl",

@@ -39,6 +39,7 @@ class Binding:
         self.counted: tuple[tuple[Leaf, Counted], ...] = ()
         self.arguments: dict[Path, Argument] = {}
         self.used = set(taken)
+        self.spoken: frozenset[str] = frozenset()  # words that have said a value already
 
     def add(self, argument: Argument) -> None:
         """Bind one parameter."""
@@ -139,7 +140,7 @@ class Binding:
             for number, said in free:
                 if said.mention in listed and not leaf.array:
                     continue
-                evidence = hearing.weigh(leaf, said, self.sheet)
+                evidence = hearing.weigh(leaf, said, self.sheet, self.spoken)
                 if evidence is not None and evidence.score >= least:
                     yield (place, number), evidence
 
@@ -155,7 +156,7 @@ class Binding:
         rows = (*hearing.rows, *hearing.pairs)
         row = next((r.items for r in rows if said.mention in r.items), (said.mention,))
         free = [s for s in hearing.said if s.mention in row and s.mention not in self.used]
-        values = [e.value for s in free if (e := hearing.weigh(leaf, s, self.sheet)) is not None]
+        values = [e.value for s in free if (e := hearing.weigh(leaf, s, self.sheet, self.spoken)) is not None]
         return _argument(leaf, evidence, (values,), row)
 
     def repeat(self, hearing: Hearing) -> None:
@@ -200,7 +201,7 @@ class Binding:
             for said in self.unplaced(hearing)
             for leaf in leaves
             if "enum" not in leaf.schema and not leaf.identifies
-            if (evidence := hearing.weigh(leaf, said, self.sheet)) is not None
+            if (evidence := hearing.weigh(leaf, said, self.sheet, self.spoken)) is not None
         ]
         if not offers:
             return
@@ -216,9 +217,8 @@ class Binding:
         ]
 
     def _row(self, leaf: Leaf, row: Series, hearing: Hearing) -> tuple[Any, ...]:
-        weighed = (
-            hearing.weigh(leaf, said, self.sheet) for said in hearing.said if said.mention in row.items
-        )
+        items = (said for said in hearing.said if said.mention in row.items)
+        weighed = (hearing.weigh(leaf, said, self.sheet, self.spoken) for said in items)
         return tuple(evidence.value for evidence in weighed if evidence is not None)
 
     def read(self, hints: Hints) -> None:
@@ -241,8 +241,8 @@ class Binding:
         for leaf in list(self.open()):
             found = phrasing.find(leaf, self.sheet)
             if found is not None:
-                value, why = found
-                self.add(Argument(leaf=leaf, origin=Origin.INTENT, why=why, values=(value,)))
+                self.spoken |= found.words
+                self.add(Argument(leaf=leaf, origin=Origin.INTENT, why=found.why, values=(found.value,)))
 
 
 def _countable(leaf: Leaf, many: int | float) -> bool:

@@ -141,14 +141,28 @@ def hours(text: str) -> Iterator[tuple[str, int, int]]:
             yield value, match.start(), match.end()
 
 
-_PARTS: Final = {"yyyy": "%Y", "mm": "%m", "dd": "%d"}
-_PATTERN: Final = re.compile(r"\b(?:yyyy|mm|dd)([-/.])(?:yyyy|mm|dd)\1(?:yyyy|mm|dd)\b", re.IGNORECASE)
+_PARTS: Final = {"y": "%Y", "m": "%m", "d": "%d"}
+_PART: Final = "(?:y{3,4}|year|mm|month|dd|day)"
+_PATTERN: Final = re.compile(
+    rf"\b(?P<date>{_PART}([-/.]){_PART}\2{_PART})(?P<clock>(?:T|,?\s)HH:MM(?::SS)?)?", re.IGNORECASE
+)
 
 
-def documented(day: str, description: str) -> str:
-    """An ISO date as a description wants it written: `in the format MM/DD/YYYY`."""
+def shown(description: str) -> tuple[bool, bool]:
+    """Whether a description shows how a date is to be written, and whether with a time of day."""
+    pattern = _PATTERN.search(description)
+    return pattern is not None, pattern is not None and pattern["clock"] is not None
+
+
+def documented(day: str, description: str, *, timed: bool) -> str:
+    """An ISO date or time as a description wants it written: `in the format MM/DD/YYYY`."""
     pattern = _PATTERN.search(description)
     if pattern is None:
-        return day
-    wanted = re.sub("yyyy|mm|dd", lambda part: _PARTS[part.group()], pattern.group().lower())
-    return date.fromisoformat(day).strftime(wanted)
+        return day if timed else day[:10]
+    date_form = re.sub("[a-z]+", lambda part: _PARTS[part.group()[0]], pattern["date"].lower())
+    moment = datetime.fromisoformat(day)
+    clock = pattern["clock"] or ""
+    if not clock or len(day) == len("2025-01-31"):
+        return moment.strftime(date_form)
+    seconds = ":%S" if clock.count(":") > 1 else ""
+    return moment.strftime(f"{date_form}{clock[0]}%H:%M{seconds}")

@@ -21,6 +21,7 @@ from .texts import leaning, trimmed
 from .words import GENERIC, SYNONYMS, VAGUE, stem, stemmed, words
 
 _NUMERIC: Final = frozenset({Type.INTEGER, Type.NUMBER})
+_TIMES: Final = frozenset({Type.DATE, Type.TIME})
 _AMOUNTS: Final = frozenset({Kind.NUMBER, Kind.COUNT, Kind.PERCENT})
 _PLAIN: Final = 0.5  # kinds that suit less well need a reason
 _ROLE: Final = 2.0  # what the small word before a value adds
@@ -52,8 +53,8 @@ _SUITS: Final[dict[Type, dict[Kind, float]]] = {
     Type.EMAIL: {Kind.EMAIL: 4.0},
     Type.URL: {Kind.URL: 4.0},
     Type.UUID: {Kind.UUID: 4.0},
-    Type.DATE: {Kind.DATE: 2.6, Kind.TIME: 1.0},
-    Type.TIME: {Kind.TIME: 3.0, Kind.DATE: 2.0},
+    Type.DATE: {Kind.DATE: 2.6, Kind.TIME: 1.0, Kind.QUOTED: 1.0},
+    Type.TIME: {Kind.TIME: 3.0, Kind.DATE: 2.0, Kind.QUOTED: 1.0},
 }
 PLACES: Final = stemmed("location loc place address area venue destination origin")  # told with a region
 QUERIES: Final = stemmed("q query search term text keyword filter name title")
@@ -73,12 +74,12 @@ class Evidence(Struct, frozen=True):
     why: str
 
 
-def weigh(leaf: Leaf, said: Said, sheet: Sheet) -> Evidence | None:
+def weigh(leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Evidence | None:
     """What speaks for giving this mention to this argument; None where it cannot be its value."""
     suits = _SUITS.get(leaf.type, {}).get(said.mention.kind)
     if suits is None:
         return None
-    value, stripped = _value(leaf, said.mention, sheet)
+    value, stripped = _value(leaf, said.mention, sheet, spent)
     if value is None or not within(leaf, value):
         return None
     if said.mention.kind is Kind.COUNT and any(word.isdigit() for word in leaf.words):
@@ -174,30 +175,39 @@ def _alike(one: Iterable[str], others: frozenset[str]) -> bool:
     return any(word in others or others.intersection(SYNONYMS.get(word, ())) for word in one)
 
 
-def _value(leaf: Leaf, mention: Mention, sheet: Sheet) -> tuple[Any, bool]:
+def _value(leaf: Leaf, mention: Mention, sheet: Sheet, spent: frozenset[str]) -> tuple[Any, bool]:
     """The mention as the argument's type, and whether the argument's own name was cut off it."""
     if mention.kind is Kind.PHRASE:
-        value, stripped = trimmed(str(mention.value), leaf.particular, sheet.known | sheet.labels)
+        value, stripped = trimmed(str(mention.value), leaf.particular, sheet.known | sheet.labels | spent)
         return (None if value in VAGUE else value), stripped
     if mention.kind is Kind.NAME:
         # A name keeps its every word: `Central Park` is a park, and called so.
         named = frozenset(word.stem for word in words(str(mention.value)))
-        return (None, False) if named <= sheet.known else (str(mention.value), bool(named & leaf.particular))
+        value = None if named <= sheet.known | spent else str(mention.value)
+        return value, value is not None and bool(named & leaf.particular)
     if leaf.type is Type.INTEGER:
         whole = isinstance(mention.value, int) or float(mention.value).is_integer()
         return (int(mention.value) if whole else None), False
     if leaf.type is Type.NUMBER:
         share = mention.kind is Kind.PERCENT and not leaf.about & _PERCENT
         return (mention.value / 100 if share else mention.value), False
-    if leaf.type is Type.DATE:
-        day = str(mention.value)[:10]
-        told = "" if leaf.schema.get("format") else str(leaf.schema.get("description") or "")
-        return documented(day, told), False
-    if leaf.type is Type.TIME and mention.kind is Kind.DATE:
-        return f"{mention.value}T00:00:00Z", False
+    if leaf.type in _TIMES:
+        return _moment(leaf, mention), False
     if mention.kind is Kind.DATE:
         return mention.unit, False
     return str(mention.value), False
+
+
+def _moment(leaf: Leaf, mention: Mention) -> str | None:
+    """A date or a time as its argument wants it written, by its format, else by its description."""
+    if mention.kind is Kind.QUOTED:
+        return mention.value if any(letter.isdigit() for letter in mention.value) else None
+    if not leaf.schema.get("format"):
+        told = str(leaf.schema.get("description") or "")
+        return documented(str(mention.value), told, timed=leaf.type is Type.TIME)
+    if leaf.type is Type.DATE:
+        return str(mention.value)[:10]
+    return str(mention.value) if mention.kind is Kind.TIME else f"{mention.value}T00:00:00Z"
 
 
 def within(leaf: Leaf, value: Any) -> bool:

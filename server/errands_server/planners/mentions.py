@@ -40,6 +40,7 @@ _TITLE: Final = re.compile(r"\b(?:called|named|titled)\s+(?P<rest>[^\0.,;:!?]+)"
 # A word of a name: initials (J.K.), a title (St.), or a capitalised word.
 _PROPER: Final = r"(?:(?:[A-Z]\.)+|(?:St|Dr|Mr|Mrs|Ms|Mt)\.|[A-Z][\w&+#-]*(?:['\u2019](?!s\b)\w+)?)"
 _NAME: Final = re.compile(rf"(?<![\w-]){_PROPER}(?:[ ]+(?:(?:of|the|de|van|von|&)[ ]+)*{_PROPER})*")
+_SENTENCE: Final = re.compile(r"(?:^|[.!?:;\n])\W*\Z")
 _OPENINGS: Final = STOP | VERBS | QUESTIONS | (VAGUE - {"new"})  # New York
 
 # What stands behind one of these is what they do, not a thing.
@@ -47,6 +48,7 @@ _LABELS: Final = frozenset({"id", "uuid", "url", "no"})  # written large, and st
 _PARTICIPLE: Final = re.compile(r"\w+[^\We]ed|found|made|built|written|given")
 _SUBJECTS: Final = lexicon("i you he she we they who that can could will would should may might must")
 Finder = Callable[[str], Iterable[Mention]]
+_NEAR: Final = 4  # characters between sentences
 _DIGIT: Final = "0"  # stands for every digit among the marks of a text
 
 
@@ -132,10 +134,16 @@ def _expressions(text: str) -> Iterator[Mention]:
 def _names(text: str) -> Iterator[Mention]:
     shouted = text.isupper()
     for match in _NAME.finditer(text):
-        start = match.start() + _common_opening(match.group(), shouted=shouted)
+        titled = match.group().startswith("The ") and not _opens(text, match.start())
+        start = match.start() + (0 if titled else _common_opening(match.group(), shouted=shouted))
         name = text[start : match.end()].rstrip(",'\u2019&+-")
         if any(letter.isupper() for letter in name) and name.lower() not in _LABELS:
             yield Mention(Kind.NAME, name, start, start + len(name))
+
+
+def _opens(text: str, place: int) -> bool:
+    """Whether a sentence begins at a place: capitals mean nothing there."""
+    return _SENTENCE.search(text, max(0, place - _NEAR), place) is not None
 
 
 def _titles(text: str) -> Iterator[Mention]:
