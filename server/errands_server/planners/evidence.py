@@ -25,6 +25,7 @@ _TIMES: Final = frozenset({Type.DATE, Type.TIME})
 _AMOUNTS: Final = frozenset({Kind.NUMBER, Kind.COUNT, Kind.PERCENT})
 _PLAIN: Final = 0.5  # kinds that suit less well need a reason
 _ROLE: Final = 2.0  # what the small word before a value adds
+_COUNTED: Final = 2.2  # so many of what the argument counts
 _TELLING: Final = 1.0  # what such a reason weighs at least
 _COMMON: Final = frozenset(map(stem, VERBS))
 SURE: Final = 3.5  # named outright; enough for a value said in an earlier clause
@@ -108,11 +109,11 @@ def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[t
     elif leaf.about.intersection(islice(said.label, 2)):
         yield 0.6, "described by the words before it"
     behind = leaf.particular & set(said.after)
+    counts = _COUNTED if said.mention.kind is Kind.COUNT and leaf.words & _COUNTS else 0.0
     if behind and not leaf.identifies:
-        yield 1.0 + len(behind) / len(leaf.particular), f"followed by {' '.join(said.after)!r}"
+        yield max(counts, 1.0 + len(behind) / len(leaf.particular)), f"followed by {' '.join(said.after)!r}"
     elif leaf.about & set(said.after):
-        counts = said.mention.kind is Kind.COUNT and leaf.words & _COUNTS
-        yield (2.2 if counts else 0.8), "its unit fits"
+        yield max(counts, 0.8), "its unit fits"
     if leaf.type in _NUMERIC and measures(_unit(said)) & named(leaf.words | leaf.about):
         yield 1.0, "its unit fits"
     if said.mention.kind is Kind.IDENTIFIER and any(_abbreviates(said, word) for word in leaf.particular):
