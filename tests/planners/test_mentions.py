@@ -84,6 +84,16 @@ CLAUSES = [
     ("I have 5 apples. Count them", ["I have 5 apples. Count them"]),
     ("Get the record. Include the owner", ["Get the record. Include the owner"]),
     ("list customers. Thank you!", ["list customers. Thank you"]),
+    ("Today is Friday. List customers", ["Today is Friday. List customers"]),
+    (
+        "I want to see the deals. Can you find that for me?",
+        ["I want to see the deals. Can you find that for me"],
+    ),
+    (
+        "To plan my week, could you list the tasks? Delete deal 7",
+        ["To plan my week, could you list the tasks", "Delete deal 7"],
+    ),
+    ("While I wait, it is late. List deals", ["While I wait, it is late. List deals"]),
 ]
 
 

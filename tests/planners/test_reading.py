@@ -110,6 +110,15 @@ async def test_a_sentence_that_only_says_how_things_are_adds_to_the_demand_besid
     assert calls(await ask(intent, GUIDE)) == [("guide_find", {"location": "Bergen"})]
 
 
+async def test_a_demand_is_found_in_the_middle_of_a_story(ask):
+    intent = (
+        "We have been sailing along the coast for weeks, and the crew is tired of the cabin. "
+        "Could you find a guide for visitors in Bergen? The boat has two masts and needs paint."
+    )
+
+    assert calls(await ask(intent, GUIDE)) == [("guide_find", {"location": "Bergen"})]
+
+
 async def test_a_clause_that_sets_a_parameter_adds_to_the_call_before_it(ask):
     intent = "Create a task called Clean desk, set the priority to high"
 

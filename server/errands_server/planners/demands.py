@@ -15,6 +15,7 @@ from .hearing import Hearing
 from .mention import Kind, Mention
 from .words import STOP, SYNONYMS, Word, lexicon, stem
 
+_ASIDE: Final = 0.4  # words beside the demand itself
 _BEHIND: Final = 0.4  # words behind a preposition say with what, not what
 _OPENING: Final = 2.0  # an uncommon verb, or the very subject: what opens a clause must be met
 _PREPOSITIONS: Final = lexicon("of for in at on with from to by about near between under using named called")
@@ -56,6 +57,8 @@ def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> De
     for word, mention in hearing.words:
         share = _BEHIND if weights and word.plain in _PREPOSITIONS else share
         weight = share * _weight(word, mention, mention not in loose or knows(word.stem))
+        if not _asked_in(clause, word):
+            weight = weight * _ASIDE if knows(word.stem) else 0.0
         if word.plain == first and first not in COMMON:
             weight *= _OPENING
         if weight:
@@ -89,6 +92,11 @@ def _loose(hearing: Hearing, action: Action | None) -> set[Mention]:
     counted = [line for row in hearing.counted for line in row if line.many.kind is not Kind.ARTICLE]
     names = {said.mention for said in hearing.said if said.mention.kind is Kind.NAME}
     return names if action is Action.READ else names | {line.thing for line in counted}
+
+
+def _asked_in(clause: Clause, word: Word) -> bool:
+    place = clause.start + word.start
+    return not clause.asks or any(start <= place < end for start, end in clause.asks)
 
 
 def _asks(first: Word | None = None, second: Word | None = None) -> bool:

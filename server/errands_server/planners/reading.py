@@ -93,7 +93,8 @@ class Reader:
             return None
         self._joins += 1
         start, end = reading.clause.start, clause.end
-        both = self._read(Clause(self._intent[start:end], start, end, reading.clause.after), kept)
+        asks = reading.clause.asks + clause.asks
+        both = self._read(Clause(self._intent[start:end], start, end, reading.clause.after, asks), kept)
         return both if both.served and both.draft and _extends(both.draft, reading.draft) else None
 
     def _read(self, clause: Clause, kept: Sequence[Reading]) -> Reading:
