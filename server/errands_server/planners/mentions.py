@@ -33,6 +33,10 @@ _FILE: Final = re.compile(r"(?<![\w/])(?:~|[A-Za-z]:)?/[\w./-]*\w")
 _IDENTIFIER: Final = re.compile(
     r"(?<![\w.^-])(?:#?(?=[\w/-]*\d)[A-Za-z_]+(?:[-_/]?\w+)*|\d+(?:-\d+)+|\d+[-/_][A-Z]\w*)(?![\w^])"
 )
+# Addresses of machines, versions, names of files: 192.0.2.1, 2.1.3, api.example.com, report.pdf.
+_DOTTED: Final = re.compile(
+    r"(?<![\w./@-])(?:\d+(?:\.\d+){2,}|(?:[a-z][\w-]*\.){2,}[a-z]{2,6}|[A-Za-z][\w-]*\.(?=[a-z\d]*[a-z])[a-z\d]{2,4})(?![\w@]|\.\w)"
+)
 # Words joined by underscores (cus_ada); what a value is given to (`rate=5`) names it.
 _KEY: Final = re.compile(r"(?<![\w./-])[A-Za-z]+(?:_\w+)+(?![\w(]|\s?[=:])")
 # What follows `called` is a name whatever its letters, up to the next small word or comma.
@@ -65,6 +69,7 @@ def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
         ("/", lambda rest: _matches(_FILE, Kind.IDENTIFIER, rest)),
         ("", lambda rest: _dates(rest, now)),
         (_DIGIT, _clocks),
+        (".", lambda rest: _matches(_DOTTED, Kind.IDENTIFIER, rest)),
         (_DIGIT, lambda rest: _matches(_IDENTIFIER, Kind.IDENTIFIER, rest)),
         ("_", lambda rest: _matches(_KEY, Kind.IDENTIFIER, rest)),
         ("", numbers),
