@@ -51,6 +51,10 @@ EXPORT = posted(
     until={**TEXT, "description": "The last day (month-day-year)"},
     system=TEXT,
 )
+GRID = posted(
+    "grid_turn", "Turn a grid.", "cells", cells=listed(listed(WHOLE)), labels={"type": "object"}, turns=WHOLE
+)
+PLAY = posted("play_find", "Find plays on stage.", "date", date=TEXT, encore_count=WHOLE)
 VISIT = posted(
     "visit_note",
     "Note a visit.",
@@ -60,6 +64,13 @@ VISIT = posted(
 )
 
 READ = [
+    (
+        GRID,
+        "Turn the grid [[1, 2], [3, 4]] with labels {'rows': 'ab'}",
+        {"cells": [[1, 2], [3, 4]], "labels.rows": "ab"},
+    ),
+    (PLAY, "Find plays on stage this weekend", {"date": "this weekend"}),
+    (PLAY, "Find plays with three encores on stage next month", {"date": "next month", "encore_count": 3}),
     (
         BAKE,
         "Search for a fresh gluten-free carrot cake to bake on Saturday, without nuts",

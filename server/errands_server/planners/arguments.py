@@ -151,7 +151,7 @@ class Binding:
         return frozenset(item for row in hearing.rows if len(row.items) >= _LONG for item in row.items)
 
     def _heard(self, leaf: Leaf, said: Said, evidence: Evidence, hearing: Hearing) -> Argument:
-        if not leaf.array:
+        if not leaf.array or said.mention.kind is Kind.LITERAL:
             return _argument(leaf, evidence, (evidence.value,), (said.mention,))
         rows = (*hearing.rows, *hearing.pairs)
         row = next((r.items for r in rows if said.mention in r.items), (said.mention,))

@@ -136,7 +136,11 @@ def _demands(text: str, *, question: bool = False) -> bool:
     """Whether a fragment asks for something, instead of adding to what another asks. A question does."""
     text = _CIRCUMSTANCE.sub("", text)
     first, _ = opening(text)
-    if not first or first in _DETAILS or _BARE.issuperset(word.plain for word in words(text)):
+    if (
+        not first
+        or first in _DETAILS
+        or _BARE.issuperset(plain for plain in (w.plain for w in words(text)) if not plain.isdigit())
+    ):
         return False
     if question or first in QUESTIONS:
         return True

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct
 
 from .actions import VERBS
-from .dates import documented
+from .dates import documented, shown
 from .mention import Kind, Mention
 from .quantities import measures, named
 from .roles import roles
@@ -45,6 +47,7 @@ _SUITS: Final[dict[Type, dict[Kind, float]]] = {
         Kind.URL: 0.3,
         Kind.NUMBER: 0.1,
         Kind.CLOCK: 0.1,
+        Kind.PERIOD: 0.1,
         Kind.DATE: 0.1,
         Kind.TIME: 0.1,
     },
@@ -54,13 +57,17 @@ _SUITS: Final[dict[Type, dict[Kind, float]]] = {
     Type.EMAIL: {Kind.EMAIL: 4.0},
     Type.URL: {Kind.URL: 4.0},
     Type.UUID: {Kind.UUID: 4.0},
-    Type.DATE: {Kind.DATE: 2.6, Kind.TIME: 1.0, Kind.QUOTED: 1.0},
+    Type.DATE: {Kind.DATE: 2.6, Kind.TIME: 1.0, Kind.QUOTED: 1.0, Kind.PERIOD: 1.0},
+    Type.OBJECT: {Kind.LITERAL: GOOD},
     Type.TIME: {Kind.TIME: 3.0, Kind.DATE: 2.0, Kind.QUOTED: 1.0},
 }
 PLACES: Final = stemmed("location loc place address area venue destination origin")  # told with a region
 QUERIES: Final = stemmed("q query search term text keyword filter name title")
 _PEOPLE: Final = stemmed("customer client buyer user contact person member employee people")
 _HOURS: Final = stemmed("time hour clock")
+_WHEN: Final = stemmed("date when time period timeframe frame range duration month week year season")
+_NONE: Final = frozenset[str]()
+_SPANS: Final = {Kind.CLOCK: _HOURS, Kind.PERIOD: _WHEN}
 _IDS: Final = stemmed("id uuid identifier")
 _COUNTS: Final = stemmed("number num count n limit top max quantity amount")
 _PERCENT: Final = frozenset({"percent", "percentag"})
@@ -121,8 +128,8 @@ def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[t
     if leaf.words & roles(said.mention.kind, (*said.cues, *islice(said.label, 1))):
         weight = _ROLE * (0.5 if said.mention.kind is Kind.PHRASE else 1.0)
         yield weight, f"behind {' '.join(sorted(said.cues))!r}"
-    if said.mention.kind is Kind.CLOCK and leaf.words & _HOURS:
-        yield 2.5, "a time of day"
+    if leaf.words & _SPANS.get(said.mention.kind, _NONE):
+        yield 2.5, f"a {said.mention.kind}"
     if leaf.identifies and sheet.identifiers == 1 and _IDS.intersection(islice(said.label, 1)):
         yield 1.5, "said to be its identifier"
     if _is_said_of(leaf, said, sheet):
@@ -178,6 +185,8 @@ def _alike(one: Iterable[str], others: frozenset[str]) -> bool:
 
 def _value(leaf: Leaf, mention: Mention, sheet: Sheet, spent: frozenset[str]) -> tuple[Any, bool]:
     """The mention as the argument's type, and whether the argument's own name was cut off it."""
+    if mention.kind is Kind.LITERAL:
+        return _literal(leaf, str(mention.value)), False
     if mention.kind is Kind.PHRASE:
         value, stripped = trimmed(str(mention.value), leaf.particular, sheet.known | sheet.labels | spent)
         return (None if value in VAGUE else value), stripped
@@ -199,12 +208,23 @@ def _value(leaf: Leaf, mention: Mention, sheet: Sheet, spent: frozenset[str]) ->
     return str(mention.value), False
 
 
+def _literal(leaf: Leaf, text: str) -> Any:
+    """A value written as JSON, in quotes of either kind."""
+    for written in (text, text.replace("'", '"')):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(written)
+            return value if isinstance(value, list if leaf.array else dict) else None
+    return None
+
+
 def _moment(leaf: Leaf, mention: Mention) -> str | None:
     """A date or a time as its argument wants it written, by its format, else by its description."""
+    told = str(leaf.schema.get("description") or "")
+    if mention.kind is Kind.PERIOD:
+        return None if leaf.schema.get("format") or shown(told)[0] else str(mention.value)
     if mention.kind is Kind.QUOTED:
         return mention.value if any(letter.isdigit() for letter in mention.value) else None
     if not leaf.schema.get("format"):
-        told = str(leaf.schema.get("description") or "")
         return documented(str(mention.value), told, timed=leaf.type is Type.TIME)
     if leaf.type is Type.DATE:
         return str(mention.value)[:10]

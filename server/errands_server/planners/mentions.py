@@ -17,6 +17,8 @@ from .words import STOP, VAGUE, lexicon, words
 _QUOTED: Final = re.compile(
     r""""([^"]+)"|\u201c([^\u201d]+)\u201d|\u2018([^\u2019]+)\u2019|`([^`]+)`|(?<!\w)'([^']+(?:'\w[^']*)*)'(?!\w)"""
 )
+# JSON, as far as it says more than a row of values: lists of lists, and plain objects.
+_LITERAL: Final = re.compile(r"\[\s*+\[[^][{}]*+\](?:\s*+,\s*+\[[^][{}]*+\])*+\s*+\]|\{[^{}]*+\}")
 # A sum of terms in variables of one letter: `3x^2 + 2x - 1`.
 _TERM: Final = r"(?:\d++(?:\.\d++)?+)?+(?:[a-z](?:(?:\^|\*\*)[\w.]++)?+)?+"
 _EXPRESSION: Final = re.compile(
@@ -36,6 +38,10 @@ _IDENTIFIER: Final = re.compile(
 # Addresses of machines, versions, names of files: 192.0.2.1, 2.1.3, api.example.com, report.pdf.
 _DOTTED: Final = re.compile(
     r"(?<![\w./@-])(?:\d+(?:\.\d+){2,}|(?:[a-z][\w-]*\.){2,}[a-z]{2,6}|[A-Za-z][\w-]*\.(?=[a-z\d]*[a-z])[a-z\d]{2,4})(?![\w@]|\.\w)"
+)
+_PERIOD: Final = re.compile(
+    r"\b(?:next|last|this|past|previous|coming|upcoming)\s(?:week(?:end)?|month|quarter|year|season|night|evening)\b",
+    re.IGNORECASE,
 )
 # Words joined by underscores (cus_ada); what a value is given to (`rate=5`) names it.
 _KEY: Final = re.compile(r"(?<![\w./-])[A-Za-z]+(?:_\w+)+(?![\w(]|\s?[=:])")
@@ -61,6 +67,7 @@ def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
     found: list[Mention] = []
     # Each finder with the marks of which it needs one: a glance spares most texts most patterns.
     finders: tuple[tuple[str, Finder], ...] = (
+        ("[{", lambda rest: _matches(_LITERAL, Kind.LITERAL, rest)),
         ("\"'`\u201c\u2018", _quoted),
         (":", lambda rest: _matches(_URL, Kind.URL, rest)),
         ("@", lambda rest: _matches(_EMAIL, Kind.EMAIL, rest)),
@@ -73,6 +80,7 @@ def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
         (_DIGIT, lambda rest: _matches(_IDENTIFIER, Kind.IDENTIFIER, rest)),
         ("_", lambda rest: _matches(_KEY, Kind.IDENTIFIER, rest)),
         ("", numbers),
+        ("", lambda rest: _matches(_PERIOD, Kind.PERIOD, rest)),
         ("", _titles),
         ("", _names),
         ("", _phrases),
