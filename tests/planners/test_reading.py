@@ -54,6 +54,16 @@ EXPORT = posted(
 GRID = posted(
     "grid_turn", "Turn a grid.", "cells", cells=listed(listed(WHOLE)), labels={"type": "object"}, turns=WHOLE
 )
+SONG = posted(
+    "song_find", "Find songs.", "", singer=TEXT, chorus=TEXT, mood={"type": "string", "enum": ["glad"]}
+)
+SHELF = posted(
+    "shelf_manage",
+    "Manages the books of a shelf.",
+    "book step",
+    book=TEXT,
+    step={"type": "string", "enum": ["add", "delete", "count"]},
+)
 PLAY = posted("play_find", "Find plays on stage.", "date", date=TEXT, encore_count=WHOLE)
 VISIT = posted(
     "visit_note",
@@ -64,6 +74,9 @@ VISIT = posted(
 )
 
 READ = [
+    (SONG, "Find glad songs with Mia Berg as the singer", {"mood": "glad", "singer": "Mia Berg"}),
+    (SONG, "Find songs where Mia Berg sings with Tom in the chorus", {"singer": "Mia Berg", "chorus": "Tom"}),
+    (SHELF, "I am done. Remove the book 'Reefs' from my shelf", {"book": "Reefs", "step": "delete"}),
     (
         GRID,
         "Turn the grid [[1, 2], [3, 4]] with labels {'rows': 'ab'}",

@@ -19,9 +19,11 @@ from .hints import Hints
 from .matching import matched
 from .mention import OUTRIGHT, Kind, Mention, Series
 from .phrasing import Phrasing, documented
+from .quantities import measures
 from .schemas import Leaf, Schema, Type
 from .sheets import Sheet
 from .surroundings import Said
+from .words import stem
 
 # Kinds of mentions that can be a documented value word for word.
 _CHOSEN: Final = frozenset({Kind.QUOTED, Kind.IDENTIFIER, Kind.NUMBER})
@@ -194,11 +196,11 @@ class Binding:
             self.used.add(tail)
         self.arguments[argument.leaf.path] = msgspec.structs.replace(argument, values=(whole,))
 
-    def place(self, hearing: Hearing, leaves: Sequence[Leaf]) -> None:
+    def place(self, hearing: Hearing, leaves: Sequence[Leaf], free: Sequence[Said]) -> None:
         """Bind values only one of these parameters can take, each where it is the only such value."""
         offers = [
             (leaf, said, evidence)
-            for said in self.unplaced(hearing)
+            for said in free
             for leaf in leaves
             if "enum" not in leaf.schema and not leaf.identifies
             if (evidence := hearing.weigh(leaf, said, self.sheet, self.spoken)) is not None
@@ -214,6 +216,16 @@ class Binding:
         """What a clause says outright and nothing has taken."""
         return [
             said for said in hearing.said if said.mention.kind in OUTRIGHT and said.mention not in self.used
+        ]
+
+    def unnamed(self, hearing: Hearing) -> list[Said]:
+        """The names nothing has taken, but those that only go on from one before, and units."""
+        tails = {tail for tail, _ in hearing.tails.values()}
+        return [
+            said
+            for said in hearing.said
+            if said.mention.kind is Kind.NAME and said.mention not in self.used | tails
+            if not measures(stem(str(said.mention.value)))
         ]
 
     def _row(self, leaf: Leaf, row: Series, hearing: Hearing) -> tuple[Any, ...]:

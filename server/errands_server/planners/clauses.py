@@ -33,8 +33,9 @@ class Clause(Struct, frozen=True, dict=True):
 
     @cached_property
     def opening(self) -> tuple[str, str]:
-        """Its first two words behind courtesies."""
-        return opening(self.text)
+        """The first two words behind courtesies of what it asks."""
+        start = self.asks[0][0] - self.start if self.asks else 0
+        return opening(self.text[start:])
 
 
 class _Fragment(Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
@@ -57,20 +57,28 @@ def moments(text: str, now: datetime) -> Iterator[Moment]:
     lowered = text.lower()
     figures = _FIGURES if _DIGIT.search(text) else ()
     spoken = _SPOKEN if any(word in lowered for word in _TELLING) else ()
-    for form in (*figures, *spoken):
-        for match in form.finditer(text):
-            day = _day(match.groupdict(), now.date())
-            if day is not None:
-                yield _with_clock(text, match, day, now)
+    matches = [match for form in (*figures, *spoken) for match in form.finditer(text)]
+    year = _year(matches)
+    for match in matches:
+        day = _day(match.groupdict(), now.date(), year)
+        if day is not None:
+            yield _with_clock(text, match, day, now)
 
 
-def _day(found: dict[str, str | None], today: date) -> date | None:
+def _year(matches: Iterable[re.Match[str]]) -> str | None:
+    """The year of dates that say none, where the others agree: `from 3 May to 5 May 2023`."""
+    found = [match.groupdict() for match in matches]
+    years = {(one.get("iso") or one.get("year") or "")[:4] for one in found} - {""}
+    return years.pop() if len(years) == 1 else None
+
+
+def _day(found: dict[str, str | None], today: date, usual: str | None) -> date | None:
     try:
         if iso := found.get("iso"):
             year, month, day = map(int, re.split("[-/.]", iso))
             return date(year, month, day)
         if name := found.get("month"):
-            return _calendar_day(name.lower(), int(found["day"] or 0), found["year"], today)
+            return _calendar_day(name.lower(), int(found["day"] or 0), found["year"] or usual, today)
         return _relative_day(found, today)
     except (ValueError, OverflowError, KeyError):  # no such day; a long s matches, and spells none
         return None

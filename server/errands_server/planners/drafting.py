@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .actions import Action
 from .arguments import Binding
 from .drafts import Draft
 from .evidence import FAINT, FAIR, QUERIES, SURE
@@ -11,6 +12,7 @@ from .lookups import Attempt, Desk, close, fill, look_up
 from .mention import Kind
 from .schemas import Leaf, Type
 from .sheets import Sheet
+from .texts import SORTED
 from .words import lexicon, stems
 
 _SEEKING: Final = lexicon("find search look lookup query browse")
@@ -30,7 +32,7 @@ def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
     binding.choose(desk.hearing)
     binding.phrase(desk.hearing.phrasing)
     binding.hear(desk.hearing)
-    binding.place(desk.hearing, binding.missing())
+    binding.place(desk.hearing, binding.missing(), binding.unplaced(desk.hearing))
     binding.read(desk.hints)
     fill(binding, _referred(desk, binding), drafts)
     binding.hear(desk.hearing, least=FAIR, only=binding.missing())
@@ -38,7 +40,10 @@ def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
         binding.hear(earlier, least=SURE, only=binding.missing())
     _seek(desk, binding)
     drafts = look_up(desk, binding, drafts)
-    binding.place(desk.hearing, list(binding.open()))
+    binding.place(desk.hearing, list(binding.open()), binding.unplaced(desk.hearing))
+    if binding.sheet.action in (None, Action.READ):  # what writes is given nothing on suspicion
+        named = [leaf for leaf in binding.open() if leaf.type is Type.TEXT and not leaf.words & SORTED]
+        binding.place(desk.hearing, named, binding.unnamed(desk.hearing))
     binding.hear(desk.hearing, least=FAINT, only=binding.missing())
     binding.complete(desk.hearing)
     binding.settle()

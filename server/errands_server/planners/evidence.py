@@ -108,6 +108,12 @@ def weigh(leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Eviden
 
 
 def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[tuple[float, str]]:
+    yield from _called(leaf, said, stripped=stripped)
+    yield from _placed(leaf, said, sheet)
+
+
+def _called(leaf: Leaf, said: Said, *, stripped: bool) -> Iterator[tuple[float, str]]:
+    """What the words around a value call it."""
     if stripped:
         yield 2.5, f"said with {leaf.name!r}"
     share = _share(leaf.particular, said.label)
@@ -121,10 +127,16 @@ def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[t
         yield max(counts, 1.0 + len(behind) / len(leaf.particular)), f"followed by {' '.join(said.after)!r}"
     elif leaf.about & set(said.after):
         yield max(counts, 0.8), "its unit fits"
+
+
+def _placed(leaf: Leaf, said: Said, sheet: Sheet) -> Iterator[tuple[float, str]]:
+    """What the place and the form of a value say: its unit, its small word, its role, its noun."""
     if leaf.type in _NUMERIC and measures(_unit(said)) & named(leaf.words | leaf.about):
         yield 1.0, "its unit fits"
     if said.mention.kind is Kind.IDENTIFIER and any(_abbreviates(said, word) for word in leaf.particular):
         yield 1.0, "its prefix fits"
+    if said.role in leaf.particular:
+        yield 2.0, f"said to be the {said.role}"
     if leaf.words & roles(said.mention.kind, (*said.cues, *islice(said.label, 1))):
         weight = _ROLE * (0.5 if said.mention.kind is Kind.PHRASE else 1.0)
         yield weight, f"behind {' '.join(sorted(said.cues))!r}"

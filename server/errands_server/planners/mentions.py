@@ -49,6 +49,10 @@ _KEY: Final = re.compile(r"(?<![\w./-])[A-Za-z]+(?:_\w+)+(?![\w(]|\s?[=:])")
 _TITLE: Final = re.compile(r"\b(?:called|named|titled)\s+(?P<rest>[^\0.,;:!?]+)", re.IGNORECASE)
 # A word of a name: initials (J.K.), a title (St.), or a capitalised word.
 _PROPER: Final = r"(?:(?:[A-Z]\.)+|(?:St|Dr|Mr|Mrs|Ms|Mt)\.|[A-Z][\w&+#-]*(?:['\u2019](?!s\b)\w+)?)"
+# `12 Elm Street`, `221 St. James Rd`.
+_STREET: Final = re.compile(
+    r"\b\d{1,5}[A-Za-z]?\s(?:[A-Z][\w.'-]*\s){1,4}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Way|Square|Place|Court)\b"
+)
 _NAME: Final = re.compile(rf"(?<![\w-]){_PROPER}(?:[ ]+(?:(?:of|the|de|van|von|&)[ ]+)*{_PROPER})*")
 _SENTENCE: Final = re.compile(r"(?:^|[.!?:;\n])\W*\Z")
 _OPENINGS: Final = STOP | VERBS | QUESTIONS | (VAGUE - {"new"})  # New York
@@ -74,6 +78,7 @@ def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
         ("-", lambda rest: _matches(_UUID, Kind.UUID, rest)),
         ("^*+-=", _expressions),
         ("/", lambda rest: _matches(_FILE, Kind.IDENTIFIER, rest)),
+        (_DIGIT, lambda rest: _matches(_STREET, Kind.NAME, rest)),
         ("", lambda rest: _dates(rest, now)),
         (_DIGIT, _clocks),
         (".", lambda rest: _matches(_DOTTED, Kind.IDENTIFIER, rest)),

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from .actions import spoken
 from .clauses import Clause
 from .mention import Kind, Mention
 from .schemas import Leaf, Type
@@ -20,6 +21,7 @@ _NEGATIONS: Final = lexicon("not no without exclude excluding except never don d
 _ASKING: Final = stemmed("include is has with want show get return only require need use")
 # What is said word for word means itself, and chooses nothing.
 _SOLID: Final = frozenset({Kind.QUOTED, Kind.URL, Kind.EMAIL, Kind.UUID, Kind.EXPRESSION, Kind.IDENTIFIER})
+_SEVERAL: Final = 2  # actions an enumeration of them has at least
 _EXAMPLE: Final = re.compile(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)")
 
 
@@ -59,12 +61,20 @@ class Phrasing:
             option for option in options if self._says(option) and not set(stems(str(option))) <= sheet.nouns
         ]
         if not said:
-            return None
+            return self._done(options)
         if leaf.array:
             words = frozenset(word for option in said for word in stems(str(option)))
             return Phrased(said, "among the documented values", words)
         chosen = max(said, key=self._closeness)
         return Phrased(chosen, "a documented value", frozenset(stems(str(chosen))))
+
+    def _done(self, options: list[Any]) -> Phrased | None:
+        """The one of several actions the clause opens with: `remove` is delete."""
+        asked = spoken([self._first])
+        actions = [spoken([str(option).lower()]) for option in options]
+        if asked is None or actions.count(asked) != 1 or len({*actions} - {None}) < _SEVERAL:
+            return None
+        return Phrased(options[actions.index(asked)], "the action asked for", frozenset())
 
     def _closeness(self, option: Any) -> tuple[bool, int]:
         said = str(option).lower()

@@ -17,7 +17,7 @@ _NAMED: Final = stemmed(
     city country state region location place address destination origin station airport museum hotel
     restaurant landmark title"""
 )
-_SORTED: Final = stemmed("type kind genre category material color style format unit level mode field")
+SORTED: Final = stemmed("type kind genre category material color style format unit level mode field")
 _PREPOSITIONS: Final = lexicon("of for about on in with from to")
 
 _PROPER: Final = 0.5  # a name, where something with a name is wanted; a phrase loses half of it
@@ -31,7 +31,7 @@ def leaning(leaf: Leaf, said: Said, value: str, sheet: Sheet) -> float:
     """How much rather, or less, a text parameter wants these words than others of their kind."""
     named = bool(leaf.words & _NAMED)
     if said.mention.kind is Kind.NAME:
-        return (_PROPER if named else 0.0) - (_PLAIN if leaf.words & _SORTED else 0.0)
+        return (_PROPER if named else 0.0) - (_PLAIN if leaf.words & SORTED else 0.0)
     if said.mention.kind is not Kind.PHRASE:
         return 0.0
     behind = _OBJECT if said.cues & _PREPOSITIONS else 0.0
