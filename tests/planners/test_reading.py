@@ -143,6 +143,12 @@ async def test_a_demand_is_found_in_the_middle_of_a_story(ask):
     assert calls(await ask(intent, GUIDE)) == [("guide_find", {"location": "Bergen"})]
 
 
+async def test_a_demand_said_again_is_met_once(ask):
+    intent = "Find a guide for visitors in Bergen. Could you find a guide in Bergen?"
+
+    assert calls(await ask(intent, GUIDE)) == [("guide_find", {"location": "Bergen"})]
+
+
 async def test_a_clause_that_sets_a_parameter_adds_to_the_call_before_it(ask):
     intent = "Create a task called Clean desk, set the priority to high"
 

@@ -15,9 +15,8 @@ from .hearing import Hearing
 from .mention import Kind, Mention
 from .words import STOP, SYNONYMS, Word, lexicon, stem
 
-_ASIDE: Final = 0.4  # words beside the demand itself
-_BEHIND: Final = 0.4  # words behind a preposition say with what, not what
 _OPENING: Final = 2.0  # an uncommon verb, or the very subject: what opens a clause must be met
+_ASIDE: Final = 0.4  # words beside the demand itself
 _PREPOSITIONS: Final = lexicon("of for in at on with from to by about near between under using named called")
 _KIND: Final = 0.3  # the kind of a value says a little of what is asked for
 _EMAIL: Final = stem("email")
@@ -53,14 +52,12 @@ def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> De
     found = [said.mention for said in hearing.said]
     loose = _loose(hearing, action)
     weights: dict[str, float] = {}
-    share = 1.0
     for word, mention in hearing.words:
-        share = _BEHIND if weights and word.plain in _PREPOSITIONS else share
-        weight = share * _weight(word, mention, mention not in loose or knows(word.stem))
-        if not _asked_in(clause, word):
-            weight = weight * _ASIDE if knows(word.stem) else 0.0
+        weight = _weight(word, mention, mention not in loose or knows(word.stem))
         if word.plain == first and first not in COMMON:
             weight *= _OPENING
+        if not _asked_in(clause, word):
+            weight = weight * _ASIDE if knows(word.stem) else 0.0
         if weight:
             weights[word.stem] = max(weights.get(word.stem, 0.0), weight)
     if action is Action.READ and any(mention.kind is Kind.EMAIL for mention in found):

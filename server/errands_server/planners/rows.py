@@ -11,7 +11,9 @@ from typing import Final
 from .mention import Kind, Mention, Series
 from .words import Word
 
-BETWEEN: Final = re.compile(r"\s*(?:,\s*(?:and|or|&)|,|and|or|&)\s*(?:the\s)?", re.IGNORECASE)
+BETWEEN: Final = re.compile(
+    r"\s*(?:,\s*(?:and|or|&)|,|and(?:\salso)?|or|&|as\swell\sas|plus)\s*(?:the\s)?", re.IGNORECASE
+)
 
 _PAIR: Final = re.compile(r"\bbetween\s+$", re.IGNORECASE)
 _PAIRED: Final = len("between") + 4  # characters before a row that can make it a pair, spaces included
