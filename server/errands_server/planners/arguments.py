@@ -53,10 +53,10 @@ class Binding:
         lines = zip(self.sheet.quantities, row, strict=False)
         self.counted = tuple((leaf, line) for leaf, line in lines if _countable(leaf, line.many.value))
         for quantity, line in self.counted:
-            self.add(_outright(quantity, line.many, line.many.value, "counted"))
+            self.add(_outright(quantity, line.many, line.many.value, "how many are meant"))
             thing = self.sheet.counted(quantity)
             if thing and line.thing.kind in (Kind.IDENTIFIER, Kind.UUID):
-                self.add(_outright(thing, line.thing, line.thing.value, "counted"))
+                self.add(_outright(thing, line.thing, line.thing.value, "what is counted"))
         self.used |= {thing for _, thing in self.sought()}
 
     def sought(self) -> Iterator[tuple[Leaf, Mention]]:

@@ -77,6 +77,7 @@ _ASKING: Final = lexicon(
     """help work figure find get give provide show tell look search see check calculate compute determine do
     calculation task request options option suggestions ideas results result right"""
 )
+_SHORTEST: Final = 12  # words of a fragment that says more
 _BARE: Final = STOP | VAGUE | QUESTIONS | _ASKING
 _OBJECTS: Final = lexicon("it them him")
 _ABBREVIATION: Final = re.compile(r"(?:\b[A-Z]|\b(?:Inc|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|No|Ltd|Co))$")
@@ -137,15 +138,17 @@ def _demands(text: str, *, question: bool = False) -> bool:
     """Whether a fragment asks for something, instead of adding to what another asks. A question does."""
     text = _CIRCUMSTANCE.sub("", text)
     first, _ = opening(text)
-    if (
-        not first
-        or first in _DETAILS
-        or _BARE.issuperset(plain for plain in (w.plain for w in words(text)) if not plain.isdigit())
-    ):
+    if not first or first in _DETAILS or _is_bare(text):
         return False
     if question or first in QUESTIONS:
         return True
     return not _states(text) and (first in VERBS or first not in STOP)
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a fragment is short and asks, but not for what."""
+    said = [word.plain for word in islice(words(text), _SHORTEST)]
+    return len(said) < _SHORTEST and all(plain in _BARE or plain.isdigit() for plain in said)
 
 
 def _states(text: str) -> bool:

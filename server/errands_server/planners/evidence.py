@@ -103,7 +103,7 @@ def weigh(leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Eviden
         score = min(score, GOOD) * 0.16  # a name is seldom an identifier: look it up first
     if leaf.type is Type.TEXT:
         score += leaning(leaf, said, str(value), sheet)
-    why = max(reasons, default=(0.0, f"the {said.mention.kind} left over"))[1]
+    why = max(reasons, default=(0.0, f"a fitting {said.mention.kind}"))[1]
     return Evidence(said.mention, value, score, why)
 
 
@@ -118,7 +118,7 @@ def _called(leaf: Leaf, said: Said, *, stripped: bool) -> Iterator[tuple[float, 
         yield 2.5, f"said with {leaf.name!r}"
     share = _share(leaf.particular, said.label)
     if share:
-        yield 3.0 * share, f"named {' '.join([*said.label][::-1])!r}"
+        yield 3.0 * share, f"behind {' '.join([*said.label][::-1])!r}"
     elif leaf.about.intersection(islice(said.label, 2)):
         yield 0.6, "described by the words before it"
     behind = leaf.particular & set(said.after)
