@@ -57,6 +57,7 @@ GRID = posted(
 SONG = posted(
     "song_find", "Find songs.", "", singer=TEXT, chorus=TEXT, mood={"type": "string", "enum": ["glad"]}
 )
+TREND = posted("trend_draw", "Draw a trend.", "points", points=listed(DECIMAL))
 SHELF = posted(
     "shelf_manage",
     "Manages the books of a shelf.",
@@ -74,6 +75,7 @@ VISIT = posted(
 )
 
 READ = [
+    (TREND, "Draw the trend through the points 2.5 in spring, 4 in summer", {"points": [2.5, 4]}),
     (SONG, "Find glad songs with Mia Berg as the singer", {"mood": "glad", "singer": "Mia Berg"}),
     (SONG, "Find songs where Mia Berg sings with Tom in the chorus", {"singer": "Mia Berg", "chorus": "Tom"}),
     (SHELF, "I am done. Remove the book 'Reefs' from my shelf", {"book": "Reefs", "step": "delete"}),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from .actions import Action
 from .arguments import Binding
 from .drafts import Draft
@@ -15,6 +17,7 @@ from .sheets import Sheet
 from .texts import SORTED
 from .words import lexicon, stems
 
+_NUMERIC: Final = frozenset({Type.INTEGER, Type.NUMBER})
 _SEEKING: Final = lexicon("find search look lookup query browse")
 _POINTERS: Final = lexicon("it its them they their that those this these him his her he she there")
 
@@ -40,6 +43,7 @@ def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
         binding.hear(earlier, least=SURE, only=binding.missing())
     _seek(desk, binding)
     drafts = look_up(desk, binding, drafts)
+    _gather(desk, binding)
     binding.place(desk.hearing, list(binding.open()), binding.unplaced(desk.hearing))
     if binding.sheet.action in (None, Action.READ):  # what writes is given nothing on suspicion
         named = [leaf for leaf in binding.open() if leaf.type is Type.TEXT and not leaf.words & SORTED]
@@ -48,6 +52,21 @@ def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
     binding.complete(desk.hearing)
     binding.settle()
     return close(desk, binding, drafts)
+
+
+def _gather(desk: Desk, binding: Binding) -> None:
+    """Give the only list of numbers every number said, where no single parameter misses one."""
+    lists = [a for a in binding.arguments.values() if a.leaf.array and a.leaf.type in _NUMERIC and a.mentions]
+    if len(lists) != 1 or any(leaf.type in _NUMERIC for leaf in binding.missing()):
+        return
+    (found,) = lists
+    free = {said.mention for said in binding.unplaced(desk.hearing) if said.mention.kind is Kind.NUMBER}
+    taken = [said for said in desk.hearing.said if said.mention in free | found.mentions]
+    weighed = [desk.hearing.weigh(found.leaf, said, binding.sheet, binding.spoken) for said in taken]
+    values = [evidence.value for evidence in weighed if evidence is not None]
+    if free and len(values) == len(taken):
+        mentions = frozenset(said.mention for said in taken)
+        binding.add(msgspec.structs.replace(found, values=(values,), mentions=mentions))
 
 
 def _seek(desk: Desk, binding: Binding) -> None:

@@ -47,7 +47,6 @@ class Said(Struct, frozen=True):
     cues: frozenset[str]
     after: tuple[str, ...]
     role: str = ""  # what stands behind it says what it is: `Ada Bell as the author`
-    leads: bool = False  # only describes the name that stands behind it: `the painter Ada Bell`
 
 
 def surroundings(
@@ -78,7 +77,6 @@ def surroundings(
             cues=frozenset(_cues(near)),
             after=() if leads else _after(mention, behind),
             role=_role(behind),
-            leads=leads and mention.kind is Kind.PHRASE,
         )
 
 
