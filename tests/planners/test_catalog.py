@@ -38,6 +38,7 @@ SINGLE = [
     (SHOP, "Could you please cancel my order ORD-17?", "cancelOrder", {"orderId": "ORD-17"}),
     (SHOP, "delete the customer c_42", "deleteCustomer", {"id": "c_42"}),
     (SHOP, "remove client c_42", "deleteCustomer", {"id": "c_42"}),
+    (SHOP, "Give me the order ORD-17", "getOrder", {"orderId": "ORD-17"}),
     (SHOP, "What orders are open?", "listOrders", {"status": "open"}),
     (
         SHOP,

@@ -20,21 +20,22 @@ class Action(StrEnum):
 
 
 _VERBS: Final = {
-    Action.READ: """find list show get look search fetch retrieve read display view check tell
-        lookup query browse locate see describe count""",
+    Action.READ: """find list show get look looking search searching fetch retrieve read display view check
+        tell lookup query browse locate see describe count""",
     Action.CREATE: """add create open book place register make post submit insert reserve schedule
-        send start buy purchase generate invite order write log upload publish file""",
+        send start buy purchase invite order write log upload publish file""",
     Action.UPDATE: """update change set rename edit modify move mark assign replace adjust put patch
         reschedule""",
     Action.DELETE: "remove delete cancel drop erase destroy unsubscribe revoke close",
 }
 # Verbs that ask for an answer and leave open what is done for it.
 _ASKING: Final = """calculate compute convert predict estimate determine analyze analyse compare solve draw
-    run translate play give provide identify evaluate compose simulate plot summarize obtain"""
+    run translate play give provide identify evaluate compose simulate plot summarize obtain generate"""
 # Verbs that demand a particular thing; only a tool that speaks of it will do.
 _PARTICULAR: Final = """ship pay refund email call notify approve reject archive restore export import sync
     turn launch stop print share"""
 
+_ANSWERS: Final = lexicon(_ASKING)
 _ACTIONS: Final = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
 # How a description opens: `Retrieves the ...`. What only answers may do so in any way.
 _STEMS: Final[dict[str, Action | None]] = {
@@ -60,12 +61,15 @@ _NEAR: Final = frozenset({(Action.CREATE, Action.UPDATE), (Action.UPDATE, Action
 
 
 def spoken(words: Iterable[str]) -> Action | None:
-    """The action the first known verb asks for; verbs count in their base form, lower-cased."""
+    """The action the first known verb asks for; verbs count in their base form, lower-cased.
+    A verb that only asks for an answer leaves it open."""
     for word in words:
         if word in _ACTIONS:
             return _ACTIONS[word]
         if word in QUESTIONS:
             return Action.READ
+        if word in _ANSWERS:
+            return None
     return None
 
 

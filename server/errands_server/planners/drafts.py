@@ -36,6 +36,11 @@ class Draft(Struct, frozen=True, kw_only=True):
         """Whether anything said or known leads to this call."""
         return any(argument.mentions or argument.key or argument.slot for argument in self.arguments)
 
+    @property
+    def given(self) -> tuple[object, ...]:
+        """What makes this call the same as another of its tool: each parameter with what it is given."""
+        return tuple((a.leaf.path, a.values, a.slot, a.key) for a in self.arguments)
+
     def asked_for(self, meant: Set[str]) -> bool:
         """Whether this call was made with these words, or more or fewer of them; no words mean anything."""
         values = (value for argument in self.arguments if argument.mentions for value in argument.values)

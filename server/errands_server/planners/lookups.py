@@ -52,7 +52,12 @@ class Attempt(Struct, frozen=True):
     @property
     def complete(self) -> bool:
         """Whether the call can be made and says all that was said."""
-        return not self.missing and not self.unplaced and not self.overlooked
+        return not self.missing and not self.unplaced and not self.overlooked and not self._doubted
+
+    @property
+    def _doubted(self) -> bool:
+        """Whether a name stands where an identifier is wanted."""
+        return any(a.mentions and a.score < FAIR for a in self.drafts[-1].arguments)
 
     @property
     def founded(self) -> bool:

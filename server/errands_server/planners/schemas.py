@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ..domain.plan import Path
+from .dates import shown
 from .words import GENERIC, content, stemmed, stems
 
 Schema = Mapping[str, Any]
@@ -235,6 +236,9 @@ def _type(schema: Schema, words: frozenset[str]) -> Type:
         return Type.EMAIL
     if words & _URLS:
         return Type.URL
-    if words & _DATES:
+    dated, timed = shown(str(schema.get("description") or ""))
+    if timed:
+        return Type.TIME
+    if words & _DATES or dated:
         return Type.DATE
     return Type.ID if words & IDS else Type.TEXT
