@@ -25,8 +25,8 @@ _VERBS: Final = {
     Action.CREATE: """add create open book place register make post submit insert reserve schedule
         send start buy purchase invite order write log upload publish file""",
     Action.UPDATE: """update change set rename edit modify move mark assign replace adjust put patch
-        reschedule""",
-    Action.DELETE: "remove delete cancel drop erase destroy unsubscribe revoke close",
+        reschedule close""",  # what is closed is still there
+    Action.DELETE: "remove delete cancel drop erase destroy unsubscribe revoke",
 }
 # Verbs that ask for an answer and leave open what is done for it.
 _ASKING: Final = """calculate compute convert predict estimate determine analyze analyse compare solve draw

@@ -13,6 +13,7 @@ from .actions import COMMON, MAKING, NOUNS, VERBS, Action, spoken
 from .clauses import Clause
 from .hearing import Hearing
 from .mention import Kind, Mention
+from .objects import taken_away
 from .words import STOP, SYNONYMS, Word, lexicon, stem
 
 _OPENING: Final = 2.0  # an uncommon verb, or the very subject: what opens a clause must be met
@@ -38,6 +39,9 @@ class Demand(Struct, frozen=True):
     weights: Mapping[str, float]
     said: frozenset[str]
     verb: str = ""  # of a particular kind: only a tool that speaks of it will do
+    opening: str = ""  # the stem of the first word
+    command: str = ""  # that stem, where it is no common verb and may be one that tools have of their own
+    taken: frozenset[str] | None = None  # what is to be deleted, where that is said
 
 
 def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> Demand:
@@ -67,7 +71,15 @@ def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> De
         weights=weights,
         said=_with_synonyms(word.stem for word in clause.words),
         verb=stem(first) if first in VERBS - COMMON else "",
+        opening=stem(first),
+        command="" if first in COMMON else stem(first),
+        taken=_taken(clause, hearing) if action is Action.DELETE else None,
     )
+
+
+def _taken(clause: Clause, hearing: Hearing) -> frozenset[str] | None:
+    taken = taken_away(clause.text, hearing.words)
+    return None if taken is None else _with_synonyms(taken)
 
 
 def asked(text: str, heard: Sequence[tuple[Word, Mention | None]]) -> Action | None:

@@ -14,6 +14,7 @@ from .lookups import Attempt, Desk, close, fill, look_up
 from .mention import Kind
 from .schemas import Leaf, Type
 from .sheets import Sheet
+from .slugs import divide
 from .texts import SORTED
 from .words import lexicon, stems
 
@@ -32,6 +33,7 @@ def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
     binding = Binding(sheet.repeated(len(row)))
     binding.count(row)
     binding.skip_names(desk.hearing)
+    divide(binding, desk.hearing)
     binding.choose(desk.hearing)
     binding.phrase(desk.hearing.phrasing)
     binding.hear(desk.hearing)

@@ -42,6 +42,7 @@ _SUITS: Final[dict[Type, dict[Kind, float]]] = {
         Kind.EXPRESSION: 1.8,
         Kind.NAME: 1.5,
         Kind.IDENTIFIER: 1.0,
+        Kind.SLUG: 1.0,
         Kind.PHRASE: 0.6,
         Kind.EMAIL: 0.3,
         Kind.URL: 0.3,
@@ -51,7 +52,14 @@ _SUITS: Final[dict[Type, dict[Kind, float]]] = {
         Kind.DATE: 0.1,
         Kind.TIME: 0.1,
     },
-    Type.ID: {Kind.IDENTIFIER: 2.5, Kind.UUID: 2.5, Kind.QUOTED: 1.5, Kind.NUMBER: 0.3, Kind.NAME: 0.1},
+    Type.ID: {
+        Kind.IDENTIFIER: 2.5,
+        Kind.UUID: 2.5,
+        Kind.SLUG: 1.5,
+        Kind.QUOTED: 1.5,
+        Kind.NUMBER: 0.3,
+        Kind.NAME: 0.1,
+    },
     Type.INTEGER: {Kind.NUMBER: 1.0, Kind.COUNT: 0.4, Kind.PERCENT: 0.5},
     Type.NUMBER: {Kind.NUMBER: 1.0, Kind.COUNT: 0.4, Kind.PERCENT: 1.0},
     Type.EMAIL: {Kind.EMAIL: 4.0},
@@ -68,6 +76,8 @@ _HOURS: Final = stemmed("time hour clock")
 _WHEN: Final = stemmed("date when time period timeframe frame range duration month week year season")
 _NONE: Final = frozenset[str]()
 _SPANS: Final = {Kind.CLOCK: _HOURS, Kind.PERIOD: _WHEN}
+_VERSION: Final = re.compile(r"v?\d+(?:\.\d+)+(?:-\w+(?:\.\d+)*)?")
+_VERSIONED: Final = stemmed("version tag release revision")
 _IDS: Final = stemmed("id uuid identifier")
 _COUNTS: Final = stemmed("number num count n limit top max quantity amount")
 _PERCENT: Final = frozenset({"percent", "percentag"})
@@ -92,6 +102,8 @@ def weigh(leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Eviden
         return None
     if said.mention.kind is Kind.COUNT and any(word.isdigit() for word in leaf.words):
         return None  # `two rates` says how many there are: `rate1` and `rate2`
+    if said.mention.kind is Kind.SLUG and f"{{{leaf.name}}}" in sheet.tool.path:
+        return None  # a segment of a path has no slash in it
     if _is_anothers(leaf, said, sheet) or _is_nobody(leaf, said, sheet) or _measures_another(leaf, said):
         return None
     suits = min(suits, 0.3) if leaf.identifies and said.mention.kind in _AMOUNTS else suits
@@ -133,6 +145,8 @@ def _placed(leaf: Leaf, said: Said, sheet: Sheet) -> Iterator[tuple[float, str]]
     """What the place and the form of a value say: its unit, its small word, its role, its noun."""
     if leaf.type in _NUMERIC and measures(_unit(said)) & named(leaf.words | leaf.about):
         yield 1.0, "its unit fits"
+    if leaf.words & _VERSIONED and said.mention.kind is Kind.IDENTIFIER and _is_version(said.mention):
+        yield 2.0, "a version"
     if said.mention.kind is Kind.IDENTIFIER and any(_abbreviates(said, word) for word in leaf.particular):
         yield 1.0, "its prefix fits"
     if said.role in leaf.particular:
@@ -158,6 +172,10 @@ def _abbreviates(said: Said, word: str) -> bool:
     prefix, mark, _ = re.sub("[-_]", "_", str(said.mention.value).lower()).partition("_")
     letters = iter(word)
     return bool(mark) and word.startswith(prefix[:1]) and all(letter in letters for letter in prefix)
+
+
+def _is_version(mention: Mention) -> bool:
+    return _VERSION.fullmatch(str(mention.value)) is not None
 
 
 def _is_said_of(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
@@ -200,7 +218,7 @@ def _value(leaf: Leaf, mention: Mention, sheet: Sheet, spent: frozenset[str]) ->
     if mention.kind is Kind.LITERAL:
         return _literal(leaf, str(mention.value)), False
     if mention.kind is Kind.PHRASE:
-        value, stripped = trimmed(str(mention.value), leaf.particular, sheet.known | sheet.labels | spent)
+        value, stripped = trimmed(str(mention.value), _called_by(leaf), sheet.known | sheet.labels | spent)
         return (None if value in VAGUE else value), stripped
     if mention.kind is Kind.NAME:
         # A name keeps its every word: `Central Park` is a park, and called so.
@@ -218,6 +236,11 @@ def _value(leaf: Leaf, mention: Mention, sheet: Sheet, spent: frozenset[str]) ->
     if mention.kind is Kind.DATE:
         return mention.unit, False
     return str(mention.value), False
+
+
+def _called_by(leaf: Leaf) -> frozenset[str]:
+    """The words a parameter's value may be said with: its own, and what they are short for."""
+    return leaf.particular.union(*(SYNONYMS[word] for word in leaf.particular & SYNONYMS.keys()))
 
 
 def _literal(leaf: Leaf, text: str) -> Any:

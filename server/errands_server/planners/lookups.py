@@ -21,6 +21,7 @@ from .mention import POINTED, Kind, Mention
 from .ranking import Catalogue
 from .schemas import Leaf, Type
 from .sheets import Sheet
+from .slugs import divide
 from .words import lexicon, stems
 
 _TRIED: Final = 5  # tools per argument
@@ -177,6 +178,7 @@ def _find(desk: Desk, sheet: Sheet, taker: Binding, drafts: tuple[Draft, ...], d
     for thing in mine:
         binding.hear(desk.hearing.only(thing), least=FAIR, only=queries)
     binding.used.update(mine)
+    divide(binding, desk.hearing)
     binding.hear(desk.hearing)
     binding.read(desk.hints)
     if not any(argument.mentions for argument in binding.arguments.values()):

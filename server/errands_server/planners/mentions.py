@@ -12,7 +12,8 @@ from .actions import QUESTIONS, VERBS
 from .dates import hours, moments
 from .mention import Kind, Mention
 from .numbers import numbers
-from .words import STOP, VAGUE, lexicon, words
+from .quantities import measures
+from .words import STOP, VAGUE, lexicon, stem, words
 
 _QUOTED: Final = re.compile(
     r""""([^"]+)"|\u201c([^\u201d]+)\u201d|\u2018([^\u2019]+)\u2019|`([^`]+)`|(?<!\w)'([^']+(?:'\w[^']*)*)'(?!\w)"""
@@ -35,9 +36,11 @@ _FILE: Final = re.compile(r"(?<![\w/])(?:~|[A-Za-z]:)?/[\w./-]*\w")
 _IDENTIFIER: Final = re.compile(
     r"(?<![\w.^-])(?:#?(?=[\w/-]*\d)[A-Za-z_]+(?:[-_/]?\w+)*|\d+(?:-\d+)+|\d+[-/_][A-Z]\w*)(?![\w^])"
 )
-# Addresses of machines, versions, names of files: 192.0.2.1, 2.1.3, api.example.com, report.pdf.
+# Something under its owner's name: ada/notes. Words of grammar and units stand so too: `and/or`, `km/h`.
+_SLUG: Final = re.compile(r"(?<![\w./@:-])[A-Za-z][\w-]*/[A-Za-z][\w.-]*\w(?![\w/(])")
+# Addresses of machines, versions, names of files: 192.0.2.1, 2.1.3, v1.2, api.example.com, report.pdf.
 _DOTTED: Final = re.compile(
-    r"(?<![\w./@-])(?:\d+(?:\.\d+){2,}|(?:[a-z][\w-]*\.){2,}[a-z]{2,6}|[A-Za-z][\w-]*\.(?=[a-z\d]*[a-z])[a-z\d]{2,4})(?![\w@]|\.\w)"
+    r"(?<![\w./@-])(?:v\d+(?:\.\d+)+(?:-\w+(?:\.\d+)*)?|\d+(?:\.\d+){2,}|(?:[a-z][\w-]*\.){2,}[a-z]{2,6}|[A-Za-z][\w-]*\.(?=[a-z\d]*[a-z])[a-z\d]{2,4})(?![\w@]|\.\w)"
 )
 _PERIOD: Final = re.compile(
     r"\b(?:next|last|this|past|previous|coming|upcoming)\s(?:week(?:end)?|month|quarter|year|season|night|evening)\b",
@@ -81,6 +84,7 @@ def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
         (_DIGIT, lambda rest: _matches(_STREET, Kind.NAME, rest)),
         ("", lambda rest: _dates(rest, now)),
         (_DIGIT, _clocks),
+        ("/", _slugs),
         (".", lambda rest: _matches(_DOTTED, Kind.IDENTIFIER, rest)),
         (_DIGIT, lambda rest: _matches(_IDENTIFIER, Kind.IDENTIFIER, rest)),
         ("_", lambda rest: _matches(_KEY, Kind.IDENTIFIER, rest)),
@@ -128,6 +132,13 @@ def _quoted(text: str) -> Iterator[Mention]:
     for match in _QUOTED.finditer(text):
         value = next(group for group in match.groups() if group is not None)
         yield Mention(Kind.QUOTED, value, match.start(), match.end())
+
+
+def _slugs(text: str) -> Iterator[Mention]:
+    for mention in _matches(_SLUG, Kind.SLUG, text):
+        sides = {stem(side) for side in mention.value.split("/")}
+        if not any(side in STOP or measures(side) for side in sides):
+            yield mention
 
 
 def _dates(text: str, now: datetime) -> Iterator[Mention]:

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from .actions import spoken
+from .actions import Action, spoken
 from .clauses import Clause
 from .mention import Kind, Mention
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import Word, lexicon, stemmed, stems
+from .words import Word, lexicon, stem, stemmed, stems
 
 _NEGATIONS: Final = lexicon("not no without exclude excluding except never don doesn skip")
 # Words that ask for a thing without naming it: `include_owner` is said by "owner".
@@ -57,6 +57,9 @@ class Phrasing:
         truths = {str(option).lower(): option for option in options}
         if "true" in truths and "false" in truths:
             return self._boolean(leaf, truths)
+        brought = filter(self._brings, leaf.states if sheet.action is Action.UPDATE else ())
+        if (state := next(brought, None)) is not None:
+            return Phrased(state, f"what {self._first!r} brings about", frozenset())
         said = [
             option for option in options if self._says(option) and not set(stems(str(option))) <= sheet.nouns
         ]
@@ -75,6 +78,10 @@ class Phrasing:
         if asked is None or actions.count(asked) != 1 or len({*actions} - {None}) < _SEVERAL:
             return None
         return Phrased(options[actions.index(asked)], "the action asked for", frozenset())
+
+    def _brings(self, state: str) -> bool:
+        """Whether the clause opens with the verb of which a state is the participle: `close`, `closed`."""
+        return state.lower() != self._first and stem(state) == stem(self._first)
 
     def _closeness(self, option: Any) -> tuple[bool, int]:
         said = str(option).lower()

@@ -22,7 +22,9 @@ from .words import SYNONYMS
 FITS: Final = 0.3
 _COVERAGE, _PRECISION = 0.7, 0.3
 _UNSPOKEN: Final = 0.3  # what is left of a tool that says nothing of the particular verb asked for
+_OTHERWISE: Final = 0.85  # what is left of a tool beside those that open with the very verb asked for
 _SYNONYM: Final = 0.8
+_NOBODY: Final = frozenset[int]()
 _ACTIONS: Final = (*Action, None)
 _AGREED: Final = {asked: {done: agreement(asked, done) for done in _ACTIONS} for asked in _ACTIONS}
 
@@ -44,9 +46,16 @@ class Catalogue:
         self._actions = [sheet.action for sheet in sheets]
         self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._nouns: dict[str, list[int]] = defaultdict(list)
+        self._deleting = {number for number, done in enumerate(self._actions) if done is Action.DELETE}
+        self._setters: dict[str, set[int]] = defaultdict(set)
+        self._commands: dict[str, set[int]] = defaultdict(set)
         for number, sheet in enumerate(sheets):
             for word, weight in sheet.terms.items():
                 self._postings[word].append((number, weight))
+            for verb in sheet.states:
+                self._setters[verb].add(number)
+            for verb in sheet.verbs:
+                self._commands[verb].add(number)
             for noun in sheet.nouns:
                 self._nouns[noun].append(number)
         self._answers: Mapping[str, Postings] = {
@@ -76,15 +85,28 @@ class Catalogue:
         """The best tools for a demand, best first; equal ones in catalogue order."""
         named = self._named(demand.said)
         agreed = _AGREED[demand.action]
+        setters = self._setters.get(demand.opening, _NOBODY)
         scores = {
-            number: (_COVERAGE * share + _PRECISION * named.get(number, 0.0)) * agreed[self._actions[number]]
+            number: (_COVERAGE * share + _PRECISION * named.get(number, 0.0))
+            * (1.0 if number in setters else agreed[self._actions[number]])
             for number, share in self._covered(demand.weights).items()
         }
-        if demand.verb:
-            silent = [number for number in scores if demand.verb not in self.sheets[number].terms]
-            scores |= {number: scores[number] * _UNSPOKEN for number in silent}
+        self._judge(demand, scores)
         best = sorted(scores, key=scores.__getitem__, reverse=True)[:limit]
         return [Ranked(self.sheets[number], scores[number]) for number in best if scores[number] > 0]
+
+    def _judge(self, demand: Demand, scores: dict[int, float]) -> None:
+        """Lower the scores of tools that do not speak of the verb, and drop those that would delete what
+        nobody asked to be deleted."""
+        for number in self._deleting & scores.keys():
+            if not _may_delete(demand, self.sheets[number]):
+                del scores[number]
+        if demand.verb:
+            silent = [number for number in scores if demand.verb not in self.sheets[number].terms]
+            silent = [number for number in silent if demand.verb not in self.sheets[number].states]
+            scores |= {number: scores[number] * _UNSPOKEN for number in silent}
+        if own := self._commands.get(demand.command, _NOBODY) & scores.keys():
+            scores |= {number: scores[number] * _OTHERWISE for number in scores.keys() - own}
 
     def _covered(self, weights: Mapping[str, float]) -> dict[int, float]:
         """Of what is asked for, the share each tool speaks of."""
@@ -114,6 +136,14 @@ class Catalogue:
             for number, weight in self._postings.get(other, ()):
                 found[number] = max(found.get(number, 0.0), weight * _SYNONYM)
         return list(found.items())
+
+
+def _may_delete(demand: Demand, sheet: Sheet) -> bool:
+    """Whether what a deleting tool takes away is what a clause asks to be taken away. One that is not asked
+    to delete must be asked for by its own verb: `unlock` may be done by a DELETE."""
+    if demand.action is not Action.DELETE:
+        return not sheet.verbs.isdisjoint(demand.said)
+    return demand.taken is None or not sheet.heads or not sheet.heads.isdisjoint(demand.taken)
 
 
 class Library:

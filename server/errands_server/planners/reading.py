@@ -146,6 +146,10 @@ def _read(desk: Desk, drafts: tuple[Draft, ...]) -> Reading:
     if best < _MAY_FIT:
         return reading
     close = [r for r in ranked if r.score >= max(min(best, FITS), best * _CLOSE)]
+    # Nothing is deleted on a middling fit, be the call ever so complete.
+    close = [r for r in close if r.score >= FITS or r.sheet.action is not Action.DELETE]
+    if not close:
+        return reading
     if any(len(desk.hearing.row(r.sheet)) > MOST for r in close):
         return msgspec.structs.replace(reading, fits=True, crowded=True)
     tried = _best(desk, close, drafts)

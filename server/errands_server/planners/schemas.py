@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -15,6 +16,8 @@ from .dates import shown
 from .words import GENERIC, content, stemmed, stems
 
 Schema = Mapping[str, Any]
+
+_PARTICIPLE: Final = re.compile(r"[a-z]{2,}[^\We]ed|[a-z]+sent")
 
 _SEARCH: Final = stemmed("q query search term terms keyword keywords text")
 _DEPTH: Final = 6  # recursive schemas end here; deeper values are left to the model planner
@@ -60,6 +63,13 @@ class Leaf(Struct, frozen=True, kw_only=True, dict=True):
     def searches(self) -> bool:
         """Whether this is what a search is for, by its name."""
         return self.type is Type.TEXT and self.words <= _SEARCH
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """The participles among its documented values: `closed`, but not `open`."""
+        listed = self.schema.get("enum")
+        texts = [option for option in listed if isinstance(option, str)] if isinstance(listed, list) else []
+        return tuple(text for text in texts if _PARTICIPLE.fullmatch(text.lower()))
 
     @cached_property
     def identifies(self) -> bool:

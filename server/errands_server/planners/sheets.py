@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
@@ -14,6 +15,7 @@ from ..domain.plan import Path
 from ..domain.tool import Effect, Tool
 from ..ports import Candidate
 from .actions import VERBS, Action, of_tool
+from .objects import heads, verbs
 from .schemas import Leaf, Type, given, taken
 from .words import GENERIC, STOP, content, lexicon, parts, stem, stemmed, stems
 
@@ -26,6 +28,11 @@ _WRAPPERS: Final = stemmed(
     "data items item results result records record values entries list content response"
 )
 _QUANTITIES: Final = stemmed("quantity qty")
+# Who asks, as names and titles say it.
+_SPEAKER: Final = re.compile(
+    r"[-_ ]?(?:(?:for|by)[-_ ](?:the[-_ ])?)?(?:authenticated|current)[-_ ]user", re.IGNORECASE
+)
+_TAGGED: Final = re.compile(r"(?P<tag>[^_./]+)[_./](?P<rest>.+?)")
 _WORDLESS: Final = lexicon("get api v data info information")
 
 
@@ -44,6 +51,22 @@ class Sheet(Struct, frozen=True, dict=True):
         """What the answer holds, where that is documented."""
         output = self.candidate.tool.output
         return given(output) if output else ()
+
+    @cached_property
+    def heads(self) -> frozenset[str]:
+        """What it deletes, if it does: one of these nouns."""
+        return heads(self.tool, named(self.tool))
+
+    @cached_property
+    def verbs(self) -> frozenset[str]:
+        """The verbs it may be asked for by, its own ones included."""
+        return verbs(self.tool, named(self.tool)) - self.heads
+
+    @cached_property
+    def states(self) -> frozenset[str]:
+        """The verbs that bring a thing into a state this tool sets: `close` for a state `closed`."""
+        options = (o for leaf in self.takes if self.action is Action.UPDATE for o in leaf.states)
+        return frozenset(map(stem, options))
 
     @cached_property
     def quantities(self) -> tuple[Leaf, ...]:
@@ -143,7 +166,7 @@ def read(candidate: Candidate) -> Sheet:
     return Sheet(
         candidate=candidate,
         terms=_terms(candidate, takes),
-        nouns=_nouns(tool.name) or _nouns(tool.title),
+        nouns=_nouns(named(tool)) or _nouns(parts(tool.title)),
         resource=_resource(tool),
         action=of_tool(tool),
         takes=takes,
@@ -168,8 +191,19 @@ def _terms(candidate: Candidate, takes: tuple[Leaf, ...]) -> dict[str, float]:
     return {word: weight / (weight + _SATURATION) for word, weight in weights.items()}
 
 
-def _nouns(name: str) -> frozenset[str]:
-    named = parts(name)
+def named(tool: Tool) -> list[str]:
+    """The words of a tool's name, without a tag in front of them (`orders_list-items` lists items, but
+    `orders_list` orders) and without who asks (`for-authenticated-user`)."""
+    name = _SPEAKER.sub("", tool.name)
+    tagged = _TAGGED.fullmatch(name)
+    tags = {word for tag in tool.tags for word in stems(tag)}
+    rest = parts(tagged["rest"]) if tagged and tags.issuperset(stems(tagged["tag"])) else []
+    if len(rest) == 1 and rest[0] in VERBS:
+        return [*rest, *parts(name)[:-1]]
+    return rest if len(rest) > 1 else parts(name)
+
+
+def _nouns(named: list[str]) -> frozenset[str]:
     # The first verb of a name is its action; a later one (`find_order`) is a noun.
     if named and named[0] in VERBS and len(named) > 1:
         named = named[1:]
@@ -181,4 +215,4 @@ def _resource(tool: Tool) -> frozenset[str]:
         s for s in tool.path.split("/") if s and "{" not in s and parts(s) and parts(s)[0] not in VERBS
     ]
     plain = [part for part in parts(segments[-1]) if part not in VERBS] if segments else []
-    return frozenset(stem(part) for part in plain) or _nouns(tool.name)
+    return frozenset(stem(part) for part in plain) or _nouns(named(tool))

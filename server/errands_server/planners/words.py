@@ -92,7 +92,15 @@ _SAME: Final = tuple(
     weather forecast
     message note
     invoice bill
-    ticket issue""".splitlines()
+    ticket issue
+    repository repo
+    organization organisation org
+    application app
+    environment env
+    configuration config
+    directory dir
+    reference ref
+    database db""".splitlines()
 )
 
 
