@@ -348,7 +348,7 @@ async def test_steps_are_described_for_people(ask):
 async def test_the_explanation_names_scores_and_the_source_of_every_argument(planner: CatalogPlanner):
     brief = Brief(intent="list open orders", context="customer_id=c_7", candidates=SHOP, now=NOW)
 
-    (reading,) = planner.explain(brief)
+    (reading,) = await planner.explain(brief)
 
     assert reading.ranked[0].sheet.tool.name == "listOrders"
     assert {a.leaf.name: a.source for a in reading.drafts[-1].arguments} == {

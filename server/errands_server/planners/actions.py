@@ -48,7 +48,7 @@ VERBS: Final = (COMMON - QUESTIONS) | frozenset(_PARTICULAR.split())
 # Verbs that are as often nouns: `order_delete`, `book.search`, "name and order number".
 NOUNS: Final = lexicon("order book file log change check view display email start mark post put place print")
 # Nouns that, where they open a demand, ask to make one: `invoice the order`.
-MAKING: Final = lexicon("invoice bill message text")
+MAKING: Final = lexicon("invoice bill message text comment")
 _METHODS: Final = {
     "GET": Action.READ,
     "HEAD": Action.READ,
@@ -76,6 +76,8 @@ def spoken(words: Iterable[str]) -> Action | None:
 def of_tool(tool: Tool) -> Action | None:
     """What a tool does: its method and declared effect outrank its description, that its name.
     None: cannot be told."""
+    if tool.method == "PUT" and _STEMS.get(next(map(stem, parts(tool.title)), "")) is Action.CREATE:
+        return Action.CREATE
     if tool.method in _METHODS:
         return _METHODS[tool.method]
     if tool.effect is Effect.READ:

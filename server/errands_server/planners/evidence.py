@@ -20,7 +20,7 @@ from .schemas import Leaf, Type
 from .sheets import Sheet
 from .surroundings import Said
 from .texts import leaning, trimmed
-from .words import GENERIC, SYNONYMS, VAGUE, stem, stemmed, words
+from .words import GENERIC, SYNONYMS, VAGUE, stem, stemmed, stems, words
 
 _NUMERIC: Final = frozenset({Type.INTEGER, Type.NUMBER})
 _TIMES: Final = frozenset({Type.DATE, Type.TIME})
@@ -77,6 +77,8 @@ _WHEN: Final = stemmed("date when time period timeframe frame range duration mon
 _NONE: Final = frozenset[str]()
 _SPANS: Final = {Kind.CLOCK: _HOURS, Kind.PERIOD: _WHEN}
 _VERSION: Final = re.compile(r"v?\d+(?:\.\d+)+(?:-\w+(?:\.\d+)*)?")
+_FILE: Final = re.compile(r"[~\w./-]*(?:/[\w.-]*|[\w-]\.[a-z]\w{0,3})")
+_FILES: Final = stemmed("file filename path document")
 _VERSIONED: Final = stemmed("version tag release revision")
 _IDS: Final = stemmed("id uuid identifier")
 _COUNTS: Final = stemmed("number num count n limit top max quantity amount")
@@ -100,9 +102,11 @@ def weigh(leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Eviden
     value, stripped = _value(leaf, said.mention, sheet, spent)
     if value is None or not within(leaf, value):
         return None
+    kind = _kind(leaf, said)
+    value = leaf.forms.get(kind, "") + value if leaf.forms else value
     if said.mention.kind is Kind.COUNT and any(word.isdigit() for word in leaf.words):
         return None  # `two rates` says how many there are: `rate1` and `rate2`
-    if said.mention.kind is Kind.SLUG and f"{{{leaf.name}}}" in sheet.tool.path:
+    if said.mention.kind is Kind.SLUG and not leaf.forms and f"{{{leaf.name}}}" in sheet.tool.path:
         return None  # a segment of a path has no slash in it
     if _is_anothers(leaf, said, sheet) or _is_nobody(leaf, said, sheet) or _measures_another(leaf, said):
         return None
@@ -119,7 +123,15 @@ def weigh(leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Eviden
     return Evidence(said.mention, value, score, why)
 
 
+def _kind(leaf: Leaf, said: Said) -> str:
+    """The kind of thing a value is said to be, of those that a parameter has a form for."""
+    own = stems(str(said.mention.value)) if said.mention.kind is Kind.PHRASE else ()
+    return next((kind for kind in leaf.forms if kind == said.noun or kind in own), "")
+
+
 def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[tuple[float, str]]:
+    if kind := _kind(leaf, said):
+        yield 2.5, f"said to be a {kind}"
     yield from _called(leaf, said, stripped=stripped)
     yield from _placed(leaf, said, sheet)
 
@@ -147,6 +159,8 @@ def _placed(leaf: Leaf, said: Said, sheet: Sheet) -> Iterator[tuple[float, str]]
         yield 1.0, "its unit fits"
     if leaf.words & _VERSIONED and said.mention.kind is Kind.IDENTIFIER and _is_version(said.mention):
         yield 2.0, "a version"
+    if leaf.words & _FILES and said.mention.kind is Kind.IDENTIFIER and _is_file(said.mention):
+        yield 2.0, "a file"
     if said.mention.kind is Kind.IDENTIFIER and any(_abbreviates(said, word) for word in leaf.particular):
         yield 1.0, "its prefix fits"
     if said.role in leaf.particular:
@@ -172,6 +186,10 @@ def _abbreviates(said: Said, word: str) -> bool:
     prefix, mark, _ = re.sub("[-_]", "_", str(said.mention.value).lower()).partition("_")
     letters = iter(word)
     return bool(mark) and word.startswith(prefix[:1]) and all(letter in letters for letter in prefix)
+
+
+def _is_file(mention: Mention) -> bool:
+    return _FILE.fullmatch(str(mention.value)) is not None
 
 
 def _is_version(mention: Mention) -> bool:
@@ -240,7 +258,7 @@ def _value(leaf: Leaf, mention: Mention, sheet: Sheet, spent: frozenset[str]) ->
 
 def _called_by(leaf: Leaf) -> frozenset[str]:
     """The words a parameter's value may be said with: its own, and what they are short for."""
-    return leaf.particular.union(*(SYNONYMS[word] for word in leaf.particular & SYNONYMS.keys()))
+    return leaf.particular.union(leaf.forms, *(SYNONYMS[word] for word in leaf.particular & SYNONYMS.keys()))
 
 
 def _literal(leaf: Leaf, text: str) -> Any:

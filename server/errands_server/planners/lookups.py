@@ -10,10 +10,12 @@ from msgspec import Struct
 
 from ..domain.explanation import Source as Origin
 from ..domain.tool import ToolRef
+from .actions import Action
+from .answers import suppliers
 from .arguments import Binding
 from .bound import Argument
 from .clauses import Clause
-from .drafts import Draft, slot, step_id, suppliers, synonyms
+from .drafts import Draft, slot, step_id
 from .evidence import FAIR, QUERIES
 from .hearing import Hearing
 from .hints import Hints
@@ -59,6 +61,13 @@ class Attempt(Struct, frozen=True):
     def _doubted(self) -> bool:
         """Whether a name stands where an identifier is wanted."""
         return any(a.mentions and a.score < FAIR for a in self.drafts[-1].arguments)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the call changes something and is not given what."""
+        last = self.drafts[-1]
+        given = {argument.leaf.path for argument in last.arguments}
+        return bool(last.sheet.changes) and last.sheet.changes.isdisjoint(given)
 
     @property
     def founded(self) -> bool:
@@ -125,6 +134,8 @@ def close(desk: Desk, binding: Binding, drafts: tuple[Draft, ...]) -> Attempt:
 def _wanted(desk: Desk, binding: Binding) -> list[Leaf]:
     """What a look-up may find: missing arguments, and an identifier for a value with no place of its own."""
     missing = binding.missing()
+    if binding.sheet.action is Action.DELETE:  # of what is deleted nothing is found but what identifies it
+        missing = [leaf for leaf in missing if leaf.identifies]
     if not _unplaced(desk, binding):
         return missing
     return missing + [leaf for leaf in binding.open() if leaf.identifies and leaf not in missing]
@@ -163,10 +174,8 @@ def _givers(catalogue: Catalogue, leaves: Iterable[Leaf], taker: Sheet) -> dict[
     """The plainest few tools for each parameter whose answers can give it."""
     found: dict[ToolRef, Sheet] = {}
     for leaf in leaves:
-        wanted = taker.subject(leaf) if leaf.identifies else leaf.words
-        near = catalogue.readers([*wanted, *synonyms(wanted)])
-        fit = (s for s in near if s is not taker and next(suppliers(leaf, taker, s), None) is not None)
-        found |= {sheet.candidate.ref: sheet for sheet in islice(fit, _TRIED)}
+        others = (sheet for sheet in catalogue.answers.givers(leaf, taker) if sheet is not taker)
+        found |= {sheet.candidate.ref: sheet for sheet in islice(others, _TRIED)}
     return found
 
 

@@ -8,13 +8,15 @@ from itertools import dropwhile, pairwise, takewhile
 from typing import Final
 
 from ..domain.tool import Tool
-from .actions import COMMON, VERBS, Action, spoken
+from .actions import VERBS, Action, spoken
 from .mention import Kind, Mention
 from .words import GENERIC, STOP, Word, lexicon, parts, stem
 
-_SIDES: Final = lexicon("of for in at on with from to by about under using behind where whose that which")
+SIDES: Final = lexicon("of for in at on with from to by about under using behind where whose that which")
+_LEADING: Final = STOP - SIDES
 _JOINTS: Final = lexicon("and or")  # `a branch or tag policy` is a policy
 _STOPS: Final = re.compile(r"[,;:.!?]\s")
+_WHOLE: Final = lexicon("all every each bulk multiple")
 _SENTENCE: Final = re.compile(r"[.,;:\n]")
 
 
@@ -28,9 +30,16 @@ def heads(tool: Tool, named: list[str]) -> frozenset[str]:
     return found | _last_segment(tool.path) if tool.method == "DELETE" else found
 
 
+def sweeps(tool: Tool) -> bool:
+    """Whether a tool is for all there is of something, by its title or name."""
+    return not _WHOLE.isdisjoint([*parts(tool.title), *parts(tool.name)])
+
+
 def verbs(tool: Tool, named: list[str]) -> frozenset[str]:
-    """The stems of the words a tool's title and name open with, which may be verbs of its own."""
-    return frozenset(stem(words[0]) for words in (parts(tool.title), named) if words)
+    """The stem of the word a tool's title opens with, which may be a verb of its own; without a title, of
+    its name."""
+    titled = parts(tool.title) if tool.title != tool.name else []
+    return frozenset(stem(word) for word in (titled or named)[:1])
 
 
 def _object(words: list[str]) -> Iterator[str]:
@@ -39,7 +48,7 @@ def _object(words: list[str]) -> Iterator[str]:
         words = words[-1:] + words[:-1]
     if not words or not _deletes(words[0]):
         return
-    nouns = takewhile(lambda word: word not in STOP - _JOINTS, dropwhile(STOP.__contains__, words[1:]))
+    nouns = takewhile(lambda word: word not in STOP - _JOINTS, dropwhile(_LEADING.__contains__, words[1:]))
     yield from [word for word in nouns if word not in _JOINTS and stem(word) not in GENERIC][-1:]
 
 
@@ -60,19 +69,18 @@ def taken_away(text: str, heard: Sequence[tuple[Word, Mention | None]]) -> froze
     """The stems of what a clause asks to be deleted: what stands behind the verb, up to where that is, or
     whose. Empty: it says something else first. None: it only points, or gives a value."""
     behind = list(dropwhile(lambda pair: not _deletes(pair[0].plain), heard))
-    if len(behind) > 1 and behind[1][0].plain in _SIDES:
+    if len(behind) > 1 and behind[1][0].plain in SIDES:
         return frozenset()
-    plain = (
-        w for w, mention in _up_to_a_side(text, behind) if mention is None or mention.kind is Kind.PHRASE
-    )
-    return frozenset(w.stem for w in plain if w.plain not in STOP | COMMON and not _owns(w)) or None
+    said = _up_to_a_side(text, behind)
+    plain = (w for w, mention in said if mention is None or mention.kind is Kind.PHRASE)
+    return frozenset(w.stem for w in plain if w.plain not in STOP and not _owns(w)) or None
 
 
 def _up_to_a_side(
     text: str, behind: Sequence[tuple[Word, Mention | None]]
 ) -> Iterator[tuple[Word, Mention | None]]:
     for (before, _), (word, mention) in pairwise(behind):
-        if word.plain in _SIDES or _STOPS.search(text, before.end, word.start):
+        if word.plain in SIDES or _STOPS.search(text, before.end, word.start):
             return
         yield word, mention
 

@@ -59,7 +59,7 @@ class Phrasing:
             return self._boolean(leaf, truths)
         brought = filter(self._brings, leaf.states if sheet.action is Action.UPDATE else ())
         if (state := next(brought, None)) is not None:
-            return Phrased(state, f"what {self._first!r} brings about", frozenset())
+            return Phrased(state, f"what {self._first!r} brings about", frozenset({stem(self._first)}))
         said = [
             option for option in options if self._says(option) and not set(stems(str(option))) <= sheet.nouns
         ]

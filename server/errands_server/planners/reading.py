@@ -153,7 +153,7 @@ def _read(desk: Desk, drafts: tuple[Draft, ...]) -> Reading:
     if any(len(desk.hearing.row(r.sheet)) > MOST for r in close):
         return msgspec.structs.replace(reading, fits=True, crowded=True)
     tried = _best(desk, close, drafts)
-    if best < FITS and not (tried.complete and tried.founded):
+    if (best < FITS and not (tried.complete and tried.founded)) or tried.idle:
         return reading
     return msgspec.structs.replace(
         reading,

@@ -46,13 +46,19 @@ class Leaf(Struct, frozen=True, kw_only=True, dict=True):
     path: Path
     name: str
     words: frozenset[str]
-    about: frozenset[str]
+    told: str  # its description or title
     owners: tuple[frozenset[str], ...]
     type: Type
     schema: Schema
     required: bool  # wherever its parents are given
     optional_parents: tuple[Path, ...] = ()
     array: bool = False
+    forms: Mapping[str, str] = {}  # what stands before the name of which kind of thing; kinds are stems
+
+    @cached_property
+    def about(self) -> frozenset[str]:
+        """The words of its description."""
+        return frozenset(content(self.told))
 
     @cached_property
     def particular(self) -> frozenset[str]:
@@ -224,7 +230,7 @@ def _leaf(name: str, schema: Schema, item: Schema | None, place: _Place, require
         path=place.path,
         name=name,
         words=words,
-        about=frozenset(content(str(schema.get("description") or schema.get("title") or ""))),
+        told=str(schema.get("description") or schema.get("title") or ""),
         owners=place.owners,
         type=_type(schema if item is None else item, words),
         schema=schema if item is None else item,

@@ -14,8 +14,8 @@ from msgspec import Struct
 from ..domain.plan import Path
 from ..domain.tool import Effect, Tool
 from ..ports import Candidate
-from .actions import VERBS, Action, of_tool
-from .objects import heads, verbs
+from .actions import VERBS, Action, of_tool, spoken
+from .objects import SIDES, heads, sweeps, verbs
 from .schemas import Leaf, Type, given, taken
 from .words import GENERIC, STOP, content, lexicon, parts, stem, stemmed, stems
 
@@ -45,6 +45,7 @@ class Sheet(Struct, frozen=True, dict=True):
     resource: frozenset[str]  # the thing it deals with, for matching identifiers
     action: Action | None
     takes: tuple[Leaf, ...]
+    kinds: frozenset[str] = frozenset()  # of the thing it deals with; as good as its own name
 
     @cached_property
     def gives(self) -> tuple[Leaf, ...]:
@@ -55,12 +56,31 @@ class Sheet(Struct, frozen=True, dict=True):
     @cached_property
     def heads(self) -> frozenset[str]:
         """What it deletes, if it does: one of these nouns."""
-        return heads(self.tool, named(self.tool))
+        found = heads(self.tool, named(self.tool))
+        return found | self.kinds if found & self.resource else found
 
     @cached_property
     def verbs(self) -> frozenset[str]:
         """The verbs it may be asked for by, its own ones included."""
         return verbs(self.tool, named(self.tool)) - self.heads
+
+    @cached_property
+    def sweeps(self) -> bool:
+        """Whether it is for all there is of something."""
+        return sweeps(self.tool)
+
+    @cached_property
+    def choices(self) -> frozenset[Action]:
+        """The actions one chooses from by an enumeration: `add`, `delete`."""
+        options = (str(option).lower() for leaf in self.takes for option in leaf.schema.get("enum") or ())
+        return frozenset(action for option in options if (action := spoken([option])))
+
+    @property
+    def changes(self) -> frozenset[Path]:
+        """What a PATCH may change; it does nothing without one of these."""
+        return frozenset(
+            leaf.path for leaf in self.takes if self.tool.method == "PATCH" and len(leaf.path) > 1
+        )
 
     @cached_property
     def states(self) -> frozenset[str]:
@@ -76,7 +96,7 @@ class Sheet(Struct, frozen=True, dict=True):
     @cached_property
     def known(self) -> frozenset[str]:
         """What it is about, by its name and by its path."""
-        return self.nouns | self.resource
+        return self.nouns | self.resource | self.kinds
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -200,6 +220,8 @@ def named(tool: Tool) -> list[str]:
     rest = parts(tagged["rest"]) if tagged and tags.issuperset(stems(tagged["tag"])) else []
     if len(rest) == 1 and rest[0] in VERBS:
         return [*rest, *parts(name)[:-1]]
+    if len(rest) > 1 and rest[0] in VERBS and rest[1] in SIDES:  # `reactions_delete-for-order`
+        return [rest[0], *parts(tagged["tag"] if tagged else ""), *rest[1:]]
     return rest if len(rest) > 1 else parts(name)
 
 

@@ -23,9 +23,15 @@ def divide(binding: Binding, hearing: Hearing) -> None:
 
     Everything that is done in one place names the same one, so another call may have it too.
     """
-    slug = next((said.mention for said in hearing.said if said.mention.kind is Kind.SLUG), None)
-    pair = _pair(binding.sheet) if slug else None
-    if slug is None or pair is None or not binding.arguments.keys().isdisjoint(leaf.path for leaf in pair):
+    slugs = [said for said in hearing.said if said.mention.kind is Kind.SLUG]
+    pair = _pair(binding.sheet) if slugs else None
+    if pair is None or not binding.arguments.keys().isdisjoint(leaf.path for leaf in pair):
+        return
+    others = {
+        word for leaf in binding.sheet.takes if leaf not in pair for word in leaf.particular.union(leaf.forms)
+    }
+    slug = next((said.mention for said in slugs if said.noun not in others), None)
+    if slug is None:
         return
     for leaf, value in zip(pair, str(slug.value).split("/"), strict=True):
         why = f"its part of {slug.value!r}"
