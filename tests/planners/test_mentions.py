@@ -30,6 +30,10 @@ VALUES = [
     ("open report.pdf please", Kind.IDENTIFIER, "report.pdf"),
     ("the shows of next month", Kind.PERIOD, "next month"),
     ("invert [[1, 2], [3, 4]]", Kind.LITERAL, "[[1, 2], [3, 4]]"),
+    ("see ada/sea-side", Kind.SLUG, "ada/sea-side"),
+    ("see ada/notes.md.", Kind.SLUG, "ada/notes.md"),
+    ("print v2.0.1-beta.3", Kind.IDENTIFIER, "v2.0.1-beta.3"),
+    ("print v2.0", Kind.IDENTIFIER, "v2.0"),
     ("docket 2022/AL2562", Kind.IDENTIFIER, "2022/AL2562"),
     ("say 'Let's go, then stop'", Kind.QUOTED, "Let's go, then stop"),
     ("in New York", Kind.NAME, "New York"),
@@ -60,6 +64,13 @@ def test_what_only_resembles_a_value_is_none(text):
     values = (Kind.DATE, Kind.TIME, Kind.COUNT)
 
     assert not [m for m in mentions(text, NOW) if m.kind in values or m.value == 2]
+
+
+@pytest.mark.parametrize(
+    "text", ["rain and/or wind", "at 60 km/h", "his/her bag", "2022/AL2562", "on 3/4/2025"]
+)
+def test_words_with_a_slash_between_them_are_no_slugs(text):
+    assert Kind.SLUG not in [m.kind for m in mentions(text, NOW)]
 
 
 ROWS = [

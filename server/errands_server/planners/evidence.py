@@ -78,6 +78,7 @@ _NONE: Final = frozenset[str]()
 _SPANS: Final = {Kind.CLOCK: _HOURS, Kind.PERIOD: _WHEN}
 _VERSION: Final = re.compile(r"v?\d+(?:\.\d+)+(?:-\w+(?:\.\d+)*)?")
 _FILE: Final = re.compile(r"[~\w./-]*(?:/[\w.-]*|[\w-]\.[a-z]\w{0,3})")
+_WRITTEN: Final = frozenset({Kind.IDENTIFIER, Kind.SLUG})
 _FILES: Final = stemmed("file filename path document")
 _VERSIONED: Final = stemmed("version tag release revision")
 _IDS: Final = stemmed("id uuid identifier")
@@ -159,7 +160,7 @@ def _placed(leaf: Leaf, said: Said, sheet: Sheet) -> Iterator[tuple[float, str]]
         yield 1.0, "its unit fits"
     if leaf.words & _VERSIONED and said.mention.kind is Kind.IDENTIFIER and _is_version(said.mention):
         yield 2.0, "a version"
-    if leaf.words & _FILES and said.mention.kind is Kind.IDENTIFIER and _is_file(said.mention):
+    if leaf.words & _FILES and said.mention.kind in _WRITTEN and _is_file(said.mention):
         yield 2.0, "a file"
     if said.mention.kind is Kind.IDENTIFIER and any(_abbreviates(said, word) for word in leaf.particular):
         yield 1.0, "its prefix fits"
