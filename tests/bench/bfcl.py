@@ -49,7 +49,7 @@ class Row(Struct, frozen=True):
 
 
 def rows(category: str) -> tuple[Row, ...]:
-    """Every row of a category, in the order of the data."""
+    """Every row of a category, in the order of the data. Of a conversation the first turn counts."""
     with zipfile.ZipFile(_wheel()) as wheel:
         questions = list(_lines(wheel, f"BFCL_v4_{category}.json"))
         if "irrelevance" in category:

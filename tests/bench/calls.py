@@ -2,8 +2,10 @@
 
 python -m tests.bench.calls [--half even|odd] [--show CAUSE] [--runs N] [CATEGORY…]
 
-The planner is asked directly. With --runs, N questions of each category are run as well: by a real
-server, calling a stub of the functions. The calls received must be the calls planned.
+CATEGORY is one of simple_python, multiple and irrelevance (these by default), live_simple,
+live_multiple and live_irrelevance: what users of a public demonstration wrote. The planner is
+asked directly. With --runs, N questions of each category are run as well: by a real server,
+calling a stub of the functions. The calls received must be the calls planned.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ CATEGORIES: Final = ("simple_python", "multiple", "irrelevance")
 NOW: Final = datetime.now(UTC)
 # Rows of one parity are for looking at while working on the planner; the others only judge it.
 HALVES: Final = ("even", "odd")
+LOOKED_AT: Final = "even"
 
 Call: TypeAlias = tuple[str, Mapping[str, Any]]  # the function's name and its arguments
 
@@ -153,7 +156,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("categories", nargs="*", default=CATEGORIES, metavar="CATEGORY")
     parser.add_argument("--half", choices=HALVES, help="only rows of this parity")
-    parser.add_argument("--show", metavar="CAUSE", help="print the rows that fail for a cause that begins so")
+    parser.add_argument("--show", metavar="CAUSE", help="print even rows that fail for a cause so begun")
     parser.add_argument("--runs", type=int, default=0, metavar="N", help="run so many questions for real")
     return parser.parse_args()
 
@@ -167,7 +170,8 @@ def main() -> None:
             chosen = outcomes[:: max(len(outcomes) // wanted.runs, 1)][: wanted.runs]
             print("\n".join(asyncio.run(compared(chosen))))
         if wanted.show is not None:
-            print("\n".join(o.told for o in outcomes if o.cause and o.cause.startswith(wanted.show)))
+            seen = [o for o in outcomes if o.half == LOOKED_AT and o.cause]
+            print("\n".join(o.told for o in seen if o.cause.startswith(wanted.show)))
 
 
 if __name__ == "__main__":

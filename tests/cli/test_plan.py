@@ -30,11 +30,11 @@ def test_explain_says_which_tools_were_considered_and_where_each_argument_comes_
 ) -> None:
     said = errands("plan", ORDER, "--integration", "shop", "--context", "reference=PO-7", "--explain").stdout
 
-    assert '"Find the customer ada@example.com"\n  considered: searchCustomers 0.' in said
-    assert '    email: intent "ada@example.com", ' in said
-    assert "    body.customer_id: step, s1: customers.0.id\n" in said
-    assert '    body.items.0.quantity: intent "3", counted' in said
-    assert "    body.reference: context, reference\n" in said
+    assert '"Find the customer ada@example.com"\n  tools considered (1 fits best): searchCustomers 0.' in said
+    assert '    email: from the intent "ada@example.com" (' in said
+    assert "    body.customer_id: from step s1: customers.0.id\n" in said
+    assert '    body.items.0.quantity: from the intent "3" (how many are meant)' in said
+    assert "    body.reference: from the context (reference)\n" in said
 
 
 def test_explain_tells_no_value_of_the_context(errands: Errands) -> None:

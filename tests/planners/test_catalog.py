@@ -38,6 +38,7 @@ SINGLE = [
     (SHOP, "Could you please cancel my order ORD-17?", "cancelOrder", {"orderId": "ORD-17"}),
     (SHOP, "delete the customer c_42", "deleteCustomer", {"id": "c_42"}),
     (SHOP, "remove client c_42", "deleteCustomer", {"id": "c_42"}),
+    (SHOP, "Give me the order ORD-17", "getOrder", {"orderId": "ORD-17"}),
     (SHOP, "What orders are open?", "listOrders", {"status": "open"}),
     (
         SHOP,
@@ -347,7 +348,7 @@ async def test_steps_are_described_for_people(ask):
 async def test_the_explanation_names_scores_and_the_source_of_every_argument(planner: CatalogPlanner):
     brief = Brief(intent="list open orders", context="customer_id=c_7", candidates=SHOP, now=NOW)
 
-    (reading,) = planner.explain(brief)
+    (reading,) = await planner.explain(brief)
 
     assert reading.ranked[0].sheet.tool.name == "listOrders"
     assert {a.leaf.name: a.source for a in reading.drafts[-1].arguments} == {

@@ -137,6 +137,10 @@ PLANNED = [
     (f"List the orders of {ADA}", [customer(ADA), ORDERS_FOUND]),
     (f"Show all orders of {ADA}", [customer(ADA), ORDERS_FOUND]),
     (
+        "Show the orders of Grace Hopper",
+        [named("Grace Hopper"), ORDERS_FOUND],
+    ),
+    (
         "What has Grace Hopper ordered?",
         [named("Grace Hopper"), ORDERS_FOUND],
     ),

@@ -19,9 +19,11 @@ from .hints import Hints
 from .matching import matched
 from .mention import OUTRIGHT, Kind, Mention, Series
 from .phrasing import Phrasing, documented
+from .quantities import measures
 from .schemas import Leaf, Schema, Type
 from .sheets import Sheet
 from .surroundings import Said
+from .words import stem
 
 # Kinds of mentions that can be a documented value word for word.
 _CHOSEN: Final = frozenset({Kind.QUOTED, Kind.IDENTIFIER, Kind.NUMBER})
@@ -39,6 +41,7 @@ class Binding:
         self.counted: tuple[tuple[Leaf, Counted], ...] = ()
         self.arguments: dict[Path, Argument] = {}
         self.used = set(taken)
+        self.spoken: frozenset[str] = frozenset()  # words that have said a value already
 
     def add(self, argument: Argument) -> None:
         """Bind one parameter."""
@@ -50,10 +53,10 @@ class Binding:
         lines = zip(self.sheet.quantities, row, strict=False)
         self.counted = tuple((leaf, line) for leaf, line in lines if _countable(leaf, line.many.value))
         for quantity, line in self.counted:
-            self.add(_outright(quantity, line.many, line.many.value, "counted"))
+            self.add(_outright(quantity, line.many, line.many.value, "how many are meant"))
             thing = self.sheet.counted(quantity)
             if thing and line.thing.kind in (Kind.IDENTIFIER, Kind.UUID):
-                self.add(_outright(thing, line.thing, line.thing.value, "counted"))
+                self.add(_outright(thing, line.thing, line.thing.value, "what is counted"))
         self.used |= {thing for _, thing in self.sought()}
 
     def sought(self) -> Iterator[tuple[Leaf, Mention]]:
@@ -139,7 +142,7 @@ class Binding:
             for number, said in free:
                 if said.mention in listed and not leaf.array:
                     continue
-                evidence = hearing.weigh(leaf, said, self.sheet)
+                evidence = hearing.weigh(leaf, said, self.sheet, self.spoken)
                 if evidence is not None and evidence.score >= least:
                     yield (place, number), evidence
 
@@ -150,12 +153,12 @@ class Binding:
         return frozenset(item for row in hearing.rows if len(row.items) >= _LONG for item in row.items)
 
     def _heard(self, leaf: Leaf, said: Said, evidence: Evidence, hearing: Hearing) -> Argument:
-        if not leaf.array:
+        if not leaf.array or said.mention.kind is Kind.LITERAL:
             return _argument(leaf, evidence, (evidence.value,), (said.mention,))
         rows = (*hearing.rows, *hearing.pairs)
         row = next((r.items for r in rows if said.mention in r.items), (said.mention,))
         free = [s for s in hearing.said if s.mention in row and s.mention not in self.used]
-        values = [e.value for s in free if (e := hearing.weigh(leaf, s, self.sheet)) is not None]
+        values = [e.value for s in free if (e := hearing.weigh(leaf, s, self.sheet, self.spoken)) is not None]
         return _argument(leaf, evidence, (values,), row)
 
     def repeat(self, hearing: Hearing) -> None:
@@ -193,14 +196,14 @@ class Binding:
             self.used.add(tail)
         self.arguments[argument.leaf.path] = msgspec.structs.replace(argument, values=(whole,))
 
-    def place(self, hearing: Hearing, leaves: Sequence[Leaf]) -> None:
+    def place(self, hearing: Hearing, leaves: Sequence[Leaf], free: Sequence[Said]) -> None:
         """Bind values only one of these parameters can take, each where it is the only such value."""
         offers = [
             (leaf, said, evidence)
-            for said in self.unplaced(hearing)
+            for said in free
             for leaf in leaves
             if "enum" not in leaf.schema and not leaf.identifies
-            if (evidence := hearing.weigh(leaf, said, self.sheet)) is not None
+            if (evidence := hearing.weigh(leaf, said, self.sheet, self.spoken)) is not None
         ]
         if not offers:
             return
@@ -215,10 +218,19 @@ class Binding:
             said for said in hearing.said if said.mention.kind in OUTRIGHT and said.mention not in self.used
         ]
 
+    def unnamed(self, hearing: Hearing) -> list[Said]:
+        """The names nothing has taken, but those that only go on from one before, and units."""
+        tails = {tail for tail, _ in hearing.tails.values()}
+        return [
+            said
+            for said in hearing.said
+            if said.mention.kind is Kind.NAME and said.mention not in self.used | tails
+            if not measures(stem(str(said.mention.value)))
+        ]
+
     def _row(self, leaf: Leaf, row: Series, hearing: Hearing) -> tuple[Any, ...]:
-        weighed = (
-            hearing.weigh(leaf, said, self.sheet) for said in hearing.said if said.mention in row.items
-        )
+        items = (said for said in hearing.said if said.mention in row.items)
+        weighed = (hearing.weigh(leaf, said, self.sheet, self.spoken) for said in items)
         return tuple(evidence.value for evidence in weighed if evidence is not None)
 
     def read(self, hints: Hints) -> None:
@@ -241,8 +253,8 @@ class Binding:
         for leaf in list(self.open()):
             found = phrasing.find(leaf, self.sheet)
             if found is not None:
-                value, why = found
-                self.add(Argument(leaf=leaf, origin=Origin.INTENT, why=why, values=(value,)))
+                self.spoken |= found.words
+                self.add(Argument(leaf=leaf, origin=Origin.INTENT, why=found.why, values=(found.value,)))
 
 
 def _countable(leaf: Leaf, many: int | float) -> bool:

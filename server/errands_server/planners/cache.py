@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from threading import Lock
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -11,18 +12,29 @@ V = TypeVar("V")
 
 
 class Cache(Generic[K, V]):
-    """Keeps the `size` values used last. For one thread or one event loop."""
+    """Keeps the values used last, of a weight up to `most` together, and always the latest. In any thread."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, most: int, weight: Callable[[V], int] = lambda _: 1) -> None:
+        self._most = most
+        self._weight = weight
+        self._whole = 0
         self._values: OrderedDict[K, V] = OrderedDict()
+        self._lock = Lock()
 
-    def get(self, key: K, make: Callable[[], V]) -> V:
-        """The value kept under `key`, made now if there is none."""
-        if key in self._values:
-            self._values.move_to_end(key)
+    def find(self, key: K) -> V | None:
+        """The value kept under `key`."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def keep(self, key: K, value: V) -> V:
+        """Keep a value, unless there is one, and drop what was used longest ago; the value that is kept."""
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = value
+                self._whole += self._weight(value)
+            while self._whole > self._most and len(self._values) > 1:
+                _, dropped = self._values.popitem(last=False)
+                self._whole -= self._weight(dropped)
             return self._values[key]
-        value = self._values[key] = make()
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)
-        return value

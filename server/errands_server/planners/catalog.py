@@ -11,7 +11,7 @@ from ..ports import Brief, Explained, Finding, Refusal
 from .assembly import assemble
 from .conclusion import conclusion
 from .explaining import explained
-from .ranking import Library
+from .library import Library
 from .reading import MOST, Reader, Reading
 from .schemas import Leaf
 
@@ -30,25 +30,25 @@ class CatalogPlanner:
 
     async def plan(self, brief: Brief) -> Plan | Refusal:
         """A sound plan over the candidates, or why there is none."""
-        return _too_long(brief) or _outcome(self.explain(brief))
+        return _too_long(brief) or _outcome(await self.explain(brief))
 
     async def explained(self, brief: Brief) -> Explained:
         """The same outcome, with how every clause was read."""
         if refusal := _too_long(brief):
             return Explained(refusal)
-        readings = self.explain(brief)
+        readings = await self.explain(brief)
         return Explained(_outcome(readings), tuple(explained(brief.intent, readings)))
 
     async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
         """A result from the findings, with only values that are in them; what is not there stays missing."""
         return conclusion(schema, findings)
 
-    def explain(self, brief: Brief) -> tuple[Reading, ...]:
+    async def explain(self, brief: Brief) -> tuple[Reading, ...]:
         """How each clause was read, up to the first that cannot be served or is one too many.
 
         The drafts of a reading include those of the readings before it.
         """
-        return Reader(brief, self._library.catalogue(brief.candidates)).readings()
+        return Reader(brief, await self._library.catalogue(brief.candidates)).readings()
 
 
 def _too_long(brief: Brief) -> Refusal | None:

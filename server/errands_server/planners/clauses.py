@@ -13,16 +13,18 @@ from msgspec import Struct
 from .actions import MAKING, NOUNS, QUESTIONS, VERBS
 from .mention import Kind, Mention
 from .rows import covering
-from .words import STOP, Word, lexicon, words
+from .words import STOP, VAGUE, Word, lexicon, words
 
 
 class Clause(Struct, frozen=True, dict=True):
-    """One demand. `text` is `intent[start:end]`; `after` says the intent puts it behind the one before."""
+    """One demand. `text` is `intent[start:end]`; `after` says the intent puts it behind the one before;
+    `asks` is where it asks, the rest only adds to it."""
 
     text: str
     start: int
     end: int
     after: bool = False
+    asks: tuple[tuple[int, int], ...] = ()
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
@@ -31,8 +33,9 @@ class Clause(Struct, frozen=True, dict=True):
 
     @cached_property
     def opening(self) -> tuple[str, str]:
-        """Its first two words behind courtesies."""
-        return opening(self.text)
+        """The first two words behind courtesies of what it asks."""
+        start = self.asks[0][0] - self.start if self.asks else 0
+        return opening(self.text[start:])
 
 
 class _Fragment(Struct, frozen=True):
@@ -40,6 +43,7 @@ class _Fragment(Struct, frozen=True):
     end: int
     demand: bool
     after: bool
+    asks: tuple[tuple[int, int], ...]
 
 
 _SEPARATOR: Final = re.compile(
@@ -61,6 +65,20 @@ _WISHES: Final = lexicon(
     "want need like would wish d ll love require prefer looking trying interested wondering"
 )
 _WISHED: Final = 4  # words in which a sentence has come to its wish
+_COPULA: Final = re.compile(r"\b(?:is|are|was|were|am|has|have|had)\b|['\u2019](?:m|ve|re)\b", re.IGNORECASE)
+# `To plan my trip, ...` and `While in Rome, ...` say why and when.
+_CIRCUMSTANCE: Final = re.compile(
+    r"^\s*(?:(?:to|while|during|after|before|since|as|if|for|with|in|on|when|whenever|because)\s"
+    r"[^,?]*(?:,\s*|$))+",
+    re.IGNORECASE,
+)
+# Words that ask and leave open for what: `could you find that information for me`.
+_ASKING: Final = lexicon(
+    """help work figure find get give provide show tell look search see check calculate compute determine do
+    calculation task request options option suggestions ideas results result right"""
+)
+_SHORTEST: Final = 12  # words of a fragment that says more
+_BARE: Final = STOP | VAGUE | QUESTIONS | _ASKING
 _OBJECTS: Final = lexicon("it them him")
 _ABBREVIATION: Final = re.compile(r"(?:\b[A-Z]|\b(?:Inc|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|No|Ltd|Co))$")
 _SHORT: Final = 4  # characters of the longest abbreviation, and one for a line's end
@@ -75,11 +93,12 @@ def clauses(intent: str, found: Sequence[Mention]) -> tuple[Clause, ...]:
             merged[-1] = _join(merged[-1], fragment)
         else:
             merged.append(fragment)
-    return tuple(Clause(intent[f.start : f.end], f.start, f.end, f.after) for f in merged)
+    return tuple(Clause(intent[f.start : f.end], f.start, f.end, f.after, f.asks) for f in merged)
 
 
 def _join(left: _Fragment, right: _Fragment) -> _Fragment:
-    return _Fragment(left.start, right.end, left.demand or right.demand, left.after)
+    demand = left.demand or right.demand
+    return _Fragment(left.start, right.end, demand, left.after, left.asks + right.asks)
 
 
 def _fragments(intent: str, solid: Sequence[Mention]) -> Iterator[_Fragment]:
@@ -111,21 +130,33 @@ def _commands(text: str) -> bool:
 
 
 def _fragment(intent: str, start: int, end: int, after: bool) -> _Fragment:
-    return _Fragment(start, end, _demands(intent[start:end]), after)
+    demand = _demands(intent[start:end], question=intent[end : end + 1] == "?")
+    return _Fragment(start, end, demand, after, ((start, end),) if demand else ())
 
 
-def _demands(text: str) -> bool:
-    """Whether a fragment asks for something, instead of adding to what another asks."""
+def _demands(text: str, *, question: bool = False) -> bool:
+    """Whether a fragment asks for something, instead of adding to what another asks. A question does."""
+    text = _CIRCUMSTANCE.sub("", text)
     first, _ = opening(text)
-    if not first or first in _DETAILS or _states(text):
+    if not first or first in _DETAILS or _is_bare(text):
         return False
-    return first in VERBS or first in QUESTIONS or first not in STOP
+    if question or first in QUESTIONS:
+        return True
+    return not _states(text) and (first in VERBS or first not in STOP)
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a fragment is short and asks, but not for what."""
+    said = [word.plain for word in islice(words(text), _SHORTEST)]
+    return len(said) < _SHORTEST and all(plain in _BARE or plain.isdigit() for plain in said)
 
 
 def _states(text: str) -> bool:
-    """Whether a fragment only says how things are: `I am in Rome`, `my budget is 5`."""
+    """Whether a fragment only says how things are: `I am in Rome`, `my budget is 5`, `today is Friday`."""
     said = list(islice((word.plain for word in words(text)), _WISHED))
-    return bool(said) and said[0] in _SPEAKERS and _WISHES.isdisjoint(said)
+    if not _WISHES.isdisjoint(said):
+        return False
+    return said[0] in _SPEAKERS or (_COPULA.search(text) is not None and opening(text)[0] not in VERBS)
 
 
 def opening(text: str) -> tuple[str, str]:

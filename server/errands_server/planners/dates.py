@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
@@ -57,20 +57,28 @@ def moments(text: str, now: datetime) -> Iterator[Moment]:
     lowered = text.lower()
     figures = _FIGURES if _DIGIT.search(text) else ()
     spoken = _SPOKEN if any(word in lowered for word in _TELLING) else ()
-    for form in (*figures, *spoken):
-        for match in form.finditer(text):
-            day = _day(match.groupdict(), now.date())
-            if day is not None:
-                yield _with_clock(text, match, day, now)
+    matches = [match for form in (*figures, *spoken) for match in form.finditer(text)]
+    year = _year(matches)
+    for match in matches:
+        day = _day(match.groupdict(), now.date(), year)
+        if day is not None:
+            yield _with_clock(text, match, day, now)
 
 
-def _day(found: dict[str, str | None], today: date) -> date | None:
+def _year(matches: Iterable[re.Match[str]]) -> str | None:
+    """The year of dates that say none, where the others agree: `from 3 May to 5 May 2023`."""
+    found = [match.groupdict() for match in matches]
+    years = {(one.get("iso") or one.get("year") or "")[:4] for one in found} - {""}
+    return years.pop() if len(years) == 1 else None
+
+
+def _day(found: dict[str, str | None], today: date, usual: str | None) -> date | None:
     try:
         if iso := found.get("iso"):
             year, month, day = map(int, re.split("[-/.]", iso))
             return date(year, month, day)
         if name := found.get("month"):
-            return _calendar_day(name.lower(), int(found["day"] or 0), found["year"], today)
+            return _calendar_day(name.lower(), int(found["day"] or 0), found["year"] or usual, today)
         return _relative_day(found, today)
     except (ValueError, OverflowError, KeyError):  # no such day; a long s matches, and spells none
         return None
@@ -141,14 +149,28 @@ def hours(text: str) -> Iterator[tuple[str, int, int]]:
             yield value, match.start(), match.end()
 
 
-_PARTS: Final = {"yyyy": "%Y", "mm": "%m", "dd": "%d"}
-_PATTERN: Final = re.compile(r"\b(?:yyyy|mm|dd)([-/.])(?:yyyy|mm|dd)\1(?:yyyy|mm|dd)\b", re.IGNORECASE)
+_PARTS: Final = {"y": "%Y", "m": "%m", "d": "%d"}
+_PART: Final = "(?:y{3,4}|year|mm|month|dd|day)"
+_PATTERN: Final = re.compile(
+    rf"\b(?P<date>{_PART}([-/.]){_PART}\2{_PART})(?P<clock>(?:T|,?\s)HH:MM(?::SS)?)?", re.IGNORECASE
+)
 
 
-def documented(day: str, description: str) -> str:
-    """An ISO date as a description wants it written: `in the format MM/DD/YYYY`."""
+def shown(description: str) -> tuple[bool, bool]:
+    """Whether a description shows how a date is to be written, and whether with a time of day."""
+    pattern = _PATTERN.search(description)
+    return pattern is not None, pattern is not None and pattern["clock"] is not None
+
+
+def documented(day: str, description: str, *, timed: bool) -> str:
+    """An ISO date or time as a description wants it written: `in the format MM/DD/YYYY`."""
     pattern = _PATTERN.search(description)
     if pattern is None:
-        return day
-    wanted = re.sub("yyyy|mm|dd", lambda part: _PARTS[part.group()], pattern.group().lower())
-    return date.fromisoformat(day).strftime(wanted)
+        return day if timed else day[:10]
+    date_form = re.sub("[a-z]+", lambda part: _PARTS[part.group()[0]], pattern["date"].lower())
+    moment = datetime.fromisoformat(day)
+    clock = pattern["clock"] or ""
+    if not clock or len(day) == len("2025-01-31"):
+        return moment.strftime(date_form)
+    seconds = ":%S" if clock.count(":") > 1 else ""
+    return moment.strftime(f"{date_form}{clock[0]}%H:%M{seconds}")

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import Final
 
 from msgspec import Struct
 
+from .answers import same, suppliers
 from .arguments import Binding
 from .bound import Argument, Source
 from .evidence import QUERIES
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import GENERIC, SYNONYMS, stemmed, stems
+from .words import stems
 
-# Facts everything has of its own: one thing's status is never another's.
-_OWN: Final = GENERIC | stemmed(
-    "status type state description quantity amount date title count total price q query limit page"
-)
-_NUMERIC: Final = frozenset({Type.INTEGER, Type.NUMBER})
 _ADDRESSES: Final = frozenset({Type.EMAIL, Type.URL})
 
 
@@ -35,6 +31,11 @@ class Draft(Struct, frozen=True, kw_only=True):
     def founded(self) -> bool:
         """Whether anything said or known leads to this call."""
         return any(argument.mentions or argument.key or argument.slot for argument in self.arguments)
+
+    @property
+    def given(self) -> tuple[object, ...]:
+        """What makes this call the same as another of its tool: each parameter with what it is given."""
+        return tuple((a.leaf.path, a.values, a.slot, a.key) for a in self.arguments)
 
     def asked_for(self, meant: Set[str]) -> bool:
         """Whether this call was made with these words, or more or fewer of them; no words mean anything."""
@@ -53,7 +54,7 @@ class Draft(Struct, frozen=True, kw_only=True):
         if not (argument.mentions or argument.key):
             return False
         if leaf.identifies:
-            return _same(self.sheet.subject(leaf), self.sheet.resource)
+            return same(self.sheet.subject(leaf), self.sheet.resource)
         return leaf.type in _ADDRESSES or bool(leaf.type is Type.TEXT and leaf.words & QUERIES)
 
 
@@ -74,27 +75,3 @@ def slot(leaf: Leaf, taker: Binding, drafts: Sequence[Draft]) -> Source | None:
             if one and source not in taken:
                 return source
     return None
-
-
-def suppliers(leaf: Leaf, taker: Sheet, giver: Sheet) -> Iterator[Leaf]:
-    """The values in a tool's answer that can be this argument of another tool."""
-    if leaf.array:
-        return
-    wanted = taker.subject(leaf)
-    for given in giver.gives:
-        if given.array or (leaf.type in _NUMERIC) is not (given.type in _NUMERIC):
-            continue
-        if leaf.identifies and given.identifies and _same(wanted, giver.subject(given)):
-            yield given
-        elif not leaf.identifies and leaf.words == given.words and not leaf.words & _OWN:
-            yield given
-
-
-def _same(one: frozenset[str], other: frozenset[str]) -> bool:
-    wide = other | synonyms(other)
-    return bool(one) and bool(other) and (one <= wide or other <= one | synonyms(one))
-
-
-def synonyms(words: Iterable[str]) -> frozenset[str]:
-    """Other words for any of these."""
-    return frozenset(other for word in words for other in SYNONYMS.get(word, ()))

@@ -21,7 +21,7 @@ from .sheets import Sheet
 from .surroundings import Said, surroundings
 from .words import Word
 
-Weighed: TypeAlias = dict[tuple[Path, int], Evidence | None]  # by parameter and place in the intent
+Weighed: TypeAlias = dict[tuple[Path, int, frozenset[str]], Evidence | None]
 
 
 class Hearing(Struct, frozen=True):
@@ -36,12 +36,13 @@ class Hearing(Struct, frozen=True):
     counted: tuple[Row, ...]
     weighed: dict[ToolRef, Weighed] = msgspec.field(default_factory=dict)  # what is known already
 
-    def weigh(self, leaf: Leaf, said: Said, sheet: Sheet) -> Evidence | None:
-        """What speaks for giving a mention to a parameter; asked again it answers from memory."""
+    def weigh(self, leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Evidence | None:
+        """What speaks for giving a mention to a parameter, without words spent on other values; asked
+        again it answers from memory."""
         known = self.weighed.setdefault(sheet.candidate.ref, {})
-        key = (leaf.path, said.mention.start)
+        key = (leaf.path, said.mention.start, spent)
         if key not in known:
-            known[key] = weigh(leaf, said, sheet)
+            known[key] = weigh(leaf, said, sheet, spent)
         return known[key]
 
     def only(self, mention: Mention) -> Hearing:

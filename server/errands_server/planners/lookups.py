@@ -10,10 +10,12 @@ from msgspec import Struct
 
 from ..domain.explanation import Source as Origin
 from ..domain.tool import ToolRef
+from .actions import Action
+from .answers import suppliers
 from .arguments import Binding
 from .bound import Argument
 from .clauses import Clause
-from .drafts import Draft, slot, step_id, suppliers, synonyms
+from .drafts import Draft, slot, step_id
 from .evidence import FAIR, QUERIES
 from .hearing import Hearing
 from .hints import Hints
@@ -21,6 +23,7 @@ from .mention import POINTED, Kind, Mention
 from .ranking import Catalogue
 from .schemas import Leaf, Type
 from .sheets import Sheet
+from .slugs import divide
 from .words import lexicon, stems
 
 _TRIED: Final = 5  # tools per argument
@@ -52,7 +55,19 @@ class Attempt(Struct, frozen=True):
     @property
     def complete(self) -> bool:
         """Whether the call can be made and says all that was said."""
-        return not self.missing and not self.unplaced and not self.overlooked
+        return not self.missing and not self.unplaced and not self.overlooked and not self._doubted
+
+    @property
+    def _doubted(self) -> bool:
+        """Whether a name stands where an identifier is wanted."""
+        return any(a.mentions and a.score < FAIR for a in self.drafts[-1].arguments)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the call changes something and is not given what."""
+        last = self.drafts[-1]
+        given = {argument.leaf.path for argument in last.arguments}
+        return bool(last.sheet.changes) and last.sheet.changes.isdisjoint(given)
 
     @property
     def founded(self) -> bool:
@@ -119,6 +134,8 @@ def close(desk: Desk, binding: Binding, drafts: tuple[Draft, ...]) -> Attempt:
 def _wanted(desk: Desk, binding: Binding) -> list[Leaf]:
     """What a look-up may find: missing arguments, and an identifier for a value with no place of its own."""
     missing = binding.missing()
+    if binding.sheet.action is Action.DELETE:  # of what is deleted nothing is found but what identifies it
+        missing = [leaf for leaf in missing if leaf.identifies]
     if not _unplaced(desk, binding):
         return missing
     return missing + [leaf for leaf in binding.open() if leaf.identifies and leaf not in missing]
@@ -157,10 +174,8 @@ def _givers(catalogue: Catalogue, leaves: Iterable[Leaf], taker: Sheet) -> dict[
     """The plainest few tools for each parameter whose answers can give it."""
     found: dict[ToolRef, Sheet] = {}
     for leaf in leaves:
-        wanted = taker.subject(leaf) if leaf.identifies else leaf.words
-        near = catalogue.readers([*wanted, *synonyms(wanted)])
-        fit = (s for s in near if s is not taker and next(suppliers(leaf, taker, s), None) is not None)
-        found |= {sheet.candidate.ref: sheet for sheet in islice(fit, _TRIED)}
+        others = (sheet for sheet in catalogue.answers.givers(leaf, taker) if sheet is not taker)
+        found |= {sheet.candidate.ref: sheet for sheet in islice(others, _TRIED)}
     return found
 
 
@@ -172,6 +187,7 @@ def _find(desk: Desk, sheet: Sheet, taker: Binding, drafts: tuple[Draft, ...], d
     for thing in mine:
         binding.hear(desk.hearing.only(thing), least=FAIR, only=queries)
     binding.used.update(mine)
+    divide(binding, desk.hearing)
     binding.hear(desk.hearing)
     binding.read(desk.hints)
     if not any(argument.mentions for argument in binding.arguments.values()):

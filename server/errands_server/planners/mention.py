@@ -17,9 +17,12 @@ class Kind(StrEnum):
     UUID = "UUID"
     DATE = "date"
     TIME = "date and time"
+    LITERAL = "JSON value"
     CLOCK = "time of day"
+    PERIOD = "period"
     EXPRESSION = "expression"
     IDENTIFIER = "identifier"
+    SLUG = "owner and name"
     NUMBER = "number"
     COUNT = "spelled-out number"
     ARTICLE = "article"
@@ -30,10 +33,20 @@ class Kind(StrEnum):
 
 # Kinds nobody says in passing: a call that leaves one out is not what was asked for.
 OUTRIGHT: Final = frozenset(
-    {Kind.QUOTED, Kind.URL, Kind.EMAIL, Kind.UUID, Kind.DATE, Kind.TIME, Kind.NUMBER, Kind.IDENTIFIER}
+    {
+        Kind.QUOTED,
+        Kind.URL,
+        Kind.EMAIL,
+        Kind.UUID,
+        Kind.DATE,
+        Kind.TIME,
+        Kind.NUMBER,
+        Kind.IDENTIFIER,
+        Kind.SLUG,
+    }
 )
 # Of these, the kinds that point at one particular thing.
-POINTED: Final = frozenset({Kind.URL, Kind.EMAIL, Kind.UUID, Kind.IDENTIFIER})
+POINTED: Final = frozenset({Kind.URL, Kind.EMAIL, Kind.UUID, Kind.IDENTIFIER, Kind.SLUG})
 
 
 class Mention(Struct, frozen=True):

@@ -12,11 +12,14 @@ from .actions import QUESTIONS, VERBS
 from .dates import hours, moments
 from .mention import Kind, Mention
 from .numbers import numbers
-from .words import STOP, VAGUE, lexicon, words
+from .quantities import measures
+from .words import STOP, VAGUE, lexicon, stem, words
 
 _QUOTED: Final = re.compile(
     r""""([^"]+)"|\u201c([^\u201d]+)\u201d|\u2018([^\u2019]+)\u2019|`([^`]+)`|(?<!\w)'([^']+(?:'\w[^']*)*)'(?!\w)"""
 )
+# JSON, as far as it says more than a row of values: lists of lists, and plain objects.
+_LITERAL: Final = re.compile(r"\[\s*+\[[^][{}]*+\](?:\s*+,\s*+\[[^][{}]*+\])*+\s*+\]|\{[^{}]*+\}")
 # A sum of terms in variables of one letter: `3x^2 + 2x - 1`.
 _TERM: Final = r"(?:\d++(?:\.\d++)?+)?+(?:[a-z](?:(?:\^|\*\*)[\w.]++)?+)?+"
 _EXPRESSION: Final = re.compile(
@@ -33,13 +36,28 @@ _FILE: Final = re.compile(r"(?<![\w/])(?:~|[A-Za-z]:)?/[\w./-]*\w")
 _IDENTIFIER: Final = re.compile(
     r"(?<![\w.^-])(?:#?(?=[\w/-]*\d)[A-Za-z_]+(?:[-_/]?\w+)*|\d+(?:-\d+)+|\d+[-/_][A-Z]\w*)(?![\w^])"
 )
+# Something under its owner's name: ada/notes. Words of grammar and units stand so too: `and/or`, `km/h`.
+_SLUG: Final = re.compile(r"(?<![\w./@:-])[A-Za-z][\w-]*/[A-Za-z][\w.-]*\w(?![\w/(])")
+# Addresses of machines, versions, names of files: 192.0.2.1, 2.1.3, v1.2, api.example.com, report.pdf.
+_DOTTED: Final = re.compile(
+    r"(?<![\w./@-])(?:v\d+(?:\.\d+)+(?:-\w+(?:\.\d+)*)?|\d+(?:\.\d+){2,}|(?:[a-z][\w-]*\.){2,}[a-z]{2,6}|[A-Za-z][\w-]*\.(?=[a-z\d]*[a-z])[a-z\d]{2,4})(?![\w@]|\.\w)"
+)
+_PERIOD: Final = re.compile(
+    r"\b(?:next|last|this|past|previous|coming|upcoming)\s(?:week(?:end)?|month|quarter|year|season|night|evening)\b",
+    re.IGNORECASE,
+)
 # Words joined by underscores (cus_ada); what a value is given to (`rate=5`) names it.
 _KEY: Final = re.compile(r"(?<![\w./-])[A-Za-z]+(?:_\w+)+(?![\w(]|\s?[=:])")
 # What follows `called` is a name whatever its letters, up to the next small word or comma.
 _TITLE: Final = re.compile(r"\b(?:called|named|titled)\s+(?P<rest>[^\0.,;:!?]+)", re.IGNORECASE)
 # A word of a name: initials (J.K.), a title (St.), or a capitalised word.
 _PROPER: Final = r"(?:(?:[A-Z]\.)+|(?:St|Dr|Mr|Mrs|Ms|Mt)\.|[A-Z][\w&+#-]*(?:['\u2019](?!s\b)\w+)?)"
+# `12 Elm Street`, `221 St. James Rd`.
+_STREET: Final = re.compile(
+    r"\b\d{1,5}[A-Za-z]?\s(?:[A-Z][\w.'-]*\s){1,4}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Way|Square|Place|Court)\b"
+)
 _NAME: Final = re.compile(rf"(?<![\w-]){_PROPER}(?:[ ]+(?:(?:of|the|de|van|von|&)[ ]+)*{_PROPER})*")
+_SENTENCE: Final = re.compile(r"(?:^|[.!?:;\n])\W*\Z")
 _OPENINGS: Final = STOP | VERBS | QUESTIONS | (VAGUE - {"new"})  # New York
 
 # What stands behind one of these is what they do, not a thing.
@@ -47,6 +65,7 @@ _LABELS: Final = frozenset({"id", "uuid", "url", "no"})  # written large, and st
 _PARTICIPLE: Final = re.compile(r"\w+[^\We]ed|found|made|built|written|given")
 _SUBJECTS: Final = lexicon("i you he she we they who that can could will would should may might must")
 Finder = Callable[[str], Iterable[Mention]]
+_NEAR: Final = 4  # characters between sentences
 _DIGIT: Final = "0"  # stands for every digit among the marks of a text
 
 
@@ -55,17 +74,22 @@ def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
     found: list[Mention] = []
     # Each finder with the marks of which it needs one: a glance spares most texts most patterns.
     finders: tuple[tuple[str, Finder], ...] = (
+        ("[{", lambda rest: _matches(_LITERAL, Kind.LITERAL, rest)),
         ("\"'`\u201c\u2018", _quoted),
         (":", lambda rest: _matches(_URL, Kind.URL, rest)),
         ("@", lambda rest: _matches(_EMAIL, Kind.EMAIL, rest)),
         ("-", lambda rest: _matches(_UUID, Kind.UUID, rest)),
         ("^*+-=", _expressions),
         ("/", lambda rest: _matches(_FILE, Kind.IDENTIFIER, rest)),
+        (_DIGIT, lambda rest: _matches(_STREET, Kind.NAME, rest)),
         ("", lambda rest: _dates(rest, now)),
         (_DIGIT, _clocks),
+        ("/", _slugs),
+        (".", lambda rest: _matches(_DOTTED, Kind.IDENTIFIER, rest)),
         (_DIGIT, lambda rest: _matches(_IDENTIFIER, Kind.IDENTIFIER, rest)),
         ("_", lambda rest: _matches(_KEY, Kind.IDENTIFIER, rest)),
         ("", numbers),
+        ("", lambda rest: _matches(_PERIOD, Kind.PERIOD, rest)),
         ("", _titles),
         ("", _names),
         ("", _phrases),
@@ -110,6 +134,13 @@ def _quoted(text: str) -> Iterator[Mention]:
         yield Mention(Kind.QUOTED, value, match.start(), match.end())
 
 
+def _slugs(text: str) -> Iterator[Mention]:
+    for mention in _matches(_SLUG, Kind.SLUG, text):
+        sides = {stem(side) for side in mention.value.split("/")}
+        if not any(side in STOP or measures(side) for side in sides):
+            yield mention
+
+
 def _dates(text: str, now: datetime) -> Iterator[Mention]:
     for moment in moments(text, now):
         if moment.at is None:
@@ -132,10 +163,16 @@ def _expressions(text: str) -> Iterator[Mention]:
 def _names(text: str) -> Iterator[Mention]:
     shouted = text.isupper()
     for match in _NAME.finditer(text):
-        start = match.start() + _common_opening(match.group(), shouted=shouted)
+        titled = match.group().startswith("The ") and not _opens(text, match.start())
+        start = match.start() + (0 if titled else _common_opening(match.group(), shouted=shouted))
         name = text[start : match.end()].rstrip(",'\u2019&+-")
         if any(letter.isupper() for letter in name) and name.lower() not in _LABELS:
             yield Mention(Kind.NAME, name, start, start + len(name))
+
+
+def _opens(text: str, place: int) -> bool:
+    """Whether a sentence begins at a place: capitals mean nothing there."""
+    return _SENTENCE.search(text, max(0, place - _NEAR), place) is not None
 
 
 def _titles(text: str) -> Iterator[Mention]:

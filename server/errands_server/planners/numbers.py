@@ -12,18 +12,24 @@ _NUMBER: Final = re.compile(
     r"(?<![\w.^])(?P<sign>-)?(?:(?P<currency>[$€£])|#)?(?P<digits>(?<![\[(,])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!,\d)|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
     r"(?:\s?(?P<percent>%)|\s(?P<scale>dozen|hundred|thousand|million|billion)\b|(?P<unit>[A-Za-z°µ]{1,4})\b)?(?![\w^])"
 )
+_ONES: Final = "zero|one|two|three|four|five|six|seven|eight|nine"
+_TEENS: Final = "ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
+_TENS: Final = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+_COUNTS: Final = (
+    {word: number for number, word in enumerate(f"{_ONES}|{_TEENS}".split("|"))}
+    | {word: 10 * number for number, word in enumerate(_TENS.split("|"), start=2)}
+    | {"dozen": 12, "hundred": 100, "thousand": 1_000}
+)
+_SPELLED: Final = rf"(?:(?:{_TENS})(?:[- ](?:{_ONES}))?|{_TEENS}|{_ONES})"
 _COUNT: Final = re.compile(
-    r"\b(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|twenty|fifty|hundred)"
-    r"(?:\s(?P<scale>dozen|hundred|thousand))?\b(?!-)",
+    rf"(?<!-)\b(?P<many>{_SPELLED}|dozen|hundred|thousand)"
+    rf"(?:\s(?P<scale>dozen|hundred|thousand|million|billion)(?:\s(?:and\s)?(?P<rest>{_SPELLED}))?)?\b(?!-)",
     re.IGNORECASE,
 )
-_COUNTS: Final = dict(
-    zip(
-        ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"],
-        range(2, 13),
-        strict=True,
-    )
-) | {"dozen": 12, "twenty": 20, "fifty": 50, "hundred": 100}
+# `One` that counts nothing: `the red one`, `one of them`.
+_ONE: Final = re.compile(
+    r"one\b(?!\s[a-z])|one\s(?:of|for|in|that|who|which|is|from|with|at|and|on|to|or)\b", re.IGNORECASE
+)
 _SHORT: Final = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000, "bn": 1_000_000_000}
 _SCALE: Final = {
     "dozen": 12,
@@ -42,9 +48,17 @@ def numbers(text: str) -> Iterator[Mention]:
         yield Mention(kind, _number(match), match.start(), match.end(), unit)
     lowered = text.lower()
     for match in _COUNT.finditer(text) if any(word in lowered for word in _COUNTS) else ():
-        if count := _COUNTS.get(match[1].lower()):  # a long s matches, and spells no number
-            count *= _SCALE.get((match["scale"] or "").lower(), 1)
-            yield Mention(Kind.COUNT, count, match.start(), match.end())
+        if not _ONE.match(text, match.start()):
+            yield Mention(Kind.COUNT, _spelled(match), match.start(), match.end())
+
+
+def _spelled(match: re.Match[str]) -> int:
+    return _sum(match["many"]) * _SCALE.get((match["scale"] or "").lower(), 1) + _sum(match["rest"] or "")
+
+
+def _sum(spelled: str) -> int:
+    # A long s matches, and spells no number.
+    return sum(_COUNTS.get(word, 0) for word in re.split("[- ]", spelled.lower()))
 
 
 def _number(match: re.Match[str]) -> int | float:

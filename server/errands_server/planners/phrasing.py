@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Final
 
+from msgspec import Struct
+
+from .actions import Action, spoken
 from .clauses import Clause
 from .mention import Kind, Mention
 from .schemas import Leaf, Type
 from .sheets import Sheet
-from .words import Word, lexicon, stemmed, stems
+from .words import Word, lexicon, stem, stemmed, stems
 
 _NEGATIONS: Final = lexicon("not no without exclude excluding except never don doesn skip")
 # Words that ask for a thing without naming it: `include_owner` is said by "owner".
 _ASKING: Final = stemmed("include is has with want show get return only require need use")
-_PLAIN: Final = frozenset({Kind.PHRASE, Kind.NAME})
+# What is said word for word means itself, and chooses nothing.
+_SOLID: Final = frozenset({Kind.QUOTED, Kind.URL, Kind.EMAIL, Kind.UUID, Kind.EXPRESSION, Kind.IDENTIFIER})
+_SEVERAL: Final = 2  # actions an enumeration of them has at least
 _EXAMPLE: Final = re.compile(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)")
+
+
+class Phrased(Struct, frozen=True):
+    """A value said in plain words, why it is meant, and the stems of the words it is said in."""
+
+    value: Any
+    why: str
+    words: frozenset[str]
 
 
 class Phrasing:
@@ -29,26 +42,46 @@ class Phrasing:
 
     @cached_property
     def _words(self) -> list[Word]:
-        plain = [word for word, mention in self._spoken if mention is None or mention.kind in _PLAIN]
+        plain = [word for word, mention in self._spoken if mention is None or mention.kind not in _SOLID]
         return [word for n, word in enumerate(plain) if not (n < 4 and word.plain == self._first)]
 
     @cached_property
     def _stems(self) -> list[str]:
         return [word.stem for word in self._words]
 
-    def find(self, leaf: Leaf, sheet: Sheet) -> tuple[Any, str] | None:
-        """The value the words say for an enumeration or a boolean, and why."""
+    def find(self, leaf: Leaf, sheet: Sheet) -> Phrased | None:
+        """The value the words say for an enumeration or a boolean."""
         if leaf.type is Type.BOOLEAN:
-            return self._boolean(leaf)
+            return self._boolean(leaf, {"true": True, "false": False})
         options = _options(leaf)
+        truths = {str(option).lower(): option for option in options}
+        if "true" in truths and "false" in truths:
+            return self._boolean(leaf, truths)
+        brought = filter(self._brings, leaf.states if sheet.action is Action.UPDATE else ())
+        if (state := next(brought, None)) is not None:
+            return Phrased(state, f"what {self._first!r} brings about", frozenset({stem(self._first)}))
         said = [
             option for option in options if self._says(option) and not set(stems(str(option))) <= sheet.nouns
         ]
         if not said:
-            return None
+            return self._done(options)
         if leaf.array:
-            return said, "among the documented values"
-        return max(said, key=self._closeness), "a documented value"
+            words = frozenset(word for option in said for word in stems(str(option)))
+            return Phrased(said, "among the documented values", words)
+        chosen = max(said, key=self._closeness)
+        return Phrased(chosen, "a documented value", frozenset(stems(str(chosen))))
+
+    def _done(self, options: list[Any]) -> Phrased | None:
+        """The one of several actions the clause opens with: `remove` is delete."""
+        asked = spoken([self._first])
+        actions = [spoken([str(option).lower()]) for option in options]
+        if asked is None or actions.count(asked) != 1 or len({*actions} - {None}) < _SEVERAL:
+            return None
+        return Phrased(options[actions.index(asked)], "the action asked for", frozenset())
+
+    def _brings(self, state: str) -> bool:
+        """Whether the clause opens with the verb of which a state is the participle: `close`, `closed`."""
+        return state.lower() != self._first and stem(state) == stem(self._first)
 
     def _closeness(self, option: Any) -> tuple[bool, int]:
         said = str(option).lower()
@@ -62,14 +95,16 @@ class Phrasing:
         places = range(len(self._stems) - len(wanted) + 1)
         return next((n for n in places if wanted and self._stems[n : n + len(wanted)] == wanted), None)
 
-    def _boolean(self, leaf: Leaf) -> tuple[bool, str] | None:
+    def _boolean(self, leaf: Leaf, truths: Mapping[str, Any]) -> Phrased | None:
         wanted = leaf.words - _ASKING or leaf.words
         places = [self._stems.index(word) for word in wanted if word in self._stems]
-        if len(places) < len(wanted):
+        if not places or (len(places) < len(wanted) and not leaf.required):
             return None
         before = self._words[max(0, min(places) - 3) : min(places)]
         denied = any(word.plain in _NEGATIONS for word in before)
-        return not denied, "denied by its name" if denied else "said by its name"
+        if denied:
+            return Phrased(truths["false"], "denied by its name", wanted)
+        return Phrased(truths["true"], "said by its name", wanted)
 
 
 def documented(leaf: Leaf) -> list[Any]:

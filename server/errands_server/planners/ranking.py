@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from ..domain.tool import ToolRef
-from ..ports import Candidate
 from .actions import Action, agreement
-from .cache import Cache
+from .answers import Answers
 from .demands import Demand
-from .sheets import Sheet, read
-from .words import SYNONYMS
+from .sheets import Sheet
+from .words import SYNONYMS, lexicon
 
 # On public function-calling data a bar of 0.2 finds 1 in 100 more right calls, and makes 4 more wrong ones.
 FITS: Final = 0.3
 _COVERAGE, _PRECISION = 0.7, 0.3
 _UNSPOKEN: Final = 0.3  # what is left of a tool that says nothing of the particular verb asked for
+_OTHERWISE: Final = 0.85  # what is left of a tool beside those that open with the very verb asked for
 _SYNONYM: Final = 0.8
+_WHOLE: Final = lexicon("all every each everything whole entire both these those")
+_NOBODY: Final = frozenset[int]()
 _ACTIONS: Final = (*Action, None)
 _AGREED: Final = {asked: {done: agreement(asked, done) for done in _ACTIONS} for asked in _ACTIONS}
 
@@ -41,32 +41,26 @@ class Catalogue:
 
     def __init__(self, sheets: Sequence[Sheet]) -> None:
         self.sheets = sheets
+        self.answers = Answers(sheets)
         self._actions = [sheet.action for sheet in sheets]
         self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._nouns: dict[str, list[int]] = defaultdict(list)
+        self._deleting = {number for number, done in enumerate(self._actions) if done is Action.DELETE}
+        self._setters: dict[str, set[int]] = defaultdict(set)
+        self._commands: dict[str, set[int]] = defaultdict(set)
         for number, sheet in enumerate(sheets):
             for word, weight in sheet.terms.items():
                 self._postings[word].append((number, weight))
-            for noun in sheet.nouns:
+            for verb in sheet.states:
+                self._setters[verb].add(number)
+            for verb in sheet.verbs:
+                self._commands[verb].add(number)
+            for noun in sheet.nouns | sheet.kinds:
                 self._nouns[noun].append(number)
         self._answers: Mapping[str, Postings] = {
             **self._postings,
             **{word: self._with_synonyms(word) for word in SYNONYMS},
         }
-
-    def readers(self, words: Iterable[str]) -> list[Sheet]:
-        """The tools that only read and whose answers speak of one of these, the plainest first."""
-        found = {sheet.candidate.ref: sheet for word in words for sheet in self._readers.get(word, ())}
-        return sorted(found.values(), key=lambda sheet: len(sheet.nouns))
-
-    @cached_property
-    def _readers(self) -> Mapping[str, Sequence[Sheet]]:
-        found: dict[str, dict[ToolRef, Sheet]] = defaultdict(dict)
-        for sheet in self.sheets:
-            for leaf in sheet.gives if sheet.harmless else ():
-                for word in sheet.subject(leaf) if leaf.identifies else leaf.words:
-                    found[word][sheet.candidate.ref] = sheet
-        return {word: tuple(sheets.values()) for word, sheets in found.items()}
 
     def knows(self, word: str) -> bool:
         """Whether any tool's text has this stem."""
@@ -76,15 +70,31 @@ class Catalogue:
         """The best tools for a demand, best first; equal ones in catalogue order."""
         named = self._named(demand.said)
         agreed = _AGREED[demand.action]
+        setters = self._setters.get(demand.opening, _NOBODY)
         scores = {
-            number: (_COVERAGE * share + _PRECISION * named.get(number, 0.0)) * agreed[self._actions[number]]
+            number: (_COVERAGE * share + _PRECISION * named.get(number, 0.0))
+            * (1.0 if number in setters else agreed[self._actions[number]])
             for number, share in self._covered(demand.weights).items()
         }
-        if demand.verb:
-            silent = [number for number in scores if demand.verb not in self.sheets[number].terms]
-            scores |= {number: scores[number] * _UNSPOKEN for number in silent}
+        self._judge(demand, scores)
         best = sorted(scores, key=scores.__getitem__, reverse=True)[:limit]
         return [Ranked(self.sheets[number], scores[number]) for number in best if scores[number] > 0]
+
+    def _judge(self, demand: Demand, scores: dict[int, float]) -> None:
+        """Lower the scores of tools that do not speak of the verb, and drop those that would delete what
+        nobody asked to be deleted."""
+        deleting = self._deleting & scores.keys()
+        refused = {number for number in deleting if not _may_delete(demand, self.sheets[number])}
+        if demand.action is Action.DELETE:  # nothing else is done instead of that
+            refused |= {number for number in scores if not _could_delete(demand, self.sheets[number])}
+        for number in refused:
+            del scores[number]
+        if demand.verb:
+            silent = [number for number in scores if demand.verb not in self.sheets[number].terms]
+            silent = [number for number in silent if demand.verb not in self.sheets[number].states]
+            scores |= {number: scores[number] * _UNSPOKEN for number in silent}
+        if own := self._commands.get(demand.command, _NOBODY) & scores.keys():
+            scores |= {number: scores[number] * _OTHERWISE for number in scores.keys() - own}
 
     def _covered(self, weights: Mapping[str, float]) -> dict[int, float]:
         """Of what is asked for, the share each tool speaks of."""
@@ -102,7 +112,8 @@ class Catalogue:
         for word in said:
             for number in self._nouns.get(word, ()):
                 spoken[number] += 1
-        return {number: count / len(self.sheets[number].nouns) for number, count in spoken.items()}
+        nouns = {number: max(len(self.sheets[number].nouns), 1) for number in spoken}
+        return {number: min(count / nouns[number], 1.0) for number, count in spoken.items()}
 
     def _rarity(self, word: str) -> float:
         # A word no tool has weighs like one that a single tool has: both are particular.
@@ -116,21 +127,16 @@ class Catalogue:
         return list(found.items())
 
 
-class Library:
-    """Catalogues and sheets kept between plans. Tool refs name immutable revisions, so nothing goes stale."""
+def _could_delete(demand: Demand, sheet: Sheet) -> bool:
+    """Whether what a tool does is known, or it speaks of deleting as the clause does, or as a choice."""
+    return sheet.action is not None or demand.opening in sheet.terms or Action.DELETE in sheet.choices
 
-    def __init__(self, *, sheets: int = 4096, catalogues: int = 32) -> None:
-        self._sheets: Cache[object, Sheet] = Cache(sheets)
-        self._catalogues: Cache[object, Catalogue] = Cache(catalogues)
 
-    def catalogue(self, candidates: Sequence[Candidate]) -> Catalogue:
-        """The index over these candidates; deprecated tools stay out where others remain."""
-        key = tuple([(candidate.ref, candidate.integration_name) for candidate in candidates])
-        return self._catalogues.get(key, lambda: self._build(candidates))
-
-    def _build(self, candidates: Sequence[Candidate]) -> Catalogue:
-        live = [c for c in candidates if not c.tool.deprecated] or candidates
-        return Catalogue([self._sheet(candidate) for candidate in live])
-
-    def _sheet(self, candidate: Candidate) -> Sheet:
-        return self._sheets.get((candidate.ref, candidate.integration_name), lambda: read(candidate))
+def _may_delete(demand: Demand, sheet: Sheet) -> bool:
+    """Whether what a deleting tool takes away is what a clause asks to be taken away. One that is not asked
+    to delete must be asked for by its own verb: `unlock` may be done by a DELETE."""
+    if demand.action is not Action.DELETE:
+        return not sheet.verbs.isdisjoint(demand.said)
+    if sheet.sweeps and demand.said.isdisjoint(_WHOLE):
+        return False
+    return demand.taken is None or not sheet.heads or not sheet.heads.isdisjoint(demand.taken)

@@ -76,6 +76,8 @@ class Reader:
         while rest:
             clause = rest.pop(0)
             reading = self._read(clause, kept)
+            if kept and _repeats(reading, kept[-1]):
+                continue
             if not reading.served and kept and (both := self._joined(kept[-1], clause, kept[:-1])):
                 kept[-1] = both
                 continue
@@ -93,7 +95,8 @@ class Reader:
             return None
         self._joins += 1
         start, end = reading.clause.start, clause.end
-        both = self._read(Clause(self._intent[start:end], start, end, reading.clause.after), kept)
+        asks = reading.clause.asks + clause.asks
+        both = self._read(Clause(self._intent[start:end], start, end, reading.clause.after, asks), kept)
         return both if both.served and both.draft and _extends(both.draft, reading.draft) else None
 
     def _read(self, clause: Clause, kept: Sequence[Reading]) -> Reading:
@@ -107,6 +110,15 @@ class Reader:
         if place not in self._heard:
             self._heard[place] = hearing(self._intent, clause, self._found)
         return self._heard[place]
+
+
+def _repeats(reading: Reading, before: Reading) -> bool:
+    """Whether a demand leads to the call the one before made: said again in other words. Things are
+    created as often as they are asked for."""
+    one, other = reading.draft, before.draft
+    if not (reading.served and one and other) or one.sheet.action is Action.CREATE:
+        return False
+    return one.sheet is other.sheet and one.given == other.given
 
 
 def _adds(clause: Clause, to: Clause) -> bool:
@@ -134,10 +146,14 @@ def _read(desk: Desk, drafts: tuple[Draft, ...]) -> Reading:
     if best < _MAY_FIT:
         return reading
     close = [r for r in ranked if r.score >= max(min(best, FITS), best * _CLOSE)]
+    # Nothing is deleted on a middling fit, be the call ever so complete.
+    close = [r for r in close if r.score >= FITS or r.sheet.action is not Action.DELETE]
+    if not close:
+        return reading
     if any(len(desk.hearing.row(r.sheet)) > MOST for r in close):
         return msgspec.structs.replace(reading, fits=True, crowded=True)
     tried = _best(desk, close, drafts)
-    if best < FITS and not (tried.complete and tried.founded):
+    if (best < FITS and not (tried.complete and tried.founded)) or tried.idle:
         return reading
     return msgspec.structs.replace(
         reading,

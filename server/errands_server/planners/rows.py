@@ -11,7 +11,9 @@ from typing import Final
 from .mention import Kind, Mention, Series
 from .words import Word
 
-BETWEEN: Final = re.compile(r"\s*(?:,\s*(?:and|or|&)|,|and|or|&)\s*", re.IGNORECASE)
+BETWEEN: Final = re.compile(
+    r"\s*(?:,\s*(?:and|or|&)|,|and(?:\salso)?|or|&|as\swell\sas|plus)\s*(?:the\s)?", re.IGNORECASE
+)
 
 _PAIR: Final = re.compile(r"\bbetween\s+$", re.IGNORECASE)
 _PAIRED: Final = len("between") + 4  # characters before a row that can make it a pair, spaces included
@@ -19,6 +21,8 @@ _PAIRED: Final = len("between") + 4  # characters before a row that can make it 
 _WORDY: Final = frozenset({Kind.PHRASE, Kind.IDENTIFIER})
 
 _JOINTS: Final = {Kind.PHRASE: re.compile(" of (?:the )?"), Kind.NAME: re.compile(", ")}
+# A number in a name counts nothing: `Windows 10 for Ada`.
+_CLOSED: Final = re.compile(r"$|[.,;:?!)]|\s(?:and|or|in|on|at|for|of|with|to|from|by|the|a)\b")
 
 
 def beneath(
@@ -67,10 +71,17 @@ def tails(text: str, found: Sequence[Mention]) -> dict[Mention, tuple[Mention, s
     """What may go on behind a mention, with the text of both: `Oslo, Norway`, `theory of numbers`."""
     known: dict[Mention, tuple[Mention, str]] = {}
     for left, right in pairwise(found):
-        joint = _JOINTS.get(left.kind)
-        if joint and right.kind in (Kind.NAME, left.kind) and joint.fullmatch(text, left.end, right.start):
+        if _goes_on(text, left, right):
             known[left] = right, text[left.start : right.end]
     return known
+
+
+def _goes_on(text: str, left: Mention, right: Mention) -> bool:
+    if left.kind is Kind.NAME and right.kind is Kind.NUMBER:
+        return text[left.end : right.start] == " " and _CLOSED.match(text, right.end) is not None
+    joint = _JOINTS.get(left.kind)
+    wordy = right.kind in (Kind.NAME, left.kind)
+    return bool(joint and wordy and joint.fullmatch(text, left.end, right.start))
 
 
 def _row(text: str, row: list[Mention]) -> Iterator[Series]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -11,9 +12,12 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ..domain.plan import Path
+from .dates import shown
 from .words import GENERIC, content, stemmed, stems
 
 Schema = Mapping[str, Any]
+
+_PARTICIPLE: Final = re.compile(r"[a-z]{2,}[^\We]ed|[a-z]+sent")
 
 _SEARCH: Final = stemmed("q query search term terms keyword keywords text")
 _DEPTH: Final = 6  # recursive schemas end here; deeper values are left to the model planner
@@ -42,13 +46,19 @@ class Leaf(Struct, frozen=True, kw_only=True, dict=True):
     path: Path
     name: str
     words: frozenset[str]
-    about: frozenset[str]
+    told: str  # its description or title
     owners: tuple[frozenset[str], ...]
     type: Type
     schema: Schema
     required: bool  # wherever its parents are given
     optional_parents: tuple[Path, ...] = ()
     array: bool = False
+    forms: Mapping[str, str] = {}  # what stands before the name of which kind of thing; kinds are stems
+
+    @cached_property
+    def about(self) -> frozenset[str]:
+        """The words of its description."""
+        return frozenset(content(self.told))
 
     @cached_property
     def particular(self) -> frozenset[str]:
@@ -59,6 +69,13 @@ class Leaf(Struct, frozen=True, kw_only=True, dict=True):
     def searches(self) -> bool:
         """Whether this is what a search is for, by its name."""
         return self.type is Type.TEXT and self.words <= _SEARCH
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """The participles among its documented values: `closed`, but not `open`."""
+        listed = self.schema.get("enum")
+        texts = [option for option in listed if isinstance(option, str)] if isinstance(listed, list) else []
+        return tuple(text for text in texts if _PARTICIPLE.fullmatch(text.lower()))
 
     @cached_property
     def identifies(self) -> bool:
@@ -213,7 +230,7 @@ def _leaf(name: str, schema: Schema, item: Schema | None, place: _Place, require
         path=place.path,
         name=name,
         words=words,
-        about=frozenset(content(str(schema.get("description") or schema.get("title") or ""))),
+        told=str(schema.get("description") or schema.get("title") or ""),
         owners=place.owners,
         type=_type(schema if item is None else item, words),
         schema=schema if item is None else item,
@@ -235,6 +252,9 @@ def _type(schema: Schema, words: frozenset[str]) -> Type:
         return Type.EMAIL
     if words & _URLS:
         return Type.URL
-    if words & _DATES:
+    dated, timed = shown(str(schema.get("description") or ""))
+    if timed:
+        return Type.TIME
+    if words & _DATES or dated:
         return Type.DATE
     return Type.ID if words & IDS else Type.TEXT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
@@ -13,7 +14,8 @@ from msgspec import Struct
 from ..domain.plan import Path
 from ..domain.tool import Effect, Tool
 from ..ports import Candidate
-from .actions import VERBS, Action, of_tool
+from .actions import VERBS, Action, of_tool, spoken
+from .objects import SIDES, heads, sweeps, verbs
 from .schemas import Leaf, Type, given, taken
 from .words import GENERIC, STOP, content, lexicon, parts, stem, stemmed, stems
 
@@ -26,6 +28,11 @@ _WRAPPERS: Final = stemmed(
     "data items item results result records record values entries list content response"
 )
 _QUANTITIES: Final = stemmed("quantity qty")
+# Who asks, as names and titles say it.
+_SPEAKER: Final = re.compile(
+    r"[-_ ]?(?:(?:for|by)[-_ ](?:the[-_ ])?)?(?:authenticated|current)[-_ ]user", re.IGNORECASE
+)
+_TAGGED: Final = re.compile(r"(?P<tag>[^_./]+)[_./](?P<rest>.+?)")
 _WORDLESS: Final = lexicon("get api v data info information")
 
 
@@ -38,12 +45,48 @@ class Sheet(Struct, frozen=True, dict=True):
     resource: frozenset[str]  # the thing it deals with, for matching identifiers
     action: Action | None
     takes: tuple[Leaf, ...]
+    kinds: frozenset[str] = frozenset()  # of the thing it deals with; as good as its own name
 
     @cached_property
     def gives(self) -> tuple[Leaf, ...]:
         """What the answer holds, where that is documented."""
         output = self.candidate.tool.output
         return given(output) if output else ()
+
+    @cached_property
+    def heads(self) -> frozenset[str]:
+        """What it deletes, if it does: one of these nouns."""
+        found = heads(self.tool, named(self.tool))
+        return found | self.kinds if found & self.resource else found
+
+    @cached_property
+    def verbs(self) -> frozenset[str]:
+        """The verbs it may be asked for by, its own ones included."""
+        return verbs(self.tool, named(self.tool)) - self.heads
+
+    @cached_property
+    def sweeps(self) -> bool:
+        """Whether it is for all there is of something."""
+        return sweeps(self.tool)
+
+    @cached_property
+    def choices(self) -> frozenset[Action]:
+        """The actions one chooses from by an enumeration: `add`, `delete`."""
+        options = (str(option).lower() for leaf in self.takes for option in leaf.schema.get("enum") or ())
+        return frozenset(action for option in options if (action := spoken([option])))
+
+    @property
+    def changes(self) -> frozenset[Path]:
+        """What a PATCH may change; it does nothing without one of these."""
+        return frozenset(
+            leaf.path for leaf in self.takes if self.tool.method == "PATCH" and len(leaf.path) > 1
+        )
+
+    @cached_property
+    def states(self) -> frozenset[str]:
+        """The verbs that bring a thing into a state this tool sets: `close` for a state `closed`."""
+        options = (o for leaf in self.takes if self.action is Action.UPDATE for o in leaf.states)
+        return frozenset(map(stem, options))
 
     @cached_property
     def quantities(self) -> tuple[Leaf, ...]:
@@ -53,7 +96,7 @@ class Sheet(Struct, frozen=True, dict=True):
     @cached_property
     def known(self) -> frozenset[str]:
         """What it is about, by its name and by its path."""
-        return self.nouns | self.resource
+        return self.nouns | self.resource | self.kinds
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -143,7 +186,7 @@ def read(candidate: Candidate) -> Sheet:
     return Sheet(
         candidate=candidate,
         terms=_terms(candidate, takes),
-        nouns=_nouns(tool.name) or _nouns(tool.title),
+        nouns=_nouns(named(tool)) or _nouns(parts(tool.title)),
         resource=_resource(tool),
         action=of_tool(tool),
         takes=takes,
@@ -168,8 +211,21 @@ def _terms(candidate: Candidate, takes: tuple[Leaf, ...]) -> dict[str, float]:
     return {word: weight / (weight + _SATURATION) for word, weight in weights.items()}
 
 
-def _nouns(name: str) -> frozenset[str]:
-    named = parts(name)
+def named(tool: Tool) -> list[str]:
+    """The words of a tool's name, without a tag in front of them (`orders_list-items` lists items, but
+    `orders_list` orders) and without who asks (`for-authenticated-user`)."""
+    name = _SPEAKER.sub("", tool.name)
+    tagged = _TAGGED.fullmatch(name)
+    tags = {word for tag in tool.tags for word in stems(tag)}
+    rest = parts(tagged["rest"]) if tagged and tags.issuperset(stems(tagged["tag"])) else []
+    if len(rest) == 1 and rest[0] in VERBS:
+        return [*rest, *parts(name)[:-1]]
+    if len(rest) > 1 and rest[0] in VERBS and rest[1] in SIDES:  # `reactions_delete-for-order`
+        return [rest[0], *parts(tagged["tag"] if tagged else ""), *rest[1:]]
+    return rest if len(rest) > 1 else parts(name)
+
+
+def _nouns(named: list[str]) -> frozenset[str]:
     # The first verb of a name is its action; a later one (`find_order`) is a noun.
     if named and named[0] in VERBS and len(named) > 1:
         named = named[1:]
@@ -181,4 +237,4 @@ def _resource(tool: Tool) -> frozenset[str]:
         s for s in tool.path.split("/") if s and "{" not in s and parts(s) and parts(s)[0] not in VERBS
     ]
     plain = [part for part in parts(segments[-1]) if part not in VERBS] if segments else []
-    return frozenset(stem(part) for part in plain) or _nouns(tool.name)
+    return frozenset(stem(part) for part in plain) or _nouns(named(tool))

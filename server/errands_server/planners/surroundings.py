@@ -27,6 +27,9 @@ _SENTENCE: Final = re.compile(r"[.;!?]\s")
 _JOINT: Final = re.compile(r",\s*(?:and\s+)?|\band\b", re.IGNORECASE)
 _STOPS: Final = re.compile(r"[.,;:!?]")
 _APPOSED: Final = re.compile(r"\s?(?P<word>[^\W\d_]+)?,?\s")
+_ROLE: Final = re.compile(
+    r",?\s(?:as|in)\s(?:(?:an?|the|my|our|its|their)\s)?(?P<role>[^\W\d_]+)\b", re.IGNORECASE
+)
 _NAMES: Final = frozenset({Kind.NAME, Kind.QUOTED})
 _WORDS: Final = frozenset({Kind.PHRASE, Kind.NAME})
 
@@ -43,7 +46,7 @@ class Said(Struct, frozen=True):
     noun: str  # the word right before it, `number` and the like skipped; empty where a small word is
     cues: frozenset[str]
     after: tuple[str, ...]
-    leads: bool = False  # only describes the name that stands behind it: `the painter Ada Bell`
+    role: str = ""  # what stands behind it says what it is: `Ada Bell as the author`
 
 
 def surroundings(
@@ -73,8 +76,13 @@ def surroundings(
             noun=_noun(near),
             cues=frozenset(_cues(near)),
             after=() if leads else _after(mention, behind),
-            leads=leads and mention.kind is Kind.PHRASE,
+            role=_role(behind),
         )
+
+
+def _role(behind: str) -> str:
+    found = _ROLE.match(behind)
+    return stem(found["role"]) if found else ""
 
 
 def _introduces(between: str, name: Mention) -> bool:

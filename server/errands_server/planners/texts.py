@@ -17,26 +17,24 @@ _NAMED: Final = stemmed(
     city country state region location place address destination origin station airport museum hotel
     restaurant landmark title"""
 )
-_SORTED: Final = stemmed("type kind genre category material color style format unit level mode field")
+SORTED: Final = stemmed("type kind genre category material color style format unit level mode field")
 _PREPOSITIONS: Final = lexicon("of for about on in with from to")
 
 _PROPER: Final = 0.5  # a name, where something with a name is wanted; a phrase loses half of it
-_PLAIN: Final = 0.5  # what a name loses where something is sorted
 _OBJECT: Final = 0.15  # a phrase behind a preposition: `the history of tea`
 _HACKNEYED: Final = 0.2  # what a phrase loses all of whose words the tool itself uses
-_LED: Final = 2.0  # what a phrase loses that only describes the name behind it
 
 
 def leaning(leaf: Leaf, said: Said, value: str, sheet: Sheet) -> float:
     """How much rather, or less, a text parameter wants these words than others of their kind."""
     named = bool(leaf.words & _NAMED)
     if said.mention.kind is Kind.NAME:
-        return (_PROPER if named else 0.0) - (_PLAIN if leaf.words & _SORTED else 0.0)
+        return _PROPER if named else 0.0
     if said.mention.kind is not Kind.PHRASE:
         return 0.0
     behind = _OBJECT if said.cues & _PREPOSITIONS else 0.0
     hackneyed = _HACKNEYED * _share(value, sheet.terms)
-    return behind - hackneyed - (_PROPER / 2 if named else 0.0) - (_LED if said.leads else 0.0)
+    return behind - hackneyed - (_PROPER / 2 if named else 0.0)
 
 
 def _share(text: str, terms: Mapping[str, float]) -> float:

@@ -14,6 +14,16 @@ _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PART: Final = re.compile(r"[^\W\d_]+|\d+")
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _STEMMER: Final = snowballstemmer.stemmer("english")
+# Plurals that no ending tells.
+_PLURALS: Final = {
+    "children": "child",
+    "people": "person",
+    "men": "man",
+    "women": "woman",
+    "feet": "foot",
+    "teeth": "tooth",
+    "mice": "mouse",
+}
 # No English ending ends in one of these, so what does is its own stem.
 _ENDLESS: Final = frozenset("abfhjkopquvwxz0123456789")
 
@@ -31,7 +41,7 @@ def base(word: str) -> str:
 @lru_cache(maxsize=32_768)
 def stem(word: str) -> str:
     """The stem under which forms of one word meet."""
-    plain = base(word)
+    plain = _PLURALS.get(base(word)) or base(word)
     return plain if plain[-1:] in _ENDLESS else str(_STEMMER.stemWord(plain))
 
 
@@ -54,7 +64,7 @@ STOP: Final = lexicon(
     out over per please she should so some such than thank thanks that the their them then there these
     they this those through to under until up us using via want was we were what when where which while
     who whom whose why will with within without would you your near nearby around during against least e.g
-    based related according s t d ll re ve m"""
+    based related according s t d ll re ve m hi hey hello dear ok okay yes sure sorry"""
 )
 # Words that stand before what is meant and are not meant themselves.
 VAGUE: Final = lexicon(
@@ -82,7 +92,15 @@ _SAME: Final = tuple(
     weather forecast
     message note
     invoice bill
-    ticket issue""".splitlines()
+    ticket issue
+    repository repo
+    organization organisation org
+    application app
+    environment env
+    configuration config
+    directory dir
+    reference ref
+    database db""".splitlines()
 )
 
 

@@ -17,6 +17,7 @@ from errands.cli.options import Command, asking_people, of_an_intent, strategy
 from errands.cli.session import Session, echo_json, with_session
 from errands.cli.words import clean, line, shortened
 from errands.v1.plan_pb2 import (
+    ARGUMENT_SOURCE_STEP,
     PLAN_TYPE_JSON,
     ExplainedArgument,
     ExplainedCall,
@@ -77,7 +78,7 @@ def _explanation(explanation: PlanExplanation) -> Iterator[str]:
 
 def _clause(clause: ExplainedClause) -> Iterator[str]:
     tools = ", ".join(f"{line(tool.tool)} {tool.score:.2f}" for tool in clause.tools)
-    yield f"  considered: {tools or 'no tool'}"
+    yield f"  tools considered (1 fits best): {tools or 'none'}"
     for call in clause.calls:
         yield from _call(call)
     for path in clause.missing:
@@ -92,6 +93,9 @@ def _call(call: ExplainedCall) -> Iterator[str]:
 
 
 def _origin(argument: ExplainedArgument) -> str:
+    reason = line(argument.reason)
+    if argument.source == ARGUMENT_SOURCE_STEP:
+        return f"from step {reason}"
     words = shortened(", ".join(argument.words), _SHORT)
     said = f' "{words}"' if words else ""
-    return f"{bare(argument, 'source').lower()}{said}, {line(argument.reason)}"
+    return f"from the {bare(argument, 'source').lower()}{said} ({reason})"

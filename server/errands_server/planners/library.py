@@ -1,0 +1,61 @@
+"""Library: the catalogues and sheets kept between plans."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from ..domain.tool import ToolRef
+from ..ports import Candidate
+from .cache import Cache
+from .forms import informed
+from .ranking import Catalogue
+from .sheets import Sheet, read
+
+MOST_TOOLS: Final = 10_000  # of the catalogues kept, each counted as often as it is in one
+_SHEETS: Final = 4_096
+_FEW: Final = 32  # tools read on the event loop: a thread would take longer
+
+_Key: TypeAlias = tuple[tuple[ToolRef, str], ...]
+
+
+class Library:
+    """Keeps what was read of tools. Tool refs name immutable revisions, so nothing goes stale."""
+
+    def __init__(self, *, tools: int = MOST_TOOLS) -> None:
+        self._sheets: Cache[tuple[ToolRef, str], Sheet] = Cache(_SHEETS)
+        self._catalogues: Cache[_Key, Catalogue] = Cache(tools, lambda catalogue: len(catalogue.sheets))
+        self._reading: dict[_Key, asyncio.Task[Catalogue]] = {}
+
+    async def catalogue(self, candidates: Sequence[Candidate]) -> Catalogue:
+        """The index over these candidates; deprecated tools stay out where others remain.
+
+        Many tools are read beside the event loop, and once for all who wait for them.
+        """
+        key = tuple([_name(candidate) for candidate in candidates])
+        kept = self._catalogues.find(key)
+        if kept is not None:
+            return kept
+        if len(candidates) <= _FEW:
+            return self._read(key, candidates)
+        # Shielded, for one who gives up must not take it from the others.
+        return await asyncio.shield(self._reading.get(key) or self._begin(key, candidates))
+
+    def _begin(self, key: _Key, candidates: Sequence[Candidate]) -> asyncio.Task[Catalogue]:
+        task = asyncio.create_task(asyncio.to_thread(self._read, key, candidates))
+        self._reading[key] = task
+        task.add_done_callback(lambda _: self._reading.pop(key, None))
+        return task
+
+    def _read(self, key: _Key, candidates: Sequence[Candidate]) -> Catalogue:
+        live = [c for c in candidates if not c.tool.deprecated] or candidates
+        return self._catalogues.keep(key, Catalogue(informed([self._sheet(c) for c in live])))
+
+    def _sheet(self, candidate: Candidate) -> Sheet:
+        name = _name(candidate)
+        return self._sheets.find(name) or self._sheets.keep(name, read(candidate))
+
+
+def _name(candidate: Candidate) -> tuple[ToolRef, str]:
+    return candidate.ref, candidate.integration_name

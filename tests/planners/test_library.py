@@ -1,0 +1,113 @@
+"""The library: catalogues are read once, beside the event loop, and kept within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from errands.v1 import integration_pb2
+from errands_server.domain.tool import ToolRef
+from errands_server.planners.cache import Cache
+from errands_server.planners.library import Library
+from errands_server.ports import Candidate
+from tests.service import Service
+
+from .catalogues import SHOP, TEXT, thing, tool
+
+MANY = 1_500  # tools, which take the planner longer than several requests take the server
+
+
+def crowd(number: int) -> list[Candidate]:
+    return [
+        tool(f"getThing{n}", f"Get thing {n}", "GET", f"/things{n}/{{id}}", thing("id", id=TEXT))
+        for n in range(number)
+    ]
+
+
+def document(operations: int) -> str:
+    told = "Gets one of the things that are kept here, with all that is known of it and of its parts."
+    schema = {"type": "object", "properties": {f"part_{n}": {**TEXT, "description": told} for n in range(20)}}
+    answer = {"200": {"description": "It", "content": {"application/json": {"schema": schema}}}}
+    parameter = {"name": "id", "in": "path", "required": True, "schema": TEXT}
+    paths: dict[str, Any] = {
+        f"/things{n}/{{id}}": {
+            "get": {"operationId": f"getThing{n}", "summary": f"Get thing {n}", "description": told}
+            | {"parameters": [parameter], "responses": answer}
+        }
+        for n in range(operations)
+    }
+    info = {"title": "Things", "version": "1"}
+    servers = [{"url": "http://127.0.0.1:1"}]
+    return json.dumps({"openapi": "3.1.0", "info": info, "servers": servers, "paths": paths})
+
+
+async def test_other_requests_are_answered_while_the_first_plan_over_many_tools_is_made(service: Service):
+    request = integration_pb2.CreateIntegrationRequest(
+        name="things", openapi_document=document(MANY), internal=True
+    )
+    await service.integrations.CreateIntegration(request)
+    clock = asyncio.get_running_loop().time
+    moments = [clock()]
+    planning = asyncio.create_task(service.create("Get thing 7 with the id t_7", validate_only=True))
+    while not planning.done():
+        await service.integrations.ListIntegrations(integration_pb2.ListIntegrationsRequest())
+        moments.append(clock())
+
+    assert (await planning).HasField("plan")
+    longest = max(later - earlier for earlier, later in pairwise(moments))
+    assert longest < (moments[-1] - moments[0]) / 2  # a plan made on the loop is one long wait
+
+
+async def test_those_who_wait_for_the_same_tools_are_given_one_catalogue():
+    library, tools = Library(), crowd(50)
+
+    one, other = await asyncio.gather(library.catalogue(tools), library.catalogue(tools))
+
+    assert one is other is await library.catalogue(tools)
+
+
+async def test_one_who_gives_up_takes_the_catalogue_from_nobody():
+    library, tools = Library(), crowd(50)
+    hasty = asyncio.create_task(library.catalogue(tools))
+    patient = asyncio.create_task(library.catalogue(tools))
+    await asyncio.sleep(0)  # both have begun to wait
+    hasty.cancel()
+
+    with suppress(asyncio.CancelledError):
+        await hasty
+    assert len((await patient).sheets) == 50
+
+
+async def test_catalogues_are_kept_up_to_so_many_tools_and_the_latest_always():
+    library = Library(tools=5)
+    small, other, large = SHOP[:2], SHOP[2:4], SHOP
+    first = await library.catalogue(small)
+    second = await library.catalogue(other)
+    assert await library.catalogue(small) is first
+
+    latest = await library.catalogue(large)
+
+    assert await library.catalogue(large) is latest
+    assert await library.catalogue(other) is not second
+
+
+async def test_a_revision_is_another_catalogue():
+    library = Library()
+    renewed = [Candidate(ToolRef("shop", 2, c.tool.name), "shop", c.tool) for c in SHOP]
+
+    assert await library.catalogue(SHOP) is not await library.catalogue(renewed)
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_a_cache_drops_what_was_used_longest_ago(most: int):
+    cache: Cache[str, int] = Cache(most, lambda weight: weight)
+    for name, weight in (("a", 2), ("b", 2), ("c", 2)):
+        cache.keep(name, weight)
+        cache.find("a")
+
+    assert [name for name in "abc" if cache.find(name)] == (["c"] if most == 1 else ["a", "c"])
