@@ -41,20 +41,25 @@ class Scope(Struct, frozen=True):
 
 
 class Ended(Struct, frozen=True, kw_only=True):
-    """How a flow ended. `return_url` is empty where nobody else has a page for that."""
+    """How a flow ended. `return_url` is empty where nobody else has a page for that.
+
+    `elsewhere`: the user did something at a page of the service, and nothing was connected here.
+    """
 
     outcome: pb.ConnectOutcome
     integration: str
     user: str
     return_url: str
+    elsewhere: bool = False
 
 
 def asked(call: Call, link: pb.GetConnectLinkResponse) -> Response:
     """What a link asks for. The browser is given what it will prove itself with."""
     value = browsers.value(call)
     html = rendered(
-        "connect.html",
+        "visit.html" if link.type == "page" else "connect.html",
         link=link,
+        host=urlsplit(link.page_url).netloc,
         until=showing.moment(link.expires_at),
         scopes=[_scope(link, name) for name in link.scopes],
         asked_for=_ASKED_FOR.get(link.type, ""),
@@ -87,7 +92,7 @@ def ended(found: Ended) -> Response:
     """How a flow ended: on a page of the application's where it has one, otherwise on ours."""
     if found.return_url:
         return onward(found.return_url, "You come back to your application.")
-    outcome = _OUTCOMES.get(found.outcome, "refused")
+    outcome = "done" if found.elsewhere else _OUTCOMES.get(found.outcome, "refused")
     return page(
         rendered("connected.html", outcome=outcome, integration=found.integration, user=found.user),
     )

@@ -52,6 +52,7 @@ async def _send(call: Call) -> ASGIApp:
         integration=link.integration_name,
         user=link.user_id,
         return_url=begun.return_url,
+        elsewhere=link.type == "page",
     )
     return connect_pages.ended(ended)
 

@@ -80,6 +80,7 @@ class Request(Struct, frozen=True, kw_only=True):
     run_id: str = ""
     traceparent: str = ""  # W3C Trace Context of whoever asked for the run
     passed: tuple[str, ...] = ()  # integrations for which credentials came with the run
+    pages: tuple[str, ...] = ()  # of the service's, at which the user has done what this call needs
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -113,12 +114,14 @@ class Unknown(Struct, frozen=True, kw_only=True):
 class Unauthorized(Struct, frozen=True, kw_only=True):
     """The call had no effect, because the user has not (or no longer) authorized it.
 
-    Where it is `lasting`, `missing` says the same until the user has done something about it.
+    Where it is `lasting`, `missing` says the same until the user has done something about it. Where
+    there is a `url`, the service wants the user to do something at this page of its own.
     """
 
     scopes: tuple[str, ...] = ()  # what the user must grant, where the service says
     message: str
     lasting: bool = False
+    url: str = ""
 
 
 Answer: TypeAlias = Done | Failed | Unknown | Unauthorized

@@ -22,6 +22,7 @@ WAITING = {
     "errands.v1.GetConnectLinkResponse.scope_texts": "a service that describes scopes; see tests/gateway",
     "errands.v1.GetConnectLinkResponse.ScopeTextsEntry.key": "as above",
     "errands.v1.GetConnectLinkResponse.ScopeTextsEntry.value": "as above",
+    "errands.v1.GetConnectLinkResponse.page_url": "a server with pages of its own; see journeys",
     "errands.v1.MissingConnection.scopes": "a service that grants scopes; see tests/cli",
     "errands.v1.OAuthClient.client_secret": "never: it is only ever written",
     "errands.v1.AuthResolved.granted": "false where it ran out, as here",

@@ -145,6 +145,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
             scope_texts=asked.scope_texts,
             expires_at=timestamp(asked.expires_at),
             type=asked.type,
+            page_url=asked.page_url,
         )
 
     async def BeginConnect(self, request: pb.BeginConnectRequest, context: Any) -> pb.BeginConnectResponse:

@@ -216,6 +216,7 @@ class AuthRequested(Event, frozen=True, kw_only=True, tag="auth.required"):
     call_ids: tuple[str, ...]
     expires_at: int
     lasting: bool = False  # what is missing can be looked up: nothing but that it was given ends the wait
+    url: str = ""  # a page of the service's own: what is asked for is that the user does something there
 
 
 class AuthResolved(Event, frozen=True, kw_only=True, tag="auth.resolved"):

@@ -74,6 +74,7 @@ class CallProgress(Struct, frozen=True):
     output: Document | None = None
     reason: Reason | None = None  # why it ended, or is not sent again
     message: str = ""
+    pages: tuple[str, ...] = ()  # the service's, at which the user has done what this call needs
 
 
 class StepProgress(Struct, frozen=True):
@@ -407,7 +408,8 @@ def _auth_resolved(run: Run, event: e.AuthResolved, at: int) -> Run:
     for call_id in request.call_ids:
         progress = run.calls[call_id]
         if event.granted:
-            run = _with_call(run, replace(progress, state=_unsent(progress)))
+            pages = (*progress.pages, request.url) if request.url else progress.pages
+            run = _with_call(run, replace(progress, state=_unsent(progress), pages=pages))
         elif progress.doubt and progress.call.effect is Effect.WRITE:
             # It will not be sent again, but an earlier attempt may have had its effect.
             run = _with_call(run, replace(progress, state=CallState.LOST, reason=reason))

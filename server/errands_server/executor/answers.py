@@ -6,7 +6,7 @@ from ..domain.draft import Draft
 from ..domain.effects import AskApproval
 from ..domain.errors import Reason
 from ..domain.event import ApprovalKind, CallDelayed, CallFinished, CallLost, Outcome
-from ..domain.policy import MAX_ATTEMPTS, backoff, is_harmless
+from ..domain.policy import MAX_ATTEMPTS, MAX_PAGES, backoff, is_harmless
 from ..domain.run import CallProgress, CallState
 from ..domain.tool import Repeat
 from ..ports import Answer, Done, Failed, Unauthorized, Unknown
@@ -79,7 +79,10 @@ def _failed(draft: Draft, turns: Turns, world: World, progress: CallProgress, an
 def _unauthorized(
     draft: Draft, turns: Turns, world: World, progress: CallProgress, answer: Unauthorized
 ) -> None:
-    if draft.run.cancel is None:
+    if answer.url and len(progress.pages) >= MAX_PAGES:
+        message = f"the service asks without end: {MAX_PAGES} pages were done, and then {answer.message}"
+        _failed(draft, turns, world, progress, Failed(reason=Reason.SERVICE_REFUSED, message=message))
+    elif draft.run.cancel is None:
         draft.add(turns.authorization(draft, progress.call, answer))
     else:  # nobody is asked behind a cancellation
         refused = Failed(reason=Reason.AUTHORIZATION_REFUSED, message=answer.message)

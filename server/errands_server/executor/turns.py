@@ -129,6 +129,7 @@ class Turns(Struct, frozen=True, kw_only=True):
             call_ids=(call.id,),
             expires_at=draft.now + AUTHORIZATION_TTL,
             lasting=missing.lasting,
+            url=missing.url,
         )
 
     async def ask_plan(self, draft: Draft) -> None:
@@ -173,6 +174,7 @@ class Turns(Struct, frozen=True, kw_only=True):
 
     def request(self, run: Run, call: Call) -> Request:
         """The call, ready to be sent."""
+        progress = run.calls.get(call.id)
         return Request(
             ref=call.tool,
             arguments=call.arguments,
@@ -182,6 +184,7 @@ class Turns(Struct, frozen=True, kw_only=True):
             run_id=self.run_id,
             traceparent=run.traceparent,
             passed=run.passed,
+            pages=() if progress is None else progress.pages,
         )
 
 

@@ -43,6 +43,18 @@ class Authorizations:
             await self._granted(tenant, integration_id, user_id)
         return count
 
+    async def done(self, tenant: str, run_id: str, authorization_id: str) -> bool:
+        """Let a run go on whose user did what was asked at a page; whether it still waited for that."""
+        waited: list[str] = []
+
+        def decide(draft: Draft) -> list[AnyEvent]:
+            open_ = () if draft.run.ended else draft.run.authorizations
+            waited[:] = [key for key in open_ if key == authorization_id]
+            return [AuthResolved(authorization_id=key, granted=True) for key in waited]
+
+        await change(self._store.journal, self._world, tenant, run_id, decide)
+        return bool(waited)
+
     async def refuse(self, tenant: str, integration_id: str, user_id: str) -> int:
         """Let every run of this user that waits for this integration go on without; how many were asked."""
         return await self._to_the_end(self._resolve(tenant, integration_id, user_id, granted=False))
@@ -76,7 +88,7 @@ def _resolved(draft: Draft, *, integration_id: str, granted: bool) -> list[AnyEv
     return [
         AuthResolved(authorization_id=key, granted=granted)
         for key, request in draft.run.authorizations.items()
-        if request.integration_id == integration_id
+        if request.integration_id == integration_id and not request.url  # a page is each call's own
     ]
 
 

@@ -25,7 +25,10 @@ _PURPOSE: Final = "connect link"
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """What a link asks for: that a user connects an integration with these scopes."""
+    """What a link asks for: that a user connects an integration with these scopes.
+
+    With a `url`: that the user does something at this page of the service, for which this run waits.
+    """
 
     tenant: str
     id: str
@@ -34,6 +37,8 @@ class Link(Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     return_url: str = ""
     expires_at: int
+    url: str = ""
+    run_id: str = ""
 
 
 class _Pointer(Struct, frozen=True, array_like=True):
@@ -108,6 +113,8 @@ class ConnectLinks:
             user_id=asked.user_id,
             scopes=asked.scopes,
             expires_at=asked.expires_at,
+            url=asked.url,
+            run_id=pointer.run_id,
         )
 
 

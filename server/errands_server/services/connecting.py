@@ -56,6 +56,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     scope_texts: Mapping[str, str]  # of those the service describes
     expires_at: int
     type: str
+    page_url: str = ""  # of type `page`: where the service wants the user to do something
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -134,6 +135,8 @@ class Connecting:
         """
         link = await self._links.read(token, caller)
         await self._flows.check_open(link)
+        if link.url:
+            return await self._asked_to_visit(link)
         way = await self._ways.to(link.tenant, link.integration_id)
         scopes = await self._scopes(link, way.client)
         return Asked(
@@ -146,14 +149,29 @@ class Connecting:
             type=way.type,
         )
 
+    async def _asked_to_visit(self, link: Link) -> Asked:
+        current = await self._ways.current(link.tenant, link.integration_id)
+        return Asked(
+            integration_name=current.integration.name,
+            base_url=current.integration.base_url,
+            user_id=link.user_id,
+            scopes=(),
+            scope_texts={},
+            expires_at=link.expires_at,
+            type="page",
+            page_url=link.url,
+        )
+
     async def begin(
         self, token: str, browser: str, secret: Secret | None, *, caller: Principal | None
     ) -> str | Ended:
         """Where to send the browser, to which the link belongs from now on.
 
-        Where something was typed in, what came of it. As `asked`, and CONNECT_FAILED.
+        Where something was typed in or done at a page, what came of it. As `asked`, and CONNECT_FAILED.
         """
         link = await self._links.read(token, caller)
+        if link.url:
+            return await self._visited(link, browser, secret)
         way = await self._ways.to(link.tenant, link.integration_id)
         typed = None if secret is None else kind(secret)
         if typed != (None if way.type == "oauth2" else way.type):
@@ -165,6 +183,16 @@ class Connecting:
             return await self._agreed(flow.id, pending, Grant(secret=secret))
         assert way.client is not None  # noqa: S101 (that is the way)
         return await self._visit(flow.id, pending, way.client)
+
+    async def _visited(self, link: Link, browser: str, secret: Secret | None) -> Ended:
+        """The user says that it is done. The service is believed, which the call is made to again."""
+        if secret is not None:
+            raise Invalid([Violation("credential", "the link asks for nothing that is typed in")])
+        flow = await self._flows.bound(link, browser, link.expires_at)
+        if not await self._authorizations.done(link.tenant, link.run_id, link.id):
+            raise connect_links.used("nothing waits for this any more")
+        await self._flows.end(flow.id, link)
+        return await self._ended(Outcome.CONNECTED, link, link.return_url)
 
     async def _visit(self, flow_id: str, pending: Pending, client: OAuthClient) -> str:
         """Send the browser to the service, to come back with a state that is good once."""

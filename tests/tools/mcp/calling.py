@@ -40,6 +40,7 @@ class Caller:
         credential: Credential | None = None,
         timeout: float = 5,
         internal: bool = True,
+        pages: tuple[str, ...] = (),
         **arguments: Any,
     ) -> Answer:
         request = Request(
@@ -49,6 +50,7 @@ class Caller:
             user_id=user,
             tenant="t",
             traceparent=TRACE,
+            pages=pages,
         )
         operation = self.operations[tool]
         return await self._sender.send(

@@ -88,3 +88,10 @@ def error(message: Mapping[str, Any], code: int, said: str, status: int = 200, *
     """A protocol error."""
     body = {"jsonrpc": "2.0", "id": message["id"], "error": {"code": code, "message": said}}
     return JSONResponse(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def required(message: Mapping[str, Any], *urls: str) -> Response:
+    """The error by which a server refuses until these pages were opened (2025-11-25)."""
+    pages = [{"mode": "url", "message": "Pay first", "url": url, "elicitationId": url} for url in urls]
+    told = {"code": -32042, "message": "pages are required", "data": {"elicitations": pages}}
+    return JSONResponse({"jsonrpc": "2.0", "id": message["id"], "error": told})

@@ -43,6 +43,7 @@ class Desk:
         self.go_on = asyncio.Event()
         self.url = ""
         self._tools()
+        self._asking_tools()
 
     def _tools(self) -> None:
         tool = self.server.tool
@@ -86,12 +87,6 @@ class Desk:
             return "went on"
 
         @tool()
-        async def ask(ctx: Context) -> str:
-            """Ask a person for a colour."""
-            answer = await ctx.elicit("Which colour?", Form)
-            return f"the answer was {answer.action}"
-
-        @tool()
         async def grow(ctx: Context) -> str:
             """Offer one tool more."""
             self.server.add_tool(lambda: "new", name="extra_tool", description="A new tool.")
@@ -106,6 +101,23 @@ class Desk:
                 await ctx.report_progress(step, steps)
                 await asyncio.sleep(0.2)
             return "worked"
+
+    def _asking_tools(self) -> None:
+        tool = self.server.tool
+
+        @tool()
+        async def ask(ctx: Context) -> str:
+            """Ask a person for a colour."""
+            answer = await ctx.elicit("Which colour?", Form)
+            return f"the answer was {answer.action}"
+
+        @tool()
+        async def visit(url: str, ctx: Context) -> str:
+            """Send a person to a page."""
+            answer = await ctx.elicit_url("Pay first", url, "e1")
+            if answer.action != "accept":
+                raise ToolError(f"nothing is sold: {answer.action}")
+            return "sold"
 
     def app(self, *, modern: bool) -> ASGIApp:
         app = self.server.streamable_http_app()

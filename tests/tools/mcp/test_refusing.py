@@ -279,23 +279,6 @@ async def test_input_that_is_required_is_told_and_the_call_goes_no_further() -> 
         assert len(server.calls()) == 1
 
 
-async def test_a_page_the_user_must_open_is_named() -> None:
-    asked = {"mode": "url", "message": "Pay first", "url": "https://pay.example/1", "elicitationId": "e"}
-    answer = await answered(
-        lambda _, message: JSONResponse(
-            {
-                "jsonrpc": "2.0",
-                "id": message["id"],
-                "error": {"code": -32042, "message": "pay", "data": {"elicitations": [asked]}},
-            }
-        ),
-        revision="2025-11-25",
-    )
-
-    assert isinstance(answer, Failed)
-    assert "Pay first (to be done at https://pay.example/1)" in answer.message
-
-
 async def test_a_server_that_wants_to_be_asked_again_is_asked_with_what_it_said() -> None:
     async with plain(MODERN) as server, caller(McpSource(url=server.url)) as call:
 

@@ -223,7 +223,7 @@ class GetConnectLinkRequest(_message.Message):
     def __init__(self, token: _Optional[str] = ...) -> None: ...
 
 class GetConnectLinkResponse(_message.Message):
-    __slots__ = ("integration_name", "base_url", "user_id", "scopes", "expires_at", "type", "scope_texts")
+    __slots__ = ("integration_name", "base_url", "user_id", "scopes", "expires_at", "type", "scope_texts", "page_url")
     class ScopeTextsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -238,6 +238,7 @@ class GetConnectLinkResponse(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     SCOPE_TEXTS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_URL_FIELD_NUMBER: _ClassVar[int]
     integration_name: str
     base_url: str
     user_id: str
@@ -245,7 +246,8 @@ class GetConnectLinkResponse(_message.Message):
     expires_at: _timestamp_pb2.Timestamp
     type: str
     scope_texts: _containers.ScalarMap[str, str]
-    def __init__(self, integration_name: _Optional[str] = ..., base_url: _Optional[str] = ..., user_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ..., scope_texts: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    page_url: str
+    def __init__(self, integration_name: _Optional[str] = ..., base_url: _Optional[str] = ..., user_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ..., scope_texts: _Optional[_Mapping[str, str]] = ..., page_url: _Optional[str] = ...) -> None: ...
 
 class BeginConnectRequest(_message.Message):
     __slots__ = ("token", "browser", "bearer", "api_key", "basic")

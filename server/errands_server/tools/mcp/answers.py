@@ -18,7 +18,8 @@ from ..reply import Reply as HttpReply
 from ..reply import answer_of as http_answer
 from ..words import own_words
 from .attempt import Attempt
-from .target import Reply, ServerError
+from .pages import sent_away
+from .target import Reply, ServerError, Target
 
 # JSON-RPC codes by which the SDK itself says that no answer came, or none that can be read.
 _CLOSED: Final = -32000
@@ -30,9 +31,11 @@ _NARROW: Final = re.compile(r'\berror="?insufficient_scope\b')
 _BYTES: Final = ("data", "blob")
 
 
-def replied(reply: Reply, attempt: Attempt, effect: Effect) -> Answer:
+def replied(reply: Reply, attempt: Attempt, effect: Effect, target: Target) -> Answer:
     """What a tool's reply means."""
     said = own_words(b"", " ".join(_texts(reply)))
+    if attempt.page is not None and not attempt.asked:
+        return sent_away(attempt.page, attempt.why, target)
     if attempt.asked:
         answer = f"; it answered: {said}" if said else ""
         message = f"the tool asked for input, which nobody here can give: {attempt.asked}{answer}"
@@ -76,18 +79,18 @@ def _shown(block: Mapping[str, Any]) -> Mapping[str, Any]:
     return held
 
 
-def refused(
-    attempt: Attempt, error: ServerError, *, effect: Effect, credential: Credential, now: datetime
-) -> Answer:
+def refused(attempt: Attempt, error: ServerError, *, effect: Effect, target: Target, now: datetime) -> Answer:
     """What a protocol error means, or a session that ended before it answered."""
     if attempt.forbidden:
         return Failed(reason=Reason.ADDRESS_FORBIDDEN, message=attempt.failure)
     if attempt.truncated:
         return too_long(effect, MAX_ANSWER)
     if attempt.status >= 300:
-        return of_status(attempt, error.message, effect=effect, credential=credential, now=now)
+        return of_status(attempt, error.message, effect=effect, credential=target.credential, now=now)
     if attempt.failure or error.code in _UNANSWERED or not _speaks_mcp(attempt):
         return broken_off(attempt, attempt.failure or error.message)
+    if attempt.page is not None and not attempt.asked:
+        return sent_away(attempt.page, attempt.why, target)
     asked = f"; it asked for input: {attempt.asked}" if attempt.asked else ""
     return Failed(reason=Reason.SERVICE_REFUSED, message=f"the server refused: {error.message}{asked}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import anyio
 import httpx2
@@ -24,6 +24,7 @@ MAX_TOOLS: Final = 5_000
 _MAX_PAGES: Final = 500
 _MAX_ROUNDS: Final = 20  # of a call whose server asks to be asked again
 _PAUSE: Final = 0.25  # seconds between two of them
+_Action: TypeAlias = Literal["accept", "decline", "cancel"]
 _INFO: Final = types.Implementation(name="errands", version="1")
 _RESULT: Final = TypeAdapter[types.CallToolResult | types.InputRequiredResult](
     types.CallToolResult | types.InputRequiredResult
@@ -115,8 +116,8 @@ class McpConnection:
         try:
             with _translated():
                 return await self._finished(name, dict(arguments), dict(meta), progressed, attempt)
-        except _Page as page:
-            attempt.asked = str(page)
+        except _PagesRequired as required:
+            _note_pages(attempt, required.error)
             return Reply(error=True)
         finally:
             self._calls.discard(attempt)
@@ -124,31 +125,32 @@ class McpConnection:
     async def _finished(
         self, name: str, arguments: dict[str, Any], meta: dict[str, Any], progressed: Any, attempt: Attempt
     ) -> Reply:
-        state: str | None = None
+        more: dict[str, Any] = {}
         for _ in range(_MAX_ROUNDS):
             params = types.CallToolRequestParams.model_validate(
-                {"name": name, "arguments": arguments, "_meta": meta, "requestState": state}
+                {"name": name, "arguments": arguments, "_meta": meta, **more}
             )
             result = await self._client.session.send_request(
                 types.CallToolRequest(params=params), _RESULT, progress_callback=progressed
             )
             if isinstance(result, types.CallToolResult):
                 return _reply(result)
-            if result.input_requests:
-                attempt.asked = "; ".join(map(_question, result.input_requests.values()))
-                return Reply(error=True)  # nobody is there to answer, and unanswered it goes no further
-            state = result.request_state
+            answers = {
+                key: {"action": _action(attempt, asked)}
+                for key, asked in (result.input_requests or {}).items()
+            }
+            if attempt.asked or attempt.page is not None:
+                return Reply(error=True)  # unanswered it goes no further
+            more = {"requestState": result.request_state, "inputResponses": answers or None}
             await anyio.sleep(_PAUSE)
         raise Unreadable(f"the server asked {_MAX_ROUNDS} times to be asked again")
 
     async def declined(self, context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
-        """Answer a question for a person: there is none, but its call will tell what was asked."""
+        """Answer a question for a person: nobody is here now, but its call will tell what was asked."""
         attempt = current.get()
         if attempt not in self._calls:  # a process's messages come without the context of a call
             attempt = next(iter(self._calls)) if len(self._calls) == 1 else None
-        if attempt is not None:
-            attempt.asked = _asked(params)
-        return types.ElicitResult(action="decline")
+        return types.ElicitResult(action="decline" if attempt is None else _noted(attempt, params))
 
     async def heard(self, message: Any) -> None:
         """Take notice of what the server says by itself."""
@@ -164,16 +166,25 @@ class McpConnection:
                     pass  # `heard` is told of each, too
 
 
-class _Page(Exception):
-    """A call that goes no further until a person has opened a page."""
+class _PagesRequired(Exception):
+    """A call that goes no further until a person has opened pages."""
+
+    def __init__(self, error: MCPError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
-def _pages(error: MCPError) -> str:
+def _note_pages(attempt: Attempt, error: MCPError) -> None:
+    """The page to be opened next: one that is done already comes last."""
     try:
         asked = types.ElicitationRequiredErrorData.model_validate(error.data).elicitations
     except ValidationError:
-        return error.message
-    return "; ".join(map(_asked, asked))
+        asked = []
+    if not asked:
+        attempt.asked = error.message
+        return
+    next_one = min(asked, key=lambda page: page.url in attempt.done)
+    attempt.page, attempt.why = next_one.url, next_one.message
 
 
 @contextmanager
@@ -183,7 +194,7 @@ def _translated() -> Iterator[None]:
         yield
     except MCPError as error:
         if error.code == types.URL_ELICITATION_REQUIRED:
-            raise _Page(_pages(error)) from error
+            raise _PagesRequired(error) from error
         raise ServerError(error.code, error.message) from error
     except ValidationError as error:
         message = f"the answer is not as the protocol says ({error.error_count()} faults)"
@@ -206,14 +217,25 @@ def _reply(result: types.CallToolResult) -> Reply:
     )
 
 
-def _question(request: Any) -> str:
+def _action(attempt: Attempt, request: Any) -> _Action:
     if isinstance(request, types.ElicitRequest):
-        return _asked(request.params)
-    return f"`{request.method}`, which this client does not offer"
+        return _noted(attempt, request.params)
+    attempt.asked = f"`{request.method}`, which this client does not offer"
+    return "decline"
 
 
-def _asked(asked: types.ElicitRequestParams) -> str:
-    if isinstance(asked, types.ElicitRequestURLParams):
-        return f"{asked.message} (to be done at {asked.url})"
+def _noted(attempt: Attempt, asked: types.ElicitRequestParams) -> _Action:
+    """Take note of what is asked. The answer: a page the user has done is agreed to, once."""
+    if not isinstance(asked, types.ElicitRequestURLParams):
+        attempt.asked = _form(asked)
+        return "decline"
+    if asked.url in attempt.done:
+        attempt.done.discard(asked.url)
+        return "accept"
+    attempt.page, attempt.why = asked.url, asked.message
+    return "cancel"
+
+
+def _form(asked: types.ElicitRequestFormParams) -> str:
     fields = ", ".join(_plain(asked).get("requestedSchema", {}).get("properties", {}))
     return f"{asked.message} ({fields})" if fields else asked.message

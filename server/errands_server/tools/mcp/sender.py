@@ -129,7 +129,7 @@ class _Call:
                 return self._refused(error)
 
     async def _exchange(self, connection: Connection, progressed: Any) -> Reply:
-        self._attempt = Attempt()
+        self._attempt = Attempt(self._request.pages)
         token = current.set(self._attempt)
         try:
             return await connection.call(
@@ -154,13 +154,13 @@ class _Call:
         return not attempt.left or attempt.status == _GONE or error.code == _HEADER_MISMATCH
 
     def _replied(self, reply: Reply) -> Answer:
-        return replied(reply, self._attempt, self._operation.tool.effect)
+        return replied(reply, self._attempt, self._operation.tool.effect, self._target)
 
     def _refused(self, error: ServerError) -> Answer:
         return refused(
             self._attempt,
             error,
             effect=self._operation.tool.effect,
-            credential=self._target.credential,
+            target=self._target,
             now=datetime.now(UTC),
         )
