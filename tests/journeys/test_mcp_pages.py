@@ -64,8 +64,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def till(tmp_path: Path, clock: Clock) -> AsyncGenerator[Till]:
-    overrides = Overrides(world=clock.world, planner=Scripted(Scene("act")))
+async def till(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> AsyncGenerator[Till]:
+    """A till, and runs of one step, or of as many as the test says."""
+    steps = [Scene("act")] * getattr(request, "param", 1)
+    overrides = Overrides(world=clock.world, planner=Scripted(*steps))
     async with (
         plain("2025-11-25") as server,
         serving(tmp_path / "data", overrides) as service,
@@ -154,6 +156,24 @@ async def test_one_page_done_lets_no_other_run_go_on_nor_does_a_connection(till:
     assert run.status == event_pb2.RUN_STATUS_SUCCESS, run.error
     assert still.status == event_pb2.RUN_STATUS_AUTH_REQUIRED
     assert still.authorization_url == other.auth_required.url
+
+
+@pytest.mark.parametrize("till", [2], indirect=True)
+async def test_of_two_pages_of_a_run_each_lets_its_own_call_go_on(till: Till) -> None:
+    async with people(till, 1) as [ada]:
+        first = await till.waiting()
+        second = await till.waiting(first.sequence, first.run_id)
+        pages = [await ada.get(till.path(event)) for event in (first, second)]
+        till.paid = 2
+        await pressed(ada, pages[0])
+        await till.service.until(first.run_id, "step_completed")
+        between = await till.service.get(first.run_id)
+        calls = len(till.server.calls())
+        await pressed(ada, pages[1])
+        run = await till.service.finished(first.run_id)
+
+    assert (between.status, calls) == (event_pb2.RUN_STATUS_AUTH_REQUIRED, 3)
+    assert run.status == event_pb2.RUN_STATUS_SUCCESS, run.error
 
 
 async def test_a_server_that_sends_the_user_away_without_end_fails_the_step_after_five_pages(

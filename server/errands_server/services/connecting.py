@@ -185,7 +185,7 @@ class Connecting:
         return await self._visit(flow.id, pending, way.client)
 
     async def _visited(self, link: Link, browser: str, secret: Secret | None) -> Ended:
-        """The user says that it is done. The service is believed, which the call is made to again."""
+        """The user says that it is done: the call is made again, and the service sees for itself."""
         if secret is not None:
             raise Invalid([Violation("credential", "the link asks for nothing that is typed in")])
         flow = await self._flows.bound(link, browser, link.expires_at)

@@ -156,7 +156,7 @@ async def test_a_question_for_a_person_is_declined_and_told() -> None:
         answer = await call("ask")
 
     assert isinstance(answer, Failed)
-    assert "Which colour? (colour)" in answer.message
+    assert "Which colour? (colour); say it in the intent or context" in answer.message
     assert "the answer was decline" in answer.message
 
 

@@ -28,6 +28,7 @@ _UNPARSED: Final = -32700
 _UNANSWERED: Final = frozenset({_CLOSED, _TIMED_OUT, _UNPARSED})
 _SCOPE: Final = re.compile(r'\bscope="([^"]*)"')
 _NARROW: Final = re.compile(r'\berror="?insufficient_scope\b')
+_INSTEAD: Final = "say it in the intent or context of a new run, where the tool has an argument for it"
 _BYTES: Final = ("data", "blob")
 
 
@@ -38,7 +39,7 @@ def replied(reply: Reply, attempt: Attempt, effect: Effect, target: Target) -> A
         return sent_away(attempt.page, attempt.why, target)
     if attempt.asked:
         answer = f"; it answered: {said}" if said else ""
-        message = f"the tool asked for input, which nobody here can give: {attempt.asked}{answer}"
+        message = f"the tool asked for input that nobody here can give: {attempt.asked}; {_INSTEAD}{answer}"
         return Failed(reason=Reason.SERVICE_REFUSED, message=message)
     if reply.error:
         return Failed(reason=Reason.SERVICE_REFUSED, message=said or "the tool failed and did not say why")

@@ -17,6 +17,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
 from .attempt import Attempt, current
+from .forms import in_words
 from .streams import over_http, over_process
 from .target import Listing, Reply, ServerError, Target, Unreadable
 
@@ -227,15 +228,10 @@ def _action(attempt: Attempt, request: Any) -> _Action:
 def _noted(attempt: Attempt, asked: types.ElicitRequestParams) -> _Action:
     """Take note of what is asked. The answer: a page the user has done is agreed to, once."""
     if not isinstance(asked, types.ElicitRequestURLParams):
-        attempt.asked = _form(asked)
+        attempt.asked = in_words(asked.message, _plain(asked).get("requestedSchema", {}))
         return "decline"
     if asked.url in attempt.done:
         attempt.done.discard(asked.url)
         return "accept"
     attempt.page, attempt.why = asked.url, asked.message
     return "cancel"
-
-
-def _form(asked: types.ElicitRequestFormParams) -> str:
-    fields = ", ".join(_plain(asked).get("requestedSchema", {}).get("properties", {}))
-    return f"{asked.message} ({fields})" if fields else asked.message
