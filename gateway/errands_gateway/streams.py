@@ -238,6 +238,9 @@ class _Reader:
     async def send(self, message: Message) -> None:
         if self.connection.transport.is_closing():
             return  # `lost` will be done in a moment
+        if not self.connection.flow.write_paused:
+            await self._send(message)  # which waits for nothing then
+            return
         # A timer instead of asyncio.timeout: cheaper, and a closed connection ends the wait anyway.
         timer = asyncio.get_running_loop().call_later(self.stall, self.connection.drop)
         try:
