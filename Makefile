@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 GENERATED := clients/python/errands/v1
+# Tests wait for servers and disks more than they compute, so there are two for each core.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 # What the contract must not break: main, or, on main itself, the commit before.
 AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/null)" ]; \
   then git rev-parse --quiet --verify HEAD^ >/dev/null && echo ref=HEAD^ || echo ref=HEAD; else echo branch=main; fi)
@@ -14,10 +16,10 @@ demo: setup ## Set up, then run the demonstration: a run that survives kill -9
 	$(BIN)/errands demo
 
 test: setup ## Set up, then run the tests
-	$(BIN)/pytest -n auto -m "not counterparts"
+	$(BIN)/pytest -n $(WORKERS) -m "not counterparts"
 
 counterparts: setup ## Then the tests against others' servers (Node), and those that take long
-	$(BIN)/pytest -n auto -m counterparts
+	$(BIN)/pytest -n $(WORKERS) -m counterparts
 
 serve: setup ## Set up, then start a server on .errands
 	$(BIN)/errands serve
