@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -305,27 +304,23 @@ def vast(operations: int) -> str:
 
 async def test_a_large_document_is_read_while_the_server_goes_on():
     text = vast(3_000)
-    longest = 0.0
+    turns = 0
 
     async def watch() -> None:
-        nonlocal longest
+        nonlocal turns
         while True:
-            before = time.perf_counter()
             await asyncio.sleep(0)
-            longest = max(longest, time.perf_counter() - before)
+            turns += 1
 
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(watch())
-        started = time.perf_counter()
         revision = await import_source(Source(text=text), Terms())
-        took = time.perf_counter() - started
         watching.cancel()
 
     assert revision.tool_count == 3_000
     assert len(text) > 9_000_000
     assert len(revision.document) < len(text) / 10
-    assert took < 60
-    assert longest < max(1.0, took / 2)  # nothing else waited for the reading to end
+    assert turns > 100  # of everything else; read on the loop, it leaves a handful
 
 
 async def test_a_page_of_vast_tools_fits_what_clients_take(service):
