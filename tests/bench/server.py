@@ -95,7 +95,7 @@ async def _serve() -> None:
         return stores[-1]
 
     Store.open = remember  # type: ignore[method-assign]
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    with tempfile.TemporaryDirectory(dir=".", prefix=".errands-bench-") as folder:
         config = Config(
             data=Path(folder),
             grpc="127.0.0.1:0",
