@@ -14,6 +14,7 @@ from tests.outbound.test_addresses import listening
 from tests.service import Service, reason
 from tests.tools.loopback import http
 from tests.tools.loopback import service as loopback
+from tests.tools.mcp.servers import desk as mcp_server
 
 
 @pytest.mark.parametrize("path", ["/", "/openapi.json"])
@@ -33,6 +34,22 @@ async def test_who_may_not_open_private_addresses_fetches_no_description_from_an
         # An operator may: it is the operator's grant.
         await refused(service.integrations.UpdateIntegration(request))
         assert len(reached) == 1
+
+
+async def test_nor_do_they_ask_an_mcp_server_at_another_one(service: Service) -> None:
+    async with mcp_server() as found:
+        made = await service.integrations.CreateIntegration(
+            integration_pb2.CreateIntegrationRequest(name="notes", mcp_url=found.url, internal=True)
+        )
+    keeper = await service.with_scopes("integrations")
+    async with listening() as (port, reached):
+        request = integration_pb2.UpdateIntegrationRequest(
+            id=made.integration.id, mcp_url=f"http://127.0.0.1:{port}/mcp"
+        )
+        error = await refused(keeper.integrations.UpdateIntegration(request))
+
+        assert reason(error) == "ADDRESS_FORBIDDEN"
+        assert reached == []
 
 
 async def test_from_the_opened_origin_a_description_comes_again(service: Service, desk: Desk) -> None:
