@@ -9,7 +9,7 @@ from errands.v1 import integration_pb2 as integration_pb
 
 from ..credentials.client import CLIENT_CREDENTIALS, OAuthClient, described
 from ..credentials.scheme import read_schemes
-from ..services.connecting import Ended, Outcome
+from ..services.connect_steps import Ended, Outcome
 from ..services.registering import kinds
 from ..store.connections import Connection
 from ..store.integrations import Integration

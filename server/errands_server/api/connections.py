@@ -11,7 +11,8 @@ from errands.v1 import connection_pb2_grpc
 from ..credentials.secret import Grant, Tokens
 from ..domain.errors import Reason
 from ..services.connect_links import invalid
-from ..services.connecting import Answer, Connecting
+from ..services.connect_steps import Answer
+from ..services.connecting import Connecting
 from ..services.connections import Connections
 from ..world import World
 from . import authentication, secrets

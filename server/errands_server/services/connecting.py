@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ..credentials.client import OAuthClient
@@ -27,6 +25,7 @@ from . import connect_links
 from .approvals import BY_LINK
 from .authorizations import Authorizations
 from .connect_links import TTL, ConnectLinks, Link
+from .connect_steps import Answer, Asked, Ended, Outcome
 from .flows import Flowing, Pending
 from .principal import Principal, Scope, check_tenant
 from .ways import Ways
@@ -36,44 +35,6 @@ CONFIRM_TTL: Final = 600_000  # milliseconds the application may take to say who
 CALLBACK: Final = "/connect/callback"
 
 _log = structlog.get_logger("errands.connecting")
-
-
-class Outcome(StrEnum):
-    """How a flow ended."""
-
-    CONNECTED = "connected"
-    REFUSED = "refused"
-    UNCONFIRMED = "unconfirmed"
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """What a link asks for, as its page shows it."""
-
-    integration_name: str
-    base_url: str
-    user_id: str
-    scopes: tuple[str, ...]
-    scope_texts: Mapping[str, str]  # of those the service describes
-    expires_at: int
-    type: str
-    page_url: str = ""  # of type `page`: where the service wants the user to do something
-
-
-class Ended(Struct, frozen=True, kw_only=True):
-    """What became of a flow, and where the browser goes next; empty for nowhere."""
-
-    outcome: Outcome
-    integration_name: str
-    user_id: str
-    return_url: str = ""
-
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """What a browser brought back from an authorization server."""
-
-    code: str = ""
-    error: str = ""
-    issuer: str = ""
 
 
 class Connecting:
