@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from errands_server.credentials.credential import Credential
+from errands_server.credentials.signing import AwsSigner
 from errands_server.domain.errors import Reason
 from errands_server.domain.tool import Repeat
 from errands_server.ports import Answer, Done, Failed, Unknown
@@ -170,3 +171,27 @@ async def test_a_changed_catalogue_is_heard_of_and_listed(desk: Desk, call: Call
     await call("grow")
 
     assert "extra_tool" in await asyncio.wait_for(heard.get(), 5)
+
+
+async def test_no_call_goes_out_with_a_signature_that_cannot_be_made(call: Caller, desk: Desk) -> None:
+    signer = AwsSigner(
+        access_key_id="AKIA", secret_access_key=SECRET, session_token="t", service="sqs", region="eu-west-1"
+    )
+    before = len(desk.seen)
+    answer = await call("greet", name="Ada", credential=Credential(signer=signer))
+
+    assert isinstance(answer, Failed)
+    assert answer.reason is Reason.CREDENTIALS_INVALID
+    assert len(desk.seen) == before
+
+
+async def test_secrets_that_are_only_known_make_no_session_of_their_own_and_do_not_come_back(
+    call: Caller,
+) -> None:
+    first = await call("greet", name="Ada")
+    second = await call("greet", name=SECRET, credential=Credential(known=frozenset({SECRET})))
+
+    assert isinstance(first, Done)
+    assert isinstance(second, Done)
+    assert SECRET not in second.output.decode()
+    assert call.sessions.open == 1
