@@ -9,7 +9,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/null)" ]; \
   then git rev-parse --quiet --verify HEAD^ >/dev/null && echo ref=HEAD^ || echo ref=HEAD; else echo branch=main; fi)
 
-.PHONY: demo test counterparts serve setup generate lock check lint types walls buf drift format torture fuzz bench \
+.PHONY: demo test test-postgres torture-postgres counterparts serve setup generate lock check lint types walls buf drift format torture fuzz bench \
   bench-openapi bench-smoke clean
 
 demo: setup ## Set up, then run the demonstration: a run that survives kill -9
@@ -17,6 +17,10 @@ demo: setup ## Set up, then run the demonstration: a run that survives kill -9
 
 test: setup ## Set up, then run the tests
 	$(BIN)/pytest -n $(WORKERS) -m "not counterparts"
+
+test-postgres: setup ## Then those of store, contract and journeys on a PostgreSQL of their own
+	$(BIN)/python -m tests.postgres $(BIN)/pytest -n $(WORKERS) -m "not counterparts" \
+	  tests/store tests/contract tests/journeys tests/credentials
 
 counterparts: setup ## Then the tests against others' servers (Node), and those that take long
 	$(BIN)/pytest -n $(WORKERS) -m counterparts
@@ -71,6 +75,9 @@ format: setup
 torture: setup ## Kill and stop servers under load, and prove that nothing is lost or done twice
 	$(BIN)/python -m tests.torture.crashes --runs 200
 	$(BIN)/python -m tests.torture.stops
+
+torture-postgres: setup ## The same kills with two servers over one PostgreSQL
+	$(BIN)/python -m tests.postgres $(BIN)/python -m tests.torture.crashes --runs 100 --processes 2
 
 fuzz: setup ## Let Schemathesis ask the gateway thousands of questions
 	$(BIN)/python -m tests.gateway.fuzz

@@ -8,8 +8,18 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.databases import ELSEWHERE, drop_databases
 from tests.demo.shops import open_shop
 from tests.service import Service, serving
+
+
+@pytest.fixture(autouse=True)
+def _databases(request: pytest.FixtureRequest) -> Iterator[None]:
+    """On PostgreSQL no test leaves its databases to the next."""
+    folder = request.getfixturevalue("tmp_path") if ELSEWHERE else None
+    yield
+    if folder is not None:
+        drop_databases(folder)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from errands.v1.key_pb2_grpc import KeyServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
 from errands_server.app import App, Overrides, running
 from errands_server.config import Config
+from tests.databases import ELSEWHERE, database_of
 
 OPERATOR = "operator-key-of-the-test"
 PATIENCE = 20.0  # seconds; a test that waits longer has failed
@@ -148,10 +149,14 @@ async def serving(
     config = Config(
         data=data,
         api_key=OPERATOR,
-        **{"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "drain": 2.0, **settings},
+        **{"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "drain": 2.0, **_database(data), **settings},
     )
     async with running(config, overrides) as app, aio.insecure_channel(app.grpc_address) as channel:
         yield Service(app, channel, OPERATOR)
+
+
+def _database(data: Path) -> dict[str, str]:
+    return {"database": database_of(data)} if ELSEWHERE else {}
 
 
 def reason(error: aio.AioRpcError) -> str:

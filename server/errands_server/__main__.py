@@ -25,8 +25,27 @@ def serve(arguments: Sequence[str]) -> int:
         return runner.run(_serve(config))
 
 
+def migrate(arguments: Sequence[str]) -> int:
+    """Bring a database to this release's schema; the exit status: 1 where that could not be done."""
+    from .domain.errors import Unavailable
+    from .store.migrating import HEAD, SchemaOutdated
+    from .store.store import bring_up_to_date
+
+    config = configuration.parse_migrate(arguments)
+    if not config.database:
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        changed = bring_up_to_date(config.database_url)
+    except (SchemaOutdated, OSError, ValueError, Unavailable) as error:
+        print(f"errands: {error}", file=sys.stderr)  # noqa: T201 (a command speaks to its user)
+        return 1
+    _say(f"errands: the database {'now has' if changed else 'already had'} schema {HEAD}")
+    return 0
+
+
 async def _serve(config: Config) -> int:
     from .app import FolderInUse, running
+    from .domain.errors import Unavailable
     from .store.migrating import SchemaOutdated
 
     try:
@@ -36,7 +55,7 @@ async def _serve(config: Config) -> int:
             _say(f"errands: ready grpc={app.grpc_address} http={app.http_address} data={config.data}")
             await _until_signal(app.hurry)
             await app.drain()
-    except (FolderInUse, SchemaOutdated, OSError, ValueError) as error:
+    except (FolderInUse, SchemaOutdated, OSError, ValueError, Unavailable) as error:
         print(f"errands: {error}", file=sys.stderr)  # noqa: T201 (a command speaks to its user)
         return 1
     return 0

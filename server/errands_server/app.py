@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import structlog
@@ -27,10 +27,14 @@ from .config import DAY, Config
 from .engines.embedded import EmbeddedEngine
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.principal import Scope
+from .store.database import is_sqlite
 from .store.sealing import Sealer, load_or_create_keys, parse_keys
 from .store.store import Store
 from .streams import Hub
 from .world import World
+
+if TYPE_CHECKING:
+    from .peers import Peers
 
 __all__ = ["SERVICES", "App", "FolderInUse", "Overrides", "running"]
 
@@ -63,7 +67,8 @@ async def running(config: Config, overrides: Overrides | None = None) -> AsyncGe
         stack.callback(os.close, _lock(config.data))
         sealer = Sealer(_secret_keys(config))
         wiring = Wiring()
-        store = await Store.open(config.database_url, wiring.committed)
+        shared = not is_sqlite(config.database_url)
+        store = await Store.open(config.database_url, wiring.committed, migrate=not shared)
         stack.push_async_callback(store.close)
         server = await _Server.start(config, overrides, store, sealer, wiring, stack)
         try:
@@ -101,6 +106,7 @@ class _Server:
         self._store = store
         self._health = Health(self._ready)
         self._drained = False
+        self._peers: Peers | None = None
         self._grpc: aio.Server
         self.app: App
 
@@ -117,6 +123,12 @@ class _Server:
         parts = await core(config, overrides, store, sealer, wiring, stack)
         keys = Keys(store, parts.world, process_secret=config.api_key)
         server = cls(config, parts.engine, parts.hub, store)
+        if not is_sqlite(config.database_url):
+            from .peers import Peers  # with the driver, which is an extra
+
+            server._peers = Peers(
+                config.database_url, store.journal, parts.engine, parts.hub, parts.catalogue
+            )
         server._grpc = await serving(parts, keys, stack)
         await server._listen(parts.links_at, await _first_key(store, keys), stack)
         stack.enter_context(_task(server._sweep(parts.world), "errands retention"))
@@ -135,10 +147,14 @@ class _Server:
         started = await stack.enter_async_context(listening(channel, self._gateway_settings()))
         http_address = started.address
         links_at.public_url = self._config.public_url or f"http://{http_address}"
-        await self._engine.start()
+        await self._execute()
         await self._grpc.start()
         await self._set_health(serving=True)
         self.app = App(grpc_address, http_address, operator_key, self.drain, self._engine.hurry)
+
+    async def _execute(self) -> None:
+        """On a database of its own this process executes; on a shared one, where no other does."""
+        await (self._engine if self._peers is None else self._peers).start()
 
     def _bind(self) -> str:
         host = self._config.grpc.rpartition(":")[0]
@@ -173,7 +189,8 @@ class _Server:
         )
 
     def _ready(self) -> bool:
-        return not self._drained and self._store.journal.healthy
+        reachable = self._peers is None or self._peers.reachable
+        return not self._drained and self._store.journal.healthy and reachable
 
     async def _set_health(self, *, serving: bool) -> None:
         status = health_pb2.HealthCheckResponse
@@ -188,6 +205,8 @@ class _Server:
         _log.info("draining")
         await self._set_health(serving=False)
         await self._engine.drain(self._config.drain)
+        if self._peers is not None:
+            await self._peers.close()
         self._hub.close()
         await self._grpc.stop(grace=2)
 

@@ -62,6 +62,13 @@ def _duration(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def _database(text: str) -> str:
+    if not re.match(r"(postgres(ql)?|sqlite)(\+[a-z]+)?://", text):
+        message = "no URL of a database; write postgresql://user:password@host/name"  # it may hold a password
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
 def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[^/?#\s]+/?", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no URL of a server")
@@ -93,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, metavar="DIR", help="folder of the database (.errands)")
     add("--grpc", type=address, metavar="HOST:PORT", help="where gRPC listens (127.0.0.1:50051)")
     add("--http", type=address, metavar="HOST:PORT", help="where HTTP listens (127.0.0.1:8080)")
-    add("--database", metavar="URL", help="database instead of SQLite in --data")
+    add("--database", type=_database, metavar="URL", help="PostgreSQL instead of SQLite in --data")
     add("--public-url", metavar="URL", help="how people reach the HTTP address; links begin with it")
     add("--secret-key-file", type=Path, metavar="FILE", help="sealing keys (secret.key in --data)")
     add("--log-level", choices=["debug", "info", "warning", "error"], help="what is logged (info)")
@@ -130,3 +137,16 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     if (config.tls_cert is None) != (config.tls_key is None):
         parser.error("--tls-cert and --tls-key go together")
     return config
+
+
+def parse_migrate(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Config:
+    """Settings of `errands migrate`, found as those of `serve` are. Exits 2 on a usage error."""
+    parser = argparse.ArgumentParser(
+        prog="errands migrate",
+        description="Bring a database to the schema of this release. `serve` does so by itself on SQLite.",
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the database (.errands)")
+    parser.add_argument(
+        "--database", type=_database, metavar="URL", help="PostgreSQL instead of SQLite in --data"
+    )
+    return Config(**given(parser, arguments, environment))

@@ -65,10 +65,16 @@ class Subscription:
     def put(self, entry: Entry) -> None:
         if len(self._entries) >= BACKLOG:
             # The log has everything, so a slow reader costs no memory, only another read.
-            self._entries.clear()
-            self._lagged = True
+            self.lag()
+            return
         if not self._lagged:
             self._entries.append(entry)
+        self.wake()
+
+    def lag(self) -> None:
+        """There is more in the log than came here."""
+        self._entries.clear()
+        self._lagged = True
         self.wake()
 
     def close(self) -> None:
@@ -99,6 +105,7 @@ class Hub:
     def __init__(self, encode: Encode) -> None:
         self.encode = encode
         self._subscriptions: dict[str, set[Subscription]] = {}
+        self._told: dict[str, int] = {}
         self._count = 0
         self._closed = False
 
@@ -106,10 +113,27 @@ class Hub:
         subscriptions = self._subscriptions.get(run_id)
         if not subscriptions:
             return
+        self._told[run_id] = records[-1].sequence
         for record in records:
             entry = Entry((tenant, run_id), record, self.encode)
             for subscription in subscriptions:
                 subscription.put(entry)
+
+    def hint(self, run_id: str, sequence: int = 0) -> None:
+        """Another process appended to the run, up to `sequence` where that is known."""
+        subscriptions = self._subscriptions.get(run_id, ())
+        if subscriptions and sequence:
+            self._told[run_id] = sequence
+        for subscription in subscriptions:
+            subscription.lag()
+
+    def followed(self) -> list[str]:
+        """The runs that are followed."""
+        return list(self._subscriptions)
+
+    def told(self, run_id: str) -> int:
+        """The last sequence its readers were told of; 0 where that is none."""
+        return self._told.get(run_id, 0)
 
     @property
     def open(self) -> int:
@@ -145,6 +169,7 @@ class Hub:
         subscriptions.discard(subscription)
         if not subscriptions:
             del self._subscriptions[run_id]
+            self._told.pop(run_id, None)
 
     def close(self) -> None:
         """End every stream behind what was published."""

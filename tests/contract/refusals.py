@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,10 +62,3 @@ def details(error: aio.AioRpcError, kind: Any) -> list[Any]:
             packed.Unpack(detail)
             found.append(detail)
     return found
-
-
-def rows(data: Path) -> dict[str, int]:
-    """How many rows each table of the server's database has."""
-    with closing(sqlite3.connect(data / "errands.db")) as database:
-        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {table: database.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in tables}

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
@@ -130,10 +127,3 @@ def _behind(token: str, key: str) -> str:
     """The page token that leads behind another key, with the same filters."""
     mark = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).partition(b":")[0]
     return base64.urlsafe_b64encode(mark + b":" + key.encode()).decode().rstrip("=")
-
-
-def everything(data: Path) -> dict[str, set[Any]]:
-    """Every row of the server's database."""
-    with closing(sqlite3.connect(data / "errands.db")) as database:
-        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {table: set(database.execute(f'SELECT * FROM "{table}"')) for table in tables}

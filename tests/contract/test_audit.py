@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from grpc import aio
 
 from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1 import connection_pb2 as pb
@@ -20,6 +19,7 @@ from tests.contract.desk import Desk
 from tests.contract.refusals import refused
 from tests.contract.test_identity import methods
 from tests.contract.told import HELD, WRITE, Told, chain, steps
+from tests.databases import looked_into
 from tests.gateway.asking import asking, errors
 from tests.service import Service, reason
 
@@ -165,14 +165,13 @@ async def test_an_entry_and_its_change_stand_or_fall_together(
     integration = await add_desk(service, desk)
     held = await service.connect(integration, bearer=pb.ConnectionBearer(token="t"))
     flow = await deeds.awaiting(service, integration, "mallory")
-    with closing(sqlite3.connect(tmp_path / "data/errands.db")) as database:
-        database.execute("ALTER TABLE audit RENAME TO gone")
+    looked_into(tmp_path / "data", "ALTER TABLE audit RENAME TO gone")
     request = integration_pb2.DeleteIntegrationRequest(id=integration)
-    await refused(service.integrations.DeleteIntegration(request))
-    await refused(service.connect(integration, bearer=pb.ConnectionBearer(token="other")))
-    await refused(service.connections.DeleteConnection(pb.DeleteConnectionRequest(id=held.id)))
-    await refused(service.connections.UpdateConnectSettings(deeds.settings("")))
-    await refused(service.connections.ConfirmConnection(deeds.confirmation(flow, "mallory")))
+    await _refused(service.integrations.DeleteIntegration(request))
+    await _refused(service.connect(integration, bearer=pb.ConnectionBearer(token="other")))
+    await _refused(service.connections.DeleteConnection(pb.DeleteConnectionRequest(id=held.id)))
+    await _refused(service.connections.UpdateConnectSettings(deeds.settings("")))
+    await _refused(service.connections.ConfirmConnection(deeds.confirmation(flow, "mallory")))
     found = await service.integrations.GetIntegration(integration_pb2.GetIntegrationRequest(id=integration))
 
     assert found.integration.id == integration
@@ -180,6 +179,12 @@ async def test_an_entry_and_its_change_stand_or_fall_together(
     assert list(listed.connections) == [held]
     kept = await service.connections.GetConnectSettings(pb.GetConnectSettingsRequest())
     assert kept.settings.verifier_url == deeds.VERIFIER
+
+
+async def _refused(call: Any) -> None:
+    """Whatever the database says to that, it is no answer."""
+    with pytest.raises(aio.AioRpcError):
+        await call
 
 
 async def test_entries_are_paged_and_filtered_together(service: Service, desk: Desk) -> None:

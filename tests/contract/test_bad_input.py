@@ -18,7 +18,8 @@ from errands.v1 import key_pb2 as keys
 from errands.v1 import run_pb2 as runs
 from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk
-from tests.contract.refusals import check, details, refused, rows
+from tests.contract.refusals import check, details, refused
+from tests.databases import counts_of
 from tests.service import Service, reason, violations
 
 LONG = "x" * 100_000
@@ -317,7 +318,7 @@ ALL = (
 
 async def test_bad_fields_are_all_named_and_nothing_is_stored(serve: Serve, tmp_path: Path) -> None:
     async with serve() as service:
-        before = rows(tmp_path / "data")
+        before = counts_of(tmp_path / "data")
         for stub, method, fields, request in ALL:
             error = await refused(getattr(getattr(service, stub), method)(request))
             case = f"{method} {str(request)[:200]}"
@@ -328,7 +329,7 @@ async def test_bad_fields_are_all_named_and_nothing_is_stored(serve: Serve, tmp_
             assert error.code() is StatusCode.INVALID_ARGUMENT, (case, error)
             assert found == fields, case
             assert len(details(error, error_details_pb2.BadRequest)) == 1, case
-        assert rows(tmp_path / "data") == before
+        assert counts_of(tmp_path / "data") == before
 
 
 @pytest.mark.parametrize("dialect", ["[]", "{}", '"http://["'])
@@ -386,14 +387,14 @@ MISSING = (
 
 async def test_an_id_that_cannot_be_one_names_nothing(serve: Serve, tmp_path: Path) -> None:
     async with serve() as service:
-        before = rows(tmp_path / "data")
+        before = counts_of(tmp_path / "data")
         for stub, method, expected, request in MISSING:
             for wrong in ("", "nonsense", NOBODY, "\0", "ünï", LONG, "' OR 1=1 --", NOBODY + "0"):
                 error = await refused(getattr(getattr(service, stub), method)(request(wrong)))
 
                 assert reason(error) == expected, (method, wrong)
                 assert error.code() is StatusCode.NOT_FOUND
-        assert rows(tmp_path / "data") == before
+        assert counts_of(tmp_path / "data") == before
 
 
 async def test_a_hundred_wrong_ids_still_fit_one_answer(service: Service) -> None:
@@ -479,7 +480,7 @@ async def test_a_taken_name_is_refused_and_nothing_is_stored(
 ) -> None:
     async with serve() as service:
         other = await add_desk(service, desk, "other")
-        before = rows(tmp_path / "data")
+        before = counts_of(tmp_path / "data")
         for call in (
             service.integrations.CreateIntegration(
                 integrations.CreateIntegrationRequest(
@@ -494,7 +495,7 @@ async def test_a_taken_name_is_refused_and_nothing_is_stored(
 
             assert reason(error) == "INTEGRATION_NAME_TAKEN"
             assert details(error, error_details_pb2.PreconditionFailure)
-        assert rows(tmp_path / "data") == before
+        assert counts_of(tmp_path / "data") == before
 
 
 async def test_a_description_out_of_reach_is_refused_with_its_reason(service: Service) -> None:

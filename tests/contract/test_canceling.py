@@ -11,8 +11,9 @@ from errands.v1 import approval_pb2, event_pb2
 from errands.v1 import run_pb2 as runs
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
-from tests.contract.refusals import refused, rows
+from tests.contract.refusals import refused
 from tests.contract.told import HELD, HELD_WRITE, READ, WRITE, Told, chain, steps
+from tests.databases import counts_of
 from tests.service import Service, reason
 
 
@@ -23,12 +24,12 @@ async def cancel(service: Service, run_id: str, **fields: bool) -> runs.Run:
 async def test_a_finished_run_is_not_cancelled(serve: Serve, tmp_path: Path) -> None:
     async with serve() as service:
         run = await service.finished((await service.create("do")).run_id)
-        before = rows(tmp_path / "data")
+        before = counts_of(tmp_path / "data")
         error = await refused(service.runs.CancelRun(runs.CancelRunRequest(run_id=run.run_id)))
 
         assert (reason(error), error.code()) == ("RUN_FINISHED", StatusCode.FAILED_PRECONDITION)
         assert await cancel(service, run.run_id, allow_finished=True) == run
-        assert rows(tmp_path / "data") == before
+        assert counts_of(tmp_path / "data") == before
 
 
 @pytest.mark.parametrize("strategy", [2, 3])

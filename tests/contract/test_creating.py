@@ -17,8 +17,9 @@ from errands_server.domain.plan import Plan, Step
 from errands_server.ports import Brief, Refusal
 from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk
-from tests.contract.refusals import details, refused, rows
+from tests.contract.refusals import details, refused
 from tests.contract.told import HELD, READ, WRITE, Told, steps
+from tests.databases import counts_of
 from tests.service import PATIENCE, Service, reason, violations
 
 SELECTION = "selected_customer_integration_ids"
@@ -113,14 +114,14 @@ async def test_a_create_that_waits_does_not_hold_up_a_drain(serve: Serve) -> Non
 async def test_nothing_is_created_while_the_server_drains(serve: Serve, tmp_path: Path) -> None:
     async with serve(steps(HELD), drain=5.0) as service:
         await service.create("do")
-        before = rows(tmp_path / "data")["runs"]
+        before = counts_of(tmp_path / "data")["runs"]
         draining = asyncio.create_task(service.app.drain())
         error = await refused(service.create("do"))
         service.app.hurry()
         await draining
 
         assert reason(error) == "SERVER_DRAINING"
-        assert rows(tmp_path / "data")["runs"] == before
+        assert counts_of(tmp_path / "data")["runs"] == before
 
 
 async def test_a_run_that_asks_first_is_answered_as_paused(serve: Serve) -> None:
@@ -222,7 +223,7 @@ async def test_the_same_integration_twice_is_one(serve: Serve, desk: Desk) -> No
 
 async def test_a_request_that_is_only_validated_stores_nothing(serve: Serve, tmp_path: Path) -> None:
     async with serve() as service:
-        before = rows(tmp_path / "data")
+        before = counts_of(tmp_path / "data")
         answer = await service.create("do", validate_only=True, request_id="once")
         error = await refused(service.create("", validate_only=True))
         planned = await service.create("do", request_id="once")
@@ -230,7 +231,7 @@ async def test_a_request_that_is_only_validated_stores_nothing(serve: Serve, tmp
         assert not answer.run_id
         assert answer.plan.details.steps
         assert set(violations(error)) == {"intent"}
-        assert rows(tmp_path / "data")["runs"] == before["runs"] + 1
+        assert counts_of(tmp_path / "data")["runs"] == before["runs"] + 1
         assert planned.run_id
 
 
@@ -246,7 +247,7 @@ async def test_a_full_queue_refuses_and_stores_nothing(serve: Serve, tmp_path: P
     async with serve(planner, max_active=1, max_queued=2) as service:
         for _ in range(3):
             await service.create("do", plan_wait_ms=0)
-        before = rows(tmp_path / "data")["runs"]
+        before = counts_of(tmp_path / "data")["runs"]
         error = await refused(service.create("do", plan_wait_ms=0))
         stranger = await service.stranger("others", "admin")
         foreign = await refused(stranger.create("do", "*", plan_wait_ms=0, user_id=""))
@@ -254,7 +255,7 @@ async def test_a_full_queue_refuses_and_stores_nothing(serve: Serve, tmp_path: P
         assert (reason(error), error.code()) == ("RUN_QUEUE_FULL", StatusCode.RESOURCE_EXHAUSTED)
         assert details(error, error_details_pb2.RetryInfo)[0].retry_delay.seconds >= 1
         assert details(error, error_details_pb2.QuotaFailure)
-        assert rows(tmp_path / "data")["runs"] == before
+        assert counts_of(tmp_path / "data")["runs"] == before
         assert reason(foreign) == "FIELD_INVALID"  # one tenant's queue is not another's
         planner.may_plan.set()
 
@@ -272,17 +273,17 @@ async def test_the_same_request_again_answers_with_the_same_run(serve: Serve, tm
             first.plan,
         )
         assert again.status == event_pb2.RUN_STATUS_SUCCESS
-        assert rows(tmp_path / "data")["runs"] == 1
+        assert counts_of(tmp_path / "data")["runs"] == 1
 
 
 async def test_another_request_under_the_same_id_is_refused(serve: Serve, tmp_path: Path) -> None:
     async with serve() as service:
         await service.create("do", request_id="once")
-        before = rows(tmp_path / "data")["runs"]
+        before = counts_of(tmp_path / "data")["runs"]
         error = await refused(service.create("do something else", request_id="once"))
 
         assert (reason(error), error.code()) == ("IDEMPOTENCY_KEY_REUSED", StatusCode.FAILED_PRECONDITION)
-        assert rows(tmp_path / "data")["runs"] == before
+        assert counts_of(tmp_path / "data")["runs"] == before
 
 
 async def test_duplicates_at_once_make_one_run(serve: Serve, tmp_path: Path, desk: Desk) -> None:
@@ -291,7 +292,7 @@ async def test_duplicates_at_once_make_one_run(serve: Serve, tmp_path: Path, des
         await service.finished(made[0].run_id)
 
         assert len({answer.run_id for answer in made}) == 1
-        assert rows(tmp_path / "data")["runs"] == 1
+        assert counts_of(tmp_path / "data")["runs"] == 1
         assert len(desk.bodies()) == 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from errands_server.ports import Refusal
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
 from tests.contract.told import LOCKED, READ, WRITE, chain, steps
+from tests.databases import counts_of
 from tests.service import Service
 
 ON_START, ON_TOOL_CALL = run_pb2.APPROVAL_STRATEGY_ON_START, run_pb2.APPROVAL_STRATEGY_ON_TOOL_CALL
@@ -154,17 +154,9 @@ async def test_without_a_plan_there_is_nothing_to_foresee(serve: Serve) -> None:
 
 async def test_it_stores_nothing_and_calls_nobody(serve: Serve, desk: Desk, tmp_path: Path) -> None:
     async with serve(steps(LOCKED, WRITE)) as service:
-        before = rows(tmp_path)
+        before = counts_of(tmp_path / "data")
         found = await preflight(service, approval_strategy=ON_START, repeat_key="again", request_id="once")
 
         assert found.missing
-        assert rows(tmp_path) == before
+        assert counts_of(tmp_path / "data") == before
         assert not desk.received
-
-
-def rows(folder: Path) -> dict[str, int]:
-    """How many rows every table of the server's database has."""
-    file = folder / "data" / "errands.db"
-    with sqlite3.connect(file) as database:
-        names = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
-        return {name: database.execute(f'select count(*) from "{name}"').fetchone()[0] for name in names}

@@ -13,6 +13,7 @@ from errands_server.services.principal import Principal, Scope
 from errands_server.store.keys import Key
 from errands_server.store.store import Store
 from errands_server.world import World
+from tests.databases import database_of
 
 
 class HeldStore(Store):
@@ -29,7 +30,7 @@ class HeldStore(Store):
 
 
 async def test_a_look_up_older_than_a_revocation_is_not_remembered(tmp_path: Path) -> None:
-    store = await HeldStore.open(f"sqlite:///{tmp_path / 'errands.db'}", lambda work, created: None)
+    store = await HeldStore.open(database_of(tmp_path), lambda work, created: None)
     assert isinstance(store, HeldStore)
     keys = Keys(store, World())
     operator = Principal(DEFAULT_TENANT, "process", frozenset({Scope.OPERATOR}))

@@ -29,12 +29,12 @@ from tests.contract.tenancy import (
     SERVER,
     Named,
     belongings,
-    everything,
     named,
     set_at,
 )
 from tests.contract.test_identity import RULES, call, methods
 from tests.contract.told import LOCKED, WRITE, Told, chain
+from tests.databases import rows_of
 from tests.gateway.asking import RUN, asking
 from tests.gateway.asking import reason as http_reason
 from tests.service import Service, reason
@@ -93,7 +93,7 @@ async def test_no_rpc_tells_what_is_foreign_from_what_is_missing_or_changes_it(
     serve: Serve, tmp_path: Path
 ) -> None:
     async with two_tenants(serve, tmp_path) as (owner, stranger, has):
-        before = everything(tmp_path / "data")
+        before = rows_of(tmp_path / "data")
         tried = 0
         for method, field in requests():
             foreign, missing = [
@@ -104,7 +104,7 @@ async def test_no_rpc_tells_what_is_foreign_from_what_is_missing_or_changes_it(
 
             assert foreign == missing, (method, field.path)
             assert "INTERNAL" not in foreign, (method, foreign)
-        after = everything(tmp_path / "data")
+        after = rows_of(tmp_path / "data")
         # The owner, asked the same, sees a difference: the names were good ones.
         seen = 0
         for method, field in requests():
@@ -242,7 +242,7 @@ async def test_no_route_tells_what_is_foreign_from_what_is_missing_or_changes_it
     serve: Serve, tmp_path: Path
 ) -> None:
     async with two_tenants(serve, tmp_path) as (_, stranger, has), asking(stranger) as client:
-        before = everything(tmp_path / "data")
+        before = rows_of(tmp_path / "data")
         tried = 0
         for attempt in attempts():
             operation = attempt[0]
@@ -256,7 +256,7 @@ async def test_no_route_tells_what_is_foreign_from_what_is_missing_or_changes_it
 
                 assert told[0] == told[1], (operation.id, attempt[2])
                 assert told[0][0] < 500, (operation.id, told)
-        after = everything(tmp_path / "data")
+        after = rows_of(tmp_path / "data")
 
     assert before == after
     print(f"{tried} requests in a stranger's name over {len(OPERATIONS)} routes: none told anything")
@@ -276,7 +276,7 @@ async def test_an_approval_link_is_no_use_to_a_key_of_another_tenant(serve: Serv
     async with two_tenants(serve, tmp_path) as (owner, stranger, has), asking(stranger) as client:
         run = await owner.get(has["run"][0])
         token = run.pending_approvals[0].actions[0].url.partition("token=")[2]
-        before = everything(tmp_path / "data")
+        before = rows_of(tmp_path / "data")
         for asked in (
             stranger.approvals.GetApprovalByToken(approval_pb2.GetApprovalByTokenRequest(token=token)),
             stranger.approvals.DecideByToken(approval_pb2.DecideByTokenRequest(token=token)),
@@ -287,7 +287,7 @@ async def test_an_approval_link_is_no_use_to_a_key_of_another_tenant(serve: Serv
 
         assert link.status_code == 401
         assert has["run"][0] not in link.text
-        assert everything(tmp_path / "data") == before
+        assert rows_of(tmp_path / "data") == before
 
 
 async def test_a_connect_link_is_no_use_to_a_key_of_another_tenant(
@@ -298,7 +298,7 @@ async def test_a_connect_link_is_no_use_to_a_key_of_another_tenant(
         await deeds.lent(owner, desk, name)
         state, token = await deeds.visited(owner, name, "ada"), await deeds.link(owner, name, "ada")
         connect = stranger.connections
-        before = everything(tmp_path / "data")
+        before = rows_of(tmp_path / "data")
         for asked in (
             connect.GetConnectLink(pb.GetConnectLinkRequest(token=token)),
             connect.BeginConnect(pb.BeginConnectRequest(token=token, browser=deeds.BROWSER)),
@@ -307,7 +307,7 @@ async def test_a_connect_link_is_no_use_to_a_key_of_another_tenant(
             error = await refused(asked)
 
             assert (error.code(), reason(error)) == (StatusCode.UNAUTHENTICATED, "CREDENTIALS_INVALID")
-        assert everything(tmp_path / "data") == before
+        assert rows_of(tmp_path / "data") == before
         # The pages ask as nobody, whatever key a browser is made to send: they show what the link does.
         async with asking(stranger) as keyed, asking(stranger, x_api_key="") as nobody:
             pages = [await client.get(f"/connect/{token}") for client in (keyed, nobody)]
@@ -328,14 +328,14 @@ async def test_what_would_happen_is_told_of_ones_own_tenant_only(
         await owner.connect(name, "ada", bearer=pb.ConnectionBearer(token="t"))
         stranger = await owner.stranger("strangers", "operator")
         await add_desk(stranger, desk)
-        before = everything(tmp_path / "data")
+        before = rows_of(tmp_path / "data")
         told = {
             (speaker, field): [await _would(speaker, field, named) for named in names]
             for speaker in (owner, stranger)
             for field, names in (("user_id", ("ada", "eve")), (_SELECTED, (name, "desk_aaaaaaaa")))
         }
 
-        assert everything(tmp_path / "data") == before
+        assert rows_of(tmp_path / "data") == before
     for (speaker, field), (first, second) in told.items():
         assert (first == second) == (speaker is stranger), (field, first, second)
 

@@ -23,6 +23,7 @@ from errands_server.outbound.web import Web
 from errands_server.store.sealing import Sealer, load_or_create_keys
 from errands_server.store.store import Store
 from tests.contract.conftest import Clock
+from tests.databases import database_of
 from tests.oidc.provider import SECRET, Browser
 
 from .conftest import ANY, WRITE, Stage, Staging, token_of
@@ -248,7 +249,7 @@ async def _held(found: Stage) -> Any:
 async def _process(found: Stage, kind: type[OAuth] = OAuth) -> AsyncGenerator[tuple[Vault, Any], None]:
     data = found.data
     sealer = Sealer(load_or_create_keys(data / "secret.key"))
-    store = await Store.open(f"sqlite:///{data / 'errands.db'}", lambda *_: None, migrate=False)
+    store = await Store.open(database_of(data), lambda *_: None, migrate=False)
     web = Web()
     vault = Vault(store, sealer, found.clock.world)
     async with store.begin("default") as transaction:

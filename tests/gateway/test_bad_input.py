@@ -11,7 +11,7 @@ from urllib.parse import quote
 from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
 from errands_gateway.schemas.words import SCOPES
 from tests.contract.desk import Desk
-from tests.contract.refusals import rows
+from tests.databases import counts_of
 from tests.gateway.asking import NOBODY, RUN, asking, errors, problem, reason
 from tests.service import Service
 
@@ -286,7 +286,7 @@ BODIES: list[tuple[str, Any, dict[str, str]]] = [
 async def test_everything_that_is_wrong_with_a_body_is_named_as_the_caller_named_it(
     service: Service, tmp_path: Path
 ) -> None:
-    before = rows(tmp_path / "data")
+    before = counts_of(tmp_path / "data")
     async with asking(service) as http:
         for path, body, expected in BODIES:
             answer = await http.post(path, json=body)
@@ -295,7 +295,7 @@ async def test_everything_that_is_wrong_with_a_body_is_named_as_the_caller_named
             assert errors(answer) == expected
             assert all(f"{field}: {text}" in problem(answer)["detail"] for field, text in expected.items())
             assert SECRET not in answer.text
-    assert rows(tmp_path / "data") == before
+    assert counts_of(tmp_path / "data") == before
 
 
 async def test_a_change_of_an_integration_is_checked_alike(service: Service) -> None:

@@ -12,6 +12,7 @@ from errands_server.store.sealing import Sealer, load_or_create_keys
 from errands_server.store.store import Store
 from errands_server.world import World
 from tests.contract.refusals import refused
+from tests.databases import database_of
 from tests.journeys.conftest import Serve
 from tests.recorder import recording
 from tests.scripted import Scene
@@ -94,7 +95,7 @@ async def test_a_run_that_was_not_woken_goes_on_after_a_restart(serve: Serve, tm
 
 
 async def _stored_elsewhere(data: Path, integration: str, origin: str) -> None:
-    store = await Store.open(f"sqlite:///{data / 'errands.db'}", lambda *_: None)
+    store = await Store.open(database_of(data), lambda *_: None)
     vault = Vault(store, Sealer(load_or_create_keys(data / "secret.key")), World())
     grant = Grant(secret=Bearer(token=SECRET))
     await vault.put("default", integration, "user-1", origin=origin, grant=grant, actor="test")

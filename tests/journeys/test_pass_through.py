@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from grpc import aio
 from errands.v1 import event_pb2 as pb
 from errands.v1 import integration_pb2 as ipb
 from errands.v1 import run_pb2
+from tests.databases import looked_into
 from tests.journeys.conftest import Serve
 from tests.mirror import Mirror, mirror
 from tests.scripted import Scene
@@ -37,8 +37,7 @@ async def finish(service: Service, *passed: run_pb2.PassThrough, **fields: Any) 
 
 
 def secrets_in(data: Path) -> list[Any]:
-    with sqlite3.connect(data / "errands.db") as database:
-        return database.execute("SELECT run_id FROM run_secrets").fetchall()
+    return looked_into(data, "SELECT run_id FROM run_secrets")
 
 
 async def test_headers_and_query_join_every_call_of_their_integration_and_no_other(serve: Serve) -> None:

@@ -1,7 +1,4 @@
-"""A store on a database of the test's own.
-
-ERRANDS_TEST_DATABASE names another database than SQLite; it is emptied before every test.
-"""
+"""A store on a database of the test's own."""
 
 from __future__ import annotations
 
@@ -10,14 +7,13 @@ from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 
 from errands.serving import configure_log
-from errands_server.store.database import sync_engine
 from errands_server.store.store import Store
-from errands_server.store.tables import metadata
+from tests.databases import ELSEWHERE, database_of, empty_database
 
-from .databases import ELSEWHERE, Told, opened
+from .databases import Told, opened
 from .faults import Driver, faulty
 
 
@@ -30,14 +26,7 @@ def _log() -> None:
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """Where an empty database is."""
-    if not ELSEWHERE:
-        return f"sqlite:///{tmp_path / 'errands.db'}"
-    engine = sync_engine(ELSEWHERE)
-    with engine.begin() as connection:
-        metadata.drop_all(connection)
-        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
-    engine.dispose()
-    return ELSEWHERE
+    return empty_database(tmp_path)
 
 
 @pytest.fixture
@@ -67,8 +56,9 @@ def _migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-async def store(url: str, told: Told, _migrated: bytes) -> AsyncGenerator[Store, None]:
+async def store(tmp_path: Path, told: Told, _migrated: bytes) -> AsyncGenerator[Store, None]:
     """A store with two tenants."""
+    url = database_of(tmp_path)
     path = make_url(url).database
     if not ELSEWHERE and path:
         Path(path).write_bytes(_migrated)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
@@ -16,11 +15,12 @@ from errands_server.store.keys import Key
 from errands_server.store.store import Store
 from errands_server.store.tables import metadata
 from errands_server.store.works import Append, Created, Creation
+from tests.databases import ELSEWHERE
 
 from .logs import NOW, OWNER, STRANGER, creation
 
-ELSEWHERE = os.environ.get("ERRANDS_TEST_DATABASE", "")
 sqlite_only = pytest.mark.skipif(bool(ELSEWHERE), reason="a promise about SQLite")
+postgres_only = pytest.mark.skipif(not ELSEWHERE, reason="needs PostgreSQL: `make test-postgres` runs it")
 PATIENCE = 20.0  # seconds; a test that waits longer has failed
 
 Rows = dict[str, set[tuple[Any, ...]]]

@@ -227,8 +227,8 @@ async def test_a_request_answers_only_its_own_tenant(store: Store) -> None:
 
 def test_what_the_journal_can_do_without_knowing_a_tenant_is_this() -> None:
     """Reads by a run's id, for callers that have checked whose it is. A new one belongs here or above."""
-    by_id = {"read", "fold", "head", "latest", "inputs", "artifact"}
-    of_the_process = {"close", "unfinished", "due", "reader"}
+    by_id = {"read", "fold", "head", "heads", "latest", "inputs", "artifact"}
+    of_the_process = {"close", "unfinished", "due", "working", "reader"}
     of_a_tenant = {"create", "append", "append_together", "answered", "secrets"}
 
     assert _methods(Journal) == {f"Journal.{name}" for name in by_id | of_the_process | of_a_tenant}

@@ -1,5 +1,8 @@
 """Runs with side effects while the server is killed again and again: `python -m tests.torture.crashes`.
 
+With `--processes 2` several servers share a PostgreSQL (under `python -m tests.postgres`), and any
+of them is killed, whether it executes or stands by.
+
 Shows that every run ends or asks a person, that every effect happens exactly once at a
 service with idempotency keys and never twice at one without, and that streams resumed by
 cursor hold exactly the visible log.
@@ -29,7 +32,7 @@ from errands.v1.approval_pb2_grpc import ApprovalServiceStub
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
 from tests.demo.shops import open_shop
-from tests.torture.processes import KEY, Server
+from tests.torture.processes import KEY, Server, environment
 
 META = (("x-api-key", KEY),)
 _EAGER = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
@@ -69,25 +72,31 @@ class Watched:
 
 
 class Torture:
-    def __init__(self, server: Server, runs: list[Watched], integrations: dict[str, str]) -> None:
-        self._server = server
+    def __init__(self, servers: list[Server], runs: list[Watched], integrations: dict[str, str]) -> None:
+        self._servers = servers
         self._runs = runs
         self._integrations = integrations
-        self._channel = aio.insecure_channel(
-            server.address,
-            options=[("grpc.max_reconnect_backoff_ms", 200), ("grpc.initial_reconnect_backoff_ms", 50)],
-        )
-        self._service = RunServiceStub(self._channel)
-        self._approvals = ApprovalServiceStub(self._channel)
+        self._channels = [aio.insecure_channel(server.address, options=_EAGER) for server in servers]
+        self._over = asyncio.Event()
         self.kills = 0
+
+    @property
+    def _service(self) -> RunServiceStub:
+        """Any server's."""
+        return RunServiceStub(random.choice(self._channels))
+
+    @property
+    def _approvals(self) -> ApprovalServiceStub:
+        return ApprovalServiceStub(random.choice(self._channels))
 
     async def perform(self, seconds: float) -> None:
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-            helpers = [group.create_task(self._killer()), group.create_task(self._approver())]
+            group.create_task(self._killer())
+            approver = group.create_task(self._approver())
             watchers = [group.create_task(self._live(watched)) for watched in self._runs]
             await asyncio.wait(watchers)
-            for helper in helpers:
-                helper.cancel()
+            self._over.set()
+            approver.cancel()
 
     async def _live(self, watched: Watched) -> None:
         await asyncio.sleep(random.uniform(0, len(self._runs) / 8))
@@ -145,11 +154,15 @@ class Torture:
             await asyncio.sleep(0.05)
 
     async def _killer(self) -> None:
-        while True:
-            await asyncio.sleep(random.uniform(0.05, 1.5))
-            await self._server.kill()
+        """Kill again and again. At the end every server runs."""
+        while not self._over.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(random.uniform(0.05, 1.5)):
+                    await self._over.wait()
+            server = random.choice(self._servers)
+            await server.kill()
             self.kills += 1
-            await self._server.start()
+            await server.start()
 
     async def log(self, watched: Watched) -> list[int]:
         """The visible log, read page by page."""
@@ -166,7 +179,7 @@ class Torture:
         return sequences
 
     async def close(self) -> None:
-        await self._channel.close()
+        await asyncio.gather(*(channel.close() for channel in self._channels))
 
 
 _PASSING = {
@@ -217,6 +230,7 @@ async def main() -> int:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.randrange(1 << 32)
     random.seed(seed)
@@ -225,13 +239,15 @@ async def main() -> int:
             "keyed": stack.enter_context(open_shop(Path(folder) / "keyed.db")),
             "keyless": stack.enter_context(open_shop(Path(folder) / "keyless.db", "--no-keys")),
         }
+        folders = [Path(folder) / f"data{number}" for number in range(options.processes)]
         for client in shops.values():
             client.post("/_faults", json={"operation": "*", "delay_before": 0.03, "delay_after": 0.08})
-        server = Server(Path(folder) / "data")
-        await server.start()
-        integrations = await _integrate(server, shops)
+        servers = [Server(data, environment=environment(Path(folder))) for data in folders]
+        for server in servers:
+            await server.start()
+        integrations = await _integrate(servers[0], shops)
         runs = [Watched(name, n + 1) for n in range(options.runs // 2) for name in shops]
-        torture = Torture(server, runs, integrations)
+        torture = Torture(servers, runs, integrations)
         began = time.monotonic()
         try:
             await torture.perform(options.seconds)
@@ -240,7 +256,8 @@ async def main() -> int:
             problems = [f"unsettled: {[w.run_id for w in runs if not w.settled]}"]
         finally:
             await torture.close()
-            await server.kill()
+            for server in servers:
+                await server.kill()
         statuses = collections.Counter("IN_DOUBT" if w.doubtful else epb.RunStatus.Name(w.last) for w in runs)
         print(
             f"seed {seed}: {len(runs)} runs, {torture.kills} kills, {sum(w.cuts for w in runs)} stream cuts,"
@@ -250,7 +267,8 @@ async def main() -> int:
         for problem in problems:
             print("PROBLEM", problem)
         if problems:
-            print((Path(folder) / "data" / "server.log").read_text()[-6_000:])
+            for data in folders:
+                print((data / "server.log").read_text()[-6_000:])
         else:
             print("every effect once, every stream equal to its log")
         return 1 if problems else 0

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import sys
 from pathlib import Path
 
+from tests.databases import ELSEWHERE, database_of
+
 KEY = "torture-key"
+_SEALS = base64.urlsafe_b64encode(bytes(32)).decode()
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What servers are told that share the database of this folder, where the tests have a PostgreSQL."""
+    if not ELSEWHERE:
+        return {}
+    return {"ERRANDS_DATABASE": database_of(folder), "ERRANDS_SECRET_KEY": _SEALS}
 
 
 class Server:

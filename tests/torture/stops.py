@@ -32,6 +32,7 @@ from errands_server.domain.event import AnyEvent, Claimed
 from errands_server.services.changes import change
 from errands_server.store.store import Store
 from errands_server.world import World
+from tests.databases import database_of
 from tests.demo.shops import open_shop
 from tests.torture.processes import KEY, Server
 
@@ -88,7 +89,7 @@ async def scenario(folder: Path, seconds: float, meanwhile: Meanwhile) -> tuple[
 
 
 async def _elsewhere(data: Path, run_id: str, decide: Meanwhile) -> None:
-    store = await Store.open(f"sqlite:///{data / 'errands.db'}", lambda *_: None, migrate=False)
+    store = await Store.open(database_of(data), lambda *_: None, migrate=False)
     try:
         await change(store.journal, World(), "default", run_id, decide)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -17,10 +17,11 @@ from ..domain.errors import Exhausted, Reason, RunChanged, Unavailable
 from ..domain.event import RunStatus, UnknownEvent
 from ..domain.run import Run
 from ..executor.owner import Owner, Parts
-from ..store.reading import Inputs
+from ..store.reading import Head, Inputs
 from ..store.works import Append
 
 NAME: Final = "embedded"
+_REST: Final = 5.0  # seconds in which runs that another process executes are let go
 SWEEP: Final = 5.0  # seconds between looks at what is due; timers shorter than that stay in memory
 
 _log = structlog.get_logger("errands.engine")
@@ -79,6 +80,8 @@ class EmbeddedEngine:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._draining = False
+        self._resting = True  # until it is started, and while another process executes
+        self._strange: set[str] = set()  # runs whose logs a newer release wrote
         self._idle = asyncio.Event()
 
     @property
@@ -93,6 +96,7 @@ class EmbeddedEngine:
 
     async def start(self) -> None:
         """Resume everything that has not ended, then look after what becomes due."""
+        self._resting = False
         for head in await self._parts.journal.unfinished():
             # What an authorization waits for may have come while nobody was there to hear of it.
             if head.status in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.AUTH_REQUIRED}:
@@ -121,7 +125,17 @@ class EmbeddedEngine:
 
     def submit(self, tenant: str, run_id: str, run: Run, inputs: Inputs) -> None:
         """Execute a run that was just stored."""
-        self._enqueue(Waiting(tenant, run_id, run, inputs))
+        if not self._has(run_id):
+            self._enqueue(Waiting(tenant, run_id, run, inputs))
+
+    def resume(self, heads: Sequence[Head]) -> None:
+        """Execute those of these runs that wait for nobody, where nothing does yet."""
+        for head in heads:
+            if not self._has(head.run_id) and head.run_id not in self._strange:
+                self._enqueue(Waiting(head.tenant, head.run_id))
+
+    def _has(self, run_id: str) -> bool:
+        return run_id in self._owners or run_id in self._queue
 
     def nudge(self, tenant: str, run_id: str) -> None:
         """Something happened to the run: a decision, a cancellation, a timer."""
@@ -130,6 +144,21 @@ class EmbeddedEngine:
             owner.nudge()
         elif run_id not in self._queue:
             self._enqueue(Waiting(tenant, run_id))
+
+    async def rest(self) -> None:
+        """Leave every run to another process, which executes now."""
+        self._resting = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self._queue = FairQueue()
+        self.hurry()
+        for owner in self._owners.values():
+            owner.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REST):
+                await self._all_left()
+        for task in self._tasks.values():
+            task.cancel()
 
     async def drain(self, seconds: float) -> None:
         """Start nothing more; give calls in flight `seconds`, then record them as unknown."""
@@ -160,8 +189,8 @@ class EmbeddedEngine:
             await self._idle.wait()
 
     def _enqueue(self, waiting: Waiting) -> None:
-        if self._draining:
-            return  # it stays in the store and is resumed on the next start
+        if self._draining or self._resting:
+            return  # it stays in the store, for the next start or for who executes
         self._queue.put(waiting)
         self._fill()
         if len(self._queue) == 1:
@@ -185,6 +214,7 @@ class EmbeddedEngine:
             await owner.execute(waiting.run, waiting.inputs)
         except UnknownEvent as error:
             # A newer release wrote this log; it is left for one that can read it.
+            self._strange.add(waiting.run_id)
             _log.error("run left alone", run_id=waiting.run_id, error=str(error))
         except Unavailable as error:
             _log.error("run left for the next start", run_id=waiting.run_id, error=error.message)
@@ -231,9 +261,7 @@ class EmbeddedEngine:
     async def _sweep(self) -> None:
         while True:
             try:
-                for head in await self._parts.journal.due(self._parts.world.now() + int(SWEEP * 1_000)):
-                    if head.run_id not in self._owners and head.run_id not in self._queue:
-                        self.nudge(head.tenant, head.run_id)
+                self.resume(await self._parts.journal.due(self._parts.world.now() + int(SWEEP * 1_000)))
             except Exception:
                 _log.exception("sweep failed")
             await asyncio.sleep(SWEEP)

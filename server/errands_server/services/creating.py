@@ -16,7 +16,7 @@ from ..domain.errors import CommitUnknown, Invalid, Reason, Unavailable, Violati
 from ..domain.event import Record, RunCreated, Strategy
 from ..domain.explanation import ClauseRead
 from ..domain.plan import Plan
-from ..domain.run import RULES_VERSION, Run, apply
+from ..domain.run import RULES_VERSION, Run, fold
 from ..engines import embedded
 from ..engines.embedded import EmbeddedEngine
 from ..executor.planning import make_plan
@@ -96,6 +96,9 @@ class Creating:
                 return [Violation(field, '"*" stands alone: it means every active integration')]
             return []
         active = await self._catalogue.active(principal.tenant)
+        if any(chosen not in active for chosen in selection):
+            self._catalogue.changed(principal.tenant)  # another process may just have added it
+            active = await self._catalogue.active(principal.tenant)
         return [
             Violation(f"{field}[{index}]", f"{chosen!r} is no active integration of this tenant")
             for index, chosen in enumerate(selection)
@@ -130,10 +133,30 @@ class Creating:
                 created = await self._store_run(creation)
             if created.replayed:
                 return await self._views.view(principal.tenant, created.run_id, events=MAX_EVENTS)
-            run, records = await _planned(subscription, wanted.plan_wait)
+            run, records = await self._planned(subscription, run_id, wanted.plan_wait)
         finally:
             self._hub.unsubscribe(run_id, subscription)
         return RunView(head=_head(creation, run), inputs=inputs, run=run, records=records)
+
+    async def _planned(
+        self, subscription: Subscription, run_id: str, seconds: float
+    ) -> tuple[Run, list[Record]]:
+        """The new run once it has a plan, a refusal or an end, or when the time is over."""
+        run = Run()
+        records: list[Record] = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                # Nothing comes where the server drains: the run stays without a plan for now.
+                while not _is_planned(run) and (fresh := await self._came(subscription, run_id, run)):
+                    records += fresh
+                    run = fold(fresh, run)
+        return run, records
+
+    async def _came(self, subscription: Subscription, run_id: str, run: Run) -> Sequence[Record]:
+        entries = await subscription.take()
+        if entries is None:  # it was planned by another process
+            return await self._journal.read(run_id, run.sequence)
+        return [entry.record for entry in entries if entry.record.sequence > run.sequence]
 
     async def preview(self, principal: Principal, wanted: NewRun) -> Run:
         """The run as it would be once planned, without a plan where that takes longer than
@@ -243,20 +266,6 @@ class _Explaining:
 
     async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
         return await self._planner.conclude(intent, schema, findings)
-
-
-async def _planned(subscription: Subscription, seconds: float) -> tuple[Run, list[Record]]:
-    """The new run once it has a plan, a refusal or an end, or when the time is over."""
-    run = Run()
-    records: list[Record] = []
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            # Nothing is taken where the server drains: the run stays without a plan for now.
-            while not _is_planned(run) and (entries := await subscription.take()):
-                records += [entry.record for entry in entries]
-                for entry in entries:
-                    run = apply(run, entry.record)
-    return run, records
 
 
 def _is_planned(run: Run) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+
+from . import postgres
 
 BUSY_TIMEOUT = "5"  # seconds a statement waits for another writer's lock; `?timeout=` in the URL goes first
 
@@ -14,10 +17,13 @@ _QUIET: Any = {"hide_parameters": True}  # errors are logged, and what people as
 
 
 def sync_engine(url: str) -> Engine:
-    """The engine of the writer and reader threads: each holds one connection for its life."""
+    """The engine of the writer and reader threads: each holds one connection for its life.
+
+    ValueError: no such database is supported, or its extra is not installed.
+    """
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, poolclass=NullPool, **_QUIET)
+        return create_engine(parsed, poolclass=NullPool, connect_args=postgres.arguments(parsed), **_QUIET)
     engine = create_engine(
         parsed.set(drivername="sqlite+pysqlite"),
         poolclass=NullPool,
@@ -32,18 +38,32 @@ def async_engine(url: str) -> AsyncEngine:
     """The engine of lists and administration."""
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_async_engine(parsed, pool_size=5, max_overflow=5, **_QUIET)
+        # Asked before it is used: after the database was restarted, none of its connections works.
+        pool = {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True}
+        return create_async_engine(parsed, connect_args=postgres.arguments(parsed), **pool, **_QUIET)
     sqlite = parsed.set(drivername="sqlite+aiosqlite")
     engine = create_async_engine(sqlite, pool_size=4, max_overflow=4, **_QUIET)
     _configure_sqlite(engine.sync_engine)
     return engine
 
 
+def is_sqlite(url: str) -> bool:
+    """Whether this is the embedded database, which belongs to one process."""
+    return _parse(url).get_backend_name() == "sqlite"
+
+
 def _parse(url: str) -> URL:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or "timeout" in parsed.query:
-        return parsed
-    return parsed.update_query_dict({"timeout": BUSY_TIMEOUT})
+    try:
+        parsed = make_url(url)
+    except ArgumentError:  # its text would repeat the URL, and that may hold a password
+        raise ValueError(
+            "the URL of the database cannot be read; write postgresql://user@host/name"
+        ) from None
+    if parsed.get_backend_name() in {"postgresql", "postgres"}:
+        return postgres.located(parsed)
+    if parsed.get_backend_name() != "sqlite":
+        raise ValueError(f"{parsed.get_backend_name()} is no database for this; use sqlite or postgresql")
+    return parsed if "timeout" in parsed.query else parsed.update_query_dict({"timeout": BUSY_TIMEOUT})
 
 
 def _configure_sqlite(engine: Engine) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from ..domain.errors import Reason, Unavailable
@@ -18,11 +19,24 @@ from .database import sync_engine
 from .reading import PAGE, Head, Inputs, Latest
 from .requests import RequestKey
 from .works import Append, Created, Creation, Together
-from .writer import Writer
+from .writer import Batch, Writer
 
 T = TypeVar("T")
 OnCommit = Callable[[Creation | Append, Created | None], None]
 """Called in the event loop for everything committed, in order, before its writer goes on."""
+
+
+def _writing(engine: Engine) -> Batch:
+    if engine.dialect.name == "sqlite":
+        return write
+    from . import hints  # with the driver, which is an extra
+
+    def write_and_tell(connection: Connection, works: Sequence[Any]) -> list[Any]:
+        outcomes = write(connection, works)
+        hints.tell(connection, works)
+        return outcomes
+
+    return write_and_tell
 
 
 class Journal:
@@ -31,9 +45,16 @@ class Journal:
     def __init__(self, url: str, on_commit: OnCommit) -> None:
         self._engine = sync_engine(url)
         self._on_commit = on_commit
-        self._writer = Writer(self._engine, write, self._committed)
+        self._writer = Writer(self._engine, _writing(self._engine), self._committed)
         self._readers = ThreadPoolExecutor(1, "errands-reader")
-        self._reading = self._readers.submit(self._engine.connect).result()
+        self._reading = self._readers.submit(self._connect).result()
+
+    def _connect(self) -> Connection:
+        connection = self._engine.connect()
+        if connection.dialect.name == "sqlite":
+            return connection
+        # No read here needs two statements to agree, and BEGIN and ROLLBACK are two round trips.
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def close(self) -> None:
         """Write what waits; then a checkpoint is left to the last connection that closes."""
@@ -111,6 +132,14 @@ class Journal:
         """Every run that has not ended, oldest first."""
         return await self.reader(reading.unfinished)
 
+    async def working(self) -> list[Head]:
+        """Runs that wait for nobody and no time, oldest first, at most a page."""
+        return await self.reader(reading.working)
+
+    async def heads(self, run_ids: Sequence[str]) -> list[Head]:
+        """Summaries of those of these runs that there are, whatever their tenants."""
+        return await self.reader(reading.heads, run_ids)
+
     async def due(self, before: int) -> list[Head]:
         """Runs for which something is due before this time, soonest first, at most a page."""
         return await self.reader(reading.due, before)
@@ -121,11 +150,13 @@ class Journal:
         STORE_UNAVAILABLE: the database cannot be read.
         """
 
-        def work() -> T:
+        def work(*, first: bool = True) -> T:
             try:
                 with self._reading.begin():
                     return read(self._reading, *arguments)
             except OperationalError as error:
+                if first and error.connection_invalidated:
+                    return work(first=False)  # the database was restarted: on a new connection
                 message = f"the database cannot be read: {error.orig}"
                 raise Unavailable(Reason.STORE_UNAVAILABLE, message) from error
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, inspect, text
 
 HEAD: Final = "0004"
+_KEY: Final = 0x6D69_6772_6174_6521  # "migrate!"
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
@@ -23,14 +24,16 @@ def current(connection: Connection) -> str | None:
     return revision
 
 
-def migrate(connection: Connection) -> None:
-    """Run every migration the database lacks. Nothing happens where it is up to date.
+def migrate(connection: Connection) -> bool:
+    """Run every migration the database lacks; whether there was one. Others that migrate wait.
 
     SchemaOutdated: it is this release that is outdated.
     """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _KEY})
     revision = current(connection)
     if revision == HEAD:
-        return
+        return False
     if revision is not None and revision > HEAD:
         message = f"the database has schema {revision}, this release knows {HEAD}"
         raise SchemaOutdated(f"{message}: run the newer release that made it")
@@ -42,6 +45,7 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    return True
 
 
 def require(connection: Connection) -> None:

@@ -118,6 +118,24 @@ def unfinished(connection: Connection) -> list[Head]:
     return [head(row) for row in connection.execute(query)]
 
 
+def working(connection: Connection) -> list[Head]:
+    """Runs that have something to do, or to begin with, and wait for no time."""
+    query = select(*HEAD).where(
+        t.runs.c.finished_at.is_(None),
+        t.runs.c.wake_at.is_(None),
+        t.runs.c.status.in_((RunStatus.QUEUED.value, RunStatus.RUNNING.value)),
+    )
+    return [head(row) for row in connection.execute(query.order_by(t.runs.c.run_id).limit(PAGE))]
+
+
+def heads(connection: Connection, run_ids: Sequence[str]) -> list[Head]:
+    """Summaries of those of these runs that there are."""
+    return [head(row) for row in connection.execute(_SOME_HEADS, {"runs": list(run_ids)})]
+
+
+_SOME_HEADS: Final = select(*HEAD).where(t.runs.c.run_id.in_(bindparam("runs", expanding=True)))
+
+
 def due(connection: Connection, before: int) -> list[Head]:
     query = select(*HEAD).where(t.runs.c.wake_at <= before).order_by(t.runs.c.wake_at).limit(PAGE)
     return [head(row) for row in connection.execute(query)]
@@ -131,9 +149,9 @@ class Latest(Struct, frozen=True):
 
 
 def latest(connection: Connection, run_id: str, after: int) -> Latest | None:
-    """Both in one transaction, so that they fit each other. At most a page of records."""
+    """No record is newer than the summary, so that they fit each other. At most a page of records."""
     found = find_head(connection, run_id)
     if found is None:
         return None
-    fresh = records(connection, run_id, after, PAGE) if found.last_sequence > after else []
-    return Latest(found, fresh)
+    missing = min(PAGE, found.last_sequence - after)  # a log has no gaps
+    return Latest(found, records(connection, run_id, after, missing) if missing > 0 else [])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 
-from ..domain.errors import NotFound, Reason
+from sqlalchemy import Connection as DatabaseConnection
+from sqlalchemy.exc import OperationalError
+
+from ..domain.errors import NotFound, Reason, Unavailable
 from . import identity, migrating, retention
 from .connections import Connection, find_connection
 from .database import async_engine, sync_engine
@@ -26,9 +30,10 @@ class Store:
     async def open(cls, url: str, on_commit: OnCommit, *, migrate: bool = True) -> Store:
         """Open the database, bringing its schema up to date where `migrate`.
 
-        SchemaOutdated: `migrate` is off and the schema is another.
+        SchemaOutdated: `migrate` is off and the schema is another. STORE_UNAVAILABLE. ValueError: as
+        `database.sync_engine`.
         """
-        await asyncio.to_thread(_prepare, url, migrate)
+        await asyncio.to_thread(bring_up_to_date if migrate else require, url)
         return cls(url, Journal(url, on_commit))
 
     async def close(self) -> None:
@@ -71,10 +76,25 @@ class Store:
         return await retention.forget_flows(self._engine, now)
 
 
-def _prepare(url: str, migrate: bool) -> None:
+def bring_up_to_date(url: str) -> bool:
+    """Run every migration the database lacks; whether there was one. Raises as `Store.open`."""
+    with _prepared(url) as connection:
+        return migrating.migrate(connection)
+
+
+def require(url: str) -> None:
+    """Raise as `Store.open` unless the database is up to date."""
+    with _prepared(url) as connection:
+        migrating.require(connection)
+
+
+@contextmanager
+def _prepared(url: str) -> Iterator[DatabaseConnection]:
     engine = sync_engine(url)
     try:
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
-            (migrating.migrate if migrate else migrating.require)(connection)
+            yield connection
+    except OperationalError as error:
+        raise Unavailable(Reason.STORE_UNAVAILABLE, f"the database cannot be used: {error.orig}") from error
     finally:
         engine.dispose()

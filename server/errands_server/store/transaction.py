@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
+from typing import Final
 
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -65,14 +67,20 @@ class Transaction:
 async def begin(engine: AsyncEngine, tenant: str, *, writes: bool) -> AsyncIterator[Transaction]:
     """A transaction in which nothing of another tenant can be seen or changed.
 
-    It commits when the block ends and rolls back when it raises. STORE_UNAVAILABLE: the
-    database is locked, full or gone, or its connections are all taken; nothing was changed.
+    One of a tenant writes at a time, so what was read is what is changed. It commits when the block
+    ends and rolls back when it raises. STORE_UNAVAILABLE: the database is locked, full or gone, or
+    its connections are all taken; nothing was changed.
     """
     try:
         async with engine.connect() as connection:
             connection = await connection.execution_options(writes=writes)
             async with connection.begin():
+                if writes and connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+                    await connection.execute(_ONE_WRITER, {"tenant": tenant})
                 yield Transaction(connection, tenant)
     except (OperationalError, NoConnection) as error:
         message = f"the database cannot be used: {getattr(error, 'orig', error)}"
         raise Unavailable(Reason.STORE_UNAVAILABLE, message) from error
+
+
+_ONE_WRITER: Final = text("SELECT pg_advisory_xact_lock(hashtext('errands writer'), hashtext(:tenant))")

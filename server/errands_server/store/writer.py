@@ -12,10 +12,11 @@ from typing import Any, Final, Protocol
 
 import structlog
 from sqlalchemy import Connection, Engine, RootTransaction
-from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from .. import metrics
 from ..domain.errors import CommitUnknown, Reason, Unavailable
+from . import postgres
 
 MAX_BATCH: Final = 256
 MAX_WAITING: Final = 20_000
@@ -65,6 +66,7 @@ class Writer:
         self._waiting = 0
         self._closed = False
         self._doubtful: list[Any] = []  # answered CommitUnknown
+        self._lost: str | None = None  # the transaction whose COMMIT was not answered, where it has an id
         self._loop = asyncio.get_running_loop()
         self.healthy = True
         # `connection.begin` issues BEGIN IMMEDIATE for this option.
@@ -123,13 +125,16 @@ class Writer:
                 return batch, False
         return batch, True
 
-    def _commit(self, connection: Connection, works: list[Any]) -> list[Any]:
+    def _commit(self, connection: Connection, works: list[Any], *, first: bool = True) -> list[Any]:
         try:
             return self._transaction(connection, works)
         except (IntegrityError, DataError, ProgrammingError) as error:
             _log.error("write refused", error=str(error.orig), works=len(works))
             return self._one_by_one(connection, works, error)
         except SQLAlchemyError as error:
+            if first and isinstance(error, DBAPIError) and error.connection_invalidated:
+                # The connection was lost before COMMIT, so nothing was written: on a new one.
+                return self._commit(connection, works, first=False)
             return self._failed(works, error)
         except Exception as error:
             _log.exception("write failed", works=len(works))
@@ -154,6 +159,7 @@ class Writer:
         try:
             transaction.commit()
         except Exception as error:
+            self._lost = connection.info.get(postgres.TRANSACTION)
             # It may still be open on this connection, where no rollback would end it.
             transaction.rollback()
             connection.invalidate()
@@ -169,6 +175,7 @@ class Writer:
         self.healthy = False
         try:
             with connection.begin():
+                postgres.require_ended(connection, self._lost)
                 return [work.stored(connection) for work in works]
         except Exception:
             _log.exception("commit in doubt", works=len(works))
@@ -180,6 +187,7 @@ class Writer:
         works = self._doubtful
         try:
             with connection.begin():
+                postgres.require_ended(connection, self._lost)
                 outcomes = [work.stored(connection) for work in works]
                 self._write(connection, ())
         except Exception as error:

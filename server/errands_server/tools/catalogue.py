@@ -54,6 +54,7 @@ class Catalogue:
     """Revisions never change, so they are kept; what can change is kept until `changed` is called.
 
     On SQLite every change goes through this process, which calls `changed` once it is committed.
+    Where others share the database, `forget` is called every few seconds.
     """
 
     def __init__(self, store: Store, sealer: Sealer) -> None:
@@ -67,6 +68,11 @@ class Catalogue:
         """Forget what is known of the tenant's active integrations."""
         self._changes += 1
         self._current.pop(tenant, None)
+
+    def forget(self) -> None:
+        """Forget what is known of any tenant's active integrations."""
+        self._changes += 1
+        self._current.clear()
 
     async def active(self, tenant: str) -> Mapping[str, Current]:
         """The tenant's active integrations by id."""

@@ -1,0 +1,66 @@
+"""Which of the processes that share a PostgreSQL executes: the one whose session holds the lock.
+
+The lock keeps two from executing at once for long; that they never both do is the epoch's work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from . import postgres
+
+PATIENCE: Final = 5.0  # seconds the database has to answer
+
+_KEY: Final = 0x6572_7261_6E64_7321  # "errands!"
+_TAKE: Final = text("SELECT pg_try_advisory_lock(:key)")
+_ASK: Final = text("SELECT 1")
+
+
+class Lead:
+    """The lock, taken on a session of its own, which PostgreSQL ends with the process."""
+
+    def __init__(self, url: str) -> None:
+        parsed = postgres.located(make_url(url))
+        arguments = postgres.arguments(parsed) | {"application_name": "errands lead"}
+        self._engine = create_async_engine(
+            parsed, poolclass=NullPool, connect_args=arguments, isolation_level="AUTOCOMMIT"
+        )
+        self._session: AsyncConnection | None = None
+        self._held = False
+
+    async def take(self) -> bool:
+        """Whether this process has the lock now. SQLAlchemyError, TimeoutError: the database is away,
+        and with its session whatever was held is lost.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if self._session is None:
+                    self._session = await self._engine.connect()
+                if self._held:
+                    await self._session.execute(_ASK)
+                else:
+                    self._held = bool((await self._session.execute(_TAKE, {"key": _KEY})).scalar())
+        except BaseException:
+            await self._lose()
+            raise
+        return self._held
+
+    async def _lose(self) -> None:
+        self._held = False
+        session, self._session = self._session, None
+        if session is not None:
+            await session.invalidate()
+            await session.close()
+
+    async def close(self) -> None:
+        """Give up the lock."""
+        self._held = False
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+        await self._engine.dispose()
