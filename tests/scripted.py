@@ -12,6 +12,8 @@ from errands_server.ports import Brief, Finding, Refusal
 class Scripted:
     """Gives the same steps to every run; `asked` counts how often it was asked."""
 
+    instant = False
+
     def __init__(self, *steps: Scene) -> None:
         self._steps = steps
         self.asked = 0

@@ -56,6 +56,9 @@ class Finding(Struct, frozen=True, kw_only=True):
 class Planner(Protocol):
     """Turns an intent into a plan, and what was found into a result."""
 
+    instant: bool
+    """Whether it plans within milliseconds and asks nobody: then a run is stored with its plan."""
+
     async def plan(self, brief: Brief) -> Plan | Refusal:
         """A sound plan over the candidates, or why there is none."""
         ...

@@ -20,6 +20,8 @@ PATIENCE = 2.0  # seconds a call may take, instead of half a minute
 class Reader:
     """A step for each word of the intent: one call of that operation for every integration that has it."""
 
+    instant = False
+
     async def plan(self, brief: Brief) -> Plan | Refusal:
         if brief.intent == "fail":
             raise RuntimeError(f"cannot plan with {brief!r}")

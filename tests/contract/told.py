@@ -15,6 +15,8 @@ Make = Callable[[Brief], Plan | Refusal]
 class Told:
     """Plans with `make` once `may_plan` is set, and counts how often it was asked."""
 
+    instant = False
+
     def __init__(self, make: Make, *, results: Sequence[Any] = ()) -> None:
         self._make = make
         self._results = list(results)

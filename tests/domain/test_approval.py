@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from errands_server.domain.approval import call_hash, calls_hash, covers, digest, plan_hash
@@ -156,3 +160,20 @@ def test_a_literal_may_be_a_tuple_in_memory_and_a_list_in_the_log() -> None:
     planned = replace(PLANNED, arguments={"tags": ("a", "b")}, slots=())
 
     assert covers(plan(planned).steps[0], REF, {"tags": ["a", "b"]})
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_JSON)
+def test_a_digest_is_that_of_the_canonical_form(document: object) -> None:
+    try:
+        canonical = rfc8785.dumps(document)
+    except rfc8785.CanonicalizationError:  # integers beyond 2**53, lone surrogates
+        return
+
+    assert digest(document) == "sha256:" + hashlib.sha256(canonical).hexdigest()

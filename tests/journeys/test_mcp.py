@@ -193,6 +193,8 @@ async def test_a_process_is_shown_as_one_account_for_all(tmp_path: Path) -> None
 class Seeing(Scripted):
     """Remembers the tools it was last shown."""
 
+    instant = False
+
     seen: frozenset[str] = frozenset()
 
     async def plan(self, brief: Brief) -> Plan | Refusal:

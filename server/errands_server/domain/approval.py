@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,12 +18,40 @@ from .tool import ToolRef
 
 def digest(document: Any) -> str:
     """`sha256:` and the hex digest of the document's canonical form."""
+    if _is_plain(document):
+        # The standard encoder writes the same bytes, thirty times faster.
+        return "sha256:" + hashlib.sha256(_encode(document).encode()).hexdigest()
     try:
         canonical = rfc8785.dumps(document)
     except rfc8785.IntegerDomainError:
         # RFC 8785 stops at 2**53; documents with larger integers keep every digit of them.
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     return "sha256:" + hashlib.sha256(canonical).hexdigest()
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether nothing in a document is canonical in a way of its own: no floats, no large integers, no
+    keys that UTF-16 orders differently, no lone surrogates.
+    """
+    kind = type(value)
+    if kind is str:
+        return value.isascii() or not _SURROGATE.search(value)
+    if kind is int:
+        return bool(-_EXACT < value < _EXACT)
+    if kind is dict:
+        return all(type(key) is str and key.isascii() for key in value) and all(
+            map(_is_plain, value.values())
+        )
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
+    return value is None or kind is bool
+
+
+_EXACT: Final = 1 << 53
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
 def call_hash(

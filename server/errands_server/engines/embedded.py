@@ -16,6 +16,7 @@ from ..domain.draft import Draft
 from ..domain.errors import Exhausted, Reason, RunChanged, Unavailable
 from ..domain.event import RunStatus, UnknownEvent
 from ..domain.run import Run
+from ..executor.beginning import begin
 from ..executor.owner import Owner, Parts
 from ..store.reading import Head, Inputs
 from ..store.works import Append
@@ -102,6 +103,14 @@ class EmbeddedEngine:
             if head.status in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.AUTH_REQUIRED}:
                 self.nudge(head.tenant, head.run_id)
         self._sweeper = asyncio.create_task(self._sweep(), name="errands sweep")
+
+    async def begin(self, tenant: str, run_id: str, inputs: Inputs, draft: Draft) -> bool:
+        """Decide the beginning of a new run before it is stored; False where it must wait for its turn."""
+        instant = self._parts.planner.instant and not (self._draining or self._resting)
+        if not instant or len(self._queue) or len(self._tasks) >= self._max_active:
+            return False
+        await begin(self._parts, tenant, run_id, inputs, draft)
+        return True
 
     @contextlib.contextmanager
     def room(self, tenant: str) -> Iterator[None]:

@@ -132,9 +132,13 @@ class Owner:
             task.cancel()
 
     async def execute(self, run: Run | None = None, inputs: Inputs | None = None) -> None:
-        """Execute until the run ends, waits without a task, or `stop` was called."""
+        """Execute until the run ends, waits without a task, or `stop` was called.
+
+        `run` is one that this process has just stored.
+        """
         try:
             self.run = await self._parts.journal.fold(self._run_id) if run is None else run
+            self._epoch = 0 if run is None else run.epoch  # that one was claimed when it was stored
             self._inputs = inputs
             while not self.run.ended:
                 await self._advance()

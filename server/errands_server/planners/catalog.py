@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from ..domain.errors import Reason
 from ..domain.plan import MAX_STEPS, Plan
 from ..ports import Brief, Explained, Finding, Refusal
 from .assembly import assemble
+from .cache import Cache
 from .conclusion import conclusion
 from .explaining import explained
 from .library import Library
+from .mention import Mention
 from .reading import MOST, Reader, Reading
 from .schemas import Leaf
+
+MOST_KEPT: Final = 8 << 20  # bytes of plans made before, with what each was made from
 
 _LONGEST: Final = 4_000  # characters; longer intents are documents, not demands
 
@@ -25,12 +31,21 @@ class CatalogPlanner:
     gives, refuses the whole plan. For one event loop; it keeps what it read of tools.
     """
 
+    instant = True
+
     def __init__(self) -> None:
         self._library = Library()
+        self._made: Cache[_Key, Plan | Refusal] = Cache(MOST_KEPT, _size)
 
     async def plan(self, brief: Brief) -> Plan | Refusal:
         """A sound plan over the candidates, or why there is none."""
-        return _too_long(brief) or _outcome(await self.explain(brief))
+        if refusal := _too_long(brief):
+            return refusal
+        reader = await self._reader(brief)
+        if len(brief.context) > _LONGEST:
+            return _outcome(reader.readings())
+        key = (brief.intent, brief.context, reader.mentions, reader.catalogue.number)
+        return self._made.find(key) or self._made.keep(key, _outcome(reader.readings()))
 
     async def explained(self, brief: Brief) -> Explained:
         """The same outcome, with how every clause was read."""
@@ -48,7 +63,18 @@ class CatalogPlanner:
 
         The drafts of a reading include those of the readings before it.
         """
-        return Reader(brief, await self._library.catalogue(brief.candidates)).readings()
+        return (await self._reader(brief)).readings()
+
+    async def _reader(self, brief: Brief) -> Reader:
+        return Reader(brief, await self._library.catalogue(brief.candidates))
+
+
+# All that a plan follows from: of the time only the mentions know, and of the candidates the catalogue.
+_Key: TypeAlias = tuple[str, str, tuple[Mention, ...], int]
+
+
+def _size(outcome: Plan | Refusal) -> int:
+    return len(msgspec.json.encode(outcome)) + 2 * _LONGEST
 
 
 def _too_long(brief: Brief) -> Refusal | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,10 +37,14 @@ class Ranked(Struct, frozen=True):
     score: float
 
 
+_numbers = itertools.count()
+
+
 class Catalogue:
     """The candidates of one selection, indexed by word."""
 
     def __init__(self, sheets: Sequence[Sheet]) -> None:
+        self.number = next(_numbers)  # no other catalogue of this process has it
         self.sheets = sheets
         self.answers = Answers(sheets)
         self._actions = [sheet.action for sheet in sheets]

@@ -63,16 +63,16 @@ class Reader:
 
     def __init__(self, brief: Brief, catalogue: Catalogue) -> None:
         self._intent = brief.intent
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._hints = Hints(brief.context)
-        self._found = mentions(brief.intent, self._hints.local(brief.now))
+        self.mentions = mentions(brief.intent, self._hints.local(brief.now))
         self._joins = 0
         self._heard: dict[tuple[int, int], Hearing] = {}
 
     def readings(self) -> tuple[Reading, ...]:
         """How each clause is read, up to the first that cannot be served or is one too many."""
         kept: list[Reading] = []
-        rest = list(clauses(self._intent, self._found)[: MOST + 1])
+        rest = list(clauses(self._intent, self.mentions)[: MOST + 1])
         while rest:
             clause = rest.pop(0)
             reading = self._read(clause, kept)
@@ -102,13 +102,13 @@ class Reader:
     def _read(self, clause: Clause, kept: Sequence[Reading]) -> Reading:
         said = self._hearing(clause)
         earlier = tuple(self._hearing(reading.clause) for reading in kept)
-        desk = Desk(self._catalogue, self._hints, clause, len(kept), said, earlier)
+        desk = Desk(self.catalogue, self._hints, clause, len(kept), said, earlier)
         return _read(desk, kept[-1].drafts if kept else ())
 
     def _hearing(self, clause: Clause) -> Hearing:
         place = (clause.start, clause.end)
         if place not in self._heard:
-            self._heard[place] = hearing(self._intent, clause, self._found)
+            self._heard[place] = hearing(self._intent, clause, self.mentions)
         return self._heard[place]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..credentials.pass_through import PassThrough, seal
 from ..domain.draft import Draft
@@ -127,16 +128,41 @@ class Creating:
         self._quotas.run(principal.tenant)
         run_id = self._world.new_id()
         creation = self._creation(principal, wanted, inputs, run_id)
-        subscription = self._hub.subscribe(run_id)
-        try:
+        begun = await self._begun(creation)
+        if begun is not None:
             with self._engine.room(principal.tenant):
+                created = await self._store_run(begun)
+        else:
+            created = await self._stored_and_planned(creation, wanted.plan_wait)
+        if created.replayed or created.run is None:
+            return await self._views.view(principal.tenant, created.run_id, events=MAX_EVENTS)
+        head = _head(creation, created.run)
+        return RunView(head=head, inputs=inputs, run=created.run, records=created.records)
+
+    async def _begun(self, creation: Creation) -> Creation | None:
+        """The run with its plan, where it can be made before the run is stored; else None.
+
+        What a run repeats is known only when it is stored.
+        """
+        if creation.repeat_key:
+            return None
+        draft = creation.build(None)
+        if not await self._engine.begin(creation.tenant, creation.run_id, creation.inputs, draft):
+            return None
+        return replace(creation, build=lambda _: draft)
+
+    async def _stored_and_planned(self, creation: Creation, plan_wait: float) -> Created:
+        """The run that was stored, and what happened to it until it was planned or the time was over."""
+        subscription = self._hub.subscribe(creation.run_id)
+        try:
+            with self._engine.room(creation.tenant):
                 created = await self._store_run(creation)
             if created.replayed:
-                return await self._views.view(principal.tenant, created.run_id, events=MAX_EVENTS)
-            run, records = await self._planned(subscription, run_id, wanted.plan_wait)
+                return created
+            run, records = await self._planned(subscription, creation.run_id, plan_wait)
         finally:
-            self._hub.unsubscribe(run_id, subscription)
-        return RunView(head=_head(creation, run), inputs=inputs, run=run, records=records)
+            self._hub.unsubscribe(creation.run_id, subscription)
+        return Created(run_id=creation.run_id, records=records, run=run)
 
     async def _planned(
         self, subscription: Subscription, run_id: str, seconds: float
@@ -251,6 +277,8 @@ class Creating:
 
 class _Explaining:
     """A planner that remembers why it planned what it did."""
+
+    instant = False  # nothing is stored
 
     def __init__(self, planner: Planner) -> None:
         self._planner = planner

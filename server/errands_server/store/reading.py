@@ -15,6 +15,7 @@ from ..domain.event import Record, RunStatus
 from . import tables as t
 
 PAGE: Final = 1_000  # records read at a time
+_LAST: Final = (1 << 31) - 1
 
 
 class Selected(Struct, frozen=True):
@@ -56,7 +57,8 @@ HEAD: Final = tuple(t.runs.c[name] for name in Head.__struct_fields__)
 
 
 def records(connection: Connection, run_id: str, after: int, limit: int) -> list[Record]:
-    rows = connection.execute(_READ, {"run": run_id, "after": after, "limit": limit})
+    # Nothing is behind the last sequence a column holds, and a larger number would not fit it.
+    rows = connection.execute(_READ, {"run": run_id, "after": min(after, _LAST), "limit": limit})
     return [Record(sequence, at, RunStatus(status), e.decode(body)) for sequence, at, status, body in rows]
 
 

@@ -1,0 +1,38 @@
+"""What is decided of a new run before it is stored, so that one commit holds its beginning."""
+
+from __future__ import annotations
+
+from ..domain.draft import Draft
+from ..domain.effects import AskApproval, MakePlan, next_effects
+from ..domain.event import Claimed
+from ..store.reading import Inputs
+from .owner import Parts
+from .planning import make_plan
+from .turns import Turns
+
+
+async def begin(parts: Parts, tenant: str, run_id: str, inputs: Inputs, draft: Draft) -> None:
+    """Claim the run for this process, plan it, and put the plan before a person where one is to agree.
+
+    It is what an owner would do first. Whatever leaves the process waits for the commit.
+    """
+    draft.add(Claimed(epoch=draft.run.epoch + 1))
+    if MakePlan() in next_effects(draft.run, draft.now):
+        candidates = await parts.catalogue.candidates(tenant, inputs.integrations)
+        planned = await make_plan(
+            parts.planner, parts.journal, parts.world, run=draft.run, inputs=inputs, candidates=candidates
+        )
+        draft.add(*planned)
+    if any(isinstance(effect, AskApproval) for effect in next_effects(draft.run, draft.now)):
+        await _turns(parts, tenant, run_id).ask_plan(draft)
+    draft.announce()
+
+
+def _turns(parts: Parts, tenant: str, run_id: str) -> Turns:
+    return Turns(
+        tenant=tenant,
+        run_id=run_id,
+        catalogue=parts.catalogue,
+        toolbox=parts.toolbox,
+        world=parts.world,
+    )
