@@ -13,8 +13,13 @@ from .operation import Call
 
 def answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer. Runs change, so nobody keeps it."""
+    return answered(values.encoded(document), status, headers)
+
+
+def answered(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The same of JSON that is encoded already."""
     more = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(values.encoded(document), status, more, "application/json")
+    return Response(body, status, more, "application/json")
 
 
 def nothing() -> Response:

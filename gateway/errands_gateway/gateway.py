@@ -12,9 +12,11 @@ from errands.v1.audit_pb2_grpc import AuditServiceStub
 from errands.v1.connection_pb2_grpc import ConnectionServiceStub
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.key_pb2_grpc import KeyServiceStub
+from errands.v1.run_pb2 import GetRunRequest
 from errands.v1.run_pb2_grpc import RunServiceStub
 
 from .settings import Settings
+from .shown import Shown
 from .streams import Streams
 
 
@@ -24,6 +26,10 @@ class Gateway:
     def __init__(self, channel: aio.Channel, settings: Settings) -> None:
         # Generated stubs have no types for grpc.aio.
         self.runs: Any = RunServiceStub(channel)
+        self.get_run: Any = channel.unary_unary(
+            "/errands.v1.RunService/GetRun", request_serializer=GetRunRequest.SerializeToString
+        )
+        self.shown = Shown()
         self.approvals: Any = ApprovalServiceStub(channel)
         self.integrations: Any = IntegrationServiceStub(channel)
         self.connections: Any = ConnectionServiceStub(channel)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from errands.v1 import run_pb2 as pb
 
 from . import values
-from .answering import answer
+from .answering import answer, answered
 from .documents import runs as documents
 from .documents.events import plan
 from .documents.preflight import preflighted
@@ -83,8 +83,12 @@ async def _get(call: Call) -> ASGIApp:
     request = pb.GetRunRequest(
         run_id=call.path["runId"], include_events=call.query.get("includeEvents", False)
     )
-    found = await call.ask(call.gateway.runs.GetRun, request)
-    return answer(documents.run(found.run))
+    found: bytes = await call.ask(call.gateway.get_run, request)
+    return answered(call.gateway.shown.of(found, _shown))
+
+
+def _shown(found: bytes) -> bytes:
+    return values.encoded(documents.run(pb.GetRunResponse.FromString(found).run))
 
 
 async def _list(call: Call) -> ASGIApp:

@@ -255,23 +255,22 @@ async def serving(parts: Core, keys: Keys, stack: AsyncExitStack) -> aio.Server:
         runs=parts.config.run_rate,
         integrations=parts.config.max_integrations,
     )
-    server = aio.server(interceptors=[Gate(keys.recognise, quotas.request)], options=_OPTIONS)
-    connecting = await _serve_integrations(parts, quotas, server, stack)
-    _serve_runs(parts, quotas, connecting, server)
-    add_KeyServiceServicer_to_server(KeyServicer(keys, parts.world), server)
-    add_AuditServiceServicer_to_server(AuditServicer(Audits(parts.store)), server)
+    server = aio.server(options=_OPTIONS)
+    gate = Gate(server, keys.recognise, quotas.request)
+    connecting = await _serve_integrations(parts, quotas, gate, stack)
+    _serve_runs(parts, quotas, connecting, gate)
+    add_KeyServiceServicer_to_server(KeyServicer(keys, parts.world), gate)
+    add_AuditServiceServicer_to_server(AuditServicer(Audits(parts.store)), gate)
     return server
 
 
-async def _serve_integrations(
-    parts: Core, quotas: Quotas, server: aio.Server, stack: AsyncExitStack
-) -> Connecting:
+async def _serve_integrations(parts: Core, quotas: Quotas, gate: Gate, stack: AsyncExitStack) -> Connecting:
     """Integrations, the connections to them, and what keeps both current."""
     store, world, catalogue, access = parts.store, parts.world, parts.catalogue, parts.access
     authorizations = Authorizations(store, world)
     describing = Describing(parts.importer, parts.sealer)
     integrations = Integrations(store, catalogue, parts.sealer, authorizations, describing, world, quotas)
-    add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), server)
+    add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), gate)
     relisting = await stack.enter_async_context(
         Relisting(store, catalogue, parts.importer, access.keyring, world)
     )
@@ -290,11 +289,11 @@ async def _serve_integrations(
         public_url=lambda: parts.links_at.base_url,
     )
     servicer = ConnectionServicer(connections, connecting, world)
-    add_ConnectionServiceServicer_to_server(servicer, server)
+    add_ConnectionServiceServicer_to_server(servicer, gate)
     return connecting
 
 
-def _serve_runs(parts: Core, quotas: Quotas, connecting: Connecting, server: aio.Server) -> None:
+def _serve_runs(parts: Core, quotas: Quotas, connecting: Connecting, gate: Gate) -> None:
     store, world, sealer = parts.store, parts.world, parts.sealer
     seen = Views(store.journal)
     creating = Creating(
@@ -312,6 +311,6 @@ def _serve_runs(parts: Core, quotas: Quotas, connecting: Connecting, server: aio
     foreseeing = Foreseeing(parts.catalogue, parts.toolbox, connecting)
     runs = Runs(store, parts.hub, world, seen)
     servicer = RunServicer(creating, foreseeing, runs, Tickets(sealer, world), parts.messages, sealer)
-    add_RunServiceServicer_to_server(servicer, server)
+    add_RunServiceServicer_to_server(servicer, gate)
     approvals = Approvals(store, sealer, world)
-    add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, parts.messages), server)
+    add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, parts.messages), gate)

@@ -31,6 +31,7 @@ from .checks import MAX_ID, Checks, identifier, next_token
 from .interceptors import caller, principal
 from .messages import Messages
 from .preflighting import preflight
+from .shown import Shown
 from .wire import STATUS_OF, STRATEGY_OF
 
 MAX_INTENT: Final = 10_000
@@ -60,6 +61,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         self._tickets = tickets
         self._messages = made
         self._sealer = sealer
+        self._shown = Shown()
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:
         who = principal()
@@ -125,10 +127,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         mac = self._sealer.mac("request body", hashlib.sha256(canonical).digest())
         return RequestKey(CREATE, request.request_id, mac)
 
-    async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.GetRunResponse:
+    async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.GetRunResponse | bytes:
         most = views.MAX_EVENTS if request.include_events else 0
-        seen = await self._runs.get(principal(), _run_id(request.run_id), events=most)
-        return pb.GetRunResponse(run=self._run(seen, most))
+        who = principal()
+        seen = await self._runs.get(who, _run_id(request.run_id), events=most)
+        if most:
+            return pb.GetRunResponse(run=self._run(seen, most))
+        return self._shown.answer(seen, _view(who), lambda: pb.GetRunResponse(run=self._run(seen)))
 
     def _run(self, seen: views.RunView, most_events: int = 0) -> pb.Run:
         return self._messages.run(seen, most_events=most_events, view=_view(principal()))

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from ..domain import commands
 from ..domain.draft import Draft
+from ..domain.effects import next_effects
 from ..domain.errors import Exhausted, Reason, RunChanged, Unavailable
 from ..domain.event import RunStatus, UnknownEvent
 from ..domain.run import Run
@@ -133,8 +134,9 @@ class EmbeddedEngine:
                 del self._creating[tenant]
 
     def submit(self, tenant: str, run_id: str, run: Run, inputs: Inputs) -> None:
-        """Execute a run that was just stored."""
-        if not self._has(run_id):
+        """Execute a run that was just stored, unless it waits for people already."""
+        waits = run.epoch > 0 and not next_effects(run, run.updated_at)
+        if not waits and not self._has(run_id):
             self._enqueue(Waiting(tenant, run_id, run, inputs))
 
     def resume(self, heads: Sequence[Head]) -> None:

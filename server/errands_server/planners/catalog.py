@@ -15,7 +15,7 @@ from .cache import Cache
 from .conclusion import conclusion
 from .explaining import explained
 from .library import Library
-from .mention import Mention
+from .mention import Kind
 from .reading import MOST, Reader, Reading
 from .schemas import Leaf
 
@@ -41,11 +41,14 @@ class CatalogPlanner:
         """A sound plan over the candidates, or why there is none."""
         if refusal := _too_long(brief):
             return refusal
-        reader = await self._reader(brief)
-        if len(brief.context) > _LONGEST:
-            return _outcome(reader.readings())
-        key = (brief.intent, brief.context, reader.mentions, reader.catalogue.number)
-        return self._made.find(key) or self._made.keep(key, _outcome(reader.readings()))
+        catalogue = await self._library.catalogue(brief.candidates)
+        key = (brief.intent, brief.context, brief.now.timestamp() // _QUARTER, catalogue.number)
+        if kept := self._made.find(key):
+            return kept
+        reader = Reader(brief, catalogue)
+        outcome = _outcome(reader.readings())
+        lasting = not any(mention.kind in _PASSING for mention in reader.mentions)
+        return self._made.keep(key, outcome) if lasting and len(brief.context) <= _LONGEST else outcome
 
     async def explained(self, brief: Brief) -> Explained:
         """The same outcome, with how every clause was read."""
@@ -63,14 +66,14 @@ class CatalogPlanner:
 
         The drafts of a reading include those of the readings before it.
         """
-        return (await self._reader(brief)).readings()
-
-    async def _reader(self, brief: Brief) -> Reader:
-        return Reader(brief, await self._library.catalogue(brief.candidates))
+        return Reader(brief, await self._library.catalogue(brief.candidates)).readings()
 
 
-# All that a plan follows from: of the time only the mentions know, and of the candidates the catalogue.
-_Key: TypeAlias = tuple[str, str, tuple[Mention, ...], int]
+# All that a plan follows from. Time is in it only as the dates and times an intent speaks of, and as
+# the day it is somewhere, which changes at a quarter of an hour. Plans with such mentions are not kept.
+_Key: TypeAlias = tuple[str, str, float, int]
+_QUARTER: Final = 900  # seconds
+_PASSING: Final = frozenset({Kind.DATE, Kind.TIME, Kind.PERIOD})
 
 
 def _size(outcome: Plan | Refusal) -> int:

@@ -26,6 +26,7 @@ class Library:
     def __init__(self, *, tools: int = MOST_TOOLS) -> None:
         self._sheets: Cache[tuple[ToolRef, str], Sheet] = Cache(_SHEETS)
         self._catalogues: Cache[_Key, Catalogue] = Cache(tools, lambda catalogue: len(catalogue.sheets))
+        self._seen: Cache[int, tuple[Sequence[Candidate], Catalogue]] = Cache(tools, _tools)
         self._reading: dict[_Key, asyncio.Task[Catalogue]] = {}
 
     async def catalogue(self, candidates: Sequence[Candidate]) -> Catalogue:
@@ -33,6 +34,15 @@ class Library:
 
         Many tools are read beside the event loop, and once for all who wait for them.
         """
+        same = self._seen.find(id(candidates))
+        if same is not None and same[0] is candidates:
+            return same[1]
+        catalogue = await self._named(candidates)
+        if isinstance(candidates, tuple):  # and so never another under the same identity
+            self._seen.keep(id(candidates), (candidates, catalogue))
+        return catalogue
+
+    async def _named(self, candidates: Sequence[Candidate]) -> Catalogue:
         key = tuple([_name(candidate) for candidate in candidates])
         kept = self._catalogues.find(key)
         if kept is not None:
@@ -55,6 +65,10 @@ class Library:
     def _sheet(self, candidate: Candidate) -> Sheet:
         name = _name(candidate)
         return self._sheets.find(name) or self._sheets.keep(name, read(candidate))
+
+
+def _tools(seen: tuple[Sequence[Candidate], Catalogue]) -> int:
+    return len(seen[0])
 
 
 def _name(candidate: Candidate) -> tuple[ToolRef, str]:

@@ -16,6 +16,7 @@ from ..domain.run import Run, fold
 from . import reading, requests
 from .batch import write
 from .database import sync_engine
+from .glancing import Glance
 from .reading import PAGE, Head, Inputs, Latest
 from .requests import RequestKey
 from .works import Append, Created, Creation, Together
@@ -48,6 +49,7 @@ class Journal:
         self._writer = Writer(self._engine, _writing(self._engine), self._committed)
         self._readers = ThreadPoolExecutor(1, "errands-reader")
         self._reading = self._readers.submit(self._connect).result()
+        self._glance = Glance(self._engine) if self._engine.dialect.name == "sqlite" else None
 
     def _connect(self) -> Connection:
         connection = self._engine.connect()
@@ -60,6 +62,8 @@ class Journal:
         """Write what waits; then a checkpoint is left to the last connection that closes."""
         await self._writer.close()
         self._readers.submit(self._reading.close).result()
+        if self._glance is not None:
+            self._glance.close()
         self._readers.shutdown()
         self._engine.dispose()
 
@@ -109,6 +113,8 @@ class Journal:
 
     async def latest(self, run_id: str, after: int = 0) -> Latest | None:
         """The run with at most a page of records behind `after`; None where there is none."""
+        if self._glance is not None and (head := self._glance(run_id)) and head.last_sequence <= after:
+            return Latest(head, ())
         return await self.reader(reading.latest, run_id, after)
 
     async def answered(self, tenant: str, request: RequestKey, now: int) -> str | None:

@@ -71,17 +71,18 @@ _READ: Final = (
 
 
 def find_head(connection: Connection, run_id: str) -> Head | None:
-    row = connection.execute(_HEAD, {"run": run_id}).first()
+    row = connection.execute(FIND_HEAD, {"run": run_id}).first()
     return None if row is None else head(row)
 
 
-_HEAD: Final = select(*HEAD).where(t.runs.c.run_id == bindparam("run"))
+FIND_HEAD: Final = select(*HEAD).where(t.runs.c.run_id == bindparam("run"))
 
 
 def head(row: Sequence[Any]) -> Head:
     """A summary from a row of the columns `HEAD`."""
     fields = dict(zip(Head.__struct_fields__, row, strict=True))
-    return Head(**fields | {"status": RunStatus(fields["status"])})
+    fields["status"] = RunStatus(fields["status"])
+    return Head(**fields)
 
 
 def inputs(connection: Connection, run_id: str) -> Inputs:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -59,8 +60,13 @@ class Sealer:
     @staticmethod
     def _mac(key: bytes, purpose: str, message: bytes) -> bytes:
         # By its name: given a constructor, `digest` takes the slow way through Python.
-        derived = hmac.digest(key, b"errands " + purpose.encode(), "sha256")
-        return hmac.digest(derived, message, "sha256")
+        return hmac.digest(_derived(key, purpose), message, "sha256")
+
+
+@cache
+def _derived(key: bytes, purpose: str) -> bytes:
+    """The key for one purpose: there are few of either."""
+    return hmac.digest(key, b"errands " + purpose.encode(), "sha256")
 
 
 def parse_keys(text: str) -> list[bytes]:

@@ -84,9 +84,11 @@ class Catalogue:
                 self._current[tenant] = known
         return known
 
-    async def candidates(self, tenant: str, selection: Sequence[Selected]) -> list[Candidate]:
-        """Every tool of the selected revisions."""
+    async def candidates(self, tenant: str, selection: Sequence[Selected]) -> Sequence[Candidate]:
+        """Every tool of the selected revisions: for one revision, always the same sequence."""
         loaded = [await self.load(tenant, chosen.id, chosen.revision) for chosen in selection]
+        if len(loaded) == 1:
+            return loaded[0].candidates
         return [candidate for revision in loaded for candidate in revision.candidates]
 
     async def tool(self, tenant: str, ref: ToolRef) -> tuple[Loaded, Tool]:
@@ -127,10 +129,10 @@ class Catalogue:
             internal=revision.internal,
             schemes=read_schemes(revision.schemes),
             operations=operations,
-            candidates=[
+            candidates=tuple(
                 Candidate(ToolRef(integration_id, number, tool_name), name, operation.tool)
                 for tool_name, operation in operations.items()
-            ],
+            ),
         )
 
     async def _read_active(self, tenant: str) -> dict[str, Current]:

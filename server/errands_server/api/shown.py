@@ -1,0 +1,38 @@
+"""Answers encoded once: a run up to one event looks the same to all who see as much of it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from google.protobuf.message import Message
+
+from ..services.views import RunView
+from ..streams import View
+
+MOST: Final = 1_024  # answers kept
+LARGEST: Final = 32 << 10  # bytes of one that is kept
+
+
+class Shown:
+    """Keeps the latest answer of each run and view. It is the caller who looked at the log, so what is
+    kept is given again only where the log still ends with the same event.
+    """
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[tuple[str, View], tuple[int, bytes]] = OrderedDict()
+
+    def answer(self, seen: RunView, view: View, make: Callable[[], Message]) -> bytes:
+        """What `make` gives, encoded; made anew only behind a new event."""
+        key = seen.head.run_id, view
+        sequence, kept = self._answers.get(key, (0, b""))
+        if sequence == seen.run.sequence:
+            self._answers.move_to_end(key)
+            return kept
+        encoded = make().SerializeToString()
+        if len(encoded) <= LARGEST:
+            self._answers[key] = seen.run.sequence, encoded
+            if len(self._answers) > MOST:
+                self._answers.popitem(last=False)
+        return encoded
