@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from errands.serving import configure_log, event_loop
+from errands.serving import configure_log, event_loop, settle
 
 from . import config as configuration
 from .config import Config
@@ -52,6 +52,7 @@ async def _serve(config: Config) -> int:
         async with running(config) as app:
             if app.operator_key:
                 _say(f"errands: operator key {app.operator_key} (shown once)")
+            settle()
             _say(f"errands: ready grpc={app.grpc_address} http={app.http_address} data={config.data}")
             await _until_signal(app.hurry)
             await app.drain()

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import uvloop
 
-from errands.serving import configure_log
+from errands.serving import configure_log, settle
 from errands_server.app import Overrides, running
 from errands_server.config import Config
 from errands_server.domain import commands
@@ -104,6 +104,7 @@ async def _serve() -> None:
             max_queued=1_000_000,
         )
         async with running(config, Overrides(toolbox=lambda _: NoOp())) as app:
+            settle()
             print(f"ready grpc={app.grpc_address} http={app.http_address}", flush=True)
             await _obey(Control(stores[0]))
 

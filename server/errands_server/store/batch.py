@@ -15,7 +15,7 @@ from ..domain.effects import wake_at
 from ..domain.errors import Conflict, RunChanged
 from ..domain.event import Record, RunStatus
 from ..domain.run import Run
-from . import audit, requests
+from . import audit, requests, rows
 from . import tables as t
 from .requests import Remembered
 from .works import Append, Created, Creation, Repeated, Together
@@ -29,15 +29,15 @@ def write(connection: Connection, works: Sequence[Creation | Append | Together])
     """
     if not works:
         _write_and_erase(connection)
-    rows = _Rows()
+    waiting = _Rows()
     heads = _heads(connection, [append.run_id for work in works for append in _appends(work)])
     outcomes = [
-        _create(connection, work, heads, rows)
+        _create(connection, work, heads, waiting)
         if isinstance(work, Creation)
-        else _append(_appends(work), heads, rows)
+        else _append(_appends(work), heads, waiting)
         for work in works
     ]
-    rows.insert(connection)
+    waiting.insert(connection)
     return outcomes
 
 
@@ -64,8 +64,22 @@ _Heads = dict[str, tuple[str, int, int]]  # run id: tenant, last sequence, epoch
 def _heads(connection: Connection, run_ids: list[str]) -> _Heads:
     if not run_ids:
         return {}
-    rows = connection.execute(_HEADS, {"runs": sorted(set(run_ids))})
-    return {run_id: (tenant, sequence, epoch) for run_id, tenant, sequence, epoch in rows}
+    wanted = sorted(set(run_ids))
+    if connection.dialect.name == "sqlite":
+        # One row, for the same reason that `rows` writes many at once.
+        found = connection.exec_driver_sql(
+            _HEADS_TOGETHER, (msgspec.json.encode(wanted).decode(),)
+        ).scalar_one()
+        return {run_id: (tenant, sequence, epoch) for run_id, tenant, sequence, epoch in _decode(found)}
+    heads = connection.execute(_HEADS, {"runs": wanted})
+    return {run_id: (tenant, sequence, epoch) for run_id, tenant, sequence, epoch in heads}
+
+
+_HEADS_TOGETHER: Final = (
+    "SELECT json_group_array(json_array(run_id, tenant, last_sequence, epoch)) FROM runs"
+    " WHERE run_id IN (SELECT value FROM json_each(?))"
+)
+_decode: Final = msgspec.json.Decoder(list[tuple[str, str, int, int]]).decode
 
 
 _HEADS: Final = (
@@ -149,7 +163,7 @@ class _Rows:
         self.integrations: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
         self.remembered: dict[tuple[str, str, str], Remembered] = {}
-        self.updates: list[dict[str, Any]] = []
+        self.updates: dict[str, dict[str, Any]] = {}  # by run: the last append says how it is
         self.events: list[dict[str, Any]] = []
         self.artifacts: list[dict[str, Any]] = []
         self.approvals: list[dict[str, Any]] = []
@@ -202,7 +216,7 @@ class _Rows:
         self._records(work.tenant, work.run_id, work.append_id, draft.records)
 
     def append(self, work: Append) -> None:
-        self.updates.append({"b_run": work.run_id, **_summary(work.run)})
+        self.updates[work.run_id] = {"run_id": work.run_id, **_summary(work.run)}
         self.artifacts += [
             {"run_id": work.run_id, "id": key, "body": body} for key, body in work.artifacts.items()
         ]
@@ -248,23 +262,23 @@ class _Rows:
 
     def insert(self, connection: Connection) -> None:
         """Parents before children; approvals are asked before they are resolved or closed."""
-        for statement, rows in (
-            (_INSERT_RUN, self.runs),
-            (_INSERT_INPUTS, self.inputs),
-            (_INSERT_SECRETS, self.secrets),
-            (_INSERT_INTEGRATIONS, self.integrations),
-            (_INSERT_REQUEST, self.requests),
-            (_UPDATE_RUN, self.updates),
+        rows.insert(connection, t.runs, self.runs)
+        rows.insert(connection, t.run_inputs, self.inputs)
+        rows.insert(connection, t.run_secrets, self.secrets)
+        rows.insert(connection, t.run_integrations, self.integrations)
+        rows.insert(connection, t.requests, self.requests)
+        rows.update(connection, t.runs, list(self.updates.values()))
+        rows.insert(connection, t.events, self.events)
+        rows.insert(connection, t.approvals, self.approvals)
+        for statement, some in (
             (_ERASE_SECRETS, self.spent),
-            (_INSERT_EVENT, self.events),
             (_KEEP_ARTIFACT[connection.dialect.name], self.artifacts),
-            (_INSERT_APPROVAL, self.approvals),
             (_RESOLVE, self.resolved),
             (_CLOSE, self.closed),
-            (_INSERT_AUDIT, self.audit),
         ):
-            if rows:
-                connection.execute(statement, rows)
+            if some:
+                connection.execute(statement, some)
+        rows.insert(connection, t.audit, self.audit)
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -279,38 +293,12 @@ def _summary(run: Run) -> dict[str, Any]:
     }
 
 
-_INSERT_RUN: Final = insert(t.runs)
-_INSERT_INPUTS: Final = insert(t.run_inputs)
-_INSERT_SECRETS: Final = insert(t.run_secrets)
 _ERASE_SECRETS: Final = t.run_secrets.delete().where(t.run_secrets.c.run_id == bindparam("b_run"))
-_INSERT_INTEGRATIONS: Final = insert(t.run_integrations)
-_INSERT_REQUEST: Final = insert(t.requests)
-_INSERT_EVENT: Final = insert(t.events)
 # The id is a hash of the body: two calls that answer the same share one.
 _KEEP_ARTIFACT: Final = {
     "sqlite": sqlite.insert(t.artifacts).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(t.artifacts).on_conflict_do_nothing(),
 }
-_INSERT_APPROVAL: Final = insert(t.approvals)
-_INSERT_AUDIT: Final = insert(t.audit)
-_UPDATE_RUN: Final = (
-    update(t.runs)
-    .where(t.runs.c.run_id == bindparam("b_run"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "status",
-                "epoch",
-                "last_sequence",
-                "plan_id",
-                "updated_at",
-                "wake_at",
-                "finished_at",
-            )
-        }
-    )
-)
 _RESOLVE: Final = (
     update(t.approvals)
     .where(t.approvals.c.approval_id == bindparam("b_id"))

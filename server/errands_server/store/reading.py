@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from ..domain import event as e
 from ..domain.errors import NotFound, Reason
-from ..domain.event import Record, RunStatus
+from ..domain.event import Record, RunStatus, UnknownEvent
 from . import tables as t
 
 PAGE: Final = 1_000  # records read at a time
@@ -57,11 +57,31 @@ HEAD: Final = tuple(t.runs.c[name] for name in Head.__struct_fields__)
 
 
 def records(connection: Connection, run_id: str, after: int, limit: int) -> list[Record]:
+    if connection.dialect.name == "sqlite" and limit > _FEW:
+        return _together(connection, run_id, after, limit)
     # Nothing is behind the last sequence a column holds, and a larger number would not fit it.
     rows = connection.execute(_READ, {"run": run_id, "after": min(after, _LAST), "limit": limit})
     return [Record(sequence, at, RunStatus(status), e.decode(body)) for sequence, at, status, body in rows]
 
 
+def _together(connection: Connection, run_id: str, after: int, limit: int) -> list[Record]:
+    """The same as one row of JSON: the driver lets go of the interpreter once instead of for every row."""
+    given = (run_id, min(after, _LAST), limit)
+    found = connection.exec_driver_sql(_READ_TOGETHER, given).scalar_one()
+    try:
+        rows = _decode_rows(found)
+    except msgspec.ValidationError as error:
+        raise UnknownEvent(str(error)) from error
+    return [Record(sequence, at, status, event) for sequence, at, status, event in rows]
+
+
+_FEW: Final = 8  # records that are read one by one sooner
+_READ_TOGETHER: Final = (
+    "SELECT json_group_array(json_array(sequence, at, status, json(body))) FROM"
+    " (SELECT sequence, at, status, body FROM events WHERE run_id = ? AND sequence > ?"
+    " ORDER BY sequence LIMIT ?)"
+)
+_decode_rows: Final = msgspec.json.Decoder(list[tuple[int, int, RunStatus, e.AnyEvent]]).decode
 _READ: Final = (
     select(t.events.c.sequence, t.events.c.at, t.events.c.status, t.events.c.body)
     .where(t.events.c.run_id == bindparam("run"), t.events.c.sequence > bindparam("after"))
