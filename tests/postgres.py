@@ -1,7 +1,7 @@
 """A PostgreSQL of the tests' own: `python -m tests.postgres COMMAND…` runs a command over one.
 
 The command finds it in ERRANDS_TEST_DATABASE. It speaks over a socket in a folder of its own and
-is gone with the command.
+is gone with the command. With `--durable` in front of the command it waits for its disk.
 """
 
 from __future__ import annotations
@@ -85,8 +85,11 @@ def cluster(*settings: str) -> Iterator[Cluster]:
 
 
 def main(command: Sequence[str]) -> int:
-    # What the tests ask is whether it is right; that PostgreSQL keeps what it committed is its own promise.
-    with cluster("fsync=off") as made:
+    # What tests ask is whether it is right; that PostgreSQL keeps what it committed is its own promise.
+    # Benchmarks pay for that.
+    settings = [] if command[:1] == ["--durable"] else ["fsync=off"]
+    command = command[1:] if command[:1] == ["--durable"] else command
+    with cluster(*settings) as made:
         return subprocess.run(command, env=os.environ | {VARIABLE: made.url}).returncode
 
 

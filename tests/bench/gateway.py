@@ -22,10 +22,10 @@ class GatewayRows:
 
     def rows(self) -> list[Row]:
         return [
-            Row("gateway GET, 64", self._get, _OF_GET, goal="0.50"),
-            Row("SSE, 1,000 streams", lambda: self._deliveries(1_000), goal="4 E"),
-            Row("SSE, 5,000 streams", lambda: self._deliveries(5_000), goal="3 E"),
-            Row("idle SSE stream", self._idle, BYTES, goal="30 KB"),
+            Row("gateway GET, 64", self._get, _OF_GET, goal="0.50", stretch="0.60"),
+            Row("SSE, 1,000 streams", lambda: self._deliveries(1_000), goal="4 E", stretch="5 E"),
+            Row("SSE, 5,000 streams", lambda: self._deliveries(5_000), goal="3 E", stretch="4.5 E"),
+            Row("idle SSE stream", self._idle, BYTES, goal="30 KB", stretch="20 KB"),
         ]
 
     def _scaled(self, count: int) -> int:

@@ -24,10 +24,15 @@ from errands_server.config import Config
 from errands_server.domain import commands
 from errands_server.domain.draft import Draft
 from errands_server.domain.event import AnyEvent, Noted
-from errands_server.ports import Answer, Done, Request
+from errands_server.domain.plan import Plan
+from errands_server.planners.cache import Cache
+from errands_server.planners.catalog import CatalogPlanner
+from errands_server.ports import Answer, Brief, Done, Refusal, Request
 from errands_server.services.changes import change
 from errands_server.store.store import Store
+from errands_server.store.works import Append
 from errands_server.world import World
+from tests.databases import ELSEWHERE, database_of
 
 KEY = "bench-key"
 
@@ -48,10 +53,22 @@ class NoOp:
         return Done(output=b'{"id":"x_1","ok":true}')
 
 
+class Forgetful(CatalogPlanner):
+    """The planner, which may be told to remember no plan."""
+
+    remembers = True
+
+    async def plan(self, brief: Brief) -> Plan | Refusal:
+        if not self.remembers:
+            self._made = Cache(0)
+        return await super().plan(brief)
+
+
 class Control:
     """What the benchmark asks of the server besides gRPC."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, planner: Forgetful) -> None:
+        self._planner = planner
         self._journal = store.journal
         self._store = store
 
@@ -71,6 +88,34 @@ class Control:
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return pages * resource.getpagesize()
+
+    async def remember_plans(self, remember: str) -> bool:
+        """Whether plans made before are given again."""
+        self._planner.remembers = remember == "1"
+        return self._planner.remembers
+
+    async def append(self, runs: str, each: str) -> float:
+        """Append to so many runs at once, one event after the other, as owners do; the seconds."""
+        heads = (await self._journal.unfinished())[-int(runs) :]
+        began = time.perf_counter()
+        await asyncio.gather(*(self._append(head.run_id, int(each)) for head in heads))
+        return time.perf_counter() - began
+
+    async def _append(self, run_id: str, count: int) -> None:
+        run = await self._journal.fold(run_id)
+        for _ in range(count):
+            draft = Draft(run, World().now())
+            draft.add(Noted(text="a note of the usual length"))
+            work = Append(
+                tenant="default",
+                run_id=run_id,
+                after=run.sequence,
+                epoch=run.epoch,
+                records=draft.records,
+                run=draft.run,
+            )
+            await self._journal.append(work)
+            run = draft.run
 
     async def cancel(self, run_id: str) -> float:
         """End a run."""
@@ -102,11 +147,13 @@ async def _serve() -> None:
             http="127.0.0.1:0",
             api_key=KEY,
             max_queued=1_000_000,
+            database=database_of(Path(folder).absolute()) if ELSEWHERE else "",
         )
-        async with running(config, Overrides(toolbox=lambda _: NoOp())) as app:
+        planner = Forgetful()
+        async with running(config, Overrides(toolbox=lambda _: NoOp(), planner=planner)) as app:
             settle()
             print(f"ready grpc={app.grpc_address} http={app.http_address}", flush=True)
-            await _obey(Control(stores[0]))
+            await _obey(Control(stores[0], planner))
 
 
 async def _obey(control: Control) -> None:

@@ -31,6 +31,9 @@ class Row(Struct, frozen=True):
     measure: Callable[[], float]
     form: Form = RATE
     goal: str = ""
+    stretch: str = ""
+    # The processor time of the server in each measurement, and what it was for.
+    cost: Callable[[], float] | None = None
 
 
 def chosen(rows: Sequence[Row], words: Sequence[str]) -> list[Row]:
@@ -51,9 +54,10 @@ def measured(rows: Sequence[Row], rounds: int) -> dict[str, list[float]]:
 
 
 def show(rows: Sequence[Row], found: dict[str, list[float]]) -> None:
-    """Medians; a ratio is the median of each round's own."""
-    print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
-    print(f"{'what':26} {'measured':>14} {'ratio':>14}   goal")
+    """Medians; a ratio is the median of each round's own. As Markdown, for docs/performance.md."""
+    print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}\n")
+    print("| what | measured | ratio | goal | stretch | server CPU |")
+    print("|---|--:|--:|--:|--:|--:|")
     for row in rows:
         form, values = row.form, found[row.name]
         value = form.value.format(statistics.median(values) * form.scale)
@@ -61,4 +65,5 @@ def show(rows: Sequence[Row], found: dict[str, list[float]]) -> None:
         if form.against:
             pairs = zip(values, found[form.against], strict=True)
             ratio = form.ratio.format(statistics.median(one / other for one, other in pairs))
-        print(f"{row.name:26} {value:>14} {ratio:>14}   {row.goal}".rstrip())
+        cost = f"{row.cost() * 1e6:,.0f} µs" if row.cost else ""
+        print(f"| {row.name} | {value} | {ratio} | {row.goal} | {row.stretch} | {cost} |")

@@ -88,6 +88,28 @@ def configure_log(level: str, sink: BinaryIO = sys.stderr.buffer) -> None:
         logger_factory=structlog.BytesLoggerFactory(sink),
         cache_logger_on_first_use=True,
     )
+    access.to(sink if getattr(logging, level.upper()) <= logging.INFO else None)
+
+
+class Access:
+    """The lines about calls: the same form as all others, written without their machinery."""
+
+    def __init__(self) -> None:
+        self._write: Callable[[bytes], Any] | None = None
+
+    def to(self, sink: BinaryIO | None) -> None:
+        """Where lines go from now on; None is nowhere."""
+        import structlog
+
+        self._write = None if sink is None else structlog.BytesLogger(sink).msg
+
+    def info(self, event: dict[str, Any]) -> None:
+        """Write a line."""
+        if self._write is not None:
+            self._write(_line(None, "info", event))
+
+
+access = Access()
 
 
 def _traced(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

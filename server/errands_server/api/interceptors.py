@@ -18,6 +18,8 @@ from grpc import aio
 from grpc_status import rpc_status
 from msgspec import Struct
 
+from errands.serving import access
+
 from .. import metrics
 from ..domain.errors import Invalid, Reason, Refused, Unauthenticated, Violation
 from ..services.principal import Principal
@@ -197,15 +199,17 @@ def _serializer(message: Any) -> bytes:
 def _line(method: str, who: Caller, started: float, outcome: str) -> None:
     code = CODES[outcome].name if isinstance(outcome, Reason) else outcome
     metrics.answered(method[1:], code)
-    _log.info(
-        "call",
-        method=method,
-        outcome=str(outcome),
-        ms=round((time.perf_counter() - started) * 1_000, 2),
-        tenant=who.principal.tenant if who.principal else "",
-        key=who.principal.key_id if who.principal else "",
-        request_id=who.request_id,
-        trace_id=who.traceparent[3:35],
+    access.info(
+        {
+            "method": method,
+            "outcome": str(outcome),
+            "ms": round((time.perf_counter() - started) * 1_000, 2),
+            "tenant": who.principal.tenant if who.principal else "",
+            "key": who.principal.key_id if who.principal else "",
+            "request_id": who.request_id,
+            "trace_id": who.traceparent[3:35],
+            "event": "call",
+        }
     )
 
 

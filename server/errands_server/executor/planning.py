@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -61,15 +62,37 @@ async def _plan(
         plan = await planner.plan(brief)
         if not isinstance(plan, Plan):
             return PlanRefused(plan_id=plan_id, reason=plan.reason, message=plan.message)
-        check(plan)
+        return PlanMade(plan=plan, plan_id=plan_id, hash=_proven.hash(plan))
     except PlanInvalid as error:
         return PlanRefused(plan_id=plan_id, reason=Reason.PLAN_INVALID, message=str(error))
     except Exception:
         _log.exception("planner failed")
         message = "The planner failed; the server's log says how."
         return PlanRefused(plan_id=plan_id, reason=Reason.PLANNER_FAILED, message=message)
-    return _made(plan, plan_id)
 
 
 def _made(plan: Plan, plan_id: str) -> PlanMade:
     return PlanMade(plan=plan, plan_id=plan_id, hash=plan_hash(plan))
+
+
+class _Proven:
+    """The hashes of plans that were found sound, of those made last: planners give the same plan again."""
+
+    def __init__(self, most: int = 1_024) -> None:
+        self._most = most
+        self._hashes: OrderedDict[int, tuple[Plan, str]] = OrderedDict()
+
+    def hash(self, plan: Plan) -> str:
+        """The plan's hash. PlanInvalid: it is not sound."""
+        known = self._hashes.get(id(plan))
+        if known is not None:  # and no other plan has this identity while this one is kept
+            return known[1]
+        check(plan)
+        hashed = plan_hash(plan)
+        self._hashes[id(plan)] = plan, hashed
+        if len(self._hashes) > self._most:
+            self._hashes.popitem(last=False)
+        return hashed
+
+
+_proven = _Proven()
