@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ def serve(arguments: Sequence[str]) -> int:
     # in some other thread's midst, and now and then break it. They are read when gRPC begins.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     configure_log(config.log_level)
+    gc.disable()  # until it is ready: nearly all that is made while a server starts stays
     with asyncio.Runner(loop_factory=event_loop()) as runner:
         return runner.run(_serve(config))
 

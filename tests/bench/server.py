@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -140,7 +141,7 @@ async def _serve() -> None:
         return stores[-1]
 
     Store.open = remember  # type: ignore[method-assign]
-    with tempfile.TemporaryDirectory(dir=".", prefix=".errands-bench-") as folder:
+    with _folder() as folder:
         config = Config(
             data=Path(folder),
             grpc="127.0.0.1:0",
@@ -154,6 +155,13 @@ async def _serve() -> None:
             settle()
             print(f"ready grpc={app.grpc_address} http={app.http_address}", flush=True)
             await _obey(Control(stores[0], planner))
+
+
+def _folder() -> AbstractContextManager[str]:
+    """The data folder: the one that was named, else one of its own."""
+    if sys.argv[1:]:
+        return nullcontext(sys.argv[1])
+    return tempfile.TemporaryDirectory(dir=".", prefix=".errands-bench-")
 
 
 async def _obey(control: Control) -> None:

@@ -71,6 +71,7 @@ def event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
 def settle() -> None:
     """Tune the interpreter for a server that is ready."""
     # What is there now stays: the collector need not look at it again and again.
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain import event as e
 from ..domain.draft import Draft
@@ -272,13 +271,14 @@ class _Rows:
         rows.insert(connection, t.approvals, self.approvals)
         for statement, some in (
             (_ERASE_SECRETS, self.spent),
-            (_KEEP_ARTIFACT[connection.dialect.name], self.artifacts),
             (_RESOLVE, self.resolved),
             (_CLOSE, self.closed),
         ):
             if some:
                 connection.execute(statement, some)
         rows.insert(connection, t.audit, self.audit)
+        # The id is a hash of the body: two calls that answer the same share one.
+        rows.insert(connection, t.artifacts, self.artifacts, new=True)
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -294,11 +294,6 @@ def _summary(run: Run) -> dict[str, Any]:
 
 
 _ERASE_SECRETS: Final = t.run_secrets.delete().where(t.run_secrets.c.run_id == bindparam("b_run"))
-# The id is a hash of the body: two calls that answer the same share one.
-_KEEP_ARTIFACT: Final = {
-    "sqlite": sqlite.insert(t.artifacts).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(t.artifacts).on_conflict_do_nothing(),
-}
 _RESOLVE: Final = (
     update(t.approvals)
     .where(t.approvals.c.approval_id == bindparam("b_id"))

@@ -20,10 +20,12 @@ _TYPES: Final = sqlite.dialect()  # both databases take these names
 Row = Mapping[str, Any]
 
 
-def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows, which all have the same columns."""
+def insert(connection: Connection, table: Table, rows: Sequence[Row], *, new: bool = False) -> None:
+    """Insert rows, which all have the same columns; only the new ones, where some may be there already."""
     for some in _portions(rows):
         statement = _insert(table, tuple(some[0]), len(some), _mark(connection))
+        if new:
+            statement += " ON CONFLICT DO NOTHING"
         connection.exec_driver_sql(statement, _values(some))
 
 
