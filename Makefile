@@ -9,8 +9,8 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/null)" ]; \
   then git rev-parse --quiet --verify HEAD^ >/dev/null && echo ref=HEAD^ || echo ref=HEAD; else echo branch=main; fi)
 
-.PHONY: demo test test-postgres torture-postgres counterparts serve setup generate lock check lint types walls buf drift format torture fuzz bench \
-  bench-openapi bench-smoke clean
+.PHONY: demo test test-postgres torture-postgres soak counterparts serve setup generate lock check lint types walls buf drift format torture fuzz bench \
+  bench-growth bench-postgres bench-others bench-openapi bench-smoke clean
 
 demo: setup ## Set up, then run the demonstration: a run that survives kill -9
 	$(BIN)/errands demo
@@ -79,11 +79,26 @@ torture: setup ## Kill and stop servers under load, and prove that nothing is lo
 torture-postgres: setup ## The same kills with two servers over one PostgreSQL
 	$(BIN)/python -m tests.postgres $(BIN)/python -m tests.torture.crashes --runs 100 --processes 2
 
+soak: setup ## Half an hour at 70 % of what the server carries, with kills, cuts and slow readers
+	$(BIN)/python -m tests.torture.soak --minutes $(or $(MINUTES),30)
+
 fuzz: setup ## Let Schemathesis ask the gateway thousands of questions
 	$(BIN)/python -m tests.gateway.fuzz
 
 bench: setup ## Measure against the raw ceiling (needs h2load: Debian's nghttp2-client)
 	$(BIN)/python -m tests.bench
+
+bench-growth: setup ## How costs grow, what waits holds, how long starts take: tables, and plots into docs/performance/
+	$(BIN)/python -m tests.bench.growth
+	$(BIN)/python -m tests.bench.memory
+	$(BIN)/python -m tests.bench.starts
+
+bench-postgres: setup ## The table of ratios over a PostgreSQL that waits for its disk
+	$(BIN)/python -m tests.postgres --durable $(BIN)/python -m tests.bench
+
+bench-others: setup ## The same small run on DBOS and Restate (needs a network once, and npm)
+	$(BIN)/python -m tests.bench.others
+	$(BIN)/python -m tests.postgres --durable $(BIN)/python -m tests.bench.others
 
 bench-openapi: setup ## Import real documents, have requests judged, plan over GitHub's (needs npm and a network once)
 	$(BIN)/python -m tests.bench.documents
