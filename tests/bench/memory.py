@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import tempfile
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-import grpc
+from grpc import aio
 
 from errands.v1 import run_pb2 as rpb
 from errands.v1.run_pb2_grpc import RunServiceStub
@@ -34,7 +36,7 @@ def main() -> int:
         copy(Path(folder) / "errands.db", run_id, options.runs)
         _started(folder, f"{options.runs:,} runs that wait for people", few, options.runs)
         with process("tests.bench.server", folder) as server:
-            _streams(server, run_id, options.streams)
+            asyncio.run(_streams(server, run_id, options.streams))
     return 0
 
 
@@ -49,25 +51,23 @@ def _started(folder: str, what: str, before: float = 0.0, count: int = 1) -> flo
     return held
 
 
-def _streams(server: Process, run_id: str, count: int) -> None:
+async def _streams(server: Process, run_id: str, count: int) -> None:
     """Idle streams over gRPC, a hundred on each connection."""
     before = server.ask("memory")
-    channels = [grpc.insecure_channel(server.address, options=[("bench", n)]) for n in range(count // 100)]
     request = rpb.StreamRunEventsRequest(run_id=run_id)
-    calls = [
-        RunServiceStub(channel).StreamRunEvents(request, metadata=META)
-        for channel in channels
-        for _ in range(100)
-    ]
-    for call in calls:
-        next(iter(call))  # it was sent the past, and waits
-    held = server.ask("memory")
-    each = (held - before) / count
+    async with AsyncExitStack() as stack:
+        calls = []
+        for number in range(count // 100):
+            # Channels with equal options would share one connection.
+            channel = await stack.enter_async_context(
+                aio.insecure_channel(server.address, options=[("bench.number", number)])
+            )
+            some = [RunServiceStub(channel).StreamRunEvents(request, metadata=META) for _ in range(100)]
+            await asyncio.gather(*(call.read() for call in some))  # each was sent the past, and waits
+            calls += some
+        held = server.ask("memory")
+    each = (held - before) / len(calls)
     print(f"| and {count:,} idle gRPC streams | {held / _MB:,.1f} MB | {each:,.0f} bytes | |", flush=True)
-    for call in calls:
-        call.cancel()
-    for channel in channels:
-        channel.close()
 
 
 if __name__ == "__main__":
