@@ -65,10 +65,13 @@ def binaries() -> Path:
 
 
 @contextlib.contextmanager
-def cluster(*settings: str) -> Iterator[Cluster]:
-    """A cluster that runs, in a folder that is deleted at the end. LookupError: not installed."""
+def cluster(*settings: str, folder: Path | None = None) -> Iterator[Cluster]:
+    """A cluster that runs, in a new folder (in `folder`) that is deleted at the end.
+
+    LookupError: PostgreSQL is not installed.
+    """
     binaries()
-    folder = Path(tempfile.mkdtemp(prefix="errands-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="errands-pg-", dir=folder))
     try:
         if os.geteuid() == 0:
             os.chown(folder, pwd.getpwnam(_OWNER).pw_uid, -1)
