@@ -1,7 +1,7 @@
 """The same small run on other engines and here, in turns: `python -m tests.bench.others --folder DIR`.
 
-A run is one plan, three steps that do nothing, and five events, with 64 runs in flight. DBOS comes from
-PyPI into an environment of its own, Restate from npm; both stay in the folder for the next time. What
+A run is one plan, three steps that do nothing, and five events, with 64 runs in flight. DBOS is installed
+with pip into an environment of its own, Restate with npm; both stay in the folder for the next time. What
 cannot be installed is said and left out. Under `python -m tests.postgres --durable` DBOS and we are
 measured over PostgreSQL too.
 """
