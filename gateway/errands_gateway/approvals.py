@@ -37,6 +37,7 @@ async def _decide(call: Call) -> ASGIApp:
         decision=_DECISION_NUMBERS[body["decision"]],
         reason=body.get("reason", ""),
         output_json=values.json_text(body["output"]) if "output" in body else "",
+        input_json=values.json_text(body["input"]) if "input" in body else "",
     )
     return answer(approval((await call.ask(call.gateway.approvals.DecideApproval, request)).approval))
 
@@ -53,6 +54,7 @@ def _decision(one: dict[str, Any]) -> pb.DecideApprovalRequest:
         approval_id=one["approvalId"],
         decision=_DECISION_NUMBERS[one["decision"]],
         reason=one.get("reason", ""),
+        input_json=values.json_text(one["input"]) if "input" in one else "",
     )
 
 

@@ -11,7 +11,7 @@ import hmac
 import re
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -28,16 +28,24 @@ _OWN_SITES: Final = ("same-origin", "none")
 
 
 async def read(call: Call, declared: Body) -> Mapping[str, str]:
-    """The fields of a form, as its component says.
+    """The fields of a form, as its component says. Problems as of `pairs` and `checked`."""
+    return checked(declared, await pairs(call, declared))
 
-    Problems: BODY_TOO_LARGE, BODY_TOO_SLOW, MEDIA_TYPE_UNSUPPORTED, FIELD_INVALID with all that
-    is wrong.
+
+async def pairs(call: Call, declared: Body) -> list[tuple[str, str]]:
+    """The fields of a form as they were sent.
+
+    Problems: BODY_TOO_LARGE, BODY_TOO_SLOW, MEDIA_TYPE_UNSUPPORTED.
     """
     media_type = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != FORM:
         raise problem("MEDIA_TYPE_UNSUPPORTED", "INVALID_ARGUMENT", f"send a form as {FORM}")
     raw = await reading.received(call.request, declared.limit, call.gateway.settings.limit)
-    pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+    return parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+
+
+def checked(declared: Body, pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
+    """The fields, each once, as their component says. Problem FIELD_INVALID with all that is wrong."""
     counts = Counter(name for name, _ in pairs)
     errors = checking.violations(declared.component, dict(pairs))
     twice = [name for name, count in counts.items() if count > 1]

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from errands.v1 import approval_pb2 as pb
 
-from . import forms, pages, values
+from . import forms, pages, questions, values
 from .answering import answer
 from .operation import FORM, HTML, PAGE, STRING, Answer, Body, Call, Operation, Parameter, ref
 from .problems import Problem, of_call, problem, response
@@ -50,19 +50,27 @@ async def _decided_by_program(call: Call, request: pb.DecideByTokenRequest) -> p
 
 
 async def _send(call: Call) -> ASGIApp:
-    form = await forms.read(call, _FORM)
+    sent, own = questions.split(await forms.pairs(call, _FORM))
+    form = forms.checked(_FORM, own)
     token = _token(form["token"])
     doubt = forms.doubt(call, form.get("form", ""))
     if doubt is not None:
         return _refused(call.request, doubt, call.caller.request_id, token)
     request = pb.DecideByTokenRequest(token=token, decision=_DECISION_NUMBERS[form["decision"]])
+    asked = await _asked(call, token)
     try:
+        if request.decision == pb.DECISION_APPROVE:
+            request.input_json = questions.answered(asked.approval, sent)
         decided = await _decided_by_key(call, request) or await _decided_by_link(call, request)
-    except aio.AioRpcError as failure:
-        found = of_call(failure)
-        if found.reason not in _TOO_LATE or is_program(call.request.headers):
+    except (Problem, aio.AioRpcError) as failure:
+        found = failure if isinstance(failure, Problem) else of_call(failure)
+        if is_program(call.request.headers):
             raise
-        return await pages.too_late((await _asked(call, token)).approval, found.status)
+        if found.reason in _TOO_LATE:
+            return await pages.too_late((await _asked(call, token)).approval, found.status)
+        if found.reason != "FIELD_INVALID" or not asked.approval.HasField("question"):
+            raise
+        return await pages.shown(call, asked, token, sent, found)
     if is_program(call.request.headers):
         return _as_json(decided)
     return await pages.decided(decided)

@@ -23,6 +23,7 @@ _OTHER: Final = {
 _CREDENTIAL: Final = re.compile(
     r"^(credential(\.(bearer|api_key|basic))?|bearer|api_key|basic|tokens)(?=\.|$)"
 )
+_INPUT: Final = "input_json."
 _WORD: Final = re.compile(r"_([a-z0-9])")
 # Values of enums that REST writes small; it writes the others as they are.
 _SMALL: Final = ("DECISION_", "APPROVAL_STATUS_", "CALL_EFFECT_", "OUTCOME_")
@@ -39,6 +40,9 @@ def rest(field: str) -> str:
     """The path of a field in a REST request, from its path in the gRPC request."""
     if field in _OTHER:
         return _OTHER[field]
+    if _INPUT in field:  # behind it stand names of a service's own
+        before, _, own = field.partition(_INPUT)
+        return f"{rest(before)}.input.{own}" if before else f"input.{own}"
     path = _CREDENTIAL.sub("auth", field)
     return ".".join(_camel(part) for part in path.split("."))
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from errands.v1 import approval_pb2 as pb
 
-from . import forms, showing, values
+from . import forms, questions, showing, values
 from .answering import base
 from .operation import Call
 from .problems import Problem
@@ -21,11 +21,23 @@ from .rendering import page, rendered
 PATH: Final = "/v1/runs/approval"
 
 
-async def shown(call: Call, found: pb.GetApprovalByTokenResponse, token: str) -> Response:
-    """The approval of a link: with buttons while it waits, otherwise where it stands."""
+async def shown(
+    call: Call,
+    found: pb.GetApprovalByTokenResponse,
+    token: str,
+    sent: questions.Sent | None = None,
+    wrong: Problem | None = None,
+) -> Response:
+    """The approval of a link: with buttons while it waits, otherwise where it stands.
+
+    `sent` is what was filled in, and is `wrong`.
+    """
     form = forms.value(call)
     answer = await _approval(
         found.approval,
+        200 if wrong is None else wrong.status,
+        fields=questions.shown(found.approval, sent, () if wrong is None else wrong.errors),
+        wrong=wrong is not None,
         token=token,
         form=form,
         action=values.DECISION[found.action],

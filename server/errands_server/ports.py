@@ -11,6 +11,7 @@ from msgspec import Struct
 from .domain.errors import Reason
 from .domain.explanation import ClauseRead
 from .domain.plan import Plan, Step
+from .domain.question import Input, Question
 from .domain.tool import Tool, ToolRef
 
 
@@ -84,6 +85,8 @@ class Request(Struct, frozen=True, kw_only=True):
     traceparent: str = ""  # W3C Trace Context of whoever asked for the run
     passed: tuple[str, ...] = ()  # integrations for which credentials came with the run
     pages: tuple[str, ...] = ()  # of the service's, at which the user has done what this call needs
+    inputs: tuple[Input, ...] = ()  # what people answered to what the service asked, in order
+    resume: str = ""  # what the toolbox gave with the last question or page
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -125,9 +128,18 @@ class Unauthorized(Struct, frozen=True, kw_only=True):
     message: str
     lasting: bool = False
     url: str = ""
+    resume: str = ""  # comes back with the request that is made once that is done
 
 
-Answer: TypeAlias = Done | Failed | Unknown | Unauthorized
+class Asked(Struct, frozen=True, kw_only=True):
+    """The call goes no further until a person has answered a question, and is made again with the answer."""
+
+    question: Question
+    message: str = ""
+    resume: str = ""  # comes back with the request that is made once it is answered
+
+
+Answer: TypeAlias = Done | Failed | Unknown | Unauthorized | Asked
 
 
 class Toolbox(Protocol):

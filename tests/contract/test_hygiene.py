@@ -188,6 +188,8 @@ def test_every_event_has_every_field_of_its_envelope_and_arm() -> None:
         "errands.v1.Approval.decided_at",
         "errands.v1.Approval.decision",
         "errands.v1.Approval.reason",
+        "errands.v1.Approval.question",
+        "errands.v1.Approval.input_json",
         "errands.v1.Approval.step_id",
         "errands.v1.ApprovalResolved.reason",
         "errands.v1.Note.step_id",

@@ -173,7 +173,7 @@ PLAIN = {
     *("createdAfter", "createdBefore", "Idempotency-Key", "Prefer", "Last-Event-ID", "ticket", "openapi"),
     *("internal", "auth", "sharedCredential", "removeCredential", "honoursIdempotencyKeys", "decision"),
     *("maxConcurrency", "approvalStrategy", "passThrough", "outputSchema", "expiresAt", "form"),
-    *("formToken", "form_token", "output", "headers", "query", "validateOnly", "removeOauthClient"),
+    *("formToken", "form_token", "output", "input", "headers", "query", "validateOnly", "removeOauthClient"),
     *("url", "document", "type", "secret", "verifierUrl"),
     *("accessKeyId", "secretAccessKey", "sessionToken", "roleArn", "externalId", "kid", "privateKey"),
     *("oauthTokenUrl", "scope", "host"),

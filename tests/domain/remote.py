@@ -10,12 +10,15 @@ from typing import Final
 from errands_server.domain.errors import Reason
 from errands_server.domain.event import Call
 from errands_server.domain.policy import KEY_TTL, SECOND
+from errands_server.domain.question import Question
 from errands_server.domain.tool import Repeat, Tool
-from errands_server.ports import Answer, Done, Failed, Unknown
+from errands_server.ports import Answer, Asked, Done, Failed, Unknown
 
 from .scenarios import Answered
 
 REMEMBERS: Final = KEY_TTL + 2 * SECOND  # a key is looked at up to a dispatch window after the decision
+
+QUESTION: Final = Question(message="Which?", schema={"type": "object"}, digest="sha256:1")
 
 
 class Remote:
@@ -43,6 +46,8 @@ class Remote:
                 return Unknown(message="the connection was reset")
             case Answered.IN_PROGRESS if self._remembers(call, now):
                 return Failed(reason=Reason.SERVICE_REFUSED, message="in progress", status=409)
+            case Answered.ASKS:
+                return Asked(question=QUESTION)
             case Answered.REFUSED if not self._remembers(call, now):
                 return Failed(reason=Reason.SERVICE_REFUSED, message="refused", status=400)
             case _:

@@ -50,6 +50,7 @@ class Answered(StrEnum):
     IN_PROGRESS = "in progress"  # the key of an earlier request is still being worked on
     LOST_BEFORE = "lost before"  # no effect, and no answer
     LOST_AFTER = "lost after"  # the effect, and no answer
+    ASKS = "asks"  # no effect before a person has answered a question
 
 
 class Shape(StrEnum):

@@ -28,7 +28,7 @@ def asked(kind: ApprovalKind) -> tuple[Simulation, str]:
         {"s1": ()},
         {"s1.0": tool("s1.0", ONCE)},
         strategy=STRATEGY.get(kind, Strategy.NONE),
-        scripts={"s1.0": (Answered.LOST_BEFORE,)},
+        scripts={"s1.0": (Answered.ASKS if kind is ApprovalKind.INPUT else Answered.LOST_BEFORE,)},
     )
     history = Simulation(wanted)
     history.until(lambda run: bool(run.open_approvals()))

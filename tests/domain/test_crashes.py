@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -23,7 +24,18 @@ SMALL = Limits(steps=3, calls=2, script=2)  # fewer bad answers than attempts, w
 def ending(history: Simulation) -> Any:
     run = history.run
     outcomes = {step_id: step.outcome for step_id, step in run.steps.items()}
-    return run.status, outcomes, run.result, run.error and run.error.reason
+    # Its output is that of the step which ended last, and who is asked decides which that is.
+    steps = json.loads(run.result.text)["steps"] if run.result else None
+    return run.status, outcomes, steps, run.error and run.error.reason
+
+
+def answers_alike(wanted: Scenario) -> bool:
+    """Whether one request more, which a crash costs, meets a service of the same mind."""
+    minds = {Answered.DONE, Answered.REFUSED}
+    return all(
+        len(script) == 1 or (script[-1] is Answered.DONE and minds.isdisjoint(script[:-1]))
+        for script in wanted.scripts.values()
+    )
 
 
 def asked_in_doubt(history: Simulation) -> bool:
@@ -31,7 +43,7 @@ def asked_in_doubt(history: Simulation) -> bool:
 
 
 @settings(steady, max_examples=steady.max_examples // 4)
-@given(scenarios(SMALL))
+@given(scenarios(SMALL).filter(answers_alike))
 def test_a_crash_at_any_moment_ends_as_without_it_or_asks_a_person(wanted: Scenario) -> None:
     undisturbed = Simulation(wanted).play()
 

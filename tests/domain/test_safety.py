@@ -147,6 +147,9 @@ def test_an_attempt_in_doubt_is_repeated_only_while_that_is_safe(history: Simula
             case e.CallAbandoned(call_id=call_id) | e.CallDelayed(call_id=call_id):
                 if not run.calls[call_id].doubt:
                     lost.pop(call_id)
+            case e.ApprovalRequested(kind=ApprovalKind.INPUT, calls=(call,)):
+                if not run.calls[call.id].doubt:
+                    lost.pop(call.id)
 
 
 @promise

@@ -302,10 +302,15 @@ ARMS: dict[str, Any] = {
     "step_completed": event_pb2.StepCompleted(step_id="s1", text="read", outcome=event_pb2.OUTCOME_DONE),
     "approval_required": approval_pb2.Approval(
         approval_id=NOBODY,
-        kind=approval_pb2.APPROVAL_KIND_CALLS,
+        kind=approval_pb2.APPROVAL_KIND_INPUT,
         step_id="s2",
-        text="Write a thing?",
+        text="Write a thing (desk) asks: Which colour?",
         calls=[CALL],
+        question=approval_pb2.ApprovalQuestion(
+            message="Which colour?",
+            schema_json='{"type":"object","properties":{"colour":{"type":"string"}}}',
+            said="no colour: cancel",
+        ),
         hash=f"sha256:{'0' * 64}",
         expires_at=AT,
         choices=[approval_pb2.DECISION_APPROVE, approval_pb2.DECISION_DENY],

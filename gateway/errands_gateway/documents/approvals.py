@@ -16,6 +16,8 @@ def members(approval: pb.Approval) -> dict[str, Any]:
         found["stepId"] = approval.step_id
     found["text"] = approval.text
     found["calls"] = [_call(call) for call in approval.calls]
+    if approval.HasField("question"):
+        found["question"] = _question(approval.question)
     found["hash"] = approval.hash
     found["expiresAt"] = values.moment(approval.expires_at)
     found["choices"] = [values.DECISION[choice] for choice in approval.choices]
@@ -23,6 +25,11 @@ def members(approval: pb.Approval) -> dict[str, Any]:
         {"action": values.DECISION[link.action], "url": link.url} for link in approval.actions
     ]
     return found
+
+
+def _question(question: pb.ApprovalQuestion) -> dict[str, Any]:
+    found = {"message": question.message, "schema": values.raw(question.schema_json)}
+    return {**found, "said": question.said} if question.said else found
 
 
 def _call(call: pb.ApprovalCall) -> dict[str, Any]:
@@ -53,4 +60,6 @@ def approval(found: pb.Approval) -> dict[str, Any]:
         document["decidedAt"] = values.moment(found.decided_at)
     if found.reason:
         document["reason"] = found.reason
+    if found.input_json:
+        document["input"] = values.raw(found.input_json)
     return document

@@ -44,12 +44,25 @@ _ACTION: Final = given(
     },
     ["action", "url"],
 )
+_QUESTION: Final = given(
+    "What a service asks a person in the middle of a call; only of an INPUT.",
+    {
+        "message": text("The question, in the service's words."),
+        "schema": {
+            "type": "object",
+            "description": "The form: a JSON Schema (draft-07) of a flat object of fields.",
+        },
+        "said": text("What the service said when nobody answered at once."),
+    },
+    ["message", "schema"],
+)
 MEMBERS: Final[dict[str, Schema]] = {
     "approvalId": uuid("The approval."),
-    "kind": enum("What it is about.", ["PLAN", "CALLS", "IN_DOUBT"]),
+    "kind": enum("What it is about.", ["PLAN", "CALLS", "IN_DOUBT", "INPUT"]),
     "stepId": text("The step that waits; left out for a PLAN."),
     "text": text("What is asked."),
     "calls": array(ref("ApprovalCall"), "The calls it covers."),
+    "question": ref("ApprovalQuestion"),
     "hash": text("`sha256:` and the digest over what is covered."),
     "expiresAt": moment("When it counts as denied."),
     "choices": array(enum("A decision.", DECISIONS), "The decisions that fit."),
@@ -68,6 +81,7 @@ _APPROVAL: Final = given(
         "actor": text("Who decided: `key:ID`, `link` or `expiry`."),
         "reason": text("The reason given."),
         "decidedAt": moment("When it was decided."),
+        "input": {"type": "object", "description": "The answer to the question; set once it is approved."},
     },
     [*REQUIRED, "runId", "userId", "createdAt", "status"],
 )
@@ -80,12 +94,17 @@ _PAGE: Final = given(
     ["approvals"],
 )
 _REASON: Final = text("Why.", maxLength=1_000)
+_INPUT: Final = {
+    "type": "object",
+    "description": "The answer to the question of an INPUT, which must fit its schema; only with `approve`.",
+}
 _DECISION: Final = taken(
     "Decides one approval.",
     {
         "decision": enum("One of the approval's choices.", DECISIONS),
         "reason": _REASON,
         "output": {"description": "What the call answered; only with `done`."},
+        "input": _INPUT,
     },
     ["decision"],
 )
@@ -99,6 +118,7 @@ _BATCH: Final = taken(
                     "approvalId": uuid("The approval."),
                     "decision": enum("One of its choices.", ["approve", "deny"]),
                     "reason": _REASON,
+                    "input": _INPUT,
                 },
                 ["approvalId", "decision"],
             ),
@@ -131,11 +151,13 @@ _FORM: Final = taken(
         "form": text("What the page holds and its cookie repeats; otherwise the answer is FORM_INVALID."),
     },
     ["token", "decision"],
+    patternProperties={r"^input\.": text("A field of the question, once for each choice.")},
 )
 
 COMPONENTS: Final = {
     "Approval": _APPROVAL,
     "ApprovalCall": _CALL,
+    "ApprovalQuestion": _QUESTION,
     "ApprovalAction": _ACTION,
     "ApprovalPage": _PAGE,
     "DecideApprovalRequest": _DECISION,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from .wire import APPROVAL_STATUS_OF, DECISION_OF
 
 MAX_REASON: Final = 1_000
 MAX_OUTPUT: Final = 1 << 20  # bytes
+MAX_INPUT: Final = 64 << 10  # bytes
 MAX_TOKEN: Final = 2_048
 MAX_DECISIONS: Final = 100
 
@@ -82,9 +83,10 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         token = checks.printable("token", request.token, most=MAX_TOKEN)
         if request.decision and request.decision not in DECISION_OF:
             checks.wrong("decision", f"{request.decision} is no known value")
+        values = _values(checks, "input_json", request.input_json)
         checks.done()
         decision = DECISION_OF.get(request.decision)
-        row = await self._approvals.decide_by_token(token, decision, caller().principal)
+        row = await self._approvals.decide_by_token(token, decision, caller().principal, values)
         return pb.DecideByTokenResponse(approval=self._messages.approval_row(row))
 
 
@@ -113,5 +115,17 @@ def _answer(checks: Checks, request: pb.DecideApprovalRequest, path: str) -> Ans
         if decision is not Decision.DONE:
             checks.wrong(f"{path}output_json", "goes only with DECISION_DONE")
     return Answer(
-        approval_id=request.approval_id, decision=decision, reason=request.reason, output=output, path=path
+        approval_id=request.approval_id,
+        decision=decision,
+        reason=request.reason,
+        output=output,
+        values=_values(checks, f"{path}input_json", request.input_json),
+        path=path,
     )
+
+
+def _values(checks: Checks, field: str, text: str) -> Mapping[str, Any] | None:
+    """A person's answer to a question, still to be held against it."""
+    if not text:
+        return None
+    return checks.json_object(field, text, most=MAX_INPUT)

@@ -101,6 +101,16 @@ class Checks:
                 self.wrong(field, f"is nested more than {MAX_DEPTH} levels deep")
         return body
 
+    def json_object(self, field: str, value: str, *, most: int) -> dict[str, Any]:
+        """The same of an object, decoded; empty where it is none."""
+        known = len(self.violations)
+        body = self.json_text(field, value, most=most)
+        found = msgspec.json.decode(body) if len(self.violations) == known else {}
+        if not isinstance(found, dict):
+            self.wrong(field, "must be an object")
+            return {}
+        return found
+
     def page_size(self, value: int, *, default: int = PAGE, most: int = MAX_PAGE) -> int:
         """AIP-158: 0 means the default."""
         if value < 0 or value > most:

@@ -91,6 +91,10 @@ class Messages:
             status=APPROVAL_STATUS[status],
             user_id=user_id,
         )
+        if request.question is not None:
+            message.question.message = request.question.message
+            message.question.schema_json = json_text(request.question.schema)
+            message.question.said = request.question.said
         if tenant and status == "pending" and request.kind is not e.ApprovalKind.IN_DOUBT:
             message.actions.extend(self._actions(tenant, request))
         return message
@@ -114,6 +118,7 @@ class Messages:
             message.decision = DECISION[row.resolution.decision]
             message.actor = row.resolution.actor
             message.reason = row.resolution.reason
+            message.input_json = "" if row.resolution.input is None else json_text(row.resolution.input)
             message.decided_at.CopyFrom(timestamp(row.resolved_at))
         return message
 

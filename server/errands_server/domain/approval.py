@@ -13,6 +13,7 @@ import rfc8785
 
 from .event import Call
 from .plan import Plan, PlannedCall, Step
+from .question import Question
 from .tool import ToolRef
 
 
@@ -75,6 +76,11 @@ def call_hash(
 def calls_hash(calls: tuple[Call, ...]) -> str:
     """The hash of an approval over several calls: that of the one call, or over all their hashes."""
     return calls[0].hash if len(calls) == 1 else digest([call.hash for call in calls])
+
+
+def question_hash(call: Call, question: Question) -> str:
+    """The hash of a question that a call's service asks: whatever changes either needs another answer."""
+    return digest({"call": call.hash, "question": question.digest})
 
 
 def plan_hash(plan: Plan) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from .effects import denied, plan_approval
 from .errors import Conflict, Reason, Violation
@@ -28,6 +29,7 @@ CHOICES: Final = {
     ApprovalKind.PLAN: (Decision.APPROVE, Decision.DENY),
     ApprovalKind.CALLS: (Decision.APPROVE, Decision.DENY),
     ApprovalKind.IN_DOUBT: (Decision.RETRY, Decision.DONE, Decision.FAIL),
+    ApprovalKind.INPUT: (Decision.APPROVE, Decision.DENY),
 }
 _REFUSED: Final = frozenset({Reason.NO_FITTING_TOOL, Reason.ARGUMENT_MISSING})
 
@@ -71,8 +73,9 @@ def decide(
     now: int,
     reason: str = "",
     output: Document | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> list[AnyEvent]:
-    """Decide an approval. The same decision again changes nothing.
+    """Decide an approval. The same decision again changes nothing. `values` answer an INPUT.
 
     ALREADY_DECIDED, APPROVAL_EXPIRED, APPROVAL_CLOSED, or a decision that does not fit.
     """
@@ -81,19 +84,24 @@ def decide(
         choices = ", ".join(CHOICES[approval.request.kind])
         message = f"{decision} does not fit a {approval.request.kind} approval; choose one of {choices}"
         raise InvalidRequest([Violation("decision", message)])
-    if _same_again(approval, decision):
+    if _same_again(approval, decision, values):
         return []
     _check_open(run, approval, now)
     return [
         ApprovalResolved(
-            approval_id=approval_id, decision=decision, actor=actor, reason=reason, output=output
+            approval_id=approval_id,
+            decision=decision,
+            actor=actor,
+            reason=reason,
+            output=output,
+            input=values,
         )
     ]
 
 
-def _same_again(approval: ApprovalProgress, decision: Decision) -> bool:
-    resolution = approval.resolution
-    return resolution is not None and not resolution.expired and resolution.decision is decision
+def _same_again(approval: ApprovalProgress, decision: Decision, values: Mapping[str, Any] | None) -> bool:
+    done = approval.resolution
+    return done is not None and not done.expired and done.decision is decision and done.input == values
 
 
 def _check_open(run: Run, approval: ApprovalProgress, now: int) -> None:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from .errors import Reason
 from .plan import Plan
+from .question import Question
 from .tool import Effect, Repeat, ToolRef
 
 
@@ -48,6 +49,7 @@ class ApprovalKind(StrEnum):
     PLAN = "PLAN"
     CALLS = "CALLS"
     IN_DOUBT = "IN_DOUBT"
+    INPUT = "INPUT"
 
 
 class Decision(StrEnum):
@@ -194,6 +196,8 @@ class ApprovalRequested(Event, frozen=True, kw_only=True, tag="approval.required
     text: str
     calls: tuple[Call, ...] = ()
     preview: tuple[Call, ...] = ()  # of a PLAN: what it would call, arguments as far as they are known
+    question: Question | None = None  # of an INPUT
+    resume: str = ""  # what the service wants back with the answer; only the toolbox reads it
     hash: str
     expires_at: int
 
@@ -205,6 +209,7 @@ class ApprovalResolved(Event, frozen=True, kw_only=True, tag="approval.resolved"
     reason: str = ""
     expired: bool = False
     output: Document | None = None
+    input: Mapping[str, Any] | None = None  # the answer to an INPUT
 
 
 class AuthRequested(Event, frozen=True, kw_only=True, tag="auth.required"):
@@ -217,6 +222,7 @@ class AuthRequested(Event, frozen=True, kw_only=True, tag="auth.required"):
     expires_at: int
     lasting: bool = False  # what is missing can be looked up: nothing but that it was given ends the wait
     url: str = ""  # a page of the service's own: what is asked for is that the user does something there
+    resume: str = ""  # what the service wants back then; only the toolbox reads it
 
 
 class AuthResolved(Event, frozen=True, kw_only=True, tag="auth.resolved"):

@@ -17,6 +17,7 @@ AUTHORIZATION_TTL: Final = HOUR
 CANCEL_GRACE: Final = 5 * SECOND
 MAX_ATTEMPTS: Final = 4
 MAX_PAGES: Final = 5  # to which a service may send the user for one call
+MAX_QUESTIONS: Final = 10  # that it may ask a person for one call
 BACKOFF: Final = 500  # before the second attempt; doubles with every further one
 BACKOFF_CEILING: Final = 30 * SECOND
 

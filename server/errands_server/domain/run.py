@@ -13,6 +13,7 @@ from . import event as e
 from .errors import Reason
 from .event import Decision, Document, Outcome, Record, RunStatus, Strategy
 from .plan import Plan, Step
+from .question import Input
 from .tool import Effect
 
 RULES_VERSION: Final = 1
@@ -47,6 +48,7 @@ class CallState(StrEnum):
     LOST = "lost"  # sent, and nobody knows what it did
     DOUBTED = "doubted"  # lost, and a person was asked
     UNAUTHORIZED = "unauthorized"  # waits for the user's authorization
+    ASKED = "asked"  # the service wants to know something first, and a person was asked
     DONE = "done"
     FAILED = "failed"
     DENIED = "denied"
@@ -75,6 +77,8 @@ class CallProgress(Struct, frozen=True):
     reason: Reason | None = None  # why it ended, or is not sent again
     message: str = ""
     pages: tuple[str, ...] = ()  # the service's, at which the user has done what this call needs
+    inputs: tuple[Input, ...] = ()  # what people answered to what the service asked, in order
+    resume: str = ""  # what the service wants back with the last of both; only the toolbox reads it
 
 
 class StepProgress(Struct, frozen=True):
@@ -184,7 +188,8 @@ def standing(run: Run) -> RunStatus:
     return RunStatus.RUNNING
 
 
-_AWAITED: Final = frozenset({CallState.DOUBTED, CallState.UNAUTHORIZED})
+_AWAITED: Final = frozenset({CallState.DOUBTED, CallState.UNAUTHORIZED, CallState.ASKED})
+_ASKED_ABOUT: Final = {e.ApprovalKind.IN_DOUBT: CallState.DOUBTED, e.ApprovalKind.INPUT: CallState.ASKED}
 
 
 def _can_move(run: Run) -> bool:
@@ -360,9 +365,9 @@ def _step_finished(run: Run, event: e.StepFinished, at: int) -> Run:
 def _approval_requested(run: Run, event: e.ApprovalRequested, at: int) -> Run:
     approval = ApprovalProgress(event, run.sequence + 1, at, open=run.cancel is None)
     run = replace(run, approvals={**run.approvals, event.approval_id: approval})
-    if event.kind is e.ApprovalKind.IN_DOUBT:
+    if waits := _ASKED_ABOUT.get(event.kind):
         for call in event.calls:
-            run = _with_call(run, replace(run.calls[call.id], state=CallState.DOUBTED))
+            run = _with_call(run, replace(run.calls[call.id], state=waits))
     return run
 
 
@@ -373,8 +378,36 @@ def _approval_resolved(run: Run, event: e.ApprovalResolved, at: int) -> Run:
     closed = replace(approval, open=False, resolution=event, resolved_at=at)
     run = replace(run, approvals={**run.approvals, event.approval_id: closed})
     for call in approval.request.calls:
-        run = _with_call(run, _decided(run.calls[call.id], event))
+        progress = run.calls[call.id]
+        asked = approval.request.question
+        decided = _decided(progress, event) if asked is None else _answered(progress, approval.request, event)
+        run = _with_call(run, decided)
     return run
+
+
+def _answered(
+    progress: CallProgress, request: e.ApprovalRequested, event: e.ApprovalResolved
+) -> CallProgress:
+    """The call after a person answered what its service asked, or would not."""
+    if event.decision is not Decision.APPROVE:
+        return _given_up(progress, Reason.APPROVAL_DENIED, CallState.DENIED)
+    assert request.question is not None  # noqa: S101 (an INPUT has one)
+    given = Input(asked=request.question.digest, values=event.input or {})
+    # The service was asked and answered: what comes now is a first attempt again.
+    return replace(
+        progress,
+        state=_unsent(progress),
+        attempts=0,
+        sent_at=progress.sent_at if progress.doubt else 0,
+        inputs=(*progress.inputs, given),
+        resume=request.resume,
+    )
+
+
+def _given_up(progress: CallProgress, reason: Reason, otherwise: CallState) -> CallProgress:
+    """The call, which is not sent again: a person looks at what an earlier attempt may have done."""
+    lost = progress.doubt and progress.call.effect is Effect.WRITE
+    return replace(progress, state=CallState.LOST if lost else otherwise, reason=reason)
 
 
 def _decided(progress: CallProgress, event: e.ApprovalResolved) -> CallProgress:
@@ -409,12 +442,10 @@ def _auth_resolved(run: Run, event: e.AuthResolved, at: int) -> Run:
         progress = run.calls[call_id]
         if event.granted:
             pages = (*progress.pages, request.url) if request.url else progress.pages
-            run = _with_call(run, replace(progress, state=_unsent(progress), pages=pages))
-        elif progress.doubt and progress.call.effect is Effect.WRITE:
-            # It will not be sent again, but an earlier attempt may have had its effect.
-            run = _with_call(run, replace(progress, state=CallState.LOST, reason=reason))
+            ready = replace(progress, state=_unsent(progress), pages=pages, resume=request.resume)
+            run = _with_call(run, ready)
         else:
-            run = _with_call(run, replace(progress, state=CallState.FAILED, reason=reason))
+            run = _with_call(run, _given_up(progress, reason, CallState.FAILED))
     return run
 
 

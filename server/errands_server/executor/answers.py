@@ -6,10 +6,10 @@ from ..domain.draft import Draft
 from ..domain.effects import AskApproval
 from ..domain.errors import Reason
 from ..domain.event import ApprovalKind, CallDelayed, CallFinished, CallLost, Outcome
-from ..domain.policy import MAX_ATTEMPTS, MAX_PAGES, backoff, is_harmless
+from ..domain.policy import MAX_ATTEMPTS, MAX_PAGES, MAX_QUESTIONS, backoff, is_harmless
 from ..domain.run import CallProgress, CallState
 from ..domain.tool import Repeat
-from ..ports import Answer, Done, Failed, Unauthorized, Unknown
+from ..ports import Answer, Asked, Done, Failed, Unauthorized, Unknown
 from ..world import World
 from . import documents
 from .turns import Turns
@@ -32,6 +32,8 @@ def record(draft: Draft, turns: Turns, world: World, call_id: str, answer: Answe
             _failed(draft, turns, world, progress, answer)
         case Unauthorized():
             _unauthorized(draft, turns, world, progress, answer)
+        case Asked():
+            _asked(draft, turns, world, progress, answer)
 
 
 def _done(draft: Draft, progress: CallProgress, output: bytes) -> None:
@@ -89,6 +91,18 @@ def _unauthorized(
         _failed(draft, turns, world, progress, refused)
 
 
+def _asked(draft: Draft, turns: Turns, world: World, progress: CallProgress, answer: Asked) -> None:
+    asked = answer.question.message
+    if len(progress.inputs) >= MAX_QUESTIONS:
+        message = f"the service asks without end: {MAX_QUESTIONS} questions were answered, and then: {asked}"
+        _failed(draft, turns, world, progress, Failed(reason=Reason.SERVICE_REFUSED, message=message))
+    elif draft.run.cancel is None:
+        turns.ask_input(draft, progress.call, answer)
+    else:  # nobody is asked behind a cancellation
+        refused = Failed(reason=Reason.SERVICE_REFUSED, message=f"the service asked: {asked}")
+        _failed(draft, turns, world, progress, refused)
+
+
 def _may_try_again(progress: CallProgress, answer: Failed) -> bool:
     if progress.attempts >= MAX_ATTEMPTS:
         return False
@@ -100,8 +114,10 @@ def _speaks_for_all(progress: CallProgress, answer: Failed) -> bool:
     """Whether this refusal also settles the earlier attempt whose answer was lost."""
     if is_harmless(progress):
         return True
-    # A service that honours keys answers a repeated key for the first attempt.
-    return progress.call.repeat is Repeat.KEYED and answer.status > 0 and not answer.transient
+    # A service that honours keys answers a repeated key for the first attempt; but one that is still
+    # at it says so with a conflict, and that is no answer.
+    final = answer.status > 0 and answer.status != _CONFLICT and not answer.transient
+    return progress.call.repeat is Repeat.KEYED and final
 
 
 def _delay(draft: Draft, world: World, progress: CallProgress, answer: Failed) -> None:

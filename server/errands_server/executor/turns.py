@@ -27,7 +27,7 @@ from ..domain.plan import PlannedCall, shown
 from ..domain.policy import APPROVAL_TTL, AUTHORIZATION_TTL
 from ..domain.run import Run
 from ..domain.tool import ToolRef
-from ..ports import Request, Toolbox, Unauthorized
+from ..ports import Asked, Request, Toolbox, Unauthorized
 from ..tools.catalogue import Catalogue
 from ..world import World
 
@@ -118,6 +118,24 @@ class Turns(Struct, frozen=True, kw_only=True):
             )
         )
 
+    def ask_input(self, draft: Draft, call: Call, answer: Asked) -> None:
+        """Ask a person what the service wants to know before it does the call."""
+        question = answer.question
+        draft.add(
+            ApprovalRequested(
+                approval_id=self.world.new_id(),
+                user_id=draft.run.user_id,
+                kind=ApprovalKind.INPUT,
+                step_id=call.step_id,
+                text=f"{call.title or call.tool.name} ({call.integration_name}) asks: {question.message}",
+                calls=(call,),
+                question=question,
+                resume=answer.resume,
+                hash=approval.question_hash(call, question),
+                expires_at=draft.now + APPROVAL_TTL,
+            )
+        )
+
     def authorization(self, draft: Draft, call: Call, missing: Unauthorized) -> AuthRequested:
         """What the user is asked to authorize before this call can be made."""
         return AuthRequested(
@@ -130,6 +148,7 @@ class Turns(Struct, frozen=True, kw_only=True):
             expires_at=draft.now + AUTHORIZATION_TTL,
             lasting=missing.lasting,
             url=missing.url,
+            resume=missing.resume,
         )
 
     async def ask_plan(self, draft: Draft) -> None:
@@ -185,6 +204,8 @@ class Turns(Struct, frozen=True, kw_only=True):
             traceparent=run.traceparent,
             passed=run.passed,
             pages=() if progress is None else progress.pages,
+            inputs=() if progress is None else progress.inputs,
+            resume="" if progress is None else progress.resume,
         )
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..domain import commands
+from ..domain import commands, question
 from ..domain.draft import Draft
 from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Violation
-from ..domain.event import AnyEvent, ApprovalKind, Decision
+from ..domain.event import AnyEvent, ApprovalKind, ApprovalRequested, Decision
 from ..executor import documents
 from ..store.approvals import ApprovalRow
 from ..store.sealing import Sealer
@@ -25,12 +25,16 @@ BY_LINK: Final = "link"
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """A person's decision. `output` is JSON text, only with DONE; `path` leads to it in its request."""
+    """A person's decision. `output` is JSON text, only with DONE; `values` answer an INPUT.
+
+    `path` leads to it in its request.
+    """
 
     approval_id: str
     decision: Decision
     reason: str = ""
     output: bytes = b""
+    values: Mapping[str, Any] | None = None
     path: str = ""
 
 
@@ -82,12 +86,16 @@ class Approvals:
         return replace(row, status="expired") if over else row
 
     async def decide_by_token(
-        self, token: str, decision: Decision | None, caller: Principal | None
+        self,
+        token: str,
+        decision: Decision | None,
+        caller: Principal | None,
+        values: Mapping[str, Any] | None = None,
     ) -> ApprovalRow:
         """Decide with a link, which stands for one decision and may allow the other.
 
-        A caller with a key needs scope `approvals`, and is the actor. As `decide` and `by_token`,
-        and SCOPE_MISSING.
+        `values` answer an INPUT. A caller with a key needs scope `approvals`, and is the actor.
+        As `decide` and `by_token`, and SCOPE_MISSING.
         """
         row, meant, allowed = await self.by_token(token, caller)
         if caller is not None:
@@ -97,7 +105,7 @@ class Approvals:
             message = f"this link only allows {', '.join(allowed)}"
             raise Forbidden(Reason.SCOPE_MISSING, message, subject=Scope.APPROVALS)
         pointer, _ = links.point(token)
-        answer = Answer(approval_id=row.approval_id, decision=chosen)
+        answer = Answer(approval_id=row.approval_id, decision=chosen, values=values)
         actor = BY_LINK if caller is None else caller.actor
         return (await self._decide(pointer.tenant, actor, [answer]))[0]
 
@@ -109,7 +117,7 @@ class Approvals:
             if row is None:
                 message = f"there is no approval {answer.approval_id}"
                 raise NotFound(Reason.APPROVAL_NOT_FOUND, message, subject=answer.approval_id)
-            violations += _misfits(answer, row.request.kind)
+            violations += _misfits(answer, row.request)
             by_run.setdefault(row.run_id, []).append(answer)
         if violations:
             raise Invalid(violations)
@@ -123,7 +131,8 @@ class Approvals:
             return await transaction.approvals.find(approval_id)
 
 
-def _misfits(answer: Answer, kind: ApprovalKind) -> Iterator[Violation]:
+def _misfits(answer: Answer, request: ApprovalRequested) -> Iterator[Violation]:
+    kind = request.kind
     if answer.path and kind is ApprovalKind.IN_DOUBT:
         message = "an IN_DOUBT approval is decided alone, not in a batch"
         yield Violation(f"{answer.path}approval_id", message)
@@ -131,6 +140,14 @@ def _misfits(answer: Answer, kind: ApprovalKind) -> Iterator[Violation]:
         choices = ", ".join(commands.CHOICES[kind])
         message = f"{answer.decision} does not fit a {kind} approval; choose one of {choices}"
         yield Violation(f"{answer.path}decision", message)
+    elif request.question is not None and answer.decision is Decision.APPROVE:
+        if answer.values is None:
+            yield Violation(f"{answer.path}input_json", "must answer the question of the approval")
+        else:
+            yield from question.problems(request.question, answer.values, f"{answer.path}input_json")
+    elif answer.values is not None:
+        message = "goes only with the approval of an INPUT"
+        yield Violation(f"{answer.path}input_json", message)
 
 
 def _decider(answers: Sequence[Answer], actor: str) -> Callable[[Draft], list[AnyEvent]]:
@@ -146,6 +163,7 @@ def _decider(answers: Sequence[Answer], actor: str) -> Callable[[Draft], list[An
                 now=draft.now,
                 reason=answer.reason,
                 output=documents.keep(draft, answer.output) if answer.output else None,
+                values=answer.values,
             )
         ]
 

@@ -91,6 +91,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if operation == "decideApproval":
         _decision(case.body, case.path_parameters["approvalId"])
     elif operation == "sendApprovalForm":
+        for name in [name for name in case.body if name.startswith("input.")]:
+            del case.body[name]  # nothing on this stage asks a question
         case.body.update(token=_token(), form=_FORM)
         case.cookies["errands-form"] = _FORM
     elif operation == "sendConnectForm":
@@ -213,11 +215,14 @@ def _batch(body: dict[str, Any]) -> None:
     body["decisions"] = [
         {**one, "approvalId": approval} for one, approval in zip(body["decisions"], ids, strict=False)
     ]
+    for one in body["decisions"]:
+        one.pop("input", None)  # nothing on this stage asks a question
 
 
 def _decision(body: dict[str, Any], approval: str) -> None:
     """One of the approval's choices: which they are is in the approval, not in the document."""
     body["decision"] = _CHANCE.choice(FOUND["choices"].get(approval, ["approve"]))
+    body.pop("input", None)  # nothing on this stage asks a question
     if body["decision"] != "done":
         body.pop("output", None)
 

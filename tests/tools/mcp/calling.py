@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from errands_server.credentials.credential import Credential
+from errands_server.domain.question import Input
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Answer, Request
 from errands_server.store.integrations import Revision
@@ -41,6 +42,8 @@ class Caller:
         timeout: float = 5,
         internal: bool = True,
         pages: tuple[str, ...] = (),
+        inputs: tuple[Input, ...] = (),
+        resume: str = "",
         **arguments: Any,
     ) -> Answer:
         request = Request(
@@ -51,6 +54,8 @@ class Caller:
             tenant="t",
             traceparent=TRACE,
             pages=pages,
+            inputs=inputs,
+            resume=resume,
         )
         operation = self.operations[tool]
         return await self._sender.send(

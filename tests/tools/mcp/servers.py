@@ -6,10 +6,10 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel
@@ -28,6 +28,20 @@ class Form(BaseModel):
     """What the tool `ask` wants to know."""
 
     colour: str
+
+
+class Number(BaseModel):
+    """What the tool `guess` wants to know, again and again."""
+
+    number: int
+
+
+def _colour() -> Elicit[Form]:
+    return Elicit("Which colour?", Form)
+
+
+def _number() -> Elicit[Number]:
+    return Elicit("How often?", Number)
 
 
 class Desk:
@@ -109,7 +123,34 @@ class Desk:
         async def ask(ctx: Context) -> str:
             """Ask a person for a colour."""
             answer = await ctx.elicit("Which colour?", Form)
-            return f"the answer was {answer.action}"
+            if answer.action != "accept":
+                raise ToolError(f"no colour: {answer.action}")
+            self.notes.append(answer.data.colour)
+            return f"painted {answer.data.colour}"
+
+        @tool()
+        async def paint(what: str, colour: Annotated[Form, Resolve(_colour)]) -> str:
+            """Paint something in a colour that a person chooses."""
+            self.notes.append(f"{what} {colour.colour}")
+            return f"{what} is {colour.colour}"
+
+        @tool()
+        async def repeat(
+            colour: Annotated[Form, Resolve(_colour)], number: Annotated[Number, Resolve(_number)]
+        ) -> str:
+            """Paint as often as a person says, in the colour that a person says."""
+            self.notes.append(f"{number.number} {colour.colour}")
+            return f"{number.number} times {colour.colour}"
+
+        @tool()
+        async def guess(ctx: Context) -> str:
+            """Let a person guess a number, until it is 7."""
+            while True:
+                answer = await ctx.elicit("Which number?", Number)
+                if answer.action != "accept":
+                    raise ToolError(f"nobody guesses: {answer.action}")
+                if answer.data.number == 7:
+                    return "guessed"
 
         @tool()
         async def visit(url: str, ctx: Context) -> str:

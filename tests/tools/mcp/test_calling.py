@@ -152,15 +152,6 @@ async def test_the_trace_goes_with_the_call_and_a_key_only_where_it_is_honoured(
             assert desk.metas[-1].get(sender.IDEMPOTENCY_KEY) == ("key-1" if honours else None)
 
 
-async def test_a_question_for_a_person_is_declined_and_told() -> None:
-    async with opened(modern=False) as desk, caller(McpSource(url=desk.url)) as call:
-        answer = await call("ask")
-
-    assert isinstance(answer, Failed)
-    assert "Which colour? (colour); say it in the intent or context" in answer.message
-    assert "the answer was decline" in answer.message
-
-
 async def test_a_changed_catalogue_is_heard_of_and_listed(desk: Desk, call: Caller) -> None:
     heard: asyncio.Queue[set[str]] = asyncio.Queue()
 

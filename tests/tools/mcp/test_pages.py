@@ -92,15 +92,6 @@ async def test_a_page_that_is_asked_for_again_after_it_was_agreed_to_is_for_the_
         assert len(server.calls()) == 2
 
 
-async def test_a_form_beside_a_page_leaves_nothing_for_the_user_to_do() -> None:
-    async with plain(MODERN) as server, caller(McpSource(url=server.url)) as call:
-        server.answer = to_calls(lambda *_: input_required(a=page(), b=FORM))
-        answer = await call("act")
-
-    assert isinstance(answer, Failed)
-    assert "Which branch? (branch)" in answer.message
-
-
 @pytest.mark.parametrize(
     "url",
     [

@@ -260,22 +260,15 @@ async def test_a_malformed_result_leaves_the_outcome_unknown() -> None:
     assert isinstance(answer, Unknown)
 
 
-async def test_input_that_is_required_is_told_and_the_call_goes_no_further() -> None:
-    elicitation = {
-        "method": "elicitation/create",
-        "params": {
-            "mode": "form",
-            "message": "Which branch?",
-            "requestedSchema": {"type": "object", "properties": {"branch": {"type": "string"}}},
-        },
-    }
-    required = {"resultType": "input_required", "inputRequests": {"a": elicitation}, "requestState": "s"}
+async def test_input_that_nobody_can_give_is_told_and_the_call_goes_no_further() -> None:
+    sampling = {"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 9}}
+    required = {"resultType": "input_required", "inputRequests": {"a": sampling}, "requestState": "s"}
     async with plain(MODERN) as server, caller(McpSource(url=server.url)) as call:
         server.answer = to_calls(lambda *_: required)
         answer = await call("act")
 
         assert isinstance(answer, Failed)
-        assert "Which branch? (branch)" in answer.message
+        assert "sampling/createMessage" in answer.message
         assert len(server.calls()) == 1
 
 

@@ -40,11 +40,13 @@ def approvals(session: Session, *, every: bool, run_id: str) -> None:
 
 @click.command(cls=Command)
 @click.argument("approval_id", metavar="APPROVAL")
+@click.option("--input", "answer", default="", help="The answer to the question of an INPUT, a JSON object.")
 @click.option("--reason", default="", help="Why.")
 @with_session
-def approve(session: Session, *, approval_id: str, reason: str) -> None:
+def approve(session: Session, *, approval_id: str, answer: str, reason: str) -> None:
     """Approve exactly what APPROVAL shows. Doing it again changes nothing."""
-    _show(session, asking.decide(session, approval_id, "approve", reason=reason))
+    input_json = asking.json_text(answer)
+    _show(session, asking.decide(session, approval_id, "approve", reason=reason, input_json=input_json))
 
 
 @click.command(cls=Command)

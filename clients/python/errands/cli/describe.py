@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from errands import questions
 from errands.cli.documents import bare, when
 from errands.cli.words import clean, line, pretty
-from errands.v1.approval_pb2 import Approval, ApprovalCall
+from errands.v1.approval_pb2 import Approval, ApprovalCall, ApprovalQuestion
 from errands.v1.event_pb2 import (
     ApprovalResolved,
     AuthRequired,
@@ -64,10 +65,27 @@ def approval(asked: Approval) -> Description:
     user = f"for user {line(asked.user_id)}, " if asked.user_id else ""
     lines = [
         f"approval {asked.approval_id} ({bare(asked, 'kind')}): {line(asked.text)}",
+        *(_question(asked.question) if asked.HasField("question") else ()),
         *(text for call in asked.calls for text in _call(call)),
         f"  {user}until {when(asked.expires_at)}, {asked.hash}",
     ]
     return Description(clean("\n".join(lines)), "bold yellow")
+
+
+def _question(question: ApprovalQuestion) -> list[str]:
+    """The fields of a form, and what may be given."""
+    said = [f"  without an answer it said: {line(question.said)}"] if question.said else []
+    return said + [f"  ? {text}" for text in map(field, questions.fields(question.schema_json))]
+
+
+def field(asked: questions.Field) -> str:
+    """A field in a line: its name, what it is called, what may be given, and whether it must be."""
+    titled = [line(asked.title)] if asked.title != asked.name else []
+    kind = asked.format or asked.kind
+    offered = [f"{c.value} ({c.title})" if c.title != c.value else c.value for c in asked.choices]
+    may = f"{'some' if asked.kind == 'choices' else 'one'} of {', '.join(offered)}" if offered else kind
+    needed = "" if asked.required else ", optional"
+    return line(": ".join([asked.name, *titled, *filter(None, [asked.description]), f"{may}{needed}"]))
 
 
 def _call(call: ApprovalCall) -> list[str]:

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x65rrands/v1/approval.proto\x12\nerrands.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x04\n\x08\x41pproval\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.errands.v1.ApprovalKind\x12\x0f\n\x07step_id\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\'\n\x05\x63\x61lls\x18\x06 \x03(\x0b\x32\x18.errands.v1.ApprovalCall\x12\x0c\n\x04hash\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07\x63hoices\x18\n \x03(\x0e\x32\x14.errands.v1.Decision\x12+\n\x07\x61\x63tions\x18\x0b \x03(\x0b\x32\x1a.errands.v1.ApprovalAction\x12*\n\x06status\x18\x0c \x01(\x0e\x32\x1a.errands.v1.ApprovalStatus\x12&\n\x08\x64\x65\x63ision\x18\r \x01(\x0e\x32\x14.errands.v1.Decision\x12\r\n\x05\x61\x63tor\x18\x0e \x01(\t\x12\x0e\n\x06reason\x18\x0f \x01(\t\x12.\n\ndecided_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x11 \x01(\t\"\xdf\x01\n\x0c\x41pprovalCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x16\n\x0eintegration_id\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x05 \x01(\t\x12&\n\x06\x65\x66\x66\x65\x63t\x18\x06 \x01(\x0e\x32\x16.errands.v1.CallEffect\x12\x0e\n\x06shared\x18\x07 \x01(\x08\x12\x0e\n\x06origin\x18\x08 \x01(\t\x12\x18\n\x10integration_name\x18\t \x01(\t\x12\x0f\n\x07step_id\x18\n \x01(\t\"C\n\x0e\x41pprovalAction\x12$\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x14.errands.v1.Decision\x12\x0b\n\x03url\x18\x02 \x01(\t\"y\n\x14ListApprovalsRequest\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.errands.v1.ApprovalStatus\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Y\n\x15ListApprovalsResponse\x12\'\n\tapprovals\x18\x01 \x03(\x0b\x32\x14.errands.v1.Approval\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"y\n\x15\x44\x65\x63ideApprovalRequest\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12&\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x14.errands.v1.Decision\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x13\n\x0boutput_json\x18\x04 \x01(\t\"@\n\x16\x44\x65\x63ideApprovalResponse\x12&\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x14.errands.v1.Approval\"S\n\x1b\x42\x61tchDecideApprovalsRequest\x12\x34\n\tdecisions\x18\x01 \x03(\x0b\x32!.errands.v1.DecideApprovalRequest\"G\n\x1c\x42\x61tchDecideApprovalsResponse\x12\'\n\tapprovals\x18\x01 \x03(\x0b\x32\x14.errands.v1.Approval\"*\n\x19GetApprovalByTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\x91\x01\n\x1aGetApprovalByTokenResponse\x12&\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x14.errands.v1.Approval\x12$\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x14.errands.v1.Decision\x12%\n\x07\x61llowed\x18\x03 \x03(\x0e\x32\x14.errands.v1.Decision\"M\n\x14\x44\x65\x63ideByTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12&\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x14.errands.v1.Decision\"?\n\x15\x44\x65\x63ideByTokenResponse\x12&\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x14.errands.v1.Approval*z\n\x0c\x41pprovalKind\x12\x1d\n\x19\x41PPROVAL_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41PPROVAL_KIND_PLAN\x10\x01\x12\x17\n\x13\x41PPROVAL_KIND_CALLS\x10\x02\x12\x1a\n\x16\x41PPROVAL_KIND_IN_DOUBT\x10\x03*\x87\x01\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45\x43ISION_APPROVE\x10\x01\x12\x11\n\rDECISION_DENY\x10\x02\x12\x12\n\x0e\x44\x45\x43ISION_RETRY\x10\x03\x12\x11\n\rDECISION_DONE\x10\x04\x12\x11\n\rDECISION_FAIL\x10\x05*\xa4\x01\n\x0e\x41pprovalStatus\x12\x1f\n\x1b\x41PPROVAL_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41PPROVAL_STATUS_PENDING\x10\x01\x12\x1b\n\x17\x41PPROVAL_STATUS_DECIDED\x10\x02\x12\x1b\n\x17\x41PPROVAL_STATUS_EXPIRED\x10\x03\x12\x1a\n\x16\x41PPROVAL_STATUS_CLOSED\x10\x04*V\n\nCallEffect\x12\x1b\n\x17\x43\x41LL_EFFECT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41LL_EFFECT_READ\x10\x01\x12\x15\n\x11\x43\x41LL_EFFECT_WRITE\x10\x02\x32\xc4\x04\n\x0f\x41pprovalService\x12k\n\rListApprovals\x12 .errands.v1.ListApprovalsRequest\x1a!.errands.v1.ListApprovalsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/approvals\x12\x7f\n\x0e\x44\x65\x63ideApproval\x12!.errands.v1.DecideApprovalRequest\x1a\".errands.v1.DecideApprovalResponse\"&\x82\xd3\xe4\x93\x02 \"\x1b/v1/approvals/{approval_id}:\x01*\x12\x83\x01\n\x14\x42\x61tchDecideApprovals\x12\'.errands.v1.BatchDecideApprovalsRequest\x1a(.errands.v1.BatchDecideApprovalsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/approvals:\x01*\x12\x65\n\x12GetApprovalByToken\x12%.errands.v1.GetApprovalByTokenRequest\x1a&.errands.v1.GetApprovalByTokenResponse\"\x00\x12V\n\rDecideByToken\x12 .errands.v1.DecideByTokenRequest\x1a!.errands.v1.DecideByTokenResponse\"\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x65rrands/v1/approval.proto\x12\nerrands.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x04\n\x08\x41pproval\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.errands.v1.ApprovalKind\x12\x0f\n\x07step_id\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\'\n\x05\x63\x61lls\x18\x06 \x03(\x0b\x32\x18.errands.v1.ApprovalCall\x12\x0c\n\x04hash\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x07\x63hoices\x18\n \x03(\x0e\x32\x14.errands.v1.Decision\x12+\n\x07\x61\x63tions\x18\x0b \x03(\x0b\x32\x1a.errands.v1.ApprovalAction\x12*\n\x06status\x18\x0c \x01(\x0e\x32\x1a.errands.v1.ApprovalStatus\x12&\n\x08\x64\x65\x63ision\x18\r \x01(\x0e\x32\x14.errands.v1.Decision\x12\r\n\x05\x61\x63tor\x18\x0e \x01(\t\x12\x0e\n\x06reason\x18\x0f \x01(\t\x12.\n\ndecided_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x11 \x01(\t\x12.\n\x08question\x18\x12 \x01(\x0b\x32\x1c.errands.v1.ApprovalQuestion\x12\x12\n\ninput_json\x18\x13 \x01(\t\"F\n\x10\x41pprovalQuestion\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x13\n\x0bschema_json\x18\x02 \x01(\t\x12\x0c\n\x04said\x18\x03 \x01(\t\"\xdf\x01\n\x0c\x41pprovalCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x16\n\x0eintegration_id\x18\x02 \x01(\t\x12\x0c\n\x04tool\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x05 \x01(\t\x12&\n\x06\x65\x66\x66\x65\x63t\x18\x06 \x01(\x0e\x32\x16.errands.v1.CallEffect\x12\x0e\n\x06shared\x18\x07 \x01(\x08\x12\x0e\n\x06origin\x18\x08 \x01(\t\x12\x18\n\x10integration_name\x18\t \x01(\t\x12\x0f\n\x07step_id\x18\n \x01(\t\"C\n\x0e\x41pprovalAction\x12$\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x14.errands.v1.Decision\x12\x0b\n\x03url\x18\x02 \x01(\t\"y\n\x14ListApprovalsRequest\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.errands.v1.ApprovalStatus\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Y\n\x15ListApprovalsResponse\x12\'\n\tapprovals\x18\x01 \x03(\x0b\x32\x14.errands.v1.Approval\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8d\x01\n\x15\x44\x65\x63ideApprovalRequest\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12&\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x14.errands.v1.Decision\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x13\n\x0boutput_json\x18\x04 \x01(\t\x12\x12\n\ninput_json\x18\x05 \x01(\t\"@\n\x16\x44\x65\x63ideApprovalResponse\x12&\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x14.errands.v1.Approval\"S\n\x1b\x42\x61tchDecideApprovalsRequest\x12\x34\n\tdecisions\x18\x01 \x03(\x0b\x32!.errands.v1.DecideApprovalRequest\"G\n\x1c\x42\x61tchDecideApprovalsResponse\x12\'\n\tapprovals\x18\x01 \x03(\x0b\x32\x14.errands.v1.Approval\"*\n\x19GetApprovalByTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\x91\x01\n\x1aGetApprovalByTokenResponse\x12&\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x14.errands.v1.Approval\x12$\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x14.errands.v1.Decision\x12%\n\x07\x61llowed\x18\x03 \x03(\x0e\x32\x14.errands.v1.Decision\"a\n\x14\x44\x65\x63ideByTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12&\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0e\x32\x14.errands.v1.Decision\x12\x12\n\ninput_json\x18\x03 \x01(\t\"?\n\x15\x44\x65\x63ideByTokenResponse\x12&\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x14.errands.v1.Approval*\x93\x01\n\x0c\x41pprovalKind\x12\x1d\n\x19\x41PPROVAL_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41PPROVAL_KIND_PLAN\x10\x01\x12\x17\n\x13\x41PPROVAL_KIND_CALLS\x10\x02\x12\x1a\n\x16\x41PPROVAL_KIND_IN_DOUBT\x10\x03\x12\x17\n\x13\x41PPROVAL_KIND_INPUT\x10\x04*\x87\x01\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45\x43ISION_APPROVE\x10\x01\x12\x11\n\rDECISION_DENY\x10\x02\x12\x12\n\x0e\x44\x45\x43ISION_RETRY\x10\x03\x12\x11\n\rDECISION_DONE\x10\x04\x12\x11\n\rDECISION_FAIL\x10\x05*\xa4\x01\n\x0e\x41pprovalStatus\x12\x1f\n\x1b\x41PPROVAL_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41PPROVAL_STATUS_PENDING\x10\x01\x12\x1b\n\x17\x41PPROVAL_STATUS_DECIDED\x10\x02\x12\x1b\n\x17\x41PPROVAL_STATUS_EXPIRED\x10\x03\x12\x1a\n\x16\x41PPROVAL_STATUS_CLOSED\x10\x04*V\n\nCallEffect\x12\x1b\n\x17\x43\x41LL_EFFECT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41LL_EFFECT_READ\x10\x01\x12\x15\n\x11\x43\x41LL_EFFECT_WRITE\x10\x02\x32\xc4\x04\n\x0f\x41pprovalService\x12k\n\rListApprovals\x12 .errands.v1.ListApprovalsRequest\x1a!.errands.v1.ListApprovalsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/approvals\x12\x7f\n\x0e\x44\x65\x63ideApproval\x12!.errands.v1.DecideApprovalRequest\x1a\".errands.v1.DecideApprovalResponse\"&\x82\xd3\xe4\x93\x02 \"\x1b/v1/approvals/{approval_id}:\x01*\x12\x83\x01\n\x14\x42\x61tchDecideApprovals\x12\'.errands.v1.BatchDecideApprovalsRequest\x1a(.errands.v1.BatchDecideApprovalsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/approvals:\x01*\x12\x65\n\x12GetApprovalByToken\x12%.errands.v1.GetApprovalByTokenRequest\x1a&.errands.v1.GetApprovalByTokenResponse\"\x00\x12V\n\rDecideByToken\x12 .errands.v1.DecideByTokenRequest\x1a!.errands.v1.DecideByTokenResponse\"\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,40 +39,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVALSERVICE'].methods_by_name['DecideApproval']._serialized_options = b'\202\323\344\223\002 \"\033/v1/approvals/{approval_id}:\001*'
   _globals['_APPROVALSERVICE'].methods_by_name['BatchDecideApprovals']._loaded_options = None
   _globals['_APPROVALSERVICE'].methods_by_name['BatchDecideApprovals']._serialized_options = b'\202\323\344\223\002\022\"\r/v1/approvals:\001*'
-  _globals['_APPROVALKIND']._serialized_start=1832
-  _globals['_APPROVALKIND']._serialized_end=1954
-  _globals['_DECISION']._serialized_start=1957
-  _globals['_DECISION']._serialized_end=2092
-  _globals['_APPROVALSTATUS']._serialized_start=2095
-  _globals['_APPROVALSTATUS']._serialized_end=2259
-  _globals['_CALLEFFECT']._serialized_start=2261
-  _globals['_CALLEFFECT']._serialized_end=2347
+  _globals['_APPROVALKIND']._serialized_start=2014
+  _globals['_APPROVALKIND']._serialized_end=2161
+  _globals['_DECISION']._serialized_start=2164
+  _globals['_DECISION']._serialized_end=2299
+  _globals['_APPROVALSTATUS']._serialized_start=2302
+  _globals['_APPROVALSTATUS']._serialized_end=2466
+  _globals['_CALLEFFECT']._serialized_start=2468
+  _globals['_CALLEFFECT']._serialized_end=2554
   _globals['_APPROVAL']._serialized_start=105
-  _globals['_APPROVAL']._serialized_end=638
-  _globals['_APPROVALCALL']._serialized_start=641
-  _globals['_APPROVALCALL']._serialized_end=864
-  _globals['_APPROVALACTION']._serialized_start=866
-  _globals['_APPROVALACTION']._serialized_end=933
-  _globals['_LISTAPPROVALSREQUEST']._serialized_start=935
-  _globals['_LISTAPPROVALSREQUEST']._serialized_end=1056
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=1058
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=1147
-  _globals['_DECIDEAPPROVALREQUEST']._serialized_start=1149
-  _globals['_DECIDEAPPROVALREQUEST']._serialized_end=1270
-  _globals['_DECIDEAPPROVALRESPONSE']._serialized_start=1272
-  _globals['_DECIDEAPPROVALRESPONSE']._serialized_end=1336
-  _globals['_BATCHDECIDEAPPROVALSREQUEST']._serialized_start=1338
-  _globals['_BATCHDECIDEAPPROVALSREQUEST']._serialized_end=1421
-  _globals['_BATCHDECIDEAPPROVALSRESPONSE']._serialized_start=1423
-  _globals['_BATCHDECIDEAPPROVALSRESPONSE']._serialized_end=1494
-  _globals['_GETAPPROVALBYTOKENREQUEST']._serialized_start=1496
-  _globals['_GETAPPROVALBYTOKENREQUEST']._serialized_end=1538
-  _globals['_GETAPPROVALBYTOKENRESPONSE']._serialized_start=1541
-  _globals['_GETAPPROVALBYTOKENRESPONSE']._serialized_end=1686
-  _globals['_DECIDEBYTOKENREQUEST']._serialized_start=1688
-  _globals['_DECIDEBYTOKENREQUEST']._serialized_end=1765
-  _globals['_DECIDEBYTOKENRESPONSE']._serialized_start=1767
-  _globals['_DECIDEBYTOKENRESPONSE']._serialized_end=1830
-  _globals['_APPROVALSERVICE']._serialized_start=2350
-  _globals['_APPROVALSERVICE']._serialized_end=2930
+  _globals['_APPROVAL']._serialized_end=706
+  _globals['_APPROVALQUESTION']._serialized_start=708
+  _globals['_APPROVALQUESTION']._serialized_end=778
+  _globals['_APPROVALCALL']._serialized_start=781
+  _globals['_APPROVALCALL']._serialized_end=1004
+  _globals['_APPROVALACTION']._serialized_start=1006
+  _globals['_APPROVALACTION']._serialized_end=1073
+  _globals['_LISTAPPROVALSREQUEST']._serialized_start=1075
+  _globals['_LISTAPPROVALSREQUEST']._serialized_end=1196
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=1198
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=1287
+  _globals['_DECIDEAPPROVALREQUEST']._serialized_start=1290
+  _globals['_DECIDEAPPROVALREQUEST']._serialized_end=1431
+  _globals['_DECIDEAPPROVALRESPONSE']._serialized_start=1433
+  _globals['_DECIDEAPPROVALRESPONSE']._serialized_end=1497
+  _globals['_BATCHDECIDEAPPROVALSREQUEST']._serialized_start=1499
+  _globals['_BATCHDECIDEAPPROVALSREQUEST']._serialized_end=1582
+  _globals['_BATCHDECIDEAPPROVALSRESPONSE']._serialized_start=1584
+  _globals['_BATCHDECIDEAPPROVALSRESPONSE']._serialized_end=1655
+  _globals['_GETAPPROVALBYTOKENREQUEST']._serialized_start=1657
+  _globals['_GETAPPROVALBYTOKENREQUEST']._serialized_end=1699
+  _globals['_GETAPPROVALBYTOKENRESPONSE']._serialized_start=1702
+  _globals['_GETAPPROVALBYTOKENRESPONSE']._serialized_end=1847
+  _globals['_DECIDEBYTOKENREQUEST']._serialized_start=1849
+  _globals['_DECIDEBYTOKENREQUEST']._serialized_end=1946
+  _globals['_DECIDEBYTOKENRESPONSE']._serialized_start=1948
+  _globals['_DECIDEBYTOKENRESPONSE']._serialized_end=2011
+  _globals['_APPROVALSERVICE']._serialized_start=2557
+  _globals['_APPROVALSERVICE']._serialized_end=3137
 # @@protoc_insertion_point(module_scope)

@@ -17,6 +17,7 @@ class ApprovalKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     APPROVAL_KIND_PLAN: _ClassVar[ApprovalKind]
     APPROVAL_KIND_CALLS: _ClassVar[ApprovalKind]
     APPROVAL_KIND_IN_DOUBT: _ClassVar[ApprovalKind]
+    APPROVAL_KIND_INPUT: _ClassVar[ApprovalKind]
 
 class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -44,6 +45,7 @@ APPROVAL_KIND_UNSPECIFIED: ApprovalKind
 APPROVAL_KIND_PLAN: ApprovalKind
 APPROVAL_KIND_CALLS: ApprovalKind
 APPROVAL_KIND_IN_DOUBT: ApprovalKind
+APPROVAL_KIND_INPUT: ApprovalKind
 DECISION_UNSPECIFIED: Decision
 DECISION_APPROVE: Decision
 DECISION_DENY: Decision
@@ -60,7 +62,7 @@ CALL_EFFECT_READ: CallEffect
 CALL_EFFECT_WRITE: CallEffect
 
 class Approval(_message.Message):
-    __slots__ = ("approval_id", "run_id", "kind", "step_id", "text", "calls", "hash", "created_at", "expires_at", "choices", "actions", "status", "decision", "actor", "reason", "decided_at", "user_id")
+    __slots__ = ("approval_id", "run_id", "kind", "step_id", "text", "calls", "hash", "created_at", "expires_at", "choices", "actions", "status", "decision", "actor", "reason", "decided_at", "user_id", "question", "input_json")
     APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +80,8 @@ class Approval(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     approval_id: str
     run_id: str
     kind: ApprovalKind
@@ -95,7 +99,19 @@ class Approval(_message.Message):
     reason: str
     decided_at: _timestamp_pb2.Timestamp
     user_id: str
-    def __init__(self, approval_id: _Optional[str] = ..., run_id: _Optional[str] = ..., kind: _Optional[_Union[ApprovalKind, str]] = ..., step_id: _Optional[str] = ..., text: _Optional[str] = ..., calls: _Optional[_Iterable[_Union[ApprovalCall, _Mapping]]] = ..., hash: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., choices: _Optional[_Iterable[_Union[Decision, str]]] = ..., actions: _Optional[_Iterable[_Union[ApprovalAction, _Mapping]]] = ..., status: _Optional[_Union[ApprovalStatus, str]] = ..., decision: _Optional[_Union[Decision, str]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., user_id: _Optional[str] = ...) -> None: ...
+    question: ApprovalQuestion
+    input_json: str
+    def __init__(self, approval_id: _Optional[str] = ..., run_id: _Optional[str] = ..., kind: _Optional[_Union[ApprovalKind, str]] = ..., step_id: _Optional[str] = ..., text: _Optional[str] = ..., calls: _Optional[_Iterable[_Union[ApprovalCall, _Mapping]]] = ..., hash: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., choices: _Optional[_Iterable[_Union[Decision, str]]] = ..., actions: _Optional[_Iterable[_Union[ApprovalAction, _Mapping]]] = ..., status: _Optional[_Union[ApprovalStatus, str]] = ..., decision: _Optional[_Union[Decision, str]] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., user_id: _Optional[str] = ..., question: _Optional[_Union[ApprovalQuestion, _Mapping]] = ..., input_json: _Optional[str] = ...) -> None: ...
+
+class ApprovalQuestion(_message.Message):
+    __slots__ = ("message", "schema_json", "said")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_JSON_FIELD_NUMBER: _ClassVar[int]
+    SAID_FIELD_NUMBER: _ClassVar[int]
+    message: str
+    schema_json: str
+    said: str
+    def __init__(self, message: _Optional[str] = ..., schema_json: _Optional[str] = ..., said: _Optional[str] = ...) -> None: ...
 
 class ApprovalCall(_message.Message):
     __slots__ = ("call_id", "integration_id", "tool", "title", "arguments_json", "effect", "shared", "origin", "integration_name", "step_id")
@@ -150,16 +166,18 @@ class ListApprovalsResponse(_message.Message):
     def __init__(self, approvals: _Optional[_Iterable[_Union[Approval, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DecideApprovalRequest(_message.Message):
-    __slots__ = ("approval_id", "decision", "reason", "output_json")
+    __slots__ = ("approval_id", "decision", "reason", "output_json", "input_json")
     APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_JSON_FIELD_NUMBER: _ClassVar[int]
+    INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     approval_id: str
     decision: Decision
     reason: str
     output_json: str
-    def __init__(self, approval_id: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[str] = ..., output_json: _Optional[str] = ...) -> None: ...
+    input_json: str
+    def __init__(self, approval_id: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[str] = ..., output_json: _Optional[str] = ..., input_json: _Optional[str] = ...) -> None: ...
 
 class DecideApprovalResponse(_message.Message):
     __slots__ = ("approval",)
@@ -196,12 +214,14 @@ class GetApprovalByTokenResponse(_message.Message):
     def __init__(self, approval: _Optional[_Union[Approval, _Mapping]] = ..., action: _Optional[_Union[Decision, str]] = ..., allowed: _Optional[_Iterable[_Union[Decision, str]]] = ...) -> None: ...
 
 class DecideByTokenRequest(_message.Message):
-    __slots__ = ("token", "decision")
+    __slots__ = ("token", "decision", "input_json")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
+    INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
     token: str
     decision: Decision
-    def __init__(self, token: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ...) -> None: ...
+    input_json: str
+    def __init__(self, token: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., input_json: _Optional[str] = ...) -> None: ...
 
 class DecideByTokenResponse(_message.Message):
     __slots__ = ("approval",)

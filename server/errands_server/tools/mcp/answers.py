@@ -18,7 +18,7 @@ from ..reply import Reply as HttpReply
 from ..reply import answer_of as http_answer
 from ..words import own_words
 from .attempt import Attempt
-from .pages import sent_away
+from .pages import waiting
 from .target import Reply, ServerError, Target
 
 # JSON-RPC codes by which the SDK itself says that no answer came, or none that can be read.
@@ -35,8 +35,8 @@ _BYTES: Final = ("data", "blob")
 def replied(reply: Reply, attempt: Attempt, effect: Effect, target: Target) -> Answer:
     """What a tool's reply means."""
     said = own_words(b"", " ".join(_texts(reply)))
-    if attempt.page is not None and not attempt.asked:
-        return sent_away(attempt.page, attempt.why, target)
+    if waits := waiting(attempt, said, target):
+        return waits
     if attempt.asked:
         answer = f"; it answered: {said}" if said else ""
         message = f"the tool asked for input that nobody here can give: {attempt.asked}; {_INSTEAD}{answer}"
@@ -90,8 +90,8 @@ def refused(attempt: Attempt, error: ServerError, *, effect: Effect, target: Tar
         return of_status(attempt, error.message, effect=effect, credential=target.credential, now=now)
     if attempt.failure or error.code in _UNANSWERED or not _speaks_mcp(attempt):
         return broken_off(attempt, attempt.failure or error.message)
-    if attempt.page is not None and not attempt.asked:
-        return sent_away(attempt.page, attempt.why, target)
+    if waits := waiting(attempt, error.message, target):
+        return waits
     asked = f"; it asked for input: {attempt.asked}" if attempt.asked else ""
     return Failed(reason=Reason.SERVICE_REFUSED, message=f"the server refused: {error.message}{asked}")
 

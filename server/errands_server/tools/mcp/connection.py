@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 import anyio
 import httpx2
@@ -16,8 +16,8 @@ from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
-from .attempt import Attempt, current
-from .forms import in_words
+from .attempt import Attempt, Resume, current
+from .forms import Unshowable, question
 from .streams import over_http, over_process
 from .target import Listing, Reply, ServerError, Target, Unreadable
 
@@ -25,7 +25,7 @@ MAX_TOOLS: Final = 5_000
 _MAX_PAGES: Final = 500
 _MAX_ROUNDS: Final = 20  # of a call whose server asks to be asked again
 _PAUSE: Final = 0.25  # seconds between two of them
-_Action: TypeAlias = Literal["accept", "decline", "cancel"]
+_MAX_STATE: Final = 16 << 10  # characters of what a server wants back
 _INFO: Final = types.Implementation(name="errands", version="1")
 _RESULT: Final = TypeAdapter[types.CallToolResult | types.InputRequiredResult](
     types.CallToolResult | types.InputRequiredResult
@@ -55,7 +55,7 @@ async def connected(
         client = Client(
             streams,
             client_info=_INFO,
-            elicitation_callback=connection.declined,
+            elicitation_callback=connection.asked,
             message_handler=connection.heard,
             cache=None,
         )
@@ -115,6 +115,13 @@ class McpConnection:
         attempt = current.get() or Attempt()
         self._calls.add(attempt)
         try:
+            try:
+                with _translated():
+                    return await self._finished(name, dict(arguments), dict(meta), progressed, attempt)
+            except ServerError as error:
+                if attempt.resume is None or error.code != types.INVALID_PARAMS:
+                    raise
+            attempt.begin_anew()
             with _translated():
                 return await self._finished(name, dict(arguments), dict(meta), progressed, attempt)
         except _PagesRequired as required:
@@ -126,7 +133,7 @@ class McpConnection:
     async def _finished(
         self, name: str, arguments: dict[str, Any], meta: dict[str, Any], progressed: Any, attempt: Attempt
     ) -> Reply:
-        more: dict[str, Any] = {}
+        more = _resumed(attempt)
         for _ in range(_MAX_ROUNDS):
             params = types.CallToolRequestParams.model_validate(
                 {"name": name, "arguments": arguments, "_meta": meta, **more}
@@ -137,21 +144,21 @@ class McpConnection:
             if isinstance(result, types.CallToolResult):
                 return _reply(result)
             answers = {
-                key: {"action": _action(attempt, asked)}
-                for key, asked in (result.input_requests or {}).items()
+                key: _plain(_action(attempt, asked)) for key, asked in (result.input_requests or {}).items()
             }
-            if attempt.asked or attempt.page is not None:
+            if attempt.waits:
+                _stop(attempt, result.request_state, answers)
                 return Reply(error=True)  # unanswered it goes no further
             more = {"requestState": result.request_state, "inputResponses": answers or None}
             await anyio.sleep(_PAUSE)
         raise Unreadable(f"the server asked {_MAX_ROUNDS} times to be asked again")
 
-    async def declined(self, context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
-        """Answer a question for a person: nobody is here now, but its call will tell what was asked."""
+    async def asked(self, context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
+        """Answer a question for a person: as they did before, or not yet; their call will tell them of it."""
         attempt = current.get()
         if attempt not in self._calls:  # a process's messages come without the context of a call
             attempt = next(iter(self._calls)) if len(self._calls) == 1 else None
-        return types.ElicitResult(action="decline" if attempt is None else _noted(attempt, params))
+        return types.ElicitResult(action="decline") if attempt is None else _noted(attempt, params)
 
     async def heard(self, message: Any) -> None:
         """Take notice of what the server says by itself."""
@@ -218,20 +225,50 @@ def _reply(result: types.CallToolResult) -> Reply:
     )
 
 
-def _action(attempt: Attempt, request: Any) -> _Action:
+def _resumed(attempt: Attempt) -> dict[str, Any]:
+    """Where the last attempt stopped, with the answer it stopped for; empty to begin anew."""
+    resume = attempt.resume
+    if resume is None:
+        return {}
+    answers = {**resume.answers, resume.key: attempt.answer()}
+    return {"requestState": resume.state, "inputResponses": answers}
+
+
+def _stop(attempt: Attempt, state: str | None, answers: Mapping[str, Any]) -> None:
+    """Note where a later attempt can go on: with one answer more. Others begin anew, with all they know."""
+    missing = [key for key, answer in answers.items() if answer["action"] != "accept"]
+    if len(missing) == 1 and len(state or "") <= _MAX_STATE:
+        given = {key: answer for key, answer in answers.items() if key not in missing}
+        attempt.stopped = Resume(
+            state=state, key=missing[0], answers=given, form=attempt.question is not None
+        )
+
+
+def _action(attempt: Attempt, request: Any) -> types.ElicitResult:
     if isinstance(request, types.ElicitRequest):
         return _noted(attempt, request.params)
     attempt.asked = f"`{request.method}`, which this client does not offer"
-    return "decline"
+    return types.ElicitResult(action="decline")
 
 
-def _noted(attempt: Attempt, asked: types.ElicitRequestParams) -> _Action:
-    """Take note of what is asked. The answer: a page the user has done is agreed to, once."""
-    if not isinstance(asked, types.ElicitRequestURLParams):
-        attempt.asked = in_words(asked.message, _plain(asked).get("requestedSchema", {}))
-        return "decline"
-    if asked.url in attempt.done:
-        attempt.done.discard(asked.url)
-        return "accept"
-    attempt.page, attempt.why = asked.url, asked.message
-    return "cancel"
+def _noted(attempt: Attempt, asked: types.ElicitRequestParams) -> types.ElicitResult:
+    """Answer as the user did, once for each time they did; otherwise take note of what is asked."""
+    if isinstance(asked, types.ElicitRequestURLParams):
+        if asked.url in attempt.done:
+            attempt.done.discard(asked.url)
+            return types.ElicitResult(action="accept")
+        if not attempt.waits:
+            attempt.page, attempt.why = asked.url, asked.message
+        return types.ElicitResult(action="cancel")
+    try:
+        form = question(asked.message, _plain(asked).get("requestedSchema", {}))
+    except Unshowable as error:
+        attempt.asked = f"{asked.message} (a form that nobody is shown, because {error})"
+        return types.ElicitResult(action="decline")
+    given = next((one for one in attempt.inputs if one.asked == form.digest), None)
+    if given is not None:
+        attempt.inputs.remove(given)
+        return types.ElicitResult(action="accept", content=dict(given.values))
+    if not attempt.waits:
+        attempt.question = form
+    return types.ElicitResult(action="cancel")

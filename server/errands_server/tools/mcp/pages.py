@@ -1,28 +1,55 @@
-"""Pages at which a server wants its user to do something before it answers a call."""
+"""What a server wants of a person before it answers a call: to open a page, or to answer a question."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from ...credentials.scrubbing import scrub
+import msgspec
+from msgspec.structs import replace
+
+from ...credentials.scrubbing import scrub, scrub_json
 from ...domain.errors import Reason
-from ...ports import Failed, Unauthorized
+from ...domain.question import Question
+from ...ports import Asked, Failed, Unauthorized
+from ..cleaning import MAX_MESSAGE
 from ..node import DocumentError
 from ..servers import STDIO, origin_of
+from .attempt import Attempt
 from .target import Target
 
 # RFC 3986, without what browsers read in another way than they show it.
 _URL: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,2048}")
 
 
-def sent_away(url: str, why: str, target: Target) -> Unauthorized | Failed:
-    """What it means that the server sends the user to a page: it has not done the call."""
+def waiting(attempt: Attempt, said: str, target: Target) -> Asked | Unauthorized | Failed | None:
+    """What it means that the server waits for a person: it has not done the call. None where it does not."""
+    if attempt.asked:
+        return None
+    stopped = b"" if attempt.stopped is None else msgspec.json.encode(attempt.stopped)
+    if stopped and scrub_json(stopped, target.secrets()) != stopped:
+        stopped = b""  # the call is begun anew
+    resume = stopped.decode()
+    if attempt.page is not None:
+        return _sent_away(attempt.page, attempt.why, target, resume)
+    return None if attempt.question is None else _asked(attempt.question, said, target, resume)
+
+
+def _asked(question: Question, said: str, target: Target, resume: str) -> Asked | Failed:
+    shown = msgspec.json.encode([question.message, question.schema])
+    if scrub_json(shown, target.secrets()) != shown:
+        message = "the tool asks for input by a form that nobody is shown, because it holds a secret"
+        return Failed(reason=Reason.SERVICE_REFUSED, message=message)
+    told = scrub(said, target.secrets())[:MAX_MESSAGE]
+    return Asked(question=replace(question, said=told), resume=resume)
+
+
+def _sent_away(url: str, why: str, target: Target, resume: str) -> Unauthorized | Failed:
     if problem := _problem(url, target):
         message = f"the tool sends the user to a page that nobody is shown, because {problem}: {why}"
         return Failed(reason=Reason.SERVICE_REFUSED, message=message)
     message = f"the tool wants the user to open {url}: {why}"
-    return Unauthorized(message=message, url=url)
+    return Unauthorized(message=message, url=url, resume=resume)
 
 
 def _problem(url: str, target: Target) -> str:

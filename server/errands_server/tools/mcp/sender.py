@@ -19,7 +19,7 @@ from ..arguments import ArgumentChecker
 from ..cleaning import cleaned
 from ..operation import Operation
 from .answers import broken_off, not_opened, refused, replied
-from .attempt import Attempt, current
+from .attempt import Attempt, Resume, current
 from .configured import StdioServer
 from .sessions import CannotOpen, SdkMissing, Sessions
 from .target import Connection, Owner, Reply, ServerError, Target, Unreadable, target_of
@@ -129,7 +129,9 @@ class _Call:
                 return self._refused(error)
 
     async def _exchange(self, connection: Connection, progressed: Any) -> Reply:
-        self._attempt = Attempt(self._request.pages)
+        request = self._request
+        resume = msgspec.json.decode(request.resume, type=Resume) if request.resume else None
+        self._attempt = Attempt(request.pages, request.inputs, resume)
         token = current.set(self._attempt)
         try:
             return await connection.call(
