@@ -15,7 +15,7 @@ from .load import KEY, Calls, Process
 
 _META = (("x-api-key", KEY),)
 _INTENT = "Create a customer named alpha, then create a project named beta, then create a ticket named gamma"
-_NOUNS = [
+NOUNS = [
     "account",
     "address",
     "asset",
@@ -53,7 +53,7 @@ def document() -> str:
             "openapi": "3.1.0",
             "info": {"title": "bench", "version": "1"},
             "servers": [{"url": "http://bench.invalid"}],
-            "paths": {f"/{noun}s": _path(noun) for noun in _NOUNS},
+            "paths": {f"/{noun}s": _path(noun) for noun in NOUNS},
         }
     )
 
@@ -80,9 +80,9 @@ class Served:
         created = IntegrationServiceStub(channel).CreateIntegration(request, metadata=_META)
         self._integration = created.integration.id
 
-    def new_run(self, **fields: object) -> rpb.CreateRunRequest:
+    def new_run(self, intent: str = _INTENT, **fields: object) -> rpb.CreateRunRequest:
         return rpb.CreateRunRequest(
-            intent=_INTENT, user_id="u", selected_customer_integration_ids=[self._integration], **fields
+            intent=intent, user_id="u", selected_customer_integration_ids=[self._integration], **fields
         )
 
     def paused(self) -> str:

@@ -25,10 +25,8 @@ from errands_server.config import Config
 from errands_server.domain import commands
 from errands_server.domain.draft import Draft
 from errands_server.domain.event import AnyEvent, Noted
-from errands_server.domain.plan import Plan
-from errands_server.planners.cache import Cache
-from errands_server.planners.catalog import CatalogPlanner
-from errands_server.ports import Answer, Brief, Done, Refusal, Request
+from errands_server.domain.run import Run
+from errands_server.ports import Answer, Done, Request
 from errands_server.services.changes import change
 from errands_server.store.store import Store
 from errands_server.store.works import Append
@@ -54,22 +52,10 @@ class NoOp:
         return Done(output=b'{"id":"x_1","ok":true}')
 
 
-class Forgetful(CatalogPlanner):
-    """The planner, which may be told to remember no plan."""
-
-    remembers = True
-
-    async def plan(self, brief: Brief) -> Plan | Refusal:
-        if not self.remembers:
-            self._made = Cache(0)
-        return await super().plan(brief)
-
-
 class Control:
     """What the benchmark asks of the server besides gRPC."""
 
-    def __init__(self, store: Store, planner: Forgetful) -> None:
-        self._planner = planner
+    def __init__(self, store: Store) -> None:
         self._journal = store.journal
         self._store = store
 
@@ -90,20 +76,18 @@ class Control:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return pages * resource.getpagesize()
 
-    async def remember_plans(self, remember: str) -> bool:
-        """Whether plans made before are given again."""
-        self._planner.remembers = remember == "1"
-        return self._planner.remembers
+    async def append(self, runs: str, each: str) -> tuple[float, float]:
+        """Append to so many runs at once, one event after the other, as owners do.
 
-    async def append(self, runs: str, each: str) -> float:
-        """Append to so many runs at once, one event after the other, as owners do; the seconds."""
+        The seconds it took, by the clock and of processor time.
+        """
         heads = (await self._journal.unfinished())[-int(runs) :]
-        began = time.perf_counter()
-        await asyncio.gather(*(self._append(head.run_id, int(each)) for head in heads))
-        return time.perf_counter() - began
+        folded = [(head.run_id, await self._journal.fold(head.run_id)) for head in heads]
+        began, cpu = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(self._append(*one, int(each)) for one in folded))
+        return time.perf_counter() - began, time.process_time() - cpu
 
-    async def _append(self, run_id: str, count: int) -> None:
-        run = await self._journal.fold(run_id)
+    async def _append(self, run_id: str, run: Run, count: int) -> None:
         for _ in range(count):
             draft = Draft(run, World().now())
             draft.add(Noted(text="a note of the usual length"))
@@ -150,11 +134,10 @@ async def _serve() -> None:
             max_queued=1_000_000,
             database=database_of(Path(folder).absolute()) if ELSEWHERE else "",
         )
-        planner = Forgetful()
-        async with running(config, Overrides(toolbox=lambda _: NoOp(), planner=planner)) as app:
+        async with running(config, Overrides(toolbox=lambda _: NoOp())) as app:
             settle()
             print(f"ready grpc={app.grpc_address} http={app.http_address}", flush=True)
-            await _obey(Control(stores[0], planner))
+            await _obey(Control(stores[0]))
 
 
 def _folder() -> AbstractContextManager[str]:
