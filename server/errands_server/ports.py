@@ -135,7 +135,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     """The call goes no further until a person has answered a question, and is made again with the answer."""
 
     question: Question
-    message: str = ""
+    message: str = ""  # what the service said when nobody answered at once
     resume: str = ""  # comes back with the request that is made once it is answered
 
 

@@ -18,7 +18,8 @@ from errands_server.domain import event as e
 from errands_server.domain.effects import Effect, next_effects, wake_at
 from errands_server.domain.errors import Reason
 from errands_server.domain.event import Decision, Record, Strategy
-from errands_server.domain.run import Run, apply
+from errands_server.domain.folding import apply
+from errands_server.domain.run import Run
 from errands_server.ports import Refusal
 
 from .histories import Simulation

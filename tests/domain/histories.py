@@ -28,8 +28,9 @@ from errands_server.domain.event import (
     Record,
     RunCreated,
 )
+from errands_server.domain.folding import apply
 from errands_server.domain.policy import HOUR, SECOND
-from errands_server.domain.run import RULES_VERSION, ApprovalProgress, Run, apply
+from errands_server.domain.run import RULES_VERSION, ApprovalProgress, Run
 
 from .process import Fate, Process
 from .remote import Remote

@@ -9,8 +9,9 @@ from errands_server.domain import event as e
 from errands_server.domain.draft import Draft
 from errands_server.domain.effects import AskApproval, GiveUp, SendCall, next_effects, wake_at
 from errands_server.domain.event import ApprovalKind, Strategy
+from errands_server.domain.folding import IllegalMove
 from errands_server.domain.policy import KEY_TTL, MAX_ATTEMPTS
-from errands_server.domain.run import CallState, IllegalMove, Run
+from errands_server.domain.run import CallState, Run
 from errands_server.domain.tool import Effect, Repeat
 
 from .histories import Simulation

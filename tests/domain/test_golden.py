@@ -9,7 +9,8 @@ import pytest
 
 from errands_server.domain import event as e
 from errands_server.domain.effects import wake_at
-from errands_server.domain.run import Run, advance
+from errands_server.domain.folding import advance
+from errands_server.domain.run import Run
 
 from .golden import FOLDER, effects
 

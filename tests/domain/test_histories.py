@@ -10,7 +10,8 @@ from errands_server.domain import event as e
 from errands_server.domain.effects import next_effects, wake_at
 from errands_server.domain.errors import Reason
 from errands_server.domain.event import ApprovalKind, Decision, Outcome, Record, RunStatus
-from errands_server.domain.run import ENDED, FINAL, MOVES, CallState, IllegalMove, advance, apply, fold
+from errands_server.domain.folding import IllegalMove, advance, apply, fold
+from errands_server.domain.run import ENDED, FINAL, MOVES, CallState
 from errands_server.ports import Refusal
 
 from .histories import MOST_MOMENTS, Simulation

@@ -11,8 +11,9 @@ from errands_server.domain.approval import calls_hash, plan_hash
 from errands_server.domain.effects import next_effects
 from errands_server.domain.errors import Reason
 from errands_server.domain.event import ApprovalKind, Decision, Outcome, RunStatus, Strategy
+from errands_server.domain.folding import IllegalMove, advance
 from errands_server.domain.policy import BRIEF, KEY_TTL, MAX_ATTEMPTS
-from errands_server.domain.run import ApprovalProgress, CallState, IllegalMove, Run, advance
+from errands_server.domain.run import ApprovalProgress, CallState, Run
 from errands_server.domain.tool import Effect, Repeat
 
 from .histories import Simulation

@@ -8,7 +8,7 @@ import pytest
 
 from errands_server.domain import event as e
 from errands_server.domain.errors import RunChanged
-from errands_server.domain.run import fold
+from errands_server.domain.folding import fold
 from errands_server.store.store import Store
 
 from .databases import Told, in_one_batch, of_run, rows

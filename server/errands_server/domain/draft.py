@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .event import AnyEvent, Record, StatusChanged
-from .run import Run, advance
+from .folding import advance
+from .run import Run
 
 
 class Draft:

@@ -1,20 +1,18 @@
-"""A run as the fold of its events: the state, the table of moves, and the one door through it."""
+"""A run as its log tells it: the state, the table of moves, and the status that follows from both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from . import event as e
 from .errors import Reason
-from .event import Decision, Document, Outcome, Record, RunStatus, Strategy
+from .event import Document, Outcome, RunStatus, Strategy
 from .plan import Plan, Step
 from .question import Input
-from .tool import Effect
 
 RULES_VERSION: Final = 1
 
@@ -37,10 +35,6 @@ MOVES: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
 }
 
 
-class IllegalMove(Exception):
-    """An event that cannot follow the run's log: a fault of the service, never of a caller."""
-
-
 class CallState(StrEnum):
     PROPOSED = "proposed"  # needs an approval before anything else
     READY = "ready"  # may be sent, not before `not_before`
@@ -56,12 +50,6 @@ class CallState(StrEnum):
 
 
 ENDED: Final = frozenset({CallState.DONE, CallState.FAILED, CallState.DENIED, CallState.UNKNOWN})
-_ENDED_AS: Final = {
-    Outcome.DONE: CallState.DONE,
-    Outcome.FAILED: CallState.FAILED,
-    Outcome.DENIED: CallState.DENIED,
-    Outcome.UNKNOWN: CallState.UNKNOWN,
-}
 
 
 class CallProgress(Struct, frozen=True):
@@ -143,38 +131,6 @@ class Run(Struct, frozen=True):
         return [approval for approval in self.approvals.values() if approval.open]
 
 
-def apply(run: Run, record: Record) -> Run:
-    """The run after one more record. IllegalMove: the record cannot follow this log."""
-    if record.sequence != run.sequence + 1:
-        raise IllegalMove(f"sequence {record.sequence} cannot follow {run.sequence}")
-    return advance(run, record.event, record.at)
-
-
-def advance(run: Run, event: e.AnyEvent, at: int) -> Run:
-    """The run after `event` at time `at`. IllegalMove: the event cannot follow this log."""
-    if run.ended:
-        raise IllegalMove(f"{type(event).__name__} after the final status {run.status}")
-    changed = _FOLDS[type(event)](run, event, at)
-    status = _status_after(changed, event)
-    if status != run.status and status not in MOVES[run.status]:
-        raise IllegalMove(f"{run.status} does not lead to {status}")
-    return replace(changed, sequence=run.sequence + 1, updated_at=at, status=status)
-
-
-def fold(records: Iterable[Record], run: Run | None = None) -> Run:
-    """The run these records tell of, going on from `run` where one is given."""
-    state = Run() if run is None else run
-    for record in records:
-        state = apply(state, record)
-    return state
-
-
-def _status_after(run: Run, event: e.AnyEvent) -> RunStatus:
-    if isinstance(event, e.StatusChanged) and event.status in FINAL:
-        return event.status
-    return standing(run)
-
-
 def standing(run: Run) -> RunStatus:
     """The status an unfinished run has: RUNNING while anything is being done or can be."""
     if run.epoch == 0:
@@ -189,7 +145,6 @@ def standing(run: Run) -> RunStatus:
 
 
 _AWAITED: Final = frozenset({CallState.DOUBTED, CallState.UNAUTHORIZED, CallState.ASKED})
-_ASKED_ABOUT: Final = {e.ApprovalKind.IN_DOUBT: CallState.DOUBTED, e.ApprovalKind.INPUT: CallState.ASKED}
 
 
 def _can_move(run: Run) -> bool:
@@ -215,284 +170,3 @@ def _step_can_move(run: Run, progress: StepProgress, asked: set[str]) -> bool:
         if c.state not in ENDED
     ]
     return not waiting or not all(waiting)
-
-
-def _created(run: Run, event: e.RunCreated, at: int) -> Run:
-    return replace(
-        run,
-        created_at=at,
-        user_id=event.user_id,
-        strategy=event.strategy,
-        plan_id=event.plan_id,
-        repeat_of=event.repeat_of,
-        traceparent=event.traceparent,
-        passed=event.passed,
-        rules_version=event.rules_version,
-        announced=RunStatus.QUEUED,
-    )
-
-
-def _claimed(run: Run, event: e.Claimed, at: int) -> Run:
-    if event.epoch <= run.epoch:
-        raise IllegalMove(f"epoch {event.epoch} does not follow {run.epoch}")
-    calls = {call_id: _orphaned(progress) for call_id, progress in run.calls.items()}
-    return replace(run, epoch=event.epoch, calls=calls)
-
-
-def _orphaned(progress: CallProgress) -> CallProgress:
-    if progress.state is not CallState.SENT:
-        return progress
-    # A crash says nothing about the service, so attempts count from zero again.
-    message = "the process that sent the call ended before its answer was stored"
-    return replace(progress, state=CallState.LOST, doubt=True, attempts=0, message=message)
-
-
-def _status(run: Run, event: e.StatusChanged, at: int) -> Run:
-    if event.status not in FINAL and event.status != standing(run):
-        raise IllegalMove(f"status {event.status} announced while the run is {standing(run)}")
-    run = replace(run, announced=event.status)
-    return _approvals_closed(run) if event.status in FINAL else run
-
-
-def _approvals_closed(run: Run) -> Run:
-    return replace(run, approvals={key: replace(a, open=False) for key, a in run.approvals.items()})
-
-
-def _plan_made(run: Run, event: e.PlanMade, at: int) -> Run:
-    steps = {step.id: StepProgress(step) for step in event.plan.steps}
-    return replace(run, plan=event.plan, plan_id=event.plan_id, plan_hash=event.hash, steps=steps)
-
-
-def _plan_refused(run: Run, event: e.PlanRefused, at: int) -> Run:
-    return replace(run, refusal=event)
-
-
-def _step_started(run: Run, event: e.StepStarted, at: int) -> Run:
-    return _with_step(run, replace(run.steps[event.step_id], started=True))
-
-
-def _calls_proposed(run: Run, event: e.CallsProposed, at: int) -> Run:
-    step = run.steps[event.step_id]
-    calls = dict(run.calls)
-    for call in event.calls:
-        state = CallState.PROPOSED if needs_approval(run, call) else CallState.READY
-        calls[call.id] = CallProgress(call, state)
-    step = replace(step, calls=step.calls + tuple(call.id for call in event.calls))
-    return _with_step(replace(run, calls=calls), step)
-
-
-def needs_approval(run: Run, call: e.Call) -> bool:
-    """Whether a person must agree to this very call before it is sent."""
-    if run.strategy is Strategy.ON_TOOL_CALL:
-        return True
-    return run.strategy is Strategy.ON_START and not call.planned
-
-
-def _call_started(run: Run, event: e.CallStarted, at: int) -> Run:
-    progress = run.calls[event.call.id]
-    if run.cancel is not None:
-        raise IllegalMove(f"call {event.call.id} started behind a cancellation")
-    if event.epoch != run.epoch:
-        raise IllegalMove(f"call {event.call.id} started under epoch {event.epoch}, not {run.epoch}")
-    if progress.state not in {CallState.READY, CallState.LOST}:
-        raise IllegalMove(f"call {event.call.id} started while it is {progress.state}")
-    return _with_call(
-        run,
-        replace(
-            progress,
-            state=CallState.SENT,
-            attempts=event.attempt,
-            sent_at=progress.sent_at or at,
-        ),
-    )
-
-
-def _call_abandoned(run: Run, event: e.CallAbandoned, at: int) -> Run:
-    progress = run.calls[event.call_id]
-    return _with_call(
-        run,
-        replace(
-            progress,
-            state=_unsent(progress),
-            attempts=progress.attempts - 1,
-            sent_at=progress.sent_at if progress.doubt else 0,
-        ),
-    )
-
-
-def _call_delayed(run: Run, event: e.CallDelayed, at: int) -> Run:
-    progress = run.calls[event.call_id]
-    return _with_call(run, replace(progress, state=_unsent(progress), not_before=event.until))
-
-
-def _unsent(progress: CallProgress) -> CallState:
-    """An attempt without effect says nothing about an earlier one whose answer was lost."""
-    return CallState.LOST if progress.doubt else CallState.READY
-
-
-def _call_lost(run: Run, event: e.CallLost, at: int) -> Run:
-    progress = run.calls[event.call_id]
-    return _with_call(
-        run,
-        replace(progress, state=CallState.LOST, doubt=True, not_before=event.until, message=event.message),
-    )
-
-
-def _call_finished(run: Run, event: e.CallFinished, at: int) -> Run:
-    return _with_call(
-        run,
-        replace(
-            run.calls[event.call_id],
-            state=_ENDED_AS[event.outcome],
-            output=event.output,
-            reason=event.reason,
-            message=event.message,
-        ),
-    )
-
-
-def _step_finished(run: Run, event: e.StepFinished, at: int) -> Run:
-    step = replace(
-        run.steps[event.step_id],
-        outcome=event.outcome,
-        finished_at=at,
-        text=event.text,
-        reason=event.reason,
-    )
-    return _with_step(replace(run, finished=(*run.finished, event.step_id)), step)
-
-
-def _approval_requested(run: Run, event: e.ApprovalRequested, at: int) -> Run:
-    approval = ApprovalProgress(event, run.sequence + 1, at, open=run.cancel is None)
-    run = replace(run, approvals={**run.approvals, event.approval_id: approval})
-    if waits := _ASKED_ABOUT.get(event.kind):
-        for call in event.calls:
-            run = _with_call(run, replace(run.calls[call.id], state=waits))
-    return run
-
-
-def _approval_resolved(run: Run, event: e.ApprovalResolved, at: int) -> Run:
-    approval = run.approvals[event.approval_id]
-    if not approval.open:
-        raise IllegalMove(f"approval {event.approval_id} is closed")
-    closed = replace(approval, open=False, resolution=event, resolved_at=at)
-    run = replace(run, approvals={**run.approvals, event.approval_id: closed})
-    for call in approval.request.calls:
-        progress = run.calls[call.id]
-        asked = approval.request.question
-        decided = _decided(progress, event) if asked is None else _answered(progress, approval.request, event)
-        run = _with_call(run, decided)
-    return run
-
-
-def _answered(
-    progress: CallProgress, request: e.ApprovalRequested, event: e.ApprovalResolved
-) -> CallProgress:
-    """The call after a person answered what its service asked, or would not."""
-    if event.decision is not Decision.APPROVE:
-        return _given_up(progress, Reason.APPROVAL_DENIED, CallState.DENIED)
-    assert request.question is not None  # noqa: S101 (an INPUT has one)
-    given = Input(asked=request.question.digest, values=event.input or {})
-    # The service was asked and answered: what comes now is a first attempt again.
-    return replace(
-        progress,
-        state=_unsent(progress),
-        attempts=0,
-        sent_at=progress.sent_at if progress.doubt else 0,
-        inputs=(*progress.inputs, given),
-        resume=request.resume,
-    )
-
-
-def _given_up(progress: CallProgress, reason: Reason, otherwise: CallState) -> CallProgress:
-    """The call, which is not sent again: a person looks at what an earlier attempt may have done."""
-    lost = progress.doubt and progress.call.effect is Effect.WRITE
-    return replace(progress, state=CallState.LOST if lost else otherwise, reason=reason)
-
-
-def _decided(progress: CallProgress, event: e.ApprovalResolved) -> CallProgress:
-    match event.decision:
-        case Decision.APPROVE:
-            return replace(progress, state=CallState.READY)
-        case Decision.DENY:
-            return replace(progress, state=CallState.DENIED, reason=Reason.APPROVAL_DENIED)
-        case Decision.RETRY:
-            # A person answers for the second effect; the attempt counts from one again.
-            return replace(
-                progress, state=CallState.READY, attempts=0, not_before=0, doubt=False, reason=None
-            )
-        case Decision.DONE:
-            return replace(progress, state=CallState.DONE, output=event.output, reason=None)
-        case Decision.FAIL:
-            return replace(progress, state=CallState.FAILED, reason=Reason.OUTCOME_UNKNOWN)
-
-
-def _auth_requested(run: Run, event: e.AuthRequested, at: int) -> Run:
-    for call_id in event.call_ids:
-        run = _with_call(run, replace(run.calls[call_id], state=CallState.UNAUTHORIZED))
-    return replace(run, authorizations={**run.authorizations, event.authorization_id: event})
-
-
-def _auth_resolved(run: Run, event: e.AuthResolved, at: int) -> Run:
-    waiting = dict(run.authorizations)
-    request = waiting.pop(event.authorization_id)
-    run = replace(run, authorizations=waiting)
-    reason = Reason.AUTHORIZATION_EXPIRED if event.expired else Reason.AUTHORIZATION_REFUSED
-    for call_id in request.call_ids:
-        progress = run.calls[call_id]
-        if event.granted:
-            pages = (*progress.pages, request.url) if request.url else progress.pages
-            ready = replace(progress, state=_unsent(progress), pages=pages, resume=request.resume)
-            run = _with_call(run, ready)
-        else:
-            run = _with_call(run, _given_up(progress, reason, CallState.FAILED))
-    return run
-
-
-def _cancel_requested(run: Run, event: e.CancelRequested, at: int) -> Run:
-    return replace(_approvals_closed(run), cancel=event, authorizations={})
-
-
-def _unchanged(run: Run, event: e.AnyEvent, at: int) -> Run:
-    return run
-
-
-def _result_made(run: Run, event: e.ResultMade, at: int) -> Run:
-    return replace(run, result=event.result)
-
-
-def _error_raised(run: Run, event: e.ErrorRaised, at: int) -> Run:
-    return replace(run, error=event)
-
-
-def _with_step(run: Run, step: StepProgress) -> Run:
-    return replace(run, steps={**run.steps, step.step.id: step})
-
-
-def _with_call(run: Run, call: CallProgress) -> Run:
-    return replace(run, calls={**run.calls, call.call.id: call})
-
-
-_FOLDS: Final[Mapping[type, Callable[[Run, Any, int], Run]]] = {
-    e.RunCreated: _created,
-    e.Claimed: _claimed,
-    e.StatusChanged: _status,
-    e.PlanMade: _plan_made,
-    e.PlanRefused: _plan_refused,
-    e.StepStarted: _step_started,
-    e.CallsProposed: _calls_proposed,
-    e.CallStarted: _call_started,
-    e.CallAbandoned: _call_abandoned,
-    e.CallDelayed: _call_delayed,
-    e.CallLost: _call_lost,
-    e.CallFinished: _call_finished,
-    e.StepFinished: _step_finished,
-    e.ApprovalRequested: _approval_requested,
-    e.ApprovalResolved: _approval_resolved,
-    e.AuthRequested: _auth_requested,
-    e.AuthResolved: _auth_resolved,
-    e.CancelRequested: _cancel_requested,
-    e.Noted: _unchanged,
-    e.ResultMade: _result_made,
-    e.ErrorRaised: _error_raised,
-}

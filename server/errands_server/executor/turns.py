@@ -105,34 +105,37 @@ class Turns(Struct, frozen=True, kw_only=True):
     def ask(self, draft: Draft, effect: AskApproval) -> None:
         """Ask a person about calls, with everything the decision covers."""
         calls = tuple(draft.run.calls[call_id].call for call_id in effect.call_ids)
-        draft.add(
-            ApprovalRequested(
-                approval_id=self.world.new_id(),
-                user_id=draft.run.user_id,
-                kind=effect.kind,
-                step_id=effect.step_id,
-                text=_question(draft, effect),
-                calls=calls,
-                hash=approval.calls_hash(calls),
-                expires_at=draft.now + APPROVAL_TTL,
-            )
+        self._request(
+            draft,
+            kind=effect.kind,
+            step_id=effect.step_id,
+            text=_question(draft, effect),
+            calls=calls,
+            hash=approval.calls_hash(calls),
         )
 
     def ask_input(self, draft: Draft, call: Call, answer: Asked) -> None:
         """Ask a person what the service wants to know before it does the call."""
-        question = answer.question
+        question = replace(answer.question, said=answer.message)
+        self._request(
+            draft,
+            kind=ApprovalKind.INPUT,
+            step_id=call.step_id,
+            text=f"{call.title or call.tool.name} ({call.integration_name}) asks: {question.message}",
+            calls=(call,),
+            question=question,
+            resume=answer.resume,
+            hash=approval.question_hash(call, question),
+        )
+
+    def _request(self, draft: Draft, **asked: Any) -> None:
+        """Ask for an approval; `asked` is what ApprovalRequested says of it."""
         draft.add(
             ApprovalRequested(
                 approval_id=self.world.new_id(),
                 user_id=draft.run.user_id,
-                kind=ApprovalKind.INPUT,
-                step_id=call.step_id,
-                text=f"{call.title or call.tool.name} ({call.integration_name}) asks: {question.message}",
-                calls=(call,),
-                question=question,
-                resume=answer.resume,
-                hash=approval.question_hash(call, question),
                 expires_at=draft.now + APPROVAL_TTL,
+                **asked,
             )
         )
 
@@ -156,16 +159,12 @@ class Turns(Struct, frozen=True, kw_only=True):
         plan = draft.run.plan
         assert plan is not None  # noqa: S101 (there is no such effect without a plan)
         preview = [await self._preview(draft, step.id, call) for step in plan.steps for call in step.calls]
-        draft.add(
-            ApprovalRequested(
-                approval_id=self.world.new_id(),
-                user_id=draft.run.user_id,
-                kind=ApprovalKind.PLAN,
-                text=f"Carry out this plan? {plan.description}",
-                preview=tuple(preview),
-                hash=draft.run.plan_hash,
-                expires_at=draft.now + APPROVAL_TTL,
-            )
+        self._request(
+            draft,
+            kind=ApprovalKind.PLAN,
+            text=f"Carry out this plan? {plan.description}",
+            preview=tuple(preview),
+            hash=draft.run.plan_hash,
         )
 
     async def _preview(self, draft: Draft, step_id: str, planned: PlannedCall) -> Call:

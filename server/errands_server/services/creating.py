@@ -16,8 +16,9 @@ from ..domain.effects import MakePlan, next_effects
 from ..domain.errors import CommitUnknown, Invalid, Reason, Unavailable, Violation
 from ..domain.event import Record, RunCreated, Strategy
 from ..domain.explanation import ClauseRead
+from ..domain.folding import fold
 from ..domain.plan import Plan
-from ..domain.run import RULES_VERSION, Run, fold
+from ..domain.run import RULES_VERSION, Run
 from ..engines import embedded
 from ..engines.embedded import EmbeddedEngine
 from ..executor.planning import make_plan

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from ..domain.errors import NotFound, Reason
 from ..domain.event import Record
-from ..domain.run import Run, fold
+from ..domain.folding import fold
+from ..domain.run import Run
 from ..executor import documents
 from ..store.journal import Journal
 from ..store.reading import PAGE, Head, Inputs, Latest

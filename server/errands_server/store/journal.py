@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from ..domain.errors import Reason, Unavailable
 from ..domain.event import Record
-from ..domain.run import Run, fold
+from ..domain.folding import fold
+from ..domain.run import Run
 from . import reading, requests
 from .batch import write
 from .database import sync_engine

@@ -73,7 +73,7 @@ async def test_a_question_in_the_middle_of_a_call_is_put_off_and_told_with_what_
     assert answer.question.message == "Which colour?"
     assert answer.question.schema["properties"] == {"colour": {"type": "string", "title": "Colour"}}
     assert answer.question.schema["required"] == ["colour"]
-    assert "no colour: cancel" in answer.question.said
+    assert "no colour: cancel" in answer.message
     assert found.notes == []
 
 

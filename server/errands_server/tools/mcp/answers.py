@@ -18,8 +18,8 @@ from ..reply import Reply as HttpReply
 from ..reply import answer_of as http_answer
 from ..words import own_words
 from .attempt import Attempt
-from .pages import waiting
 from .target import Reply, ServerError, Target
+from .waiting import waiting
 
 # JSON-RPC codes by which the SDK itself says that no answer came, or none that can be read.
 _CLOSED: Final = -32000

@@ -6,13 +6,11 @@ import re
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from ...credentials.scrubbing import scrub, scrub_json
 from ...domain.errors import Reason
 from ...domain.question import Question
 from ...ports import Asked, Failed, Unauthorized
-from ..cleaning import MAX_MESSAGE
 from ..node import DocumentError
 from ..servers import STDIO, origin_of
 from .attempt import Attempt
@@ -40,8 +38,7 @@ def _asked(question: Question, said: str, target: Target, resume: str) -> Asked 
     if scrub_json(shown, target.secrets()) != shown:
         message = "the tool asks for input by a form that nobody is shown, because it holds a secret"
         return Failed(reason=Reason.SERVICE_REFUSED, message=message)
-    told = scrub(said, target.secrets())[:MAX_MESSAGE]
-    return Asked(question=replace(question, said=told), resume=resume)
+    return Asked(question=question, message=said, resume=resume)
 
 
 def _sent_away(url: str, why: str, target: Target, resume: str) -> Unauthorized | Failed:
