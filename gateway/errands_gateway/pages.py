@@ -71,6 +71,7 @@ def _written(approval: pb.Approval, more: Mapping[str, Any]) -> str:
         state=values.APPROVAL_STATUS[approval.status],
         decision=values.DECISION[approval.decision],
         calls=showing.calls(approval),
+        answer=showing.answer(approval),
         until=showing.moment(approval.expires_at),
         decided_at=showing.moment(approval.decided_at),
         **more,

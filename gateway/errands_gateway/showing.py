@@ -96,6 +96,11 @@ def calls(approval: pb.Approval) -> list[ShownCall]:
     ]
 
 
+def answer(approval: pb.Approval) -> list[Argument]:
+    """What a person answered to the approval's question; empty where nobody has."""
+    return _members(approval.input_json or "{}", planned=False, inner=False)
+
+
 def _members(text: str, *, planned: bool, inner: bool) -> list[Argument]:
     members = msgspec.json.decode(text, type=dict[str, Raw])
     return [

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from errands_server.domain.approval import call_hash, calls_hash, covers, digest, plan_hash
+from errands_server.domain.approval import call_hash, calls_hash, covers, digest, plan_hash, question_hash
+from errands_server.domain.event import Call
 from errands_server.domain.plan import Plan, PlannedCall, Slot, Step
+from errands_server.domain.question import Question
 from errands_server.domain.tool import ToolRef
 
 from .histories import Simulation
@@ -73,13 +75,24 @@ def test_every_digit_of_a_large_integer_counts(number: int) -> None:
     assert all(digest(same) != digest(other) for other in others)
 
 
-def test_the_hash_of_one_call_is_its_own_and_of_several_is_of_all_in_order() -> None:
+def two_calls() -> list[Call]:
     wanted = scenario({"s1": ()}, {"s1.0": tool("s1.0", KINDS[0]), "s1.1": tool("s1.1", KINDS[0])})
-    calls = [progress.call for progress in Simulation(wanted).play().run.calls.values()]
-    one, other = calls
+    return [progress.call for progress in Simulation(wanted).play().run.calls.values()]
+
+
+def test_the_hash_of_one_call_is_its_own_and_of_several_is_of_all_in_order() -> None:
+    one, other = two_calls()
 
     assert calls_hash((one,)) == one.hash
     assert len({calls_hash(some) for some in ((one,), (other,), (one, other), (other, one))}) == 4
+
+
+def test_a_question_is_bound_to_its_call_and_to_what_is_asked() -> None:
+    one, other = two_calls()
+    asked, another = (Question(message="Which?", schema={}, digest=found) for found in ("1", "2"))
+    pairs = [(one, asked), (one, another), (other, asked), (other, another)]
+
+    assert len({question_hash(call, question) for call, question in pairs}) == 4
 
 
 @pytest.mark.parametrize(

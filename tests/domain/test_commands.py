@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from errands_server.domain import commands
 from errands_server.domain import event as e
 from errands_server.domain.draft import Draft
 from errands_server.domain.errors import Conflict, Invalid, Reason
 from errands_server.domain.event import ApprovalKind, Decision, RunStatus, Strategy
+from errands_server.domain.folding import advance
 from errands_server.domain.policy import APPROVAL_TTL, AUTHORIZATION_TTL, CANCEL_GRACE
 from errands_server.domain.run import CallState, Run
 
@@ -256,3 +258,80 @@ def test_a_cancelled_run_reports_calls_in_doubt_that_wait_for_access_as_unknown(
     *_, last = cancel(history.run, history.now)
 
     assert last == e.StatusChanged(status=RunStatus.CANCELED, unknown=(call_id,))
+
+
+def questioned(kind: Any, *script: Answered) -> tuple[Simulation, str]:
+    """A run whose only call has asked a question, as the script says, and its approval's id."""
+    history = Simulation(scenario({"s1": ()}, {"s1.0": tool("s1.0", kind)}, scripts={"s1.0": script}))
+    history.until(lambda run: bool(run.open_approvals()))
+    (asked,) = history.run.open_approvals()
+    assert asked.request.kind is ApprovalKind.INPUT
+    return history, asked.request.approval_id
+
+
+def test_an_answer_begins_the_attempts_and_the_life_of_the_key_anew() -> None:
+    history, approval_id = questioned(KEYED, Answered.BUSY, Answered.BUSY, Answered.ASKS, Answered.DONE)
+    (before,) = history.run.calls.values()
+    history.now += APPROVAL_TTL - 1
+    values = {"colour": "red"}
+    store(
+        history,
+        commands.decide(
+            history.run, approval_id, Decision.APPROVE, actor="ada", now=history.now, values=values
+        ),
+    )
+    (after,) = history.run.calls.values()
+
+    assert (before.state, before.attempts) == (CallState.ASKED, 3)
+    assert (after.state, after.attempts, after.sent_at) == (CallState.READY, 0, 0)
+    assert [dict(given.values) for given in after.inputs] == [values]
+    assert history.play().run.status is RunStatus.SUCCESS
+
+
+@pytest.mark.parametrize("decide_it", [True, False], ids=["denied", "expired"])
+def test_a_question_nobody_answers_after_a_lost_attempt_asks_what_became_of_it(decide_it: bool) -> None:
+    history, approval_id = questioned(KEYED, Answered.LOST_AFTER, Answered.ASKS)
+    expires_at = history.run.approvals[approval_id].request.expires_at
+    denied = decide(history, approval_id, Decision.DENY)
+    store(history, denied if decide_it else commands.expire(history.run, expires_at))
+    history.until(lambda run: bool(run.open_approvals()) or run.ended)
+
+    assert [a.request.kind for a in history.run.open_approvals()] == [ApprovalKind.IN_DOUBT]
+
+
+def test_a_service_that_is_at_it_until_the_last_attempt_leaves_the_effect_for_a_person_to_settle() -> None:
+    script = {"s1.0": (Answered.LOST_AFTER, Answered.IN_PROGRESS)}
+    history = Simulation(scenario({"s1": ()}, {"s1.0": tool("s1.0", KEYED)}, scripts=script))
+    history.until(lambda run: bool(run.open_approvals()) or run.ended)
+
+    assert [a.request.kind for a in history.run.open_approvals()] == [ApprovalKind.IN_DOUBT]
+
+
+def test_what_a_service_wants_back_behind_a_page_is_kept_with_the_grant() -> None:
+    history = waiting_for_access(KEYED, (Answered.DONE,))
+    (authorization_id, request), *_ = history.run.authorizations.items()
+    stated = replace(history.run, authorizations={authorization_id: replace(request, resume="halfway")})
+    granted = advance(stated, e.AuthResolved(authorization_id=authorization_id, granted=True), history.now)
+
+    assert [call.resume for call in granted.calls.values()] == ["halfway"]
+
+
+def test_what_a_service_wants_back_with_an_answer_is_kept_with_it() -> None:
+    history, approval_id = questioned(KEYED, Answered.ASKS)
+    asked = history.run.approvals[approval_id]
+    stating = replace(asked, request=replace(asked.request, resume="halfway"))
+    stated = replace(history.run, approvals={approval_id: stating})
+    answer = e.ApprovalResolved(approval_id=approval_id, decision=Decision.APPROVE, actor="ada", input={})
+
+    assert [call.resume for call in advance(stated, answer, history.now).calls.values()] == ["halfway"]
+
+
+def test_nobody_is_asked_a_question_behind_a_cancellation() -> None:
+    scripts = {"s1.0": (Answered.ASKS,)}
+    history = Simulation(scenario({"s1": ()}, {"s1.0": tool("s1.0", ONCE)}, scripts=scripts))
+    history.until(lambda run: any(call.state is CallState.SENT for call in run.calls.values()))
+    history.command(lambda draft: cancel(draft.run, draft.now))
+    history.play()
+
+    assert not history.run.approvals
+    assert history.run.status is RunStatus.CANCELED

@@ -104,7 +104,7 @@ async def test_a_run_pauses_for_the_question_and_goes_on_with_the_answer(studio:
         ({"colour": 1}, {}, "input_json.colour", "must be a string"),
         ({**RED, "size": 1}, {}, "input_json.size", "is no field"),
         ([], {}, "input_json", "must be an object"),
-        (RED, {"decision": pb.DECISION_DENY}, "input_json", "goes only with the approval of an INPUT"),
+        (RED, {"decision": pb.DECISION_DENY}, "input_json", "goes only with approving an INPUT"),
         (RED, {"decision": pb.DECISION_RETRY}, "decision", "does not fit"),
     ],
 )
@@ -263,6 +263,7 @@ async def test_the_page_of_the_link_asks_and_carries_the_answer(studio: Studio) 
     assert "must be given" in Page.of(empty.text).words
     assert Page.of(empty.text).buttons == ["approve", "deny"]
     assert done.status_code == 201
+    assert all(word in Page.of(done.text).words for word in ("Answered", "The answer", "red"))
     assert run.status == event_pb2.RUN_STATUS_SUCCESS, run.error
     assert studio.desk.notes == ["door red"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final
 
 _TRUE: Final = {"true": True, "yes": True, "y": True, "false": False, "no": False, "n": False}
@@ -85,9 +86,12 @@ def _boolean(text: str) -> bool:
 
 def _number(text: str, *, whole: bool) -> int | float:
     kind = "an integer" if whole else "a number"
-    if not _PLAIN.issuperset(text.strip()) or len(text) > 300:
+    if not _PLAIN.issuperset(text) or len(text) > 300:
         raise ValueError(f"must be {kind}")
     try:
-        return int(text) if whole or text.lstrip("+-").isdigit() else float(text)
+        found = int(text) if whole or text.lstrip("+-").isdigit() else float(text)
     except ValueError as error:
         raise ValueError(f"must be {kind}") from error
+    if isinstance(found, float) and not isfinite(found):
+        raise ValueError("must not be that large")
+    return found

@@ -146,7 +146,7 @@ def _misfits(answer: Answer, request: ApprovalRequested) -> Iterator[Violation]:
         else:
             yield from question.problems(request.question, answer.values, f"{answer.path}input_json")
     elif answer.values is not None:
-        message = "goes only with the approval of an INPUT"
+        message = "goes only with approving an INPUT"
         yield Violation(f"{answer.path}input_json", message)
 
 

@@ -83,6 +83,21 @@ async def test_a_page_among_required_input_is_agreed_to_once_it_is_done_with_wha
         assert states == [None, None, "halfway"]
 
 
+async def test_behind_a_page_a_server_goes_on_where_it_stopped() -> None:
+    async with plain(MODERN) as server, caller(McpSource(url=server.url)) as call:
+
+        def answering(_: Request, message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            return None if message["params"].get("requestState") else input_required(a=page())
+
+        server.answer = to_calls(answering)
+        first = await call("act")
+        assert isinstance(first, Unauthorized)
+        done = await call("act", pages=(PAGE,), resume=first.resume)
+
+        assert done == Done(output=b'"done"')
+        assert [call["params"].get("requestState") for call in server.calls()] == [None, "halfway"]
+
+
 async def test_a_page_that_is_asked_for_again_after_it_was_agreed_to_is_for_the_user_again() -> None:
     async with plain(MODERN) as server, caller(McpSource(url=server.url)) as call:
         server.answer = to_calls(lambda *_: input_required(a=page()))

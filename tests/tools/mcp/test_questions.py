@@ -201,3 +201,12 @@ async def test_a_state_that_holds_a_secret_is_not_kept() -> None:
 
     assert isinstance(answer, Asked)
     assert answer.resume == ""
+
+
+async def test_what_a_tool_said_without_an_answer_holds_no_secret() -> None:
+    async with asking(modern=False) as (_, call):
+        answer = await call("ask", credential=Credential(headers={"X-Key": "executing"}))
+
+    assert isinstance(answer, Asked)
+    assert "executing" not in answer.message  # of "Error executing tool ask: no colour: cancel"
+    assert "cancel" in answer.message
