@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -51,16 +50,15 @@ async def test_other_requests_are_answered_while_the_first_plan_over_many_tools_
         name="things", openapi_document=document(MANY), internal=True
     )
     await service.integrations.CreateIntegration(request)
-    clock = asyncio.get_running_loop().time
-    moments = [clock()]
     planning = asyncio.create_task(service.create("Get thing 7 with the id t_7", validate_only=True))
+    answered = 0
     while not planning.done():
         await service.integrations.ListIntegrations(integration_pb2.ListIntegrationsRequest())
-        moments.append(clock())
+        answered += 1
 
     assert (await planning).HasField("plan")
-    longest = max(later - earlier for earlier, later in pairwise(moments))
-    assert longest < (moments[-1] - moments[0]) / 2  # a plan made on the loop is one long wait
+    # Some 100. A plan made on the loop lets 6 through; a thread that keeps the interpreter, 10.
+    assert answered > 25
 
 
 async def test_those_who_wait_for_the_same_tools_are_given_one_catalogue():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
@@ -64,7 +65,11 @@ class Library:
 
     def _sheet(self, candidate: Candidate) -> Sheet:
         name = _name(candidate)
-        return self._sheets.find(name) or self._sheets.keep(name, read(candidate))
+        kept = self._sheets.find(name)
+        if kept is None:
+            time.sleep(0)  # lets the event loop in, which a computing thread keeps waiting
+            kept = self._sheets.keep(name, read(candidate))
+        return kept
 
 
 def _tools(seen: tuple[Sequence[Candidate], Catalogue]) -> int:
