@@ -38,7 +38,7 @@ MAX_INTENT: Final = 10_000
 MAX_CONTEXT: Final = 65_536
 DEFAULT_PLAN_WAIT: Final = 10_000  # milliseconds
 MAX_PLAN_WAIT: Final = 60_000
-DEADLINE_MARGIN: Final = 0.25  # seconds kept back for the answer
+DEADLINE_MARGIN: Final = 0.5  # seconds kept back for the answer, at most half of what is left
 DEFAULT_RUNS: Final = 10
 MAX_SKIP: Final = 100_000
 DEFAULT_EVENTS: Final = 100
@@ -284,7 +284,8 @@ def _new_run(
     if request.explain and not request.validate_only:
         checks.wrong("explain", "only together with validate_only")
     checks.done()
-    left = wait / 1_000 if time_left is None else time_left - DEADLINE_MARGIN
+    asked = wait / 1_000
+    spare = asked if time_left is None else max(time_left / 2, time_left - DEADLINE_MARGIN)
     return NewRun(
         intent=request.intent,
         selection=tuple(request.selected_customer_integration_ids),
@@ -295,7 +296,7 @@ def _new_run(
         output_schema=request.output_schema_json,
         request=key,
         traceparent=caller().traceparent,
-        plan_wait=max(0.0, min(wait / 1_000, left)),
+        plan_wait=max(0.0, min(asked, spare)),
     )
 
 
