@@ -101,12 +101,15 @@ def _places(client: OAuthClient) -> tuple[str, ...]:
 
     return (
         client.issuer.rstrip("/") + OPENID,
-        get_well_known_url(client.issuer, external=True),
+        get_well_known_url(client.issuer.removesuffix("/"), external=True),
     )
 
 
 def _checked(client: OAuthClient, url: str, document: dict[str, Any]) -> AuthorizationServer:
-    """What the metadata says, if it is this issuer's (RFC 8414 §3.3)."""
+    """What the metadata says, if it is this issuer's (RFC 8414 §3.3).
+
+    A slash at the end is let pass: libraries that guard MCP servers add one to the issuer they name.
+    """
     issuer = _text(document, "issuer")
     if not _is_of(client, issuer):
         raise OAuthFailed(f"the metadata at {url} is of another issuer")
@@ -121,7 +124,7 @@ def _checked(client: OAuthClient, url: str, document: dict[str, Any]) -> Authori
 
 def _is_of(client: OAuthClient, issuer: str) -> bool:
     if client.issuer:
-        return issuer == client.issuer
+        return issuer.removesuffix("/") == client.issuer.removesuffix("/")
     return bool(issuer) and issuer.rstrip("/") + OPENID == client.discovery_url
 
 

@@ -187,15 +187,22 @@ async def desk(*, modern: bool = True) -> AsyncGenerator[Desk]:
 @asynccontextmanager
 async def listening(app: ASGIApp) -> AsyncGenerator[str]:
     """The app on a free port; its origin."""
-    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none")
-    server = uvicorn.Server(config)
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        serving = asyncio.create_task(server.serve(sockets=[bound]))
-        while not server.started:
-            await asyncio.sleep(0.01)
-        try:
+        async with served(app, bound):
             yield f"http://127.0.0.1:{bound.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
+
+
+@asynccontextmanager
+async def served(app: ASGIApp, bound: socket.socket) -> AsyncGenerator[None]:
+    """The app on a socket that is bound already."""
+    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, ws="none")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
