@@ -14,10 +14,8 @@ from grpc import aio
 
 from errands.v1 import approval_pb2 as pb
 from errands.v1 import event_pb2
-from errands.v1.run_pb2 import (
-    APPROVAL_STRATEGY_ON_TOOL_CALL,
-    CancelRunRequest,
-)
+from errands.v1.integration_pb2 import ListIntegrationsRequest
+from errands.v1.run_pb2 import APPROVAL_STRATEGY_ON_TOOL_CALL, CancelRunRequest, PassThrough
 from errands_server.app import Overrides
 from tests.contract.conftest import Clock
 from tests.gateway.approvals.opening import CHROME, JSON, PATH, somebody
@@ -29,6 +27,7 @@ from tests.tools.mcp.servers import Desk, desk
 
 DAY = 24 * 3_600_000
 RED = {"colour": "red"}
+SECRET = "canary-9c41/+d7e"
 
 
 class Studio:
@@ -94,6 +93,23 @@ async def test_a_run_pauses_for_the_question_and_goes_on_with_the_answer(studio:
     assert (json.loads(decided.input_json), decided.decision) == (RED, pb.DECISION_APPROVE)
     assert run.status == event_pb2.RUN_STATUS_SUCCESS, run.error
     assert (before, studio.desk.notes) == ([], ["door red"])
+
+
+async def test_an_answer_that_holds_a_secret_of_the_run_is_refused_and_the_question_stays(
+    studio: Studio,
+) -> None:
+    listed = await studio.service.integrations.ListIntegrations(ListIntegrationsRequest())
+    passed = PassThrough(customer_integration_id=listed.integrations[0].id, headers={"X-Key": SECRET})
+    asked = await studio.asked(pass_through=[passed])
+    with pytest.raises(aio.AioRpcError) as refused:
+        await studio.decide(asked, {"colour": f"as {SECRET}"})
+    waiting = (await studio.service.get(asked.run_id)).status
+    await studio.decide(asked, RED)
+    await studio.service.finished(asked.run_id)
+
+    assert "passed through" in violations(refused.value)["input_json"]
+    assert waiting == event_pb2.RUN_STATUS_PAUSED
+    assert studio.desk.notes == ["door red"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from grpc import aio
 
+from errands.v1 import approval_pb2 as apb
 from errands.v1 import event_pb2 as pb
 from errands.v1 import integration_pb2 as ipb
 from errands.v1 import run_pb2
@@ -105,6 +106,51 @@ async def test_an_argument_that_holds_a_secret_of_the_run_is_not_sent(serve: Ser
 
     assert run.error.reason == "SECRET_IN_ARGUMENT"
     assert other.received == []
+
+
+@pytest.mark.parametrize("field", ["intent", "context", "user_id", "repeat_key", "output_schema_json"])
+@pytest.mark.parametrize("text", [SECRET, "canary-9c41%2F%2Bd7e"])
+async def test_a_text_that_holds_a_secret_of_the_request_is_refused_by_its_field(
+    serve: Serve, field: str, text: str
+) -> None:
+    text = json.dumps({"description": text}) if field == "output_schema_json" else f"use {text}"
+    async with mirror() as found, serve(ECHO) as service:
+        integration = await service.add_document(found.document("echo"))
+        fields = {"intent": "go", "pass_through": [with_header(integration)], field: text}
+        with pytest.raises(aio.AioRpcError) as refused:
+            await service.create(**fields)
+        stored = await service.runs.ListRuns(run_pb2.ListRunsRequest())
+
+    assert "passed through" in violations(refused.value)[field]
+    assert SECRET not in f"{refused.value!r}"
+    assert not stored.runs
+    assert found.received == []
+
+
+async def test_a_short_word_is_no_secret_to_a_text(serve: Serve) -> None:
+    async with mirror() as found, serve(ECHO) as service:
+        integration = await service.add_document(found.document("echo"))
+        passed = passing(integration, headers={"X-Key": "release"})
+        run = await finish(service, passed, context="the release")
+
+    assert run.status == pb.RUN_STATUS_SUCCESS
+
+
+async def test_what_a_person_writes_into_a_decision_holds_no_secret_of_the_run(serve: Serve) -> None:
+    async with mirror() as found, serve(ECHO) as service:
+        integration = await service.add_document(found.document("echo"))
+        passed = [with_header(integration)]
+        created = await service.create("go", pass_through=passed, approval_strategy=ON_TOOL_CALL)
+        asked = (await service.until(created.run_id, "approval_required")).approval_required
+        with pytest.raises(aio.AioRpcError) as refused:
+            await service.decide(asked.approval_id, apb.DECISION_APPROVE, reason=f"with {SECRET}")
+        waiting = (await service.get(created.run_id)).status
+        await service.decide(asked.approval_id, apb.DECISION_APPROVE, reason="with care")
+        run = await service.finished(created.run_id)
+
+    assert "passed through" in violations(refused.value)["reason"]
+    assert waiting == pb.RUN_STATUS_PAUSED
+    assert run.status == pb.RUN_STATUS_SUCCESS
 
 
 async def test_an_argument_does_not_set_what_was_passed_through(serve: Serve) -> None:

@@ -38,6 +38,7 @@ MAX_INTENT: Final = 10_000
 MAX_CONTEXT: Final = 65_536
 DEFAULT_PLAN_WAIT: Final = 10_000  # milliseconds
 MAX_PLAN_WAIT: Final = 60_000
+_TEXTS: Final = ("intent", "context", "user_id", "repeat_key", "output_schema_json")
 DEADLINE_MARGIN: Final = 0.5  # seconds kept back for the answer, at most half of what is left
 DEFAULT_RUNS: Final = 10
 MAX_SKIP: Final = 100_000
@@ -73,7 +74,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         if request.pass_through:
             passed, wrong = passing.read(request.pass_through)
             selection = request.selected_customer_integration_ids[:100]
-            problems += [*wrong, *await self._creating.unfit(who, selection, passed)]
+            texts = {field: getattr(request, field) for field in _TEXTS}
+            problems += [*wrong, *await self._creating.unfit(who, selection, passed, texts)]
         wanted = _new_run(request, key, context.time_remaining(), problems)
         wanted = replace(wanted, passed=passed) if passed else wanted
         if request.validate_only:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import httpx2
@@ -90,8 +90,7 @@ class Passed:
         return frozenset(secret for entry in entries.values() for secret in self._secrets(request, entry))
 
     def _secrets(self, request: Request, entry: PassThrough) -> Iterator[str]:
-        yield from secrets_of(Credential(headers=entry.headers, query=entry.query, plain=entry.plain))
-        yield from entry.secrets()
+        yield from _given(entry)
         if isinstance(entry.values, OktaApp):
             yield self._apps.known(request.tenant, entry.values) or ""
         if isinstance(entry.values, AwsRole) and self._roles is not None:
@@ -122,7 +121,7 @@ class Passed:
         )
 
     async def _of(self, request: Request) -> _Entries:
-        """What came with the request's run, by integration; nothing where it cannot be opened."""
+        """What came with the request's run, and is kept open until it ends."""
         key = (request.tenant, request.run_id)
         if not request.passed:
             return {}
@@ -134,15 +133,34 @@ class Passed:
         return self._opened[key]
 
     async def _open(self, tenant: str, run_id: str) -> _Entries:
-        sealed = await self._journal.secrets(tenant, run_id)
-        try:
-            found = () if sealed is None else pass_through.unseal(self._sealer, sealed, tenant, run_id)
-        except Unsealable:
-            return {}
-        entries = {entry.integration_id: entry for entry in found}
+        entries = {entry.integration_id: entry for entry in await self.read(tenant, run_id)}
         # Many or long ones take a while to be made into patterns; then they are kept.
         await asyncio.to_thread(_prepare, list(entries.values()))
         return entries
+
+    async def read(self, tenant: str, run_id: str) -> Sequence[PassThrough]:
+        """What came with a run; nothing where it has ended or cannot be opened."""
+        sealed = await self._journal.secrets(tenant, run_id)
+        try:
+            return () if sealed is None else pass_through.unseal(self._sealer, sealed, tenant, run_id)
+        except Unsealable:
+            return ()
+
+
+async def holding(entries: Iterable[PassThrough], texts: Mapping[str, str]) -> list[str]:
+    """The names of those texts that hold a secret of these entries, however it is written."""
+    return await asyncio.to_thread(_holding, list(entries), texts)
+
+
+def _holding(entries: list[PassThrough], texts: Mapping[str, str]) -> list[str]:
+    hidden = {secret for entry in entries for secret in _given(entry) if len(secret) >= pass_through.SHORTEST}
+    known = [spelled(secret) for secret in hidden]
+    return [name for name, text in texts.items() if any(secret.found_in(text) for secret in known)]
+
+
+def _given(entry: PassThrough) -> Iterator[str]:
+    yield from secrets_of(Credential(headers=entry.headers, query=entry.query, plain=entry.plain))
+    yield from entry.secrets()
 
 
 def spurned(answer: Failed) -> Failed:

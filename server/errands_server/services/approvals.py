@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..credentials.passed import Passed
 from ..domain import commands, question
 from ..domain.draft import Draft
 from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Violation
@@ -19,6 +21,7 @@ from ..store.store import Store
 from ..world import World
 from . import links
 from .changes import change_together
+from .passing import spilled
 from .principal import Principal, Scope, check_tenant
 
 BY_LINK: Final = "link"
@@ -41,8 +44,9 @@ class Answer(Struct, frozen=True, kw_only=True):
 class Approvals:
     """The approvals of all tenants, as the caller may see and decide them."""
 
-    def __init__(self, store: Store, sealer: Sealer, world: World) -> None:
+    def __init__(self, store: Store, passed: Passed, sealer: Sealer, world: World) -> None:
         self._store = store
+        self._passed = passed
         self._sealer = sealer
         self._world = world
 
@@ -118,6 +122,7 @@ class Approvals:
                 message = f"there is no approval {answer.approval_id}"
                 raise NotFound(Reason.APPROVAL_NOT_FOUND, message, subject=answer.approval_id)
             violations += _misfits(answer, row.request)
+            violations += await self._spilled(tenant, row.run_id, answer)
             by_run.setdefault(row.run_id, []).append(answer)
         if violations:
             raise Invalid(violations)
@@ -125,6 +130,16 @@ class Approvals:
         await change_together(self._store.journal, self._world, tenant, decisions)
         rows = [await self._find(tenant, answer.approval_id) for answer in answers]
         return [row for row in rows if row is not None]
+
+    async def _spilled(self, tenant: str, run_id: str, answer: Answer) -> list[Violation]:
+        """What a person writes is stored and shown, so it must hold no secret of the run."""
+        given = {
+            "reason": answer.reason,
+            "output_json": answer.output.decode(),
+            "input_json": "" if answer.values is None else msgspec.json.encode(answer.values).decode(),
+        }
+        texts = {f"{answer.path}{field}": text for field, text in given.items() if text}
+        return await spilled(await self._passed.read(tenant, run_id), texts) if texts else []
 
     async def _find(self, tenant: str, approval_id: str) -> ApprovalRow | None:
         async with self._store.begin(tenant) as transaction:

@@ -31,7 +31,7 @@ from ..store.works import Created, Creation, Repeated
 from ..streams import Hub, Subscription
 from ..tools.catalogue import Catalogue
 from ..world import World
-from .passing import Passing
+from .passing import Passing, spilled
 from .principal import Principal, Scope
 from .quotas import Quotas
 from .views import MAX_EVENTS, RunView, Views
@@ -84,10 +84,15 @@ class Creating:
         self._quotas = quotas
 
     async def unfit(
-        self, principal: Principal, selection: Sequence[str], passed: Sequence[PassThrough]
+        self,
+        principal: Principal,
+        selection: Sequence[str],
+        passed: Sequence[PassThrough],
+        texts: Mapping[str, str],
     ) -> list[Violation]:
-        """Where what is passed through does not fit a selection of integrations."""
-        return await self._passing.problems(principal.tenant, selection, passed)
+        """Where what is passed through does not fit a selection of integrations, or stands in a text, too."""
+        problems = await self._passing.problems(principal.tenant, selection, passed)
+        return [*problems, *await spilled(passed, texts)]
 
     async def problems(self, principal: Principal, selection: Sequence[str]) -> list[Violation]:
         """What is wrong with a selection of integrations, for who may create runs."""

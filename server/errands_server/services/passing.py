@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Final
 
@@ -10,7 +10,7 @@ import httpx2
 
 from ..credentials.aws import target
 from ..credentials.pass_through import AwsKeys, AwsRole, OktaApp, PassThrough
-from ..credentials.passed import UNTOLD, origin
+from ..credentials.passed import UNTOLD, holding, origin
 from ..domain.errors import Violation
 from ..tools.catalogue import Catalogue, Current
 
@@ -64,6 +64,12 @@ class Passing:
             case OktaApp() as app:
                 return list(_okta(current, app))
         return []
+
+
+async def spilled(passed: Iterable[PassThrough], texts: Mapping[str, str]) -> list[Violation]:
+    """Texts that are stored and shown, by the name of their field, and hold a secret all the same."""
+    message = "holds a secret that is passed through; leave it out, for this text is stored and shown"
+    return [Violation(field, message) for field in await holding(passed, texts)]
 
 
 def _okta(current: Current, app: OktaApp) -> Iterator[tuple[str, str]]:
