@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from errands.v1 import connection_pb2 as cpb
 from errands.v1 import integration_pb2 as ipb
 from errands.v1 import run_pb2
 from tests.mirror import Mirror
 from tests.okta.provider import private_key
+from tests.tools.mcp.plain import MODERN
 
 _SCHEMES: dict[str, dict[str, Any]] = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -38,15 +40,21 @@ def canary(name: str, tail: str = "/+a=b&c%d'e \"f\\g<h>") -> str:
 
 
 class Door(Struct, kw_only=True):
-    """One way in: what is registered with the integration, what comes with the run, and what it hides."""
+    """One way in: what is registered with the integration, what comes with the run, and what it hides.
 
-    scheme: str
+    `server` is the revision an MCP server speaks, `process` the environment of one that is a process;
+    without them the integration is an HTTP API.
+    """
+
+    scheme: str = "bearer"
     hides: list[str]
     shared: ipb.IntegrationCredential | None = None
     connected: Mapping[str, Any] = {}  # the user's own credential
     client: Callable[[Mirror], ipb.OAuthClient] | None = None  # obtains the shared account's tokens
     passed: Callable[[str, Mirror], run_pb2.PassThrough] | None = None
     issued: Mapping[str, tuple[str, str]] = {}
+    server: str = ""
+    process: Mapping[str, str] = {}
 
 
 def shared_bearer() -> Door:
@@ -181,6 +189,16 @@ def okta() -> Door:
     )
 
 
+def to_a_server(door: Callable[[], Door], revision: str) -> Callable[[], Door]:
+    """The same way in, to an MCP server."""
+    return lambda: replace(door(), server=revision)
+
+
+def process_environment() -> Door:
+    secret = canary("environment")
+    return Door(hides=[secret], process={"MIRROR_TOKEN": secret})
+
+
 DOORS: dict[str, Callable[[], Door]] = {
     "shared bearer": shared_bearer,
     "shared key in a header": shared_key("header"),
@@ -197,6 +215,11 @@ DOORS: dict[str, Callable[[], Door]] = {
     "passed AWS keys": aws_keys,
     "passed AWS role": aws_role,
     "passed Okta app": okta,
+    "MCP, shared bearer": to_a_server(shared_bearer, "2025-06-18"),
+    "MCP, connected bearer": to_a_server(connected_bearer, MODERN),
+    "MCP, connected tokens": to_a_server(connected_tokens, "2025-11-25"),
+    "MCP, passed headers": to_a_server(passed_headers, MODERN),
+    "MCP, environment of a process": process_environment,
 }
 
 

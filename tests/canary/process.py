@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,13 +20,16 @@ from tests.service import Service
 class Process:
     """It logs at debug level, into a file that holds the output of every start."""
 
-    def __init__(self, folder: Path, sts: str, key: str) -> None:
+    def __init__(self, folder: Path, sts: str, key: str, servers: Mapping[str, Any]) -> None:
+        """`servers`: the MCP servers it may run, as `--mcp-servers` has them."""
         self.data = folder / "data"
         self.log = folder / "output"
         self.key = key
         self.grpc = "127.0.0.1:0"
         self.http = ""
         self._sts = sts
+        self._servers = folder / "servers.json"
+        self._servers.write_text(json.dumps(servers))
         self._process: asyncio.subprocess.Process
 
     async def start(self) -> None:
@@ -37,7 +41,7 @@ class Process:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.canary.server", "serve", "--data", str(self.data)),
                 *("--grpc", self.grpc, "--http", "127.0.0.1:0", "--log-level", "debug"),
-                *("--aws-sts-endpoint", self._sts),
+                *("--aws-sts-endpoint", self._sts, "--mcp-servers", str(self._servers)),
                 env={**kept, **identity, "ERRANDS_API_KEY": self.key},
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

@@ -6,6 +6,8 @@ import asyncio
 import json
 import secrets
 import sqlite3
+import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +15,34 @@ import pytest
 from grpc import aio
 
 from errands.v1 import approval_pb2 as apb
+from errands.v1 import integration_pb2 as ipb
 from errands.v1 import key_pb2, run_pb2
+from tests.canary import remote as remotes
 from tests.canary.doors import DOORS, Door, canary, description
 from tests.canary.looking import look_at_the_command_line, look_everywhere
 from tests.canary.process import Process
+from tests.canary.remote import TOOLS, remote
 from tests.canary.searching import Search, forms
 from tests.gateway.asking import RUN, asking
 from tests.mirror import OPERATIONS, Mirror, mirror
 from tests.service import Service
+from tests.tools.mcp.plain import Plain
 
 pytestmark = pytest.mark.counterparts
 
 ON_START, ON_TOOL_CALL = 2, 3
+PROCESS = "mirror"
 SCHEMA = json.dumps({"type": "object", "properties": {"found": {"type": "string", "maxLength": 1}}})
 
 
 class Stage:
     """A server with an integration for every door, and what goes in through it."""
 
-    def __init__(self, found: Mirror, process: Process, doors: dict[str, Door]) -> None:
+    def __init__(
+        self, found: Mirror, servers: dict[str, Plain], process: Process, doors: dict[str, Door]
+    ) -> None:
         self.found = found
+        self.servers = servers  # by the revision they speak
         self.process = process
         self.doors = doors
         self.issued_keys: list[str] = []
@@ -44,9 +54,19 @@ class Stage:
     async def furnish(self, service: Service) -> None:
         for name, door in self.doors.items():
             shared = {} if door.shared is None else {"credential": door.shared, "shared_credential": True}
-            text = description(self.found, door)
+            if door.process:
+                source = {"mcp_server": PROCESS}
+            elif door.server:
+                source = {"mcp_url": self.servers[door.server].url}
+            else:
+                source = {"openapi_document": description(self.found, door)}
             client = None if door.client is None else door.client(self.found)
-            self.ids[name] = await service.add_document(text, name, oauth_client=client, **shared)
+            request = ipb.CreateIntegrationRequest(
+                name=name, internal=not door.process, oauth_client=client, **source, **shared
+            )
+            made = await service.integrations.CreateIntegration(request, timeout=30)
+            self.search.look("gRPC CreateIntegration", str(made))
+            self.ids[name] = made.integration.id
             if door.connected:
                 made = await service.connect(self.ids[name], **door.connected)
                 self.search.look("gRPC CreateConnection", str(made))
@@ -68,6 +88,7 @@ class Stage:
         after = 0
         while event := await service.next(run_id, "approval_required", after):
             after, asked = event.sequence, event.approval_required
+            await self._misjudge(service, asked.approval_id)
             chosen = apb.DECISION_FAIL if asked.kind == apb.APPROVAL_KIND_IN_DOUBT else decision
             try:
                 search_in = await service.decide(asked.approval_id, chosen)
@@ -75,15 +96,26 @@ class Stage:
                 continue
             self.search.look("gRPC DecideApproval", str(search_in))
 
+    async def _misjudge(self, service: Service, approval_id: str) -> None:
+        """A decision that holds what came with its run."""
+        reason = f"with {self.doors['passed headers'].hides[0]}"
+        with pytest.raises(aio.AioRpcError) as refused:
+            await service.decide(approval_id, apb.DECISION_DENY, reason=reason)
+        self.search.look("gRPC error", f"{refused.value!r} {refused.value.trailing_metadata()}")
+
 
 @pytest.mark.timeout(300)
 async def test_no_secret_comes_out_anywhere(tmp_path: Path) -> None:
     doors = {name: made() for name, made in DOORS.items()}
-    async with mirror() as found:
+    async with AsyncExitStack() as stack:
+        found = await stack.enter_async_context(mirror())
+        revisions = {door.server for door in doors.values() if door.server}
+        servers = {one: await stack.enter_async_context(remote(one)) for one in revisions}
         for door in doors.values():
             found.issued.update(door.issued)
-        process = Process(tmp_path, sts=found.url, key=canary("operator", ""))
-        stage = Stage(found, process, doors)
+        key = canary("operator", "")
+        process = Process(tmp_path, sts=found.url, key=key, servers={PROCESS: _process(doors)})
+        stage = Stage(found, servers, process, doors)
         await process.start()
         try:
             await _before_the_crash(stage)
@@ -98,12 +130,18 @@ async def test_no_secret_comes_out_anywhere(tmp_path: Path) -> None:
     _all_went_in(stage)
 
 
+def _process(doors: dict[str, Door]) -> dict[str, Any]:
+    env = {name: value for door in doors.values() for name, value in door.process.items()}
+    here = str(Path(__file__).parents[2])
+    return {"command": sys.executable, "args": ["-m", remotes.__name__], "env": env, "cwd": here}
+
+
 async def _before_the_crash(stage: Stage) -> None:
     async with stage.process.asked() as service:
         await stage.furnish(service)
         await _bad_requests(stage, service)
         done = await stage.create(service, "echo post tell large forbidden moved away broken refuse page")
-        await _ended(service, done)
+        await stage.settle(service, done, apb.DECISION_APPROVE)
         await _ended(service, await stage.create(service, "echo", output_schema_json=SCHEMA))
         await _ended(service, await stage.create(service, "fail"))
         cut = await stage.create(service, "cut hang", approval_strategy=ON_START)
@@ -147,6 +185,12 @@ async def _bad_requests(stage: Stage, service: Service) -> None:
         with pytest.raises(aio.AioRpcError) as refused:
             await service.create("echo", pass_through=[entry])
         stage.search.look("gRPC error", f"{refused.value!r} {refused.value.trailing_metadata()}")
+    passed = [stage.doors[name].hides[0] for name in ("passed headers", "passed query", "passed AWS role")]
+    for secret in passed:
+        for field in ("intent", "context", "user_id"):
+            with pytest.raises(aio.AioRpcError) as refused:
+                await stage.create(service, **{"intent": "echo", field: f"use {secret}"})
+            stage.search.look("gRPC error", f"{refused.value!r} {refused.value.trailing_metadata()}")
     async with asking(service) as http:
         for given in wrong:
             body = {**RUN, "passThrough": [{"customerIntegrationId": shared, **given}]}
@@ -206,9 +250,17 @@ def _all_went_in(stage: Stage) -> None:
     for name in ("passed headers", "shared bearer", "shared key in a header"):
         for secret in stage.doors[name].hides:
             assert secret in sent or repr(secret)[1:-1] in sent, name
+    remote_doors = [door for door in stage.doors.values() if door.server]
+    described = [door for door in stage.doors.values() if not door.server and not door.process]
     for operation in OPERATIONS:
         calls = [one for one in stage.found.received if one.target.startswith(f"/{operation}")]
-        assert len(calls) >= len(DOORS), operation
+        assert len(calls) >= len(described), operation
+    asked = [(request, message) for server in stage.servers.values() for request, message in server.asked]
+    called = [message["params"]["name"] for _, message in asked if message.get("method") == "tools/call"]
+    assert {name for name in TOOLS if called.count(name) >= len(remote_doors)} == set(TOOLS)
+    told = [request.headers.get("authorization", "") for request, _ in asked]
+    for door in remote_doors:
+        assert any(door.hides[0] in header for header in told)
     assert sent.count("AWS4-HMAC-SHA256") >= len(OPERATIONS)
     assert "client_assertion=" in sent
     assert "Action=AssumeRole" in sent

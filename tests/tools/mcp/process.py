@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-TOOLS = ("pid", "environment", "folder", "crash", "fail", "stay")
+TOOLS = ("pid", "environment", "folder", "crash", "fail", "stay", "grumble")
 
 
 def main() -> None:
@@ -50,6 +50,10 @@ def _called(name: str) -> Mapping[str, Any]:
             return _text(os.getcwd())
         case "crash":
             os._exit(3)
+        case "grumble":
+            token = os.environ["DESK_TOKEN"]
+            print(f"no {token}", "x" * 200_000 + token, "last", sep="\n", file=sys.stderr, flush=True)
+            return _text("grumbled")
         case "fail":
             return {**_text(f"the token {os.environ['DESK_TOKEN']} is refused"), "isError": True}
         case _:

@@ -101,6 +101,18 @@ def guarded(server: Plain, **metadata: Any) -> Any:
     return answer
 
 
+async def test_a_listing_that_holds_the_credential_it_was_asked_with_is_kept_without() -> None:
+    async with plain() as server:
+        told = {"description": f"For {SECRET}.", "inputSchema": {"type": "object", "title": SECRET}}
+        server.tools = [{**TOOL, **told}]
+        credential = Credential(headers={"Authorization": f"Bearer {SECRET}"})
+        async with caller(McpSource(url=server.url), credential=credential) as call:
+            (tool,) = [operation.tool for operation in call.operations.values()]
+
+    assert tool.description == "For [secret]."
+    assert SECRET.encode() not in call.revision.operations + call.revision.document
+
+
 async def test_a_server_that_lets_no_stranger_in_has_no_tools_yet_and_a_scheme() -> None:
     async with plain() as server:
         server.answer = guarded(server)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from errands_server.domain.errors import Reason
 from errands_server.ports import Answer, Done, Failed, Unknown
@@ -69,6 +70,15 @@ async def test_a_process_that_does_not_heed_the_end_is_killed() -> None:
         stubborn = await pid(call)
 
     assert not lives(stubborn)
+
+
+async def test_what_a_process_writes_to_standard_error_is_logged_without_its_secrets() -> None:
+    with capture_logs() as logged:
+        async with caller(SOURCE, servers=servers(env={"DESK_TOKEN": TOKEN})) as call:
+            assert said(await call("grumble")) == "grumbled"
+
+    told = [entry["line"] for entry in logged if entry["event"] == "a process wrote"]
+    assert told == ["no [secret]", "(a line too long)", "last"]
 
 
 async def test_every_user_has_a_process_of_their_own() -> None:

@@ -10,12 +10,15 @@ from typing import Any, Final
 import anyio
 import httpx2
 import mcp_types as types
+import msgspec
 from anyio.abc import TaskGroup
 from mcp import Client, MCPError
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
+from ...credentials.credential import Credential
+from ...credentials.scrubbing import scrub_json
 from .attempt import Attempt, Resume, current
 from .forms import Unshowable, question
 from .streams import over_http, over_process
@@ -49,9 +52,11 @@ async def connected(
     server says that its tools changed, `ended` when it is gone. Must be left in the task that
     entered it.
     """
-    connection = McpConnection(changed)
+    connection = McpConnection(changed, target.secrets())
     async with AsyncExitStack() as stack:
-        streams = over_process(target.process, ended) if target.process else over_http(target, transport)
+        streams = (
+            over_process(target, target.process, ended) if target.process else over_http(target, transport)
+        )
         client = Client(
             streams,
             client_info=_INFO,
@@ -71,8 +76,9 @@ async def connected(
 class McpConnection:
     """An open session. Any task may call it, several at once."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None], secrets: Credential) -> None:
         self._changed = changed
+        self._secrets = secrets
         self._calls: set[Attempt] = set()
         self._client: Client
 
@@ -92,7 +98,7 @@ class McpConnection:
         return self._client.protocol_version
 
     async def listing(self) -> Listing:
-        """Every tool, over all pages. ServerError, Unreadable."""
+        """Every tool, over all pages, with none of the target's secrets. ServerError, Unreadable."""
         found: list[Mapping[str, Any]] = []
         cursor: str | None = None
         with _translated():
@@ -106,7 +112,9 @@ class McpConnection:
                     break
         if cursor is not None or len(found) > MAX_TOOLS:
             raise Unreadable(f"the server lists more than {MAX_TOOLS:,} tools, or pages without end")
-        return Listing(tools=tuple(found))
+        listed = msgspec.json.encode(found)
+        scrubbed = scrub_json(listed, self._secrets)
+        return Listing(tools=tuple(found if scrubbed is listed else msgspec.json.decode(scrubbed)))
 
     async def call(
         self, name: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any], progressed: Any

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import sys
+import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TextIO
 
 import anyio
 import httpx2
+import structlog
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
+from ...credentials.scrubbing import scrub
 from .attempt import Attempt, current
 from .configured import StdioServer
 from .http import MAX_ANSWER, session_client
 from .target import Target
+
+_LINE: Final = 64 << 10  # bytes of a line on standard error
+_SHOWN: Final = 2_000  # characters of it that are logged
+_LAST_WORDS: Final = 1.0  # seconds for what a process said at its end to arrive
+_log = structlog.get_logger("errands.mcp")
 
 
 @asynccontextmanager
@@ -32,7 +40,7 @@ async def over_http(target: Target, transport: httpx2.AsyncBaseTransport | None)
 
 
 @asynccontextmanager
-async def over_process(server: StdioServer, ended: Callable[[], None]) -> AsyncGenerator[Any]:
+async def over_process(target: Target, server: StdioServer, ended: Callable[[], None]) -> AsyncGenerator[Any]:
     """The streams of messages to and from a process that is started for them, and ended with them."""
     parameters = StdioServerParameters(
         command=server.command,
@@ -40,8 +48,46 @@ async def over_process(server: StdioServer, ended: Callable[[], None]) -> AsyncG
         env=dict(server.env),
         cwd=Path(server.cwd) if server.cwd else None,
     )
-    async with stdio_client(parameters, errlog=sys.__stderr__ or sys.stderr) as (read, write):
+    async with _logged(target) as errors, stdio_client(parameters, errlog=errors) as (read, write):
         yield _Ending(read, ended), _Noting(write)
+
+
+@asynccontextmanager
+async def _logged(target: Target) -> AsyncGenerator[TextIO]:
+    """Where a process may write: each line is logged, without the target's secrets."""
+    reading, writing = os.pipe()
+    reader = asyncio.StreamReader(limit=_LINE)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(reading, "rb", buffering=0))
+    logging = asyncio.create_task(_log_lines(target, reader), name="errands mcp errors")
+    try:
+        with os.fdopen(writing, "w") as file:
+            yield file
+    finally:
+        with anyio.move_on_after(_LAST_WORDS, shield=True):
+            await asyncio.wait({logging})  # a child of the process may keep the pipe open
+        logging.cancel()
+        transport.close()
+
+
+async def _log_lines(target: Target, reader: asyncio.StreamReader) -> None:
+    secrets = target.secrets()
+    whole = True
+    while True:
+        try:
+            line = await reader.readuntil()
+        except asyncio.LimitOverrunError as long:  # longer than can be searched; its end comes next
+            await reader.readexactly(long.consumed)
+            whole = False
+            continue
+        except asyncio.IncompleteReadError as end:
+            line = end.partial
+            if not line:
+                return
+        said = scrub(line.decode(errors="replace").rstrip(), secrets) if whole else "(a line too long)"
+        _log.info("a process wrote", server=target.place, line=said[:_SHOWN])
+        whole = True
 
 
 class _Ending:
