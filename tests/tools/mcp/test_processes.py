@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from errands_server.domain.errors import Reason
 from errands_server.ports import Answer, Done, Failed, Unknown
+from errands_server.tools.mcp import streams
 from errands_server.tools.mcp.configured import StdioServer, load_servers
 from errands_server.tools.mcp.importing import McpSource
 from errands_server.tools.mcp.sessions import Limits
@@ -72,8 +74,12 @@ async def test_a_process_that_does_not_heed_the_end_is_killed() -> None:
     assert not lives(stubborn)
 
 
-async def test_what_a_process_writes_to_standard_error_is_logged_without_its_secrets() -> None:
+async def test_what_a_process_writes_to_standard_error_is_logged_without_its_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with capture_logs() as logged:
+        # One that was used before keeps the settings of then.
+        monkeypatch.setattr(streams, "_log", structlog.get_logger("errands.mcp"))
         async with caller(SOURCE, servers=servers(env={"DESK_TOKEN": TOKEN})) as call:
             assert said(await call("grumble")) == "grumbled"
 
