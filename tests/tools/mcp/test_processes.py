@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
-from structlog.testing import capture_logs
+from structlog.testing import CapturingLogger
 
 from errands_server.domain.errors import Reason
 from errands_server.ports import Answer, Done, Failed, Unknown
@@ -77,13 +76,12 @@ async def test_a_process_that_does_not_heed_the_end_is_killed() -> None:
 async def test_what_a_process_writes_to_standard_error_is_logged_without_its_secrets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with capture_logs() as logged:
-        # One that was used before keeps the settings of then.
-        monkeypatch.setattr(streams, "_log", structlog.get_logger("errands.mcp"))
-        async with caller(SOURCE, servers=servers(env={"DESK_TOKEN": TOKEN})) as call:
-            assert said(await call("grumble")) == "grumbled"
+    logged = CapturingLogger()  # whatever level other tests set
+    monkeypatch.setattr(streams, "_log", logged)
+    async with caller(SOURCE, servers=servers(env={"DESK_TOKEN": TOKEN})) as call:
+        assert said(await call("grumble")) == "grumbled"
 
-    told = [entry["line"] for entry in logged if entry["event"] == "a process wrote"]
+    told = [entry.kwargs["line"] for entry in logged.calls]
     assert told == ["no [secret]", "(a line too long)", "last"]
 
 
