@@ -17,7 +17,6 @@ from grpc import aio
 from errands.v1 import approval_pb2 as apb
 from errands.v1 import integration_pb2 as ipb
 from errands.v1 import key_pb2, run_pb2
-from tests.canary import remote as remotes
 from tests.canary.doors import DOORS, Door, canary, description
 from tests.canary.looking import look_at_the_command_line, look_everywhere
 from tests.canary.process import Process
@@ -133,7 +132,7 @@ async def test_no_secret_comes_out_anywhere(tmp_path: Path) -> None:
 def _process(doors: dict[str, Door]) -> dict[str, Any]:
     env = {name: value for door in doors.values() for name, value in door.process.items()}
     here = str(Path(__file__).parents[2])
-    return {"command": sys.executable, "args": ["-m", remotes.__name__], "env": env, "cwd": here}
+    return {"command": sys.executable, "args": ["-m", "tests.canary.remote"], "env": env, "cwd": here}
 
 
 async def _before_the_crash(stage: Stage) -> None:

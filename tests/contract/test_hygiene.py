@@ -15,7 +15,7 @@ from errands.v1 import (
     plan_pb2,
     run_pb2,
 )
-from errands_server.api import interceptors, messages, wire
+from errands_server.api import gate, messages, wire
 from errands_server.app import SERVICES
 from errands_server.domain import event as e
 from errands_server.domain.event import AnyEvent, Outcome, Record, RunStatus, Strategy
@@ -214,7 +214,7 @@ def test_every_service_of_the_contract_is_served() -> None:
 
 
 def test_only_what_takes_a_proof_of_its_own_needs_no_key() -> None:
-    public = {method for method in interceptors._PUBLIC_METHODS if method.startswith("/errands.v1.")}
+    public = {method for method in gate._PUBLIC_METHODS if method.startswith("/errands.v1.")}
 
     assert public == {
         "/errands.v1.ApprovalService/GetApprovalByToken",

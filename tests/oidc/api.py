@@ -13,6 +13,7 @@ import httpx2
 
 from .provider import SECRET, Provider
 
+_SECRET = quote_plus(SECRET)  # as RFC 6749 §2.3.1 has it
 SCOPES = {"/things": "things:read", "/secrets": "things:write", "/anything": ""}
 
 
@@ -44,10 +45,7 @@ class Api:
     async def _judged(self, path: str, authorization: str) -> tuple[int, str]:
         token = authorization.removeprefix("Bearer ")
         self.tokens.add(token)
-        answer = await self._client.post(
-            f"{self.issuer}/token/introspection", data={"token": token}, auth=("api", SECRET_ENCODED)
-        )
-        found = answer.json()
+        found = await introspected(self._client, self.issuer, token)
         status, challenge = 200, ""
         if not found.get("active"):
             status, challenge = 401, 'Bearer error="invalid_token"'
@@ -58,7 +56,11 @@ class Api:
         return status, challenge
 
 
-SECRET_ENCODED = quote_plus(SECRET)  # as RFC 6749 §2.3.1 has it
+async def introspected(client: httpx2.AsyncClient, issuer: str, token: str) -> dict[str, Any]:
+    """What the provider says of a token (RFC 7662)."""
+    data, auth = {"token": token}, ("api", _SECRET)
+    found: dict[str, Any] = (await client.post(f"{issuer}/token/introspection", data=data, auth=auth)).json()
+    return found
 
 
 def described(origin: str, schemes: dict[str, Any], scopes: dict[str, str] | None = None) -> str:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.tools.mcp.servers import served
 
-from .api import SECRET_ENCODED
+from .api import introspected
 from .provider import Provider
 
 READING, WRITING = "things:read", "things:write"
@@ -65,11 +65,7 @@ class Guarded:
         return self.callers[-1]
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """What the provider says of a token (RFC 7662)."""
-        answer = await self._client.post(
-            f"{self._issuer}/token/introspection", data={"token": token}, auth=("api", SECRET_ENCODED)
-        )
-        told = answer.json()
+        told = await introspected(self._client, self._issuer, token)
         if not told.get("active"):
             return None
         return AccessToken(

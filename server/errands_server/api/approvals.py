@@ -16,7 +16,7 @@ from ..services.approvals import Answer, Approvals
 from ..services.principal import Scope
 from . import wire
 from .checks import Checks, identifier, next_token
-from .interceptors import caller, principal
+from .gate import caller, principal
 from .messages import Messages
 from .wire import APPROVAL_STATUS_OF, DECISION_OF
 

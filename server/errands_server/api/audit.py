@@ -11,7 +11,7 @@ from ..services.audits import Audits
 from ..store.audit import Wanted
 from . import messages
 from .checks import MAX_ID, Checks, next_token
-from .interceptors import principal
+from .gate import principal
 
 
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):

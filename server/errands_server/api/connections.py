@@ -17,7 +17,7 @@ from ..services.connections import Connections
 from ..world import World
 from . import authentication, secrets
 from .checks import MAX_ID, Checks, identifier, next_token
-from .interceptors import caller, principal
+from .gate import caller, principal
 from .wire import timestamp
 
 MAX_URL: Final = 2_048

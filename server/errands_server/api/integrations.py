@@ -15,7 +15,7 @@ from ..tools.importing import Source
 from ..tools.mcp.importing import McpSource
 from . import messages, secrets, wire
 from .checks import Checks, name, next_token
-from .interceptors import principal
+from .gate import principal
 from .secrets import scope_list
 
 MAX_NAME: Final = 100

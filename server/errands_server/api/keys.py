@@ -14,7 +14,7 @@ from ..services.principal import Scope
 from ..world import World
 from . import messages
 from .checks import Checks, identifier, next_token
-from .interceptors import principal
+from .gate import principal
 
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SCOPES: Final = tuple(str(scope) for scope in Scope)

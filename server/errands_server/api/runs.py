@@ -12,9 +12,8 @@ from errands.v1 import run_pb2 as pb
 from errands.v1 import run_pb2_grpc
 
 from ..credentials.pass_through import PassThrough
-from ..domain import output_schema
-from ..domain.errors import Reason, Unauthenticated, Violation
-from ..domain.event import RunStatus, Strategy
+from ..domain.errors import Reason, Unauthenticated
+from ..domain.event import RunStatus
 from ..domain.run import FINAL
 from ..services import views
 from ..services.creating import CREATE, Creating, NewRun
@@ -26,20 +25,14 @@ from ..store.requests import RequestKey
 from ..store.runs import RunFilter
 from ..store.sealing import Sealer
 from ..streams import View
-from . import explaining, passing, wire
+from . import explaining, new_runs, passing, wire
 from .checks import MAX_ID, Checks, identifier, next_token
-from .interceptors import caller, principal
+from .gate import caller, principal
 from .messages import Messages
 from .preflighting import preflight
 from .shown import Shown
-from .wire import STATUS_OF, STRATEGY_OF
+from .wire import STATUS_OF
 
-MAX_INTENT: Final = 10_000
-MAX_CONTEXT: Final = 65_536
-DEFAULT_PLAN_WAIT: Final = 10_000  # milliseconds
-MAX_PLAN_WAIT: Final = 60_000
-_TEXTS: Final = ("intent", "context", "user_id", "repeat_key", "output_schema_json")
-DEADLINE_MARGIN: Final = 0.5  # seconds kept back for the answer, at most half of what is left
 DEFAULT_RUNS: Final = 10
 MAX_SKIP: Final = 100_000
 DEFAULT_EVENTS: Final = 100
@@ -74,9 +67,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         if request.pass_through:
             passed, wrong = passing.read(request.pass_through)
             selection = request.selected_customer_integration_ids[:100]
-            texts = {field: getattr(request, field) for field in _TEXTS}
-            problems += [*wrong, *await self._creating.unfit(who, selection, passed, texts)]
-        wanted = _new_run(request, key, context.time_remaining(), problems)
+            problems += [*wrong, *await self._creating.unfit(who, selection, passed, new_runs.texts(request))]
+        wanted = new_runs.read(request, key, context.time_remaining(), problems)
         wanted = replace(wanted, passed=passed) if passed else wanted
         if request.validate_only:
             return await self._validated(who, request, wanted)
@@ -256,49 +248,6 @@ def _view(who: Principal, *, tool_calls: bool = False) -> View:
         tool_calls=tool_calls,
         links=who.may(Scope.APPROVALS),
         connect_links=who.may(Scope.CONNECTIONS),
-    )
-
-
-def _new_run(
-    request: pb.CreateRunRequest,
-    key: RequestKey | None,
-    time_left: float | None,
-    problems: list[Violation],
-) -> NewRun:
-    checks = Checks()
-    checks.text("intent", request.intent if request.intent.strip() else "", least=1, most=MAX_INTENT)
-    checks.count(
-        "selected_customer_integration_ids",
-        request.selected_customer_integration_ids,
-        least=1,
-        most=100,
-    )
-    checks.violations += problems
-    checks.text("context", request.context, most=MAX_CONTEXT)
-    checks.text("user_id", request.user_id, least=1, most=MAX_ID)
-    strategy = checks.choice("approval_strategy", request.approval_strategy, STRATEGY_OF, Strategy.NONE)
-    checks.text("repeat_key", request.repeat_key, most=MAX_ID)
-    checks.printable("request_id", request.request_id, most=MAX_ID)
-    if request.output_schema_json and (problem := output_schema.problem(request.output_schema_json)):
-        checks.wrong("output_schema_json", problem)
-    wait = request.plan_wait_ms if request.HasField("plan_wait_ms") else DEFAULT_PLAN_WAIT
-    checks.number("plan_wait_ms", wait, least=0, most=MAX_PLAN_WAIT)
-    if request.explain and not request.validate_only:
-        checks.wrong("explain", "only together with validate_only")
-    checks.done()
-    asked = wait / 1_000
-    spare = asked if time_left is None else max(time_left / 2, time_left - DEADLINE_MARGIN)
-    return NewRun(
-        intent=request.intent,
-        selection=tuple(request.selected_customer_integration_ids),
-        context=request.context,
-        user_id=request.user_id,
-        strategy=strategy,
-        repeat_key=request.repeat_key,
-        output_schema=request.output_schema_json,
-        request=key,
-        traceparent=caller().traceparent,
-        plan_wait=max(0.0, min(asked, spare)),
     )
 
 
