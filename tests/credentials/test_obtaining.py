@@ -48,6 +48,27 @@ async def test_many_who_want_it_at_once_share_one_fetch(kept: Kept[str], fetchin
     assert fetching.count == 1
 
 
+async def test_who_comes_while_the_first_are_being_told_shares_it_too(
+    kept: Kept[str], fetching: Fetching
+) -> None:
+    late: list[asyncio.Task[str | Failed]] = []
+
+    async def come(turns: int) -> str | Failed:
+        for _ in range(turns):  # of the event loop, after the fetch
+            await asyncio.sleep(0)
+        return await kept.get("a", fetching)
+
+    async def fetch() -> Obtained[str] | Failed:
+        late.extend(asyncio.create_task(come(turns)) for turns in range(1, 5))
+        return await fetching()
+
+    fetching.may_answer.set()
+    first = await kept.get("a", fetch)
+
+    assert set(await asyncio.gather(*late)) == {first}
+    assert fetching.count == 1
+
+
 async def test_a_failure_is_shared_and_not_kept(kept: Kept[str], fetching: Fetching) -> None:
     fetching.answer = refusal("no")
     fetching.may_answer.set()

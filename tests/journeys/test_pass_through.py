@@ -127,13 +127,19 @@ async def test_a_text_that_holds_a_secret_of_the_request_is_refused_by_its_field
     assert found.received == []
 
 
-async def test_a_short_word_is_no_secret_to_a_text(serve: Serve) -> None:
+@pytest.mark.parametrize(
+    ("external_id", "is_secret"), [("canary-9c41/+d7e", True), ("prod", False), ("release", False)]
+)
+async def test_values_are_secrets_to_a_text_but_short_words_are_none(
+    serve: Serve, external_id: str, is_secret: bool
+) -> None:
+    role = {"roleArn": "arn:aws:iam::123456789012:role/partner", "externalId": external_id}
     async with mirror() as found, serve(ECHO) as service:
         integration = await service.add_document(found.document("echo"))
-        passed = passing(integration, headers={"X-Key": "release"})
-        run = await finish(service, passed, context="the release")
+        with pytest.raises(aio.AioRpcError) as refused:  # this server assumes no roles
+            await service.create(f"to {external_id}", pass_through=[passing(integration, values=role)])
 
-    assert run.status == pb.RUN_STATUS_SUCCESS
+    assert ("intent" in violations(refused.value)) == is_secret
 
 
 async def test_what_a_person_writes_into_a_decision_holds_no_secret_of_the_run(serve: Serve) -> None:
@@ -144,13 +150,32 @@ async def test_what_a_person_writes_into_a_decision_holds_no_secret_of_the_run(s
         asked = (await service.until(created.run_id, "approval_required")).approval_required
         with pytest.raises(aio.AioRpcError) as refused:
             await service.decide(asked.approval_id, apb.DECISION_APPROVE, reason=f"with {SECRET}")
+        one = apb.DecideApprovalRequest(
+            approval_id=asked.approval_id, decision=apb.DECISION_APPROVE, reason=f"with {SECRET}"
+        )
+        with pytest.raises(aio.AioRpcError) as together:
+            await service.approvals.BatchDecideApprovals(apb.BatchDecideApprovalsRequest(decisions=[one]))
         waiting = (await service.get(created.run_id)).status
         await service.decide(asked.approval_id, apb.DECISION_APPROVE, reason="with care")
         run = await service.finished(created.run_id)
 
     assert "passed through" in violations(refused.value)["reason"]
+    assert "passed through" in violations(together.value)["decisions[0].reason"]
     assert waiting == pb.RUN_STATUS_PAUSED
     assert run.status == pb.RUN_STATUS_SUCCESS
+
+
+async def test_a_result_that_a_person_gives_holds_no_secret_of_the_run(serve: Serve) -> None:
+    async with mirror() as found, serve(Scene("cut", {"body": {}})) as service:
+        integration = await service.add_document(found.document("cut"))
+        created = await service.create("go", pass_through=[with_header(integration)])
+        doubt = (await service.until(created.run_id, "approval_required")).approval_required
+        output = json.dumps({"id": SECRET})
+        with pytest.raises(aio.AioRpcError) as refused:
+            await service.decide(doubt.approval_id, apb.DECISION_DONE, output_json=output)
+
+    assert doubt.kind == apb.APPROVAL_KIND_IN_DOUBT
+    assert "passed through" in violations(refused.value)["output_json"]
 
 
 async def test_an_argument_does_not_set_what_was_passed_through(serve: Serve) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -53,14 +54,20 @@ class Kept(Generic[T]):
         """What is kept, else what `fetch` gives. Everybody who waits for it shares it, also a failure."""
         if (known := self.known(key)) is not None:
             return known
-        found = await self._flights.join(key, fetch)
-        if isinstance(found, Failed):
-            return found
-        self._kept[key] = found
-        self._kept.move_to_end(key)
-        if len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
-        return found.value
+        found = await self._flights.join(key, partial(self._fetched, key, fetch))
+        return found if isinstance(found, Failed) else found.value
+
+    async def _fetched(
+        self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, Obtained[T] | Failed]]
+    ) -> Obtained[T] | Failed:
+        """Fetch and keep. Kept before anybody who waits goes on: between, another would fetch again."""
+        found = await fetch()
+        if not isinstance(found, Failed):
+            self._kept[key] = found
+            self._kept.move_to_end(key)
+            if len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+        return found
 
     def forget(self, key: Hashable, refused: T) -> bool:
         """Fetch anew next time, as `refused` was refused; whether it was what is kept."""
