@@ -87,6 +87,7 @@ class Request(Struct, frozen=True, kw_only=True):
     pages: tuple[str, ...] = ()  # of the service's, at which the user has done what this call needs
     inputs: tuple[Input, ...] = ()  # what people answered to what the service asked, in order
     resume: str = ""  # what the toolbox gave with the last question or page
+    challenged: bool = False  # the run waits for the user's access, whatever the description says
 
 
 class Done(Struct, frozen=True, kw_only=True):

@@ -87,14 +87,14 @@ async def test_a_run_that_was_not_woken_goes_on_after_a_restart(serve: Serve, tm
             integration = await service.add_integration(found.document, name="recorder")
             created = await service.create("list")
             await service.until(created.run_id, "auth_required")
-        await _stored_elsewhere(tmp_path / "data", integration, found.document.removesuffix("/openapi.json"))
+        await stored_elsewhere(tmp_path / "data", integration, found.document.removesuffix("/openapi.json"))
         async with serve(LIST) as service:
             run = await service.finished(created.run_id)
 
     assert run.status == event_pb2.RUN_STATUS_SUCCESS
 
 
-async def _stored_elsewhere(data: Path, integration: str, origin: str) -> None:
+async def stored_elsewhere(data: Path, integration: str, origin: str) -> None:
     store = await Store.open(database_of(data), lambda *_: None)
     vault = Vault(store, Sealer(load_or_create_keys(data / "secret.key")), World())
     grant = Grant(secret=Bearer(token=SECRET))

@@ -9,7 +9,7 @@ from ..world import World
 from .access import Access, Demand, Source
 from .challenge import Challenge, challenge_of
 from .credential import Credential
-from .needs import credential_of, wanted_scopes
+from .needs import credential_of, wanted_scopes, wants_credential
 from .oauth import OAuth
 from .passed import Passed, spurned
 from .renewing import LEEWAY, Renewal, Renewing
@@ -71,6 +71,8 @@ class Keyring:
         self, request: Request, demand: Demand, refused: Access, answer: Failed
     ) -> Access | Unauthorized | Failed | None:
         """Another try after the service refused `refused` so; None where there is none to make."""
+        if refused.source is Source.NONE and answer.status == _UNAUTHORIZED:
+            return await self._challenged(request, demand, answer)
         if refused.source is Source.RUN and answer.status == _UNAUTHORIZED:
             return await self._passed.renewed(request, demand, refused) or spurned(answer)
         if refused.source is Source.SHARED and answer.status == _UNAUTHORIZED:
@@ -156,6 +158,18 @@ class Keyring:
             message = "the description names no place for an API key; connect with one"
             return Failed(reason=Reason.CREDENTIALS_INVALID, message=message)
         return Access(credential=credential, source=Source.USER, held=renewal)
+
+    async def _challenged(
+        self, request: Request, demand: Demand, answer: Failed
+    ) -> Access | Unauthorized | Failed | None:
+        """The service wants a credential for what its description calls open."""
+        held = await self._held(request, demand)
+        if held is not None:  # connected at this very moment
+            return await self._as_user(request, demand, held)
+        if not wants_credential(demand, answer.challenge):
+            return None
+        scopes = challenge_of(answer.challenge).scopes or wanted_scopes(demand)
+        return _unauthorized(scopes, answer.message)
 
     async def _too_narrow(
         self, request: Request, demand: Demand, held: Held, answer: Failed

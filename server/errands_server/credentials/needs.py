@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from .access import Demand
 from .credential import Credential
-from .scheme import SecurityScheme
+from .scheme import OPEN, SecurityScheme
 from .secret import ApiKey, Basic, Bearer, Secret, Tokens, api_key, basic, bearer
 
 _GRANTED = ("oauth2", "openIdConnect")
@@ -23,6 +23,16 @@ def _by_oauth(demand: Demand) -> Iterator[tuple[str, ...]]:
     for names, scopes in zip(demand.security, demand.scopes, strict=False):
         if any(name in demand.schemes and demand.schemes[name].kind in _GRANTED for name in names):
             yield scopes
+
+
+def wants_credential(demand: Demand, challenge: str) -> bool:
+    """Whether a 401 to a call without a credential asks for one that the description knows of.
+
+    It does not where the operation is expressly open and no `challenge` came (RFC 9110 §11.6.1):
+    a login refuses a wrong password like that.
+    """
+    known = bool(demand.schemes) or demand.client is not None
+    return known and (bool(challenge) or demand.security != OPEN)
 
 
 def credential_of(secret: Secret, demand: Demand) -> Credential | None:

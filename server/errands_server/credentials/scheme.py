@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,9 @@ class SecurityScheme(Struct, frozen=True, kw_only=True, omit_defaults=True):
     aws_service: str = ""  # what requests are signed for (x-errands-aws), where the host does not tell
     aws_region: str = ""
 
+
+OPEN: Final = ((),)
+"""The `security` of an operation that expressly asks for nothing."""
 
 read_schemes = msgspec.json.Decoder(dict[str, SecurityScheme]).decode
 """The schemes of a revision, from JSON text."""

@@ -193,6 +193,7 @@ class Turns(Struct, frozen=True, kw_only=True):
     def request(self, run: Run, call: Call) -> Request:
         """The call, ready to be sent."""
         progress = run.calls.get(call.id)
+        asked = run.authorizations.values()
         return Request(
             ref=call.tool,
             arguments=call.arguments,
@@ -205,6 +206,7 @@ class Turns(Struct, frozen=True, kw_only=True):
             pages=() if progress is None else progress.pages,
             inputs=() if progress is None else progress.inputs,
             resume="" if progress is None else progress.resume,
+            challenged=any(call.id in one.call_ids and not one.url for one in asked),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..credentials.scheme import SecurityScheme
+from ..credentials.scheme import OPEN, SecurityScheme
 from .node import Node
 
 
@@ -13,8 +13,13 @@ def read_schemes(document: Node) -> dict[str, SecurityScheme]:
 
 
 def read_security(owner: Node) -> tuple[tuple[str, ...], ...]:
-    """The alternatives of a `security` list; an empty one means that none is needed."""
-    return tuple(tuple(name for name, _ in item.members()) for item in owner.at("security").items())
+    """The alternatives of a `security` list; an empty one means that none is needed.
+
+    A list without any is the same as one with the empty one. Nothing where there is no list.
+    """
+    listed = owner.at("security")
+    found = tuple(tuple(name for name, _ in item.members()) for item in listed.items())
+    return found or (OPEN if listed else ())
 
 
 def read_scopes(owner: Node) -> tuple[tuple[str, ...], ...]:

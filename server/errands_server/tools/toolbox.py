@@ -123,7 +123,7 @@ class IntegrationToolbox:
         return Demand(
             origin=origin,
             internal=loaded.internal,
-            secured=operation.tool.secured,
+            secured=operation.tool.secured or request.challenged,
             security=operation.security,
             scopes=operation.scopes,
             schemes=loaded.schemes,

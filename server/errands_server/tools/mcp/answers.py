@@ -126,7 +126,8 @@ def of_status(
     if not any(credential.sent) and (narrow or attempt.status == 401):
         found = _SCOPE.search(challenge)
         scopes = tuple(found[1].split()) if found else ()
-        return Unauthorized(scopes=scopes, message=f"the server answered {attempt.status}: {said}")
+        message = f"the server answered {attempt.status}: {said}"
+        return Unauthorized(scopes=scopes, message=message, lasting=True)
     body = msgspec.json.encode({"message": said})
     told = ("retry-after", "location", "www-authenticate")
     headers = {name: attempt.headers.get(name, "") for name in told}
