@@ -74,6 +74,7 @@ def _oauth_client(body: Mapping[str, Any]) -> pb.OAuthClient | None:
         issuer=given.get("issuer", ""),
         authorization_url=given.get("authorizationUrl", ""),
         token_url=given.get("tokenUrl", ""),
+        refresh_url=given.get("refreshUrl", ""),
         scopes=given.get("scopes", ()),
         token_auth_method=given.get("tokenAuthMethod", ""),
         resource=given.get("resource", ""),

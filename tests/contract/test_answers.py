@@ -224,6 +224,7 @@ async def _connections(service: Service, desk: Desk, seen: Seen) -> None:
         client_secret="s",
         authorization_url=f"{desk.url}/authorize",
         token_url=f"{desk.url}/token",
+        refresh_url=f"{desk.url}/token",
         scopes=["read"],
         resource="https://example.com",
     )

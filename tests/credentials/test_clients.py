@@ -185,6 +185,7 @@ async def test_a_public_services_authorization_server_cannot_lie_inside(stage: S
         ({"client_id": ""}, "client_id"),
         ({"token_url": "ftp://a"}, "token_url"),
         ({"token_url": "https://user:password@a.test/"}, "token_url"),
+        ({"refresh_url": "ftp://a"}, "refresh_url"),
         ({"grant": "password"}, "grant"),
         ({"token_auth_method": "tls"}, "token_auth_method"),
         ({"scopes": ["two words"]}, "scopes[0]"),

@@ -80,6 +80,27 @@ async def test_each_refresh_uses_the_token_the_last_one_gave(stage: Staging) -> 
     assert found.provider.counts() == {"authorization_code": 1, "refresh_token": 4}
 
 
+async def test_tokens_are_renewed_where_the_description_says(stage: Staging) -> None:
+    clock = Clock()
+    async with stage(clock=clock) as found:
+        schemes = found.flows()
+        flow = schemes["login"]["flows"]["authorizationCode"]
+        flow["refreshUrl"] = f"{found.provider.issuer}/token?renewing"
+        integration = await found.integrate(schemes)
+        await found.connect()
+        clock.moved += 2 * HOUR
+        run = await found.service.finished((await found.service.create("read")).run_id)
+        got = await found.service.integrations.GetIntegration(ipb.GetIntegrationRequest(id=integration))
+
+    assert run.status == SUCCESS
+    assert got.integration.auth.oauth_client.refresh_url == flow["refreshUrl"]
+    assert found.provider.counts() == {
+        "authorization_code": 1,
+        "refresh_token": 1,
+        "/token?renewing": 1,
+    }
+
+
 async def test_a_revoked_grant_asks_the_user_again(stage: Staging) -> None:
     async with stage() as found:
         await found.integrate()

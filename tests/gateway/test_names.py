@@ -62,7 +62,7 @@ def test_every_field_of_a_request_has_the_name_that_rest_gives_it(module: object
         ("credential.basic.username", "auth.username"),
         ("bearer.token", "auth.token"),
         ("tokens.access_token", "auth.accessToken"),
-        ("oauth_client.token_url", "oauthClient.tokenUrl"),
+        ("oauth_client.refresh_url", "oauthClient.refreshUrl"),
         ("honours_idempotency_keys", "honoursIdempotencyKeys"),
     ],
 )

@@ -49,6 +49,7 @@ const provider = new Provider(issuer, {
 const counts = {};
 const count = (name) => { counts[name] = (counts[name] ?? 0) + 1; };
 provider.on('grant.success', (ctx) => count(ctx.oidc.params.grant_type));
+provider.on('grant.success', (ctx) => { if (ctx.querystring) count(ctx.url); });
 provider.on('grant.error', (ctx) => count(`failed ${ctx.oidc.params?.grant_type}`));
 provider.on('access_token.destroyed', () => count('access destroyed'));
 provider.on('refresh_token.destroyed', () => count('refresh destroyed'));

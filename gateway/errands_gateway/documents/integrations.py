@@ -45,6 +45,7 @@ def _oauth_client(found: pb.OAuthClient) -> dict[str, Any]:
         "issuer": found.issuer,
         "authorizationUrl": found.authorization_url,
         "tokenUrl": found.token_url,
+        "refreshUrl": found.refresh_url,
         "scopes": list(found.scopes),
         "tokenAuthMethod": found.token_auth_method,
         "resource": found.resource,

@@ -117,6 +117,7 @@ _CLIENT: Final[dict[str, Schema]] = {
     ),
     "authorizationUrl": text("Where users authorize.", maxLength=2_048),
     "tokenUrl": text("Where tokens are obtained.", maxLength=2_048),
+    "refreshUrl": text("Where they are renewed, if that is elsewhere.", maxLength=2_048),
     "scopes": array(
         {"type": "string", "minLength": 1, "maxLength": 255},
         "What to ask for besides what the operations need.",

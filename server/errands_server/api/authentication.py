@@ -39,6 +39,7 @@ def _client(client: OAuthClient) -> integration_pb.OAuthClient:
         issuer=client.issuer,
         authorization_url=client.authorization_url,
         token_url=client.token_url,
+        refresh_url=client.refresh_url,
         scopes=client.scopes,
         token_auth_method=client.auth_method,
         resource=client.resource,

@@ -217,7 +217,7 @@ def _client(checks: Checks, request: Any) -> OAuthClient | None:
     if not request.HasField("oauth_client"):
         return None
     given = request.oauth_client
-    for field in ("issuer", "authorization_url", "token_url", "resource"):
+    for field in ("issuer", "authorization_url", "token_url", "refresh_url", "resource"):
         checks.printable(f"oauth_client.{field}", getattr(given, field), most=MAX_URL)
     checks.text("oauth_client.client_id", given.client_id, least=1, most=MAX_URL)
     checks.printable("oauth_client.client_id", given.client_id, most=MAX_URL)
@@ -230,6 +230,7 @@ def _client(checks: Checks, request: Any) -> OAuthClient | None:
         issuer=given.issuer,
         authorization_url=given.authorization_url,
         token_url=given.token_url,
+        refresh_url=given.refresh_url,
         scopes=scope_list(checks, "oauth_client.scopes", given.scopes),
         token_auth_method=given.token_auth_method,
         resource=given.resource,

@@ -27,6 +27,7 @@ class OAuthClient(Struct, frozen=True, kw_only=True, omit_defaults=True):
     discovery_url: str = ""  # of its metadata, where the description names that instead of an issuer
     authorization_url: str = ""
     token_url: str = ""
+    refresh_url: str = ""  # where tokens are renewed, if not where they are obtained (OAS 3.1 §4.8.29)
     scopes: tuple[str, ...] = ()
     token_auth_method: str = ""
     resource: str = ""
@@ -41,7 +42,8 @@ class OAuthClient(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def server(self) -> tuple[str, ...]:
         """What says where its secret goes."""
-        return self.issuer, self.discovery_url, self.token_url
+        renewed = (self.refresh_url,) if self.refresh_url else ()
+        return self.issuer, self.discovery_url, self.token_url, *renewed
 
     def __repr__(self) -> str:
         return f"OAuthClient({self.client_id!r})"

@@ -75,11 +75,12 @@ class OAuth:
     async def refresh(self, client: OAuthClient, tokens: Tokens, scopes: tuple[str, ...]) -> Grant:
         """Tokens in place of these, with a new refresh token where the server rotates them."""
         protocol = self._protocol(client)
-        server = await self._server(client)
+        if client.refresh_url:
+            endpoint = _usable(client, client.refresh_url, "refresh URL")
+        else:
+            endpoint = (await self._server(client)).token_endpoint
         return await self._granted(
-            lambda: protocol.refresh_token(
-                server.token_endpoint, refresh_token=tokens.refresh_token, **_resource(client)
-            ),
+            lambda: protocol.refresh_token(endpoint, refresh_token=tokens.refresh_token, **_resource(client)),
             scopes,
             tokens.refresh_token,
         )

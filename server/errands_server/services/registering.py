@@ -17,7 +17,7 @@ from ..tools.servers import origin_of
 from .principal import Principal, Scope
 
 _FLOWS: Final = {AUTHORIZATION_CODE: "authorizationCode", CLIENT_CREDENTIALS: "clientCredentials"}
-_URLS: Final = ("issuer", "discovery_url", "authorization_url", "token_url")
+_URLS: Final = ("issuer", "discovery_url", "authorization_url", "token_url", "refresh_url")
 
 
 class Service(Struct, frozen=True, kw_only=True):
@@ -48,12 +48,14 @@ def _with_endpoints(client: OAuthClient, schemes: Mapping[str, SecurityScheme]) 
     if client.issuer or _is_complete(client):
         return client
     flow = _flow(client, schemes)
+    refresh_url = "" if client.token_url else flow.get("refreshUrl", "")  # of the flow's own server
     client = replace(
         client,
         issuer=flow.get("issuer", ""),  # these two of a guarded MCP server (RFC 9728)
         resource=client.resource or flow.get("resource", ""),
         authorization_url=client.authorization_url or flow.get("authorizationUrl", ""),
         token_url=client.token_url or flow.get("tokenUrl", ""),
+        refresh_url=client.refresh_url or refresh_url,
     )
     known = client.issuer or _is_complete(client)
     return client if known else _with_issuer(client, schemes)

@@ -22,6 +22,7 @@ _OPTIONS: Final[list[Decorator]] = [
         "--oauth-authorization-url", metavar="URL", help="Where users authorize, if not as described."
     ),
     click.option("--oauth-token-url", metavar="URL", help="Where tokens are obtained, if not as described."),
+    click.option("--oauth-refresh-url", metavar="URL", help="Where they are renewed, if that is elsewhere."),
     click.option(
         "--oauth-scope", "oauth_scopes", multiple=True, help="Asked for as well; may be given again."
     ),
@@ -35,6 +36,7 @@ _FIELDS: Final = {
     "issuer": "oauth_issuer",
     "authorization_url": "oauth_authorization_url",
     "token_url": "oauth_token_url",
+    "refresh_url": "oauth_refresh_url",
     "scopes": "oauth_scopes",
     "token_auth_method": "oauth_method",
     "resource": "oauth_resource",

@@ -63,7 +63,7 @@ class IntegrationAuth(_message.Message):
     def __init__(self, type: _Optional[str] = ..., shared: _Optional[bool] = ..., schemes: _Optional[_Iterable[str]] = ..., oauth_client: _Optional[_Union[OAuthClient, _Mapping]] = ...) -> None: ...
 
 class OAuthClient(_message.Message):
-    __slots__ = ("client_id", "client_secret", "issuer", "authorization_url", "token_url", "scopes", "token_auth_method", "resource", "grant")
+    __slots__ = ("client_id", "client_secret", "issuer", "authorization_url", "token_url", "scopes", "token_auth_method", "resource", "grant", "refresh_url")
     CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
     CLIENT_SECRET_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,7 @@ class OAuthClient(_message.Message):
     TOKEN_AUTH_METHOD_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_FIELD_NUMBER: _ClassVar[int]
     GRANT_FIELD_NUMBER: _ClassVar[int]
+    REFRESH_URL_FIELD_NUMBER: _ClassVar[int]
     client_id: str
     client_secret: str
     issuer: str
@@ -82,7 +83,8 @@ class OAuthClient(_message.Message):
     token_auth_method: str
     resource: str
     grant: str
-    def __init__(self, client_id: _Optional[str] = ..., client_secret: _Optional[str] = ..., issuer: _Optional[str] = ..., authorization_url: _Optional[str] = ..., token_url: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., token_auth_method: _Optional[str] = ..., resource: _Optional[str] = ..., grant: _Optional[str] = ...) -> None: ...
+    refresh_url: str
+    def __init__(self, client_id: _Optional[str] = ..., client_secret: _Optional[str] = ..., issuer: _Optional[str] = ..., authorization_url: _Optional[str] = ..., token_url: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., token_auth_method: _Optional[str] = ..., resource: _Optional[str] = ..., grant: _Optional[str] = ..., refresh_url: _Optional[str] = ...) -> None: ...
 
 class IntegrationCredential(_message.Message):
     __slots__ = ("bearer", "api_key", "basic")
