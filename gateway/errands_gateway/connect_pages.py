@@ -134,6 +134,11 @@ _TEXTS: Final = {
         "Nothing was connected, because the service was not set up for it. Tell the makers of "
         "the application.",
     ),
+    "QUOTA_EXCEEDED": (
+        "The application cannot connect more accounts",
+        "Nothing was connected, because the application has as many accounts connected as it may. Tell "
+        "its makers.",
+    ),
     "FORM_INVALID": (
         "Please press the button once more",
         "Nothing was connected, because your browser did not show that you pressed the button on our page. "

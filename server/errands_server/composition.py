@@ -159,7 +159,9 @@ class Access(Struct, frozen=True):
     keyring: Keyring
 
 
-def _access(config: Config, store: Store, sealer: Sealer, world: World, stack: AsyncExitStack) -> Access:
+def _access(
+    config: Config, store: Store, sealer: Sealer, world: World, quotas: Quotas, stack: AsyncExitStack
+) -> Access:
     web = Web()
     stack.push_async_callback(web.aclose)
     apps = Apps(web, world)
@@ -168,7 +170,7 @@ def _access(config: Config, store: Store, sealer: Sealer, world: World, stack: A
     if roles is not None:
         stack.push_async_callback(roles.aclose)
     passed = Passed(store.journal, sealer, apps, roles)
-    vault, oauth = Vault(store, sealer, world), OAuth(web, world)
+    vault, oauth = Vault(store, sealer, world, quotas.connection), OAuth(web, world)
     keyring = Keyring(passed, vault, oauth, world)
     stack.push_async_callback(keyring.aclose)
     return Access(vault, oauth, passed, keyring)
@@ -183,6 +185,7 @@ class Core(Struct, frozen=True, kw_only=True):
     world: World
     links_at: Links
     catalogue: Catalogue
+    quotas: Quotas
     access: Access
     planner: Planner
     sessions: Sessions
@@ -199,7 +202,14 @@ async def core(
     """Everything that runs need to be executed. ValueError: `--mcp-servers` names no such file."""
     world = overrides.world
     catalogue = Catalogue(store, sealer)
-    access = _access(config, store, sealer, world, stack)
+    quotas = Quotas(
+        world,
+        requests=config.tenant_rate,
+        runs=config.run_rate,
+        integrations=config.max_integrations,
+        connections=config.max_connections,
+    )
+    access = _access(config, store, sealer, world, quotas, stack)
     planner = overrides.planner or CatalogPlanner()
     senders, sessions, importer = await _senders(config, stack)
     toolbox = (
@@ -228,6 +238,7 @@ async def core(
         world=world,
         links_at=links_at,
         catalogue=catalogue,
+        quotas=quotas,
         access=access,
         planner=planner,
         sessions=sessions,
@@ -249,27 +260,23 @@ async def _senders(config: Config, stack: AsyncExitStack) -> tuple[dict[str, Sen
 
 async def serving(parts: Core, keys: Keys, stack: AsyncExitStack) -> aio.Server:
     """A gRPC server with every service, which does not listen yet."""
-    quotas = Quotas(
-        parts.world,
-        requests=parts.config.tenant_rate,
-        runs=parts.config.run_rate,
-        integrations=parts.config.max_integrations,
-    )
     server = aio.server(options=_OPTIONS)
-    gate = Gate(server, keys.recognise, quotas.request)
-    connecting = await _serve_integrations(parts, quotas, gate, stack)
-    _serve_runs(parts, quotas, connecting, gate)
+    gate = Gate(server, keys.recognise, parts.quotas.request)
+    connecting = await _serve_integrations(parts, gate, stack)
+    _serve_runs(parts, connecting, gate)
     add_KeyServiceServicer_to_server(KeyServicer(keys, parts.world), gate)
     add_AuditServiceServicer_to_server(AuditServicer(Audits(parts.store)), gate)
     return server
 
 
-async def _serve_integrations(parts: Core, quotas: Quotas, gate: Gate, stack: AsyncExitStack) -> Connecting:
+async def _serve_integrations(parts: Core, gate: Gate, stack: AsyncExitStack) -> Connecting:
     """Integrations, the connections to them, and what keeps both current."""
     store, world, catalogue, access = parts.store, parts.world, parts.catalogue, parts.access
     authorizations = Authorizations(store, world)
     describing = Describing(parts.importer, parts.sealer)
-    integrations = Integrations(store, catalogue, parts.sealer, authorizations, describing, world, quotas)
+    integrations = Integrations(
+        store, catalogue, parts.sealer, authorizations, describing, world, parts.quotas
+    )
     add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), gate)
     relisting = await stack.enter_async_context(
         Relisting(store, catalogue, parts.importer, access.keyring, world)
@@ -293,7 +300,7 @@ async def _serve_integrations(parts: Core, quotas: Quotas, gate: Gate, stack: As
     return connecting
 
 
-def _serve_runs(parts: Core, quotas: Quotas, connecting: Connecting, gate: Gate) -> None:
+def _serve_runs(parts: Core, connecting: Connecting, gate: Gate) -> None:
     store, world, sealer = parts.store, parts.world, parts.sealer
     seen = Views(store.journal)
     creating = Creating(
@@ -306,7 +313,7 @@ def _serve_runs(parts: Core, quotas: Quotas, connecting: Connecting, gate: Gate)
         seen,
         Passing(parts.catalogue, roles=bool(parts.config.aws_sts_endpoint)),
         sealer,
-        quotas,
+        parts.quotas,
     )
     foreseeing = Foreseeing(parts.catalogue, parts.toolbox, connecting)
     runs = Runs(store, parts.hub, world, seen)

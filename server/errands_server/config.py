@@ -40,6 +40,7 @@ class Config(Struct, frozen=True, kw_only=True):
     tenant_rate: Rate | None = None
     run_rate: Rate | None = None
     max_integrations: int | None = None
+    max_connections: int | None = None
     reflection: bool = True
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -112,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tenant-rate", type=_rate, metavar="100/s", help="requests one tenant may make (unlimited)")
     add("--run-rate", type=_rate, metavar="60/m", help="runs one tenant may create (unlimited)")
     add("--max-integrations", type=count, metavar="N", help="integrations one tenant may have (unlimited)")
+    add("--max-connections", type=count, metavar="N", help="users' connections of one tenant (unlimited)")
     add("--reflection", type=_switch, metavar="on|off", help="gRPC server reflection (on)")
     add("--request-limit", type=seconds, metavar="SECONDS", help="what an HTTP request may take (60)")
     add("--max-streams", type=count, metavar="N", help="HTTP streams one tenant may have open (10000)")

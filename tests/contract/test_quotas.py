@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2
 from grpc import StatusCode, aio
 
 from errands.v1 import integration_pb2, run_pb2
+from errands.v1.connection_pb2 import ConnectionBearer, DeleteConnectionRequest
 from errands_server import config
 from errands_server.domain.rates import parse
 from tests.contract.conftest import Clock, Serve, add_desk
@@ -108,6 +109,20 @@ async def test_integrations_are_limited_by_number(serve: Serve, desk: Desk) -> N
     assert (error.code(), reason(error)) == (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
 
 
+async def test_connections_are_limited_by_number(serve: Serve, desk: Desk) -> None:
+    async with serve(max_connections=1) as service:
+        integration = await add_desk(service, desk, "first")
+        mine = await service.connect(integration, bearer=ConnectionBearer(token="one"))
+        again = await service.connect(integration, bearer=ConnectionBearer(token="two"))
+        error = await refused(service.connect(integration, "user-2", bearer=ConnectionBearer(token="three")))
+        await service.connections.DeleteConnection(DeleteConnectionRequest(id=mine.id))
+        await service.connect(integration, "user-2", bearer=ConnectionBearer(token="three"))
+
+    assert again.id == mine.id
+    assert (error.code(), reason(error)) == (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
+    assert "1 connections, as many as it may" in (error.details() or "")
+
+
 @pytest.mark.parametrize("text", ["10", "10/x", "0/s", "-1/s", "1.5/s", "10 / s", "100000/s", "/s", "x"])
 async def test_what_is_no_rate_is_refused_by_name_with_what_to_write(service: Service, text: str) -> None:
     request = integration_pb2.CreateIntegrationRequest(
@@ -122,13 +137,17 @@ async def test_what_is_no_rate_is_refused_by_name_with_what_to_write(service: Se
 
 
 def test_serve_takes_the_limits_from_flags_and_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
-    environment = {"ERRANDS_TENANT_RATE": "100/s", "ERRANDS_MAX_INTEGRATIONS": "7"}
+    environment = {
+        "ERRANDS_TENANT_RATE": "100/s",
+        "ERRANDS_MAX_INTEGRATIONS": "7",
+        "ERRANDS_MAX_CONNECTIONS": "9",
+    }
     set_up = config.parse(["--run-rate", "60/m"], environment)
     with pytest.raises(SystemExit):
         config.parse(["--tenant-rate", "often"])
 
     assert (str(set_up.tenant_rate), str(set_up.run_rate)) == ("100 a second", "60 a minute")
-    assert set_up.max_integrations == 7
+    assert (set_up.max_integrations, set_up.max_connections) == (7, 9)
     assert "'often' is no rate" in capsys.readouterr().err
     assert config.parse([], {}).tenant_rate is None
 

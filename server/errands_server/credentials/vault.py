@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +17,8 @@ from ..world import World
 from .secret import Grant, Secret, kind, seal_grant, unseal_grant
 
 BY_SERVICE: Final = "service"
+Room: TypeAlias = Callable[[str, Callable[[], Awaitable[int]]], Awaitable[None]]
+"""Asks whether a tenant may have one connection more than are counted. Raises Exhausted."""
 
 
 class Held(Struct, frozen=True):
@@ -30,7 +32,8 @@ class Held(Struct, frozen=True):
 class Vault:
     """The connections of every tenant."""
 
-    def __init__(self, store: Store, sealer: Sealer, world: World) -> None:
+    def __init__(self, store: Store, sealer: Sealer, world: World, room: Room | None = None) -> None:
+        self._room = room
         self._store = store
         self._sealer = sealer
         self._world = world
@@ -55,16 +58,30 @@ class Vault:
         actor: str,
         action: Action = Action.CONNECTION_CREATE,
     ) -> Connection:
-        """Store what a user granted, in place of what there was, and say who did so."""
+        """Store what a user granted, in place of what there was, and say who did so. QUOTA_EXCEEDED."""
         while True:
             async with self._store.begin(tenant, writes=True) as transaction:
-                before = await transaction.connections.of(integration_id, user_id)
+                before = await self._before(transaction, tenant, integration_id, user_id)
                 made = self._made(tenant, integration_id, user_id, origin, before)
                 made = self._with(tenant, made, grant)
                 if await _stored(transaction, made, new=before is None):
                     replaced = before is not None
                     await _say(transaction, action, made, actor=actor, at=made.updated_at, replaced=replaced)
                     return made
+
+    async def check_room(self, tenant: str, integration_id: str, user_id: str) -> None:
+        """Whether what this user grants could be stored. QUOTA_EXCEEDED."""
+        async with self._store.begin(tenant) as transaction:
+            await self._before(transaction, tenant, integration_id, user_id)
+
+    async def _before(
+        self, transaction: Transaction, tenant: str, integration_id: str, user_id: str
+    ) -> Connection | None:
+        """What the user has already, or room for it."""
+        before = await transaction.connections.of(integration_id, user_id)
+        if before is None and self._room is not None:
+            await self._room(tenant, transaction.connections.count)
+        return before
 
     def _made(
         self, tenant: str, integration_id: str, user_id: str, origin: str, before: Connection | None

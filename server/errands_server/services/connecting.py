@@ -15,7 +15,7 @@ from ..credentials.discovery import OAuthFailed
 from ..credentials.oauth import OAuth
 from ..credentials.secret import Grant, Secret, Tokens, kind
 from ..credentials.vault import Vault
-from ..domain.errors import Conflict, Forbidden, Invalid, Reason, Refused, Violation
+from ..domain.errors import Conflict, Exhausted, Forbidden, Invalid, Reason, Refused, Violation
 from ..store.audit import Action
 from ..store.connections import Connection
 from ..store.sealing import Sealer
@@ -72,9 +72,13 @@ class Connecting:
         scopes: tuple[str, ...],
         return_url: str,
     ) -> tuple[str, int]:
-        """A link for one user, and when it runs out. INTEGRATION_NOT_FOUND, CANNOT_CONNECT."""
+        """A link for one user, and when it runs out.
+
+        INTEGRATION_NOT_FOUND, CANNOT_CONNECT, QUOTA_EXCEEDED.
+        """
         principal.require(Scope.CONNECTIONS)
         way = await self._ways.to(principal.tenant, integration_id)
+        await self._vault.check_room(principal.tenant, integration_id, user_id)
         link = Link(
             tenant=principal.tenant,
             id=self._world.new_id(),
@@ -128,7 +132,8 @@ class Connecting:
     ) -> str | Ended:
         """Where to send the browser, to which the link belongs from now on.
 
-        Where something was typed in or done at a page, what came of it. As `asked`, and CONNECT_FAILED.
+        Where something was typed in or done at a page, what came of it. As `asked`, and CONNECT_FAILED,
+        QUOTA_EXCEEDED.
         """
         link = await self._links.read(token, caller)
         if link.url:
@@ -138,6 +143,7 @@ class Connecting:
         if typed != (None if way.type == "oauth2" else way.type):
             wanted = "leads on to the service" if way.type == "oauth2" else f"asks for {way.type}"
             raise Invalid([Violation("credential", f"the link {wanted}")])
+        await self._vault.check_room(link.tenant, link.integration_id, link.user_id)
         flow = await self._flows.bound(link, browser, self._world.now() + STATE_TTL)
         pending = Pending(link=link, until=self._world.now() + STATE_TTL, origin=way.origin)
         if secret is not None:
@@ -181,7 +187,7 @@ class Connecting:
     async def finish(self, state: str, browser: str, answer: Answer, *, caller: Principal | None) -> Ended:
         """End a flow with what the service answered; once.
 
-        LINK_INVALID, LINK_EXPIRED, LINK_USED, CREDENTIALS_INVALID, CONNECT_FAILED.
+        LINK_INVALID, LINK_EXPIRED, LINK_USED, CREDENTIALS_INVALID, CONNECT_FAILED, QUOTA_EXCEEDED.
         """
         tenant, flow_id = connect_links.read_state(self._sealer, state)
         check_tenant(caller, tenant)
@@ -262,15 +268,19 @@ class Connecting:
     ) -> Connection:
         link = pending.link
         await self._ways.current(link.tenant, link.integration_id)
-        made = await self._vault.put(
-            link.tenant,
-            link.integration_id,
-            link.user_id,
-            origin=pending.origin,
-            grant=grant,
-            actor=actor,
-            action=action,
-        )
+        try:
+            made = await self._vault.put(
+                link.tenant,
+                link.integration_id,
+                link.user_id,
+                origin=pending.origin,
+                grant=grant,
+                actor=actor,
+                action=action,
+            )
+        except Exhausted:  # others were first while the user was at the service
+            await self._revoke(link, grant)
+            raise
         await self._flows.end(flow_id, link)
         await self._authorizations.grant(link.tenant, link.integration_id, link.user_id)
         return made

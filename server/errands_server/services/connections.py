@@ -51,7 +51,10 @@ class Connections:
     async def create(
         self, principal: Principal, integration_id: str, user_id: str, grant: Grant
     ) -> Connection:
-        """Store what an application has of its user; runs that wait for it go on. INTEGRATION_NOT_FOUND."""
+        """Store what an application has of its user; runs that wait for it go on.
+
+        INTEGRATION_NOT_FOUND, QUOTA_EXCEEDED.
+        """
         principal.require(Scope.CONNECTIONS)
         current = await self._ways.current(principal.tenant, integration_id)
         await self._check_place(principal.tenant, integration_id, grant)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from ..domain.errors import Conflict
+from ..domain.errors import Conflict, Exhausted
 from ..domain.plan import PlannedCall, shown
 from ..domain.preflight import MISSING, PASSED_THROUGH, ForeseenCall, Missing, Preflight, expected, lacking
 from ..domain.run import Run
@@ -87,6 +87,6 @@ class Foreseeing:
             url, until = await self._connecting.link(
                 principal, integration_id, user_id, scopes=scopes, return_url=""
             )
-        except Conflict:  # CANNOT_CONNECT: the application has to bring the credential
+        except (Conflict, Exhausted):  # the application has to bring the credential, or to make room
             return missing
         return replace(missing, url=url, expires_at=until)

@@ -7,6 +7,7 @@ store of its own kind could share that number between processes.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from ..domain.errors import Exhausted, Reason
@@ -30,10 +31,12 @@ class Quotas:
         requests: Rate | None = None,
         runs: Rate | None = None,
         integrations: int | None = None,
+        connections: int | None = None,
     ) -> None:
         self._requests = None if requests is None else _PerTenant(requests, world)
         self._runs = None if runs is None else _PerTenant(runs, world)
         self._integrations = integrations
+        self._connections = connections
 
     def request(self, tenant: str) -> None:
         """One request of the tenant. RATE_LIMITED."""
@@ -48,8 +51,17 @@ class Quotas:
     def integration(self, tenant: str, present: int) -> None:
         """One integration more than these. QUOTA_EXCEEDED."""
         if self._integrations is not None and present >= self._integrations:
-            message = f"the tenant has {present} integrations, as many as it may; delete one first"
-            raise Exhausted(Reason.QUOTA_EXCEEDED, message, subject=tenant, retry_after=_DAY)
+            raise _full(tenant, f"{present} integrations")
+
+    async def connection(self, tenant: str, count: Callable[[], Awaitable[int]]) -> None:
+        """One connection more than are counted. QUOTA_EXCEEDED."""
+        if self._connections is not None and (present := await count()) >= self._connections:
+            raise _full(tenant, f"{present} connections")
+
+
+def _full(tenant: str, has: str) -> Exhausted:
+    message = f"the tenant has {has}, as many as it may; delete one first"
+    return Exhausted(Reason.QUOTA_EXCEEDED, message, subject=tenant, retry_after=_DAY)
 
 
 class _PerTenant:

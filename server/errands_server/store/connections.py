@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection as Database
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -95,6 +95,11 @@ class Connections:
         if before:
             conditions.append(t.connections.c.id < before)
         return await self._select(*conditions, limit=limit)
+
+    async def count(self) -> int:
+        """How many there are, of all users."""
+        query = select(func.count()).where(t.connections.c.tenant == self._tenant)
+        return (await self._connection.execute(query)).scalar_one()
 
     async def delete(self, connection_id: str) -> bool:
         statement = delete(t.connections).where(

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from errands.v1 import event_pb2, integration_pb2
+from errands.v1.connection_pb2 import ConnectionBearer
 from tests.contract.conftest import Clock, Serve
 from tests.contract.desk import Desk
 from tests.contract.told import HELD, LOCKED, chain, steps
@@ -333,3 +334,17 @@ async def test_a_link_of_a_stranger_cannot_be_made(serve: Serve) -> None:
             answer = await http.post("/v1/connections/links", json=body)
 
     assert reason(answer) == (404, "INTEGRATION_NOT_FOUND")
+
+
+async def test_a_tenant_that_is_full_connects_nobody_and_the_page_says_so(serve: Serve) -> None:
+    async with serve(steps(LOCKED), max_connections=1) as service, somebody(service) as ada:
+        page = await ada.get(await link(service))
+        await service.connect(await the_desk(service), "bob", bearer=ConnectionBearer(token="t"))
+        answer = await pressed(ada, page, secret=SECRET)
+        left = await connections(service)
+        created = await service.create("do", user_id="ada", validate_only=True)
+
+    assert answer.status_code == 429
+    assert "as many accounts connected as it may" in told(answer)
+    assert left == [("bob", "bearer")]
+    assert [(one.integration_name, one.url) for one in created.preflight.missing] == [("desk", "")]
