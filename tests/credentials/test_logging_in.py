@@ -257,14 +257,15 @@ async def test_with_a_verifier_nothing_is_connected_before_the_application_agree
 async def test_who_comes_back_to_a_full_tenant_is_told_and_the_tokens_are_revoked(stage: Staging) -> None:
     async with stage(max_connections=1) as found:
         integration = await found.integrate()
-        late = Browser()
+        late, later = Browser(), await found.link("user-3")
         answer = await found.visit(await found.link("user-2"), late)
         await found.service.connect(integration, bearer=pb.ConnectionBearer(token="first"))
         full = await refused(found.finish(answer, late))
+        unsent = await refused(found.begin(later, Browser()))
         unlinked = await refused(found.link("user-3"))
         kept = await found.only_connection()
 
-    assert (reason(full), reason(unlinked)) == ("QUOTA_EXCEEDED", "QUOTA_EXCEEDED")
+    assert {reason(error) for error in (full, unsent, unlinked)} == {"QUOTA_EXCEEDED"}
     assert kept.user_id == "user-1"
     assert found.provider.counts()["refresh destroyed"] == 1
 
