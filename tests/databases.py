@@ -70,8 +70,10 @@ def counts_of(folder: Path) -> dict[str, int]:
 def looked_into(folder: Path, query: str, **values: Any) -> list[Any]:
     """The rows of a query to the database of a server on this folder."""
     engine = sync_engine(database_of(folder))
+    # Who only reads waits for no writer: the server may be one, in the loop that is held up here.
+    writes = not query.startswith("SELECT")
     try:
-        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with engine.connect().execution_options(writes=writes) as connection, connection.begin():
             found = connection.execute(text(query), values)
             return list(found) if found.returns_rows else []
     finally:

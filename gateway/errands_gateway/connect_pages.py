@@ -15,8 +15,10 @@ from . import browsers, showing
 from .operation import Call
 from .problems import Problem
 from .rendering import page, rendered
+from .schemas.connections import KEY_FIELDS
 
 _ASKED_FOR: Final = {"apiKey": "API key", "bearer": "Access token", "basic": "Password"}
+_TYPED: Final = (*_ASKED_FOR, "apiKeys")
 _SCOPES: Final = {
     "openid": "Know which account you have there",
     "profile": "Read your name and profile",
@@ -62,12 +64,20 @@ def asked(call: Call, link: pb.GetConnectLinkResponse) -> Response:
         host=urlsplit(link.page_url).netloc,
         until=showing.moment(link.expires_at),
         scopes=[_scope(link, name) for name in link.scopes],
-        asked_for=_ASKED_FOR.get(link.type, ""),
+        secrets=_secrets(link),
+        typed=link.type in _TYPED,
         form=browsers.form(value),
     )
     answer = page(html)
     browsers.keep(call, answer, value)
     return answer
+
+
+def _secrets(link: pb.GetConnectLinkResponse) -> list[tuple[str, str, str]]:
+    """What is typed in and shown to nobody: the field, what it is called, and how the service calls it."""
+    if link.type == "apiKeys":
+        return [(field, key.name, key.scheme) for field, key in zip(KEY_FIELDS, link.keys, strict=False)]
+    return [("secret", _ASKED_FOR[link.type], "")] if link.type in _ASKED_FOR else []
 
 
 def _scope(link: pb.GetConnectLinkResponse, name: str) -> Scope:

@@ -22,6 +22,7 @@ from .connect_pages import Ended
 from .operation import FORM, HTML, PAGE, STRING, Answer, Body, Call, Operation, Parameter
 from .problems import Problem, problem, response
 from .rendering import strict
+from .schemas.connections import KEY_FIELDS
 from .visitors import is_ahead, is_program
 
 _TAG: Final = "Connection"
@@ -42,7 +43,7 @@ async def _send(call: Call) -> ASGIApp:
     if doubt is not None:
         return _refused(call.request, doubt, call.caller.request_id, token)
     link = await _link(call, token)
-    request = pb.BeginConnectRequest(token=token, browser=browsers.held(call), **_credential(link.type, form))
+    request = pb.BeginConnectRequest(token=token, browser=browsers.held(call), **_credential(link, form))
     begun = await _ask(call, call.gateway.connections.BeginConnect, request)
     if begun.redirect_url:
         text = f"You sign in there and decide whether to connect {link.integration_name}."
@@ -94,10 +95,16 @@ async def _ask(call: Call, method: Any, request: Any) -> Any:
     return await replace(call, caller=call.caller.anonymous).ask(method, request)
 
 
-def _credential(kind: str, form: Mapping[str, str]) -> dict[str, Any]:
+def _credential(link: pb.GetConnectLinkResponse, form: Mapping[str, str]) -> dict[str, Any]:
     """What was typed in, as the link's type asks for it."""
     secret = form.get("secret", "")
-    match kind:
+    match link.type:
+        case "apiKeys":
+            keys = [
+                pb.ConnectionSchemeKey(scheme=key.scheme, value=form.get(field, ""))
+                for key, field in zip(link.keys, KEY_FIELDS, strict=False)
+            ]
+            return {"api_keys": pb.ConnectionApiKeys(keys=keys)}
         case "basic":
             return {"basic": pb.ConnectionBasic(username=form.get("username", ""), password=secret)}
         case "apiKey":

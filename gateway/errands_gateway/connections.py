@@ -28,6 +28,9 @@ def _credential(auth: Mapping[str, Any]) -> dict[str, Any]:
             return {"bearer": pb.ConnectionBearer(**given)}
         case "apiKey":
             return {"api_key": pb.ConnectionApiKey(**given)}
+        case "apiKeys":
+            keys = [pb.ConnectionSchemeKey(**key) for key in given["keys"]]
+            return {"api_keys": pb.ConnectionApiKeys(keys=keys)}
         case "basic":
             return {"basic": pb.ConnectionBasic(**given)}
         case _:

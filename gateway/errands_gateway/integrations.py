@@ -53,6 +53,9 @@ def _credential(body: Mapping[str, Any]) -> pb.IntegrationCredential | None:
             return pb.IntegrationCredential(bearer=pb.BearerCredential(**auth))
         case "apiKey":
             return pb.IntegrationCredential(api_key=pb.ApiKeyCredential(**auth))
+        case "apiKeys":
+            keys = [pb.ApiKeyCredential(**key) for key in auth["keys"]]
+            return pb.IntegrationCredential(api_keys=pb.ApiKeysCredential(keys=keys))
         case "basic":
             return pb.IntegrationCredential(basic=pb.BasicCredential(**auth))
         case _:

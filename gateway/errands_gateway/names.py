@@ -21,7 +21,7 @@ _OTHER: Final = {
     "mcp_server": "mcp.server",
 }
 _CREDENTIAL: Final = re.compile(
-    r"^(credential(\.(bearer|api_key|basic))?|bearer|api_key|basic|tokens)(?=\.|$)"
+    r"^(credential(\.(bearer|api_keys?|basic))?|bearer|api_keys?|basic|tokens)(?=\.|$)"
 )
 _INPUT: Final = "input_json."
 _WORD: Final = re.compile(r"_([a-z0-9])")

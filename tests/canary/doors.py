@@ -47,6 +47,7 @@ class Door(Struct, kw_only=True):
     """
 
     scheme: str = "bearer"
+    also: str = ""  # a second scheme, which is asked for together with the first
     hides: list[str]
     shared: ipb.IntegrationCredential | None = None
     connected: Mapping[str, Any] = {}  # the user's own credential
@@ -87,6 +88,17 @@ def connected_bearer() -> Door:
 def connected_key() -> Door:
     secret = canary("mykey")
     return Door(scheme="header", hides=[secret], connected={"api_key": cpb.ConnectionApiKey(value=secret)})
+
+
+def connected_keys() -> Door:
+    keys = {"header": canary("firstkey"), "query": canary("secondkey")}
+    named = [cpb.ConnectionSchemeKey(scheme=scheme, value=value) for scheme, value in keys.items()]
+    return Door(
+        scheme="header",
+        also="query",
+        hides=list(keys.values()),
+        connected={"api_keys": cpb.ConnectionApiKeys(keys=named)},
+    )
 
 
 def connected_basic() -> Door:
@@ -207,6 +219,7 @@ DOORS: dict[str, Callable[[], Door]] = {
     "shared user and password": shared_basic,
     "connected bearer": connected_bearer,
     "connected key": connected_key,
+    "connected keys": connected_keys,
     "connected user and password": connected_basic,
     "connected tokens": connected_tokens,
     "client credentials": client_credentials,
@@ -225,6 +238,14 @@ DOORS: dict[str, Callable[[], Door]] = {
 
 def description(found: Mirror, door: Door) -> str:
     """The mirror as an integration of this door; only connections are asked for."""
-    return found.document(
-        schemes={door.scheme: _SCHEMES[door.scheme]}, secured=bool(door.connected or door.client)
+    names = [name for name in (door.scheme, door.also) if name]
+    text = found.document(
+        schemes={name: _SCHEMES[name] for name in names}, secured=bool(door.connected or door.client)
     )
+    if not door.also:
+        return text
+    document = json.loads(text)
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["security"] = [{name: [] for name in names}]
+    return json.dumps(document)

@@ -48,6 +48,7 @@ def test_a_name_is_taken_once(errands: Errands, document: str) -> None:
     [
         (["--bearer-env", "SECRET"], "bearer"),
         (["--api-key-header", "x-shop-key", "--api-key-env", "SECRET"], "apiKey"),
+        (["--api-keys-env", "SECRETS"], "apiKeys"),
         (["--basic-user", "ada", "--basic-file", "-"], "basic"),
     ],
 )
@@ -55,7 +56,9 @@ def test_a_shared_credential_is_taken_and_never_shown(
     errands: Errands, document: str, arguments: list[str], kind: str
 ) -> None:
     add = ["integrations", "add", f"secret-{kind}", "--openapi", document, "--internal", "--shared", "--json"]
-    done = errands(*add, *arguments, env={"SECRET": "hunter2hunter2"}, stdin="hunter2hunter2\n")
+    keys = [{"in": "header", "name": name, "value": "hunter2hunter2"} for name in ("x-api", "x-app")]
+    environment = {"SECRET": "hunter2hunter2", "SECRETS": json.dumps(keys)}
+    done = errands(*add, *arguments, env=environment, stdin="hunter2hunter2\n")
 
     assert json.loads(done.stdout)["auth"] == {"type": kind, "shared": True, "schemes": []}
     assert "hunter2" not in done.stdout + done.stderr

@@ -62,6 +62,7 @@ def test_a_wrong_command_line_never_reaches_the_server(arguments: list[str]) -> 
         ["--api-key-header", "x-key"],
         ["--api-key-env", "SECRET"],
         ["--api-key-header", "a", "--api-key-query", "b", "--api-key-env", "SECRET"],
+        ["--api-keys-env", "SECRET"],
         ["--basic-user", "ada"],
         ["--bearer-env", "SECRET", "--basic-user", "ada", "--basic-env", "SECRET"],
     ],

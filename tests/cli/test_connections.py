@@ -70,11 +70,34 @@ def test_a_connection_lives_from_add_to_rm_and_its_secret_is_never_shown(
     assert "(CONNECTION_NOT_FOUND)" in errands("connections", "rm", listed["id"], code=Exit.NOT_FOUND).stderr
 
 
+def test_keys_that_are_asked_for_together_are_read_as_json(
+    errands: Errands, shop: httpx2.Client, tmp_path: Path
+) -> None:
+    document = shop.get("/openapi.json").json()
+    document["components"]["securitySchemes"] = {
+        name: {"type": "apiKey", "in": "header", "name": f"x-{name}"} for name in ("api", "app")
+    }
+    document["security"] = [{"api": [], "app": []}]
+    file = tmp_path / "keyed.json"
+    file.write_text(json.dumps(document))
+    errands("integrations", "add", "keyed", "--openapi", str(file), "--internal")
+    add = ["connections", "add", "keyed", "--user", "ada", "--type", "api-keys", "--json"]
+    added = errands(*add, stdin=json.dumps({"api": SECRET, "app": SECRET}))
+    other = errands(*add, stdin=json.dumps({"api": SECRET, "key": SECRET}), code=Exit.REFUSED)
+    errands("integrations", "rm", "keyed")
+
+    assert json.loads(added.stdout)["type"] == "apiKeys"
+    assert "is no API key of the description, which has: api, app" in other.stderr
+    assert SECRET not in added.stdout + added.stderr + other.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "said"),
     [
         (["--type", "bearer"], "", "no token was given"),
         (["--type", "oauth2"], f'{{"token": "{SECRET}"}}', "no answer of a token endpoint"),
+        (["--type", "api-keys"], SECRET, "no keys: JSON with the key of each scheme"),
+        (["--type", "api-keys"], f'{{"api": ["{SECRET}"]}}', "no keys: JSON with the key of each scheme"),
         (["--type", "basic"], SECRET, "--username goes with --type basic"),
         (["--username", "ada"], SECRET, "--username goes with --type basic"),
         (["--type", "api-key", "--in", "header"], SECRET, "--in and --name go together"),

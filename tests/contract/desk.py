@@ -33,6 +33,12 @@ PATHS = {
 }
 
 
+SCHEMES = {
+    "key": {"type": "http", "scheme": "bearer"},
+    "code": {"type": "apiKey", "in": "header", "name": "x-code"},
+}
+
+
 class Desk:
     """What was received, in order. Held operations are answered once `open` is set.
 
@@ -54,7 +60,7 @@ class Desk:
                 "info": {"title": "Desk", "version": "1"},
                 "servers": [{"url": self.url}],
                 "paths": PATHS,
-                "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+                "components": {"securitySchemes": SCHEMES},
             }
         )
 

@@ -49,9 +49,19 @@ SAYING = {
     *("intent", "context", "output_schema_json", "name", "openapi_url", "openapi_document", "base_url"),
     *("reason", "output_json", "input_json", "rate_limit", "scopes", "tenant", "action", "in", "traceparent"),
     *("access_token", "refresh_token", "client_id", "client_secret", "issuer", "authorization_url"),
-    *("token_url", "refresh_url", "token_auth_method", "resource", "grant", "username", "password", "value"),
+    *(
+        "scheme",
+        "token_url",
+        "refresh_url",
+        "token_auth_method",
+        "resource",
+        "grant",
+        "username",
+        "password",
+        "value",
+    ),
     *("browser", "code", "error", "error_description", "iss", "return_url", "state", "token"),
-    *("verifier_url", "mcp_url"),
+    *("verifier_url", "mcp_url", "scheme"),
     # A user, a label or a request of the caller's own tenant, whatever others call theirs.
     *("user_id", "repeat_key", "request_id"),
 }

@@ -175,6 +175,7 @@ PLAIN = {
     *("maxConcurrency", "approvalStrategy", "passThrough", "outputSchema", "expiresAt", "form"),
     *("formToken", "form_token", "output", "input", "headers", "query", "validateOnly", "removeOauthClient"),
     *("url", "document", "type", "secret", "verifierUrl"),
+    *(f"secret{number}" for number in range(2, 11)),
     *("accessKeyId", "secretAccessKey", "sessionToken", "roleArn", "externalId", "kid", "privateKey"),
     *("oauthTokenUrl", "scope", "host"),
 }

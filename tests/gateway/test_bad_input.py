@@ -171,7 +171,7 @@ BODIES: list[tuple[str, Any, dict[str, str]]] = [
         {
             "openapi": "must be {url} or {document}",
             "auth": "must be {type: bearer, token} or {type: apiKey, in, name, value} "
-            "or {type: basic, username, password}",
+            "or {type: apiKeys, keys} or {type: basic, username, password}",
             "sharedCredential": "must be true or false",
         },
     ),

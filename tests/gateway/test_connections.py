@@ -17,6 +17,7 @@ SECRET = "hunter2-hunter2"
 AUTHS: dict[str, dict[str, Any]] = {
     "bearer": {"type": "bearer", "token": SECRET},
     "apiKey": {"type": "apiKey", "value": SECRET, "in": "header", "name": "x-key"},
+    "apiKeys": {"type": "apiKeys", "keys": [{"scheme": "code", "value": SECRET}]},
     "basic": {"type": "basic", "username": "ada", "password": SECRET},
     "oauth2": {
         "type": "oauth2",

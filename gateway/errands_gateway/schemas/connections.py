@@ -7,6 +7,9 @@ from typing import Final
 from .integrations import PRINTABLE, SECRET, kind
 from .words import MAX_ID, Schema, array, enum, given, moment, ref, taken, text, uuid
 
+KEY_FIELDS: Final = ("secret", *(f"secret{number}" for number in range(2, 11)))
+"""The fields of a page's form that hold API keys, in the order of the link's."""
+
 _INTEGRATION: Final = text("The integration it opens.", minLength=1, maxLength=MAX_ID)
 _USER: Final = text("Whose it is: the `userId` of the runs that use it.", minLength=1, maxLength=MAX_ID)
 _SCOPE: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": MAX_ID}
@@ -14,7 +17,7 @@ _MEMBERS: Final = {
     "id": uuid("Its id."),
     "integrationId": text("The integration it opens."),
     "userId": text("Whose it is."),
-    "type": text("`oauth2`, `clientCredentials`, `bearer`, `apiKey` or `basic`."),
+    "type": text("`oauth2`, `clientCredentials`, `bearer`, `apiKey`, `apiKeys` or `basic`."),
     "status": enum("BROKEN: the service refused it, and the user must connect anew.", ["ACTIVE", "BROKEN"]),
     "scopes": array({"type": "string"}, "What the user granted, where the service tells."),
     "expiresAt": moment("When its access token runs out, where it does. It is renewed by itself."),
@@ -24,12 +27,16 @@ _MEMBERS: Final = {
 _REQUIRED: Final = ("id", "integrationId", "userId", "type", "status", "scopes", "createdAt", "updatedAt")
 _AUTH: Final[Schema] = {
     "description": "What opens the integration for this user, write-only.",
-    "oneOf": [ref("BearerAuth"), ref("UserApiKeyAuth"), ref("BasicAuth"), ref("TokensAuth")],
+    "oneOf": [
+        *(ref("BearerAuth"), ref("UserApiKeyAuth"), ref("UserApiKeysAuth"), ref("BasicAuth")),
+        ref("TokensAuth"),
+    ],
     "discriminator": {
         "propertyName": "type",
         "mapping": {
             "bearer": "#/components/schemas/BearerAuth",
             "apiKey": "#/components/schemas/UserApiKeyAuth",
+            "apiKeys": "#/components/schemas/UserApiKeysAuth",
             "basic": "#/components/schemas/BasicAuth",
             "oauth2": "#/components/schemas/TokensAuth",
         },
@@ -50,6 +57,31 @@ _API_KEY: Final = taken(
     },
     ["type", "value"],
     title="{type: apiKey, value}",
+)
+_API_KEYS: Final = taken(
+    "API keys that operations ask for together. Each operation gets those it asks for.",
+    {
+        "type": kind("apiKeys"),
+        "keys": array(
+            taken(
+                "One of the keys.",
+                {
+                    "scheme": text(
+                        "Name of the scheme in the description's `securitySchemes`.",
+                        minLength=1,
+                        maxLength=100,
+                    ),
+                    "value": text("The key.", **SECRET, **PRINTABLE),
+                },
+                ["scheme", "value"],
+            ),
+            "The keys, one for each scheme.",
+            minItems=1,
+            maxItems=10,
+        ),
+    },
+    ["type", "keys"],
+    title="{type: apiKeys, keys}",
 )
 _TOKENS: Final = taken(
     "OAuth 2 tokens that the application has of its user; renewed here from now on.",
@@ -99,6 +131,10 @@ _FORM: Final = taken(
         "form": text("What the page holds and its cookie vouches for; otherwise FORM_INVALID."),
         "username": text("The user name, where the page asks for one.", maxLength=8_192),
         "secret": text("The key, token or password, where the page asks for one.", maxLength=8_192),
+        **{
+            name: text("A further key, where the page asks for several.", maxLength=8_192)
+            for name in KEY_FIELDS[1:]
+        },
     },
 )
 
@@ -121,6 +157,7 @@ COMPONENTS: Final = {
     ),
     "ConnectionAuthInput": _AUTH,
     "UserApiKeyAuth": _API_KEY,
+    "UserApiKeysAuth": _API_KEYS,
     "TokensAuth": _TOKENS,
     "CreateConnectLinkRequest": _LINK,
     "ConnectLink": given(

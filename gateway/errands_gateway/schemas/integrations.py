@@ -69,15 +69,26 @@ def kind(name: str) -> Schema:
 
 _AUTH: Final[Schema] = {
     "description": "A credential, write-only. Only with `sharedCredential`.",
-    "oneOf": [ref("BearerAuth"), ref("ApiKeyAuth"), ref("BasicAuth")],
+    "oneOf": [ref("BearerAuth"), ref("ApiKeyAuth"), ref("ApiKeysAuth"), ref("BasicAuth")],
     "discriminator": {
         "propertyName": "type",
         "mapping": {
             "bearer": "#/components/schemas/BearerAuth",
             "apiKey": "#/components/schemas/ApiKeyAuth",
+            "apiKeys": "#/components/schemas/ApiKeysAuth",
             "basic": "#/components/schemas/BasicAuth",
         },
     },
+}
+_KEY: Final[dict[str, Schema]] = {
+    "in": enum("Where it is sent.", ["header", "query", "cookie"]),
+    "name": text(
+        "Name of the header, parameter or cookie.",
+        maxLength=100,
+        pattern=r"^[!-+\--9<>-~]+$",
+        title="a name without spaces or separators",
+    ),
+    "value": text("The key.", **SECRET, **PRINTABLE),
 }
 _NAME: Final = text("Name, unique in the tenant.", maxLength=100, **WORDS)
 _BASE_URL: Final = text("Where requests go; else the document's first server.", maxLength=2_048)
@@ -158,7 +169,7 @@ _MEMBERS: Final[dict[str, Schema]] = {
     "auth": given(
         "How it authenticates.",
         {
-            "type": text("`none`, `bearer`, `apiKey` or `basic`."),
+            "type": text("`none`, `bearer`, `apiKey`, `apiKeys` or `basic`."),
             "shared": flag("True where one account serves every user."),
             "schemes": array({"type": "string"}, "What the service's description asks for."),
             "oauthClient": {
@@ -238,19 +249,20 @@ COMPONENTS: Final = {
     ),
     "ApiKeyAuth": taken(
         "An API key.",
-        {
-            "type": kind("apiKey"),
-            "in": enum("Where it is sent.", ["header", "query", "cookie"]),
-            "name": text(
-                "Name of the header, parameter or cookie.",
-                maxLength=100,
-                pattern=r"^[!-+\--9<>-~]+$",
-                title="a name without spaces or separators",
-            ),
-            "value": text("The key.", **SECRET, **PRINTABLE),
-        },
+        {"type": kind("apiKey"), **_KEY},
         ["type", "in", "name", "value"],
         title="{type: apiKey, in, name, value}",
+    ),
+    "ApiKeysAuth": taken(
+        "API keys that are all sent with every request.",
+        {
+            "type": kind("apiKeys"),
+            "keys": array(
+                taken("One of the keys.", _KEY, ["in", "name", "value"]), "The keys.", minItems=1, maxItems=10
+            ),
+        },
+        ["type", "keys"],
+        title="{type: apiKeys, keys}",
     ),
     "BasicAuth": taken(
         "A user name and password (RFC 7617).",

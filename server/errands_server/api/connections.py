@@ -51,12 +51,14 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
                 return Grant(secret=secrets.bearer(checks, "bearer", request.bearer))
             case "api_key":
                 return Grant(secret=secrets.described_api_key(checks, "api_key", request.api_key))
+            case "api_keys":
+                return Grant(secret=secrets.scheme_keys(checks, "api_keys", request.api_keys))
             case "basic":
                 return Grant(secret=secrets.basic(checks, "basic", request.basic))
             case "tokens":
                 return self._tokens(checks, request.tokens)
             case _:
-                checks.wrong("credential", "give bearer, api_key, basic or tokens")
+                checks.wrong("credential", "give bearer, api_key, api_keys, basic or tokens")
                 return None
 
     def _tokens(self, checks: Checks, given: pb.ConnectionTokens) -> Grant:
@@ -147,6 +149,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
             expires_at=timestamp(asked.expires_at),
             type=asked.type,
             page_url=asked.page_url,
+            keys=[pb.ConnectLinkKey(scheme=scheme, name=name) for scheme, name in asked.keys.items()],
         )
 
     async def BeginConnect(self, request: pb.BeginConnectRequest, context: Any) -> pb.BeginConnectResponse:

@@ -205,11 +205,15 @@ def _secret(checks: Checks, request: Any) -> Secret | None:
         case "api_key":
             key = secrets.api_key(checks, "credential.api_key", request.credential.api_key)
             return Secret("apiKey", secret.api_key(key.location, key.name, key.value))
+        case "api_keys":
+            keys = secrets.api_keys(checks, "credential.api_keys", request.credential.api_keys)
+            placed = (secret.api_key(key.location, key.name, key.value) for key in keys)
+            return Secret("apiKeys", secret.together(placed))
         case "basic":
             pair = secrets.basic(checks, "credential.basic", request.credential.basic)
             return Secret("basic", secret.basic(pair.username, pair.password))
         case _:
-            checks.wrong("credential", "give bearer, api_key or basic")
+            checks.wrong("credential", "give bearer, api_key, api_keys or basic")
             return None
 
 

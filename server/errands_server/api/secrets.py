@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..credentials.secret import ApiKey, Basic, Bearer
+from ..credentials.secret import ApiKey, ApiKeys, Basic, Bearer
 from .checks import Checks
 
 MAX_NAME: Final = 100
+MAX_KEYS: Final = 10
 MAX_SECRET: Final = 8_192
 MAX_SCOPES: Final = 100
 MAX_SCOPE: Final = 1_000
@@ -60,11 +61,36 @@ def api_key(checks: Checks, field: str, given: Any) -> ApiKey:
     return ApiKey(value=secret_text(checks, f"{field}.value", given.value), location=place, name=name)
 
 
+def api_keys(checks: Checks, field: str, given: Any) -> list[ApiKey]:
+    """Keys with their places, no two of them in the same."""
+    checks.count(f"{field}.keys", given.keys, least=1, most=MAX_KEYS)
+    found: list[ApiKey] = []
+    for index, key in enumerate(given.keys[:MAX_KEYS]):
+        made = api_key(checks, f"{field}.keys[{index}]", key)
+        if any((one.location, one.name.lower()) == (made.location, made.name.lower()) for one in found):
+            checks.wrong(f"{field}.keys[{index}].name", "is given more than once")
+        found.append(made)
+    return found
+
+
 def described_api_key(checks: Checks, field: str, given: Any) -> ApiKey:
     """As `api_key`; or without place and name, which the service's description then says."""
     if getattr(given, "in") or given.name:
         return api_key(checks, field, given)
     return ApiKey(value=secret_text(checks, f"{field}.value", given.value))
+
+
+def scheme_keys(checks: Checks, field: str, given: Any) -> ApiKeys:
+    """Keys that are placed by their schemes, each scheme once."""
+    checks.count(f"{field}.keys", given.keys, least=1, most=MAX_KEYS)
+    values: dict[str, str] = {}
+    for index, key in enumerate(given.keys[:MAX_KEYS]):
+        place = f"{field}.keys[{index}]"
+        checks.text(f"{place}.scheme", key.scheme, least=1, most=MAX_NAME)
+        if key.scheme in values:
+            checks.wrong(f"{place}.scheme", "is given more than once")
+        values[key.scheme] = secret_text(checks, f"{place}.value", key.value)
+    return ApiKeys(values=values)
 
 
 def scope_list(checks: Checks, field: str, given: Any) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+
+from msgspec import structs
 
 from .access import Demand
 from .credential import Credential
 from .scheme import OPEN, SecurityScheme
-from .secret import ApiKey, Basic, Bearer, Secret, Tokens, api_key, basic, bearer
+from .secret import ApiKey, ApiKeys, Basic, Bearer, Secret, Tokens, api_key, basic, bearer, together
 
 _GRANTED = ("oauth2", "openIdConnect")
 
@@ -44,9 +46,25 @@ def credential_of(secret: Secret, demand: Demand) -> Credential | None:
             return basic(username, password)
         case ApiKey(value=value, location=location, name=name) if name:
             return api_key(location, name, value)
+        case ApiKeys(values=values):
+            return _together(values, demand)
         case ApiKey(value=value):
             scheme = key_scheme(demand)
             return None if scheme is None else api_key(scheme.location, scheme.name, value)
+
+
+def _together(values: Mapping[str, str], demand: Demand) -> Credential | None:
+    """Of keys that are given by their schemes those the operation asks for; else all."""
+    fitting = [names for names in demand.security if names and values.keys() >= set(names)]
+    asked = min(fitting, key=len, default=tuple(values))
+    schemes = {name: demand.schemes[name] for name in asked if name in demand.schemes}
+    placed = [
+        api_key(scheme.location, scheme.name, values[name])
+        for name, scheme in schemes.items()
+        if scheme.kind == "apiKey"
+    ]
+    # Also what is not sent must not come back: the service may know it from another call.
+    return structs.replace(together(placed), known=frozenset(values.values())) if placed else None
 
 
 def key_scheme(demand: Demand) -> SecurityScheme | None:

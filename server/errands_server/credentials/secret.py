@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -31,6 +32,12 @@ class ApiKey(_Secret, frozen=True, kw_only=True, tag="apiKey"):
     name: str = ""
 
 
+class ApiKeys(_Secret, frozen=True, kw_only=True, tag="apiKeys"):
+    """API keys that operations ask for together, by their schemes in the service's description."""
+
+    values: Mapping[str, str]
+
+
 class Basic(_Secret, frozen=True, kw_only=True, tag="basic"):
     """A user name and password (RFC 7617)."""
 
@@ -45,7 +52,7 @@ class Tokens(_Secret, frozen=True, kw_only=True, tag="oauth2"):
     refresh_token: str = ""
 
 
-Secret: TypeAlias = Bearer | ApiKey | Basic | Tokens
+Secret: TypeAlias = Bearer | ApiKey | ApiKeys | Basic | Tokens
 
 
 class Grant(Struct, frozen=True, kw_only=True):
@@ -76,6 +83,16 @@ def api_key(location: str, name: str, value: str) -> Credential:
         headers=placed if location == "header" else {},
         query=placed if location == "query" else {},
         cookies=placed if location == "cookie" else {},
+    )
+
+
+def together(credentials: Iterable[Credential]) -> Credential:
+    """Credentials that one request carries all of."""
+    found = list(credentials)
+    return Credential(
+        headers={name: value for one in found for name, value in one.headers.items()},
+        query={name: value for one in found for name, value in one.query.items()},
+        cookies={name: value for one in found for name, value in one.cookies.items()},
     )
 
 

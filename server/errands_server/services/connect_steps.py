@@ -26,6 +26,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     scope_texts: Mapping[str, str]  # of those the service describes
     expires_at: int
     type: str
+    keys: Mapping[str, str] = {}  # of type `apiKeys`: the names in which they are sent, by scheme
     page_url: str = ""  # of type `page`: where the service wants the user to do something
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ..credentials.client import OAuthClient
 from ..credentials.discovery import OAuthFailed
 from ..credentials.oauth import OAuth
-from ..credentials.secret import Grant, Secret, Tokens, kind
+from ..credentials.secret import Grant, Secret, Tokens
 from ..credentials.vault import Vault
 from ..domain.errors import Conflict, Exhausted, Forbidden, Invalid, Reason, Refused, Violation
 from ..store.audit import Action
@@ -28,7 +28,7 @@ from .connect_links import TTL, ConnectLinks, Link
 from .connect_steps import Answer, Asked, Ended, Outcome
 from .flows import Flowing, Pending
 from .principal import Principal, Scope, check_tenant
-from .ways import Ways
+from .ways import Ways, check_typed
 
 STATE_TTL: Final = 900_000  # milliseconds a user may take at the service
 CONFIRM_TTL: Final = 600_000  # milliseconds the application may take to say who the user is
@@ -112,6 +112,7 @@ class Connecting:
             scope_texts={name: way.scope_texts[name] for name in scopes if name in way.scope_texts},
             expires_at=link.expires_at,
             type=way.type,
+            keys=way.keys,
         )
 
     async def _asked_to_visit(self, link: Link) -> Asked:
@@ -139,10 +140,7 @@ class Connecting:
         if link.url:
             return await self._visited(link, browser, secret)
         way = await self._ways.to(link.tenant, link.integration_id)
-        typed = None if secret is None else kind(secret)
-        if typed != (None if way.type == "oauth2" else way.type):
-            wanted = "leads on to the service" if way.type == "oauth2" else f"asks for {way.type}"
-            raise Invalid([Violation("credential", f"the link {wanted}")])
+        check_typed(way, secret)
         await self._vault.check_room(link.tenant, link.integration_id, link.user_id)
         flow = await self._flows.bound(link, browser, self._world.now() + STATE_TTL)
         pending = Pending(link=link, until=self._world.now() + STATE_TTL, origin=way.origin)

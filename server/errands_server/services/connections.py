@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ import structlog
 
 from ..credentials.discovery import OAuthFailed
 from ..credentials.oauth import OAuth
-from ..credentials.secret import ApiKey, Grant, Tokens
+from ..credentials.secret import ApiKey, ApiKeys, Grant, Tokens
 from ..credentials.vault import Vault
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..store.audit import Action
@@ -70,8 +70,14 @@ class Connections:
         return made
 
     async def _check_place(self, tenant: str, integration_id: str, grant: Grant) -> None:
-        unplaced = isinstance(grant.secret, ApiKey) and not grant.secret.name
-        if unplaced and not await self._ways.takes_key(tenant, integration_id):
+        secret = grant.secret
+        unplaced = isinstance(secret, ApiKey) and not secret.name
+        if not (unplaced or isinstance(secret, ApiKeys)):
+            return
+        known = await self._ways.key_schemes(tenant, integration_id)
+        if isinstance(secret, ApiKeys):
+            _check_schemes(secret, known)
+        elif not known:
             message = "the description names no place for an API key; give `in` and `name`"
             raise Invalid([Violation("api_key.name", message)])
 
@@ -139,6 +145,18 @@ class Connections:
                 at=self._world.now(),
                 verifier=_site(url),
             )
+
+
+def _check_schemes(secret: ApiKeys, known: Collection[str]) -> None:
+    """Invalid: a key is of no scheme among `known`."""
+    names = ", ".join(known) or "none"
+    wrong = [
+        Violation(f"api_keys.keys[{index}].scheme", f"is no API key of the description, which has: {names}")
+        for index, scheme in enumerate(secret.values)
+        if scheme not in known
+    ]
+    if wrong:
+        raise Invalid(wrong)
 
 
 def _site(url: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -11,7 +11,8 @@ from ..credentials.access import Demand
 from ..credentials.client import AUTHORIZATION_CODE, OAuthClient
 from ..credentials.needs import wanted_scopes
 from ..credentials.scheme import SecurityScheme
-from ..domain.errors import Conflict, NotFound, Reason
+from ..credentials.secret import ApiKeys, Secret, kind
+from ..domain.errors import Conflict, Invalid, NotFound, Reason, Violation
 from ..tools.catalogue import Catalogue, Current, Loaded
 
 _CODE: Final = "authorizationCode"
@@ -20,6 +21,7 @@ _TYPED: Final = {
     ("http", "bearer"): "bearer",
     ("http", "basic"): "basic",
 }
+_MOST_KEYS: Final = 10
 
 
 class Way(Struct, frozen=True, kw_only=True):
@@ -32,6 +34,7 @@ class Way(Struct, frozen=True, kw_only=True):
     client: OAuthClient | None
     scopes: tuple[str, ...]  # that its operations need, each by itself
     scope_texts: Mapping[str, str]  # what its description says of scopes
+    keys: Mapping[str, str] = {}  # of type `apiKeys`: the names in which they are sent, by scheme
 
 
 class Ways:
@@ -52,11 +55,11 @@ class Ways:
         """The integration's name. INTEGRATION_NOT_FOUND."""
         return (await self.current(tenant, integration_id)).integration.name
 
-    async def takes_key(self, tenant: str, integration_id: str) -> bool:
-        """Whether the integration's description says where an API key belongs. INTEGRATION_NOT_FOUND."""
+    async def key_schemes(self, tenant: str, integration_id: str) -> Sequence[str]:
+        """The schemes by which the integration's description places API keys. INTEGRATION_NOT_FOUND."""
         current = await self.current(tenant, integration_id)
         loaded = await self._catalogue.load(tenant, integration_id, current.integration.revision)
-        return any(scheme.kind == "apiKey" for scheme in loaded.schemes.values())
+        return [name for name, scheme in loaded.schemes.items() if scheme.kind == "apiKey"]
 
     async def to(self, tenant: str, integration_id: str) -> Way:
         """How users connect it. INTEGRATION_NOT_FOUND, CANNOT_CONNECT."""
@@ -65,15 +68,55 @@ class Ways:
         client = current.client
         if client is not None and client.grant != AUTHORIZATION_CODE:
             client = None
+        keys = {} if client is not None else _keys(loaded)
         return Way(
             name=current.integration.name,
             base_url=current.integration.base_url,
             origin=current.origin,
-            type="oauth2" if client is not None else _typed(integration_id, loaded.schemes),
+            type=_type(integration_id, loaded.schemes, client, keys),
             client=client,
             scopes=() if client is None else tuple(dict.fromkeys(_scopes(loaded))),
             scope_texts=dict(_scope_texts(loaded.schemes.values())),
+            keys=keys,
         )
+
+
+def _type(
+    integration_id: str,
+    schemes: Mapping[str, SecurityScheme],
+    client: OAuthClient | None,
+    keys: Mapping[str, str],
+) -> str:
+    if client is not None:
+        return "oauth2"
+    return "apiKeys" if keys else _typed(integration_id, schemes)
+
+
+def _keys(loaded: Loaded) -> dict[str, str]:
+    """The API keys that open everything, where some operation takes no fewer than two together."""
+    wanted: dict[str, str] = {}
+    several = False
+    for operation in loaded.operations.values():
+        alternatives = [names for names in operation.security if _are_keys(names, loaded.schemes)]
+        if not alternatives or any(wanted.keys() >= set(names) for names in alternatives):
+            continue
+        several |= all(len(names) > 1 for names in operation.security)
+        wanted |= {name: loaded.schemes[name].name for name in min(alternatives, key=len)}
+    return wanted if several and len(wanted) <= _MOST_KEYS else {}
+
+
+def _are_keys(names: Collection[str], schemes: Mapping[str, SecurityScheme]) -> bool:
+    return bool(names) and all(name in schemes and schemes[name].kind == "apiKey" for name in names)
+
+
+def check_typed(way: Way, secret: Secret | None) -> None:
+    """Invalid: what was typed in at a link is not what the way asks for."""
+    typed = None if secret is None else kind(secret)
+    if typed != (None if way.type == "oauth2" else way.type):
+        wanted = "leads on to the service" if way.type == "oauth2" else f"asks for {way.type}"
+        raise Invalid([Violation("credential", f"the link {wanted}")])
+    if isinstance(secret, ApiKeys) and secret.values.keys() != way.keys.keys():
+        raise Invalid([Violation("api_keys.keys", f"must be of {', '.join(way.keys)}, one of each")])
 
 
 def _typed(integration_id: str, schemes: Mapping[str, SecurityScheme]) -> str:

@@ -94,7 +94,7 @@ class IntegrationToolbox:
         known = await self._known(request)
         if not isinstance(access, Access):
             return replace(access, message=scrub(access.message, Credential(known=known)))
-        credential = replace(access.credential, known=known)
+        credential = replace(access.credential, known=access.credential.known | known)
         if _holds_secret(request, credential):
             message = "An argument holds a secret of the run or an integration; nothing was sent."
             return Failed(reason=Reason.SECRET_IN_ARGUMENT, message=message)

@@ -206,6 +206,8 @@ def _change(body: dict[str, Any]) -> None:
     body.pop("removeOauthClient", None)
     if "auth" in body:
         body["sharedCredential"] = True
+        for number, key in enumerate(body["auth"].get("keys", ())):
+            key.update({"in": "header", "name": f"x-key-{number}"})  # no two in one place
         body.pop("removeCredential", None)
 
 
@@ -240,6 +242,8 @@ def _connection(body: dict[str, Any]) -> None:
         body["auth"]["scopes"] = ["things:read"]
     elif body["auth"]["type"] == "apiKey":
         body["auth"].update({"in": "header", "name": "x-key"})
+    elif body["auth"]["type"] == "apiKeys":
+        body["auth"]["keys"] = [{**body["auth"]["keys"][0], "scheme": "code"}]
 
 
 def _connect_link(body: dict[str, Any]) -> None:

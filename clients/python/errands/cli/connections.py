@@ -18,8 +18,10 @@ from errands.cli.words import columns, line
 from errands.v1.connection_pb2 import (
     Connection,
     ConnectionApiKey,
+    ConnectionApiKeys,
     ConnectionBasic,
     ConnectionBearer,
+    ConnectionSchemeKey,
     ConnectionTokens,
     ConnectSettings,
     CreateConnectionRequest,
@@ -37,7 +39,7 @@ from errands.v1.connection_pb2 import (
 )
 
 _PLACES: Final = ("header", "query", "cookie")
-_TYPES: Final = ("bearer", "api-key", "basic", "oauth2")
+_TYPES: Final = ("bearer", "api-key", "api-keys", "basic", "oauth2")
 _user = click.option(
     "--user", envvar="ERRANDS_USER", default=getpass.getuser, help="User it belongs to.  [default: you]"
 )
@@ -82,7 +84,8 @@ def add(
     """Connect a user to INTEGRATION with a credential you have. It replaces the one before.
 
     The secret is asked for, or read from stdin: the command line is visible to others. For
-    oauth2 it is what the token endpoint answered, JSON.
+    oauth2 it is what the token endpoint answered, JSON; for api-keys an object of the keys by the
+    names of their schemes in the description, JSON.
     """
     if (kind == "basic") != bool(username):
         raise click.UsageError("--username goes with --type basic, and only there")
@@ -162,10 +165,24 @@ def _credential(kind: str, username: str, place: str, name: str) -> dict[str, An
             key = ConnectionApiKey(value=secrets.asked("API key"), name=name)
             setattr(key, "in", place)  # a keyword of Python
             return {"api_key": key}
+        case "api-keys":
+            return {"api_keys": _api_keys(secrets.asked("API keys"))}
         case "basic":
             return {"basic": ConnectionBasic(username=username, password=secrets.asked("password"))}
         case _:
             return {"tokens": _tokens(secrets.asked("answer of the token endpoint"))}
+
+
+def _api_keys(text: str) -> ConnectionApiKeys:
+    """The keys in an object of JSON. UsageError: it is none."""
+    try:
+        found = json.loads(text)
+        keys = [ConnectionSchemeKey(scheme=scheme, value=value) for scheme, value in found.items()]
+    except (ValueError, TypeError, AttributeError):
+        # Not the error itself, which may quote the secret.
+        message = "stdin holds no keys: JSON with the key of each scheme, such as"
+        raise click.UsageError(f'{message} {{"apiKeyAuth": "…", "appKeyAuth": "…"}}') from None
+    return ConnectionApiKeys(keys=keys)
 
 
 def _tokens(text: str) -> ConnectionTokens:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any, Final, TypeAlias
@@ -11,6 +12,7 @@ import click
 from errands.cli import secrets
 from errands.v1.integration_pb2 import (
     ApiKeyCredential,
+    ApiKeysCredential,
     BasicCredential,
     BearerCredential,
     IntegrationCredential,
@@ -33,6 +35,7 @@ _OPTIONS: Final[list[Decorator]] = [
     *sources("bearer", "bearer token"),
     *(click.option(f"--api-key-{p}", metavar="NAME", help=f"Send an API key in this {p}.") for p in _PLACES),
     *sources("api-key", "API key"),
+    *sources("api-keys", "API keys that are sent together: JSON, a list of {in, name, value}"),
     click.option("--basic-user", metavar="NAME", help="Log in as this user (basic authentication)."),
     *sources("basic", "password"),
 ]
@@ -50,9 +53,9 @@ def decorated(command: Callable[..., Any], options: Sequence[Decorator]) -> Call
 
 def credential(given: Mapping[str, str | None]) -> IntegrationCredential | None:
     """The one credential the options describe, if they do. UsageError: two of them, or half of one."""
-    found = [made for made in (_bearer(given), _api_key(given), _basic(given)) if made]
+    found = [made for made in (_bearer(given), _api_key(given), _api_keys(given), _basic(given)) if made]
     if len(found) > 1:
-        raise click.UsageError("an integration has one credential: a bearer token, an API key or a password")
+        raise click.UsageError("an integration has one credential: a bearer token, API keys or a password")
     return found[0] if found else None
 
 
@@ -74,6 +77,19 @@ def _api_key(given: Mapping[str, str | None]) -> IntegrationCredential | None:
     key = ApiKeyCredential(name=name, value=value)
     setattr(key, "in", place)  # a keyword of Python
     return IntegrationCredential(api_key=key)
+
+
+def _api_keys(given: Mapping[str, str | None]) -> IntegrationCredential | None:
+    text = _secret(given, "api_keys")
+    if not text:
+        return None
+    try:
+        keys = [ApiKeyCredential(**key) for key in json.loads(text)]
+    except (ValueError, TypeError):
+        # Not the error itself, which may quote a secret.
+        message = "--api-keys-env, -file: JSON is wanted, a list of"
+        raise click.UsageError(f'{message} {{"in": "header", "name": "…", "value": "…"}}') from None
+    return IntegrationCredential(api_keys=ApiKeysCredential(keys=keys))
 
 
 def _basic(given: Mapping[str, str | None]) -> IntegrationCredential | None:

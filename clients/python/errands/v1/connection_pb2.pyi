@@ -82,20 +82,22 @@ class UpdateConnectSettingsResponse(_message.Message):
     def __init__(self, settings: _Optional[_Union[ConnectSettings, _Mapping]] = ...) -> None: ...
 
 class CreateConnectionRequest(_message.Message):
-    __slots__ = ("integration_id", "user_id", "bearer", "api_key", "basic", "tokens")
+    __slots__ = ("integration_id", "user_id", "bearer", "api_key", "basic", "tokens", "api_keys")
     INTEGRATION_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     BEARER_FIELD_NUMBER: _ClassVar[int]
     API_KEY_FIELD_NUMBER: _ClassVar[int]
     BASIC_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
+    API_KEYS_FIELD_NUMBER: _ClassVar[int]
     integration_id: str
     user_id: str
     bearer: ConnectionBearer
     api_key: ConnectionApiKey
     basic: ConnectionBasic
     tokens: ConnectionTokens
-    def __init__(self, integration_id: _Optional[str] = ..., user_id: _Optional[str] = ..., bearer: _Optional[_Union[ConnectionBearer, _Mapping]] = ..., api_key: _Optional[_Union[ConnectionApiKey, _Mapping]] = ..., basic: _Optional[_Union[ConnectionBasic, _Mapping]] = ..., tokens: _Optional[_Union[ConnectionTokens, _Mapping]] = ...) -> None: ...
+    api_keys: ConnectionApiKeys
+    def __init__(self, integration_id: _Optional[str] = ..., user_id: _Optional[str] = ..., bearer: _Optional[_Union[ConnectionBearer, _Mapping]] = ..., api_key: _Optional[_Union[ConnectionApiKey, _Mapping]] = ..., basic: _Optional[_Union[ConnectionBasic, _Mapping]] = ..., tokens: _Optional[_Union[ConnectionTokens, _Mapping]] = ..., api_keys: _Optional[_Union[ConnectionApiKeys, _Mapping]] = ...) -> None: ...
 
 class ConnectionBearer(_message.Message):
     __slots__ = ("token",)
@@ -111,6 +113,20 @@ class ConnectionApiKey(_message.Message):
     value: str
     name: str
     def __init__(self, value: _Optional[str] = ..., name: _Optional[str] = ..., **kwargs) -> None: ...
+
+class ConnectionApiKeys(_message.Message):
+    __slots__ = ("keys",)
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[ConnectionSchemeKey]
+    def __init__(self, keys: _Optional[_Iterable[_Union[ConnectionSchemeKey, _Mapping]]] = ...) -> None: ...
+
+class ConnectionSchemeKey(_message.Message):
+    __slots__ = ("scheme", "value")
+    SCHEME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    scheme: str
+    value: str
+    def __init__(self, scheme: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class ConnectionBasic(_message.Message):
     __slots__ = ("username", "password")
@@ -223,7 +239,7 @@ class GetConnectLinkRequest(_message.Message):
     def __init__(self, token: _Optional[str] = ...) -> None: ...
 
 class GetConnectLinkResponse(_message.Message):
-    __slots__ = ("integration_name", "base_url", "user_id", "scopes", "expires_at", "type", "scope_texts", "page_url")
+    __slots__ = ("integration_name", "base_url", "user_id", "scopes", "expires_at", "type", "scope_texts", "page_url", "keys")
     class ScopeTextsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -239,6 +255,7 @@ class GetConnectLinkResponse(_message.Message):
     TYPE_FIELD_NUMBER: _ClassVar[int]
     SCOPE_TEXTS_FIELD_NUMBER: _ClassVar[int]
     PAGE_URL_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
     integration_name: str
     base_url: str
     user_id: str
@@ -247,21 +264,32 @@ class GetConnectLinkResponse(_message.Message):
     type: str
     scope_texts: _containers.ScalarMap[str, str]
     page_url: str
-    def __init__(self, integration_name: _Optional[str] = ..., base_url: _Optional[str] = ..., user_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ..., scope_texts: _Optional[_Mapping[str, str]] = ..., page_url: _Optional[str] = ...) -> None: ...
+    keys: _containers.RepeatedCompositeFieldContainer[ConnectLinkKey]
+    def __init__(self, integration_name: _Optional[str] = ..., base_url: _Optional[str] = ..., user_id: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ..., scope_texts: _Optional[_Mapping[str, str]] = ..., page_url: _Optional[str] = ..., keys: _Optional[_Iterable[_Union[ConnectLinkKey, _Mapping]]] = ...) -> None: ...
+
+class ConnectLinkKey(_message.Message):
+    __slots__ = ("scheme", "name")
+    SCHEME_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    scheme: str
+    name: str
+    def __init__(self, scheme: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class BeginConnectRequest(_message.Message):
-    __slots__ = ("token", "browser", "bearer", "api_key", "basic")
+    __slots__ = ("token", "browser", "bearer", "api_key", "basic", "api_keys")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     BROWSER_FIELD_NUMBER: _ClassVar[int]
     BEARER_FIELD_NUMBER: _ClassVar[int]
     API_KEY_FIELD_NUMBER: _ClassVar[int]
     BASIC_FIELD_NUMBER: _ClassVar[int]
+    API_KEYS_FIELD_NUMBER: _ClassVar[int]
     token: str
     browser: str
     bearer: ConnectionBearer
     api_key: ConnectionApiKey
     basic: ConnectionBasic
-    def __init__(self, token: _Optional[str] = ..., browser: _Optional[str] = ..., bearer: _Optional[_Union[ConnectionBearer, _Mapping]] = ..., api_key: _Optional[_Union[ConnectionApiKey, _Mapping]] = ..., basic: _Optional[_Union[ConnectionBasic, _Mapping]] = ...) -> None: ...
+    api_keys: ConnectionApiKeys
+    def __init__(self, token: _Optional[str] = ..., browser: _Optional[str] = ..., bearer: _Optional[_Union[ConnectionBearer, _Mapping]] = ..., api_key: _Optional[_Union[ConnectionApiKey, _Mapping]] = ..., basic: _Optional[_Union[ConnectionBasic, _Mapping]] = ..., api_keys: _Optional[_Union[ConnectionApiKeys, _Mapping]] = ...) -> None: ...
 
 class BeginConnectResponse(_message.Message):
     __slots__ = ("redirect_url", "outcome", "return_url")

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x65rrands/v1/integration.proto\x12\nerrands.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x02\n\x0bIntegration\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12-\n\x06status\x18\x04 \x01(\x0e\x32\x1d.errands.v1.IntegrationStatus\x12\x10\n\x08\x62\x61se_url\x18\x05 \x01(\t\x12\x10\n\x08internal\x18\x06 \x01(\x08\x12\x10\n\x08revision\x18\x07 \x01(\x05\x12\x12\n\ntool_count\x18\x08 \x01(\x05\x12)\n\x04\x61uth\x18\t \x01(\x0b\x32\x1b.errands.v1.IntegrationAuth\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08left_out\x18\x0b \x03(\t\x12\x12\n\nrate_limit\x18\x14 \x01(\t\x12\x17\n\x0fmax_concurrency\x18\x15 \x01(\x05\"o\n\x0fIntegrationAuth\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06shared\x18\x02 \x01(\x08\x12\x0f\n\x07schemes\x18\x03 \x03(\t\x12-\n\x0coauth_client\x18\x04 \x01(\x0b\x32\x17.errands.v1.OAuthClient\"\xd6\x01\n\x0bOAuthClient\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x15\n\rclient_secret\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\x19\n\x11\x61uthorization_url\x18\x04 \x01(\t\x12\x11\n\ttoken_url\x18\x05 \x01(\t\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x19\n\x11token_auth_method\x18\x07 \x01(\t\x12\x10\n\x08resource\x18\x08 \x01(\t\x12\r\n\x05grant\x18\t \x01(\t\x12\x13\n\x0brefresh_url\x18\n \x01(\t\"\xb4\x01\n\x15IntegrationCredential\x12.\n\x06\x62\x65\x61rer\x18\x01 \x01(\x0b\x32\x1c.errands.v1.BearerCredentialH\x00\x12/\n\x07\x61pi_key\x18\x02 \x01(\x0b\x32\x1c.errands.v1.ApiKeyCredentialH\x00\x12,\n\x05\x62\x61sic\x18\x03 \x01(\x0b\x32\x1b.errands.v1.BasicCredentialH\x00\x42\x0c\n\ncredential\"!\n\x10\x42\x65\x61rerCredential\x12\r\n\x05token\x18\x01 \x01(\t\";\n\x10\x41piKeyCredential\x12\n\n\x02in\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\t\"5\n\x0f\x42\x61sicCredential\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"\xbc\x01\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x11\n\tread_only\x18\x04 \x01(\x08\x12\x0e\n\x06method\x18\x05 \x01(\t\x12\x0c\n\x04path\x18\x06 \x01(\t\x12\x17\n\x0fparameters_json\x18\x07 \x01(\t\x12\x13\n\x0boutput_json\x18\x08 \x01(\t\x12\x0f\n\x07secured\x18\t \x01(\x08\x12\x12\n\ndeprecated\x18\n \x01(\x08\"\x8a\x03\n\x18\x43reateIntegrationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\x0bopenapi_url\x18\x02 \x01(\tH\x00\x12\x1a\n\x10openapi_document\x18\x03 \x01(\tH\x00\x12\x10\n\x08\x62\x61se_url\x18\x04 \x01(\t\x12\x10\n\x08internal\x18\x05 \x01(\x08\x12\x35\n\ncredential\x18\x06 \x01(\x0b\x32!.errands.v1.IntegrationCredential\x12\x19\n\x11shared_credential\x18\x07 \x01(\x08\x12 \n\x18honours_idempotency_keys\x18\x08 \x01(\x08\x12-\n\x0coauth_client\x18\t \x01(\x0b\x32\x17.errands.v1.OAuthClient\x12\x11\n\x07mcp_url\x18\n \x01(\tH\x01\x12\x14\n\nmcp_server\x18\x0b \x01(\tH\x01\x12\x12\n\nrate_limit\x18\x14 \x01(\t\x12\x17\n\x0fmax_concurrency\x18\x15 \x01(\x05\x42\t\n\x07openapiB\x05\n\x03mcp\"I\n\x19\x43reateIntegrationResponse\x12,\n\x0bintegration\x18\x01 \x01(\x0b\x32\x17.errands.v1.Integration\"#\n\x15GetIntegrationRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x16GetIntegrationResponse\x12,\n\x0bintegration\x18\x01 \x01(\x0b\x32\x17.errands.v1.Integration\"@\n\x17ListIntegrationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x18ListIntegrationsResponse\x12-\n\x0cintegrations\x18\x01 \x03(\x0b\x32\x17.errands.v1.Integration\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xda\x04\n\x18UpdateIntegrationRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x0bopenapi_url\x18\x03 \x01(\tH\x00\x12\x1a\n\x10openapi_document\x18\x04 \x01(\tH\x00\x12\x15\n\x08\x62\x61se_url\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x35\n\ncredential\x18\x06 \x01(\x0b\x32!.errands.v1.IntegrationCredential\x12\x19\n\x11shared_credential\x18\x07 \x01(\x08\x12\x19\n\x11remove_credential\x18\x08 \x01(\x08\x12-\n\x06status\x18\t \x01(\x0e\x32\x1d.errands.v1.IntegrationStatus\x12%\n\x18honours_idempotency_keys\x18\n \x01(\x08H\x04\x88\x01\x01\x12-\n\x0coauth_client\x18\x0b \x01(\x0b\x32\x17.errands.v1.OAuthClient\x12\x1b\n\x13remove_oauth_client\x18\x0c \x01(\x08\x12\x11\n\x07mcp_url\x18\r \x01(\tH\x01\x12\x14\n\nmcp_server\x18\x0e \x01(\tH\x01\x12\x17\n\nrate_limit\x18\x14 \x01(\tH\x05\x88\x01\x01\x12\x1c\n\x0fmax_concurrency\x18\x15 \x01(\x05H\x06\x88\x01\x01\x42\t\n\x07openapiB\x05\n\x03mcpB\x07\n\x05_nameB\x0b\n\t_base_urlB\x1b\n\x19_honours_idempotency_keysB\r\n\x0b_rate_limitB\x12\n\x10_max_concurrency\"\x8c\x01\n\x19UpdateIntegrationResponse\x12,\n\x0bintegration\x18\x01 \x01(\x0b\x32\x17.errands.v1.Integration\x12\x13\n\x0btools_added\x18\x02 \x03(\t\x12\x15\n\rtools_removed\x18\x03 \x03(\t\x12\x15\n\rtools_changed\x18\x04 \x03(\t\"&\n\x18\x44\x65leteIntegrationRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1b\n\x19\x44\x65leteIntegrationResponse\"E\n\x10ListToolsRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"M\n\x11ListToolsResponse\x12\x1f\n\x05tools\x18\x01 \x03(\x0b\x32\x10.errands.v1.Tool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*w\n\x11IntegrationStatus\x12\"\n\x1eINTEGRATION_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19INTEGRATION_STATUS_ACTIVE\x10\x01\x12\x1f\n\x1bINTEGRATION_STATUS_INACTIVE\x10\x02\x32\xf9\x05\n\x12IntegrationService\x12}\n\x11\x43reateIntegration\x12$.errands.v1.CreateIntegrationRequest\x1a%.errands.v1.CreateIntegrationResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/integrations:\x01*\x12v\n\x0eGetIntegration\x12!.errands.v1.GetIntegrationRequest\x1a\".errands.v1.GetIntegrationResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/integrations/{id}\x12w\n\x10ListIntegrations\x12#.errands.v1.ListIntegrationsRequest\x1a$.errands.v1.ListIntegrationsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/integrations\x12\x82\x01\n\x11UpdateIntegration\x12$.errands.v1.UpdateIntegrationRequest\x1a%.errands.v1.UpdateIntegrationResponse\" \x82\xd3\xe4\x93\x02\x1a\x32\x15/v1/integrations/{id}:\x01*\x12\x7f\n\x11\x44\x65leteIntegration\x12$.errands.v1.DeleteIntegrationRequest\x1a%.errands.v1.DeleteIntegrationResponse\"\x1d\x82\xd3\xe4\x93\x02\x17*\x15/v1/integrations/{id}\x12m\n\tListTools\x12\x1c.errands.v1.ListToolsRequest\x1a\x1d.errands.v1.ListToolsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/integrations/{id}/toolsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x65rrands/v1/integration.proto\x12\nerrands.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x02\n\x0bIntegration\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12-\n\x06status\x18\x04 \x01(\x0e\x32\x1d.errands.v1.IntegrationStatus\x12\x10\n\x08\x62\x61se_url\x18\x05 \x01(\t\x12\x10\n\x08internal\x18\x06 \x01(\x08\x12\x10\n\x08revision\x18\x07 \x01(\x05\x12\x12\n\ntool_count\x18\x08 \x01(\x05\x12)\n\x04\x61uth\x18\t \x01(\x0b\x32\x1b.errands.v1.IntegrationAuth\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08left_out\x18\x0b \x03(\t\x12\x12\n\nrate_limit\x18\x14 \x01(\t\x12\x17\n\x0fmax_concurrency\x18\x15 \x01(\x05\"o\n\x0fIntegrationAuth\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06shared\x18\x02 \x01(\x08\x12\x0f\n\x07schemes\x18\x03 \x03(\t\x12-\n\x0coauth_client\x18\x04 \x01(\x0b\x32\x17.errands.v1.OAuthClient\"\xd6\x01\n\x0bOAuthClient\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x15\n\rclient_secret\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\x19\n\x11\x61uthorization_url\x18\x04 \x01(\t\x12\x11\n\ttoken_url\x18\x05 \x01(\t\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x19\n\x11token_auth_method\x18\x07 \x01(\t\x12\x10\n\x08resource\x18\x08 \x01(\t\x12\r\n\x05grant\x18\t \x01(\t\x12\x13\n\x0brefresh_url\x18\n \x01(\t\"\xe7\x01\n\x15IntegrationCredential\x12.\n\x06\x62\x65\x61rer\x18\x01 \x01(\x0b\x32\x1c.errands.v1.BearerCredentialH\x00\x12/\n\x07\x61pi_key\x18\x02 \x01(\x0b\x32\x1c.errands.v1.ApiKeyCredentialH\x00\x12,\n\x05\x62\x61sic\x18\x03 \x01(\x0b\x32\x1b.errands.v1.BasicCredentialH\x00\x12\x31\n\x08\x61pi_keys\x18\x04 \x01(\x0b\x32\x1d.errands.v1.ApiKeysCredentialH\x00\x42\x0c\n\ncredential\"!\n\x10\x42\x65\x61rerCredential\x12\r\n\x05token\x18\x01 \x01(\t\";\n\x10\x41piKeyCredential\x12\n\n\x02in\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\t\"?\n\x11\x41piKeysCredential\x12*\n\x04keys\x18\x01 \x03(\x0b\x32\x1c.errands.v1.ApiKeyCredential\"5\n\x0f\x42\x61sicCredential\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"\xbc\x01\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x11\n\tread_only\x18\x04 \x01(\x08\x12\x0e\n\x06method\x18\x05 \x01(\t\x12\x0c\n\x04path\x18\x06 \x01(\t\x12\x17\n\x0fparameters_json\x18\x07 \x01(\t\x12\x13\n\x0boutput_json\x18\x08 \x01(\t\x12\x0f\n\x07secured\x18\t \x01(\x08\x12\x12\n\ndeprecated\x18\n \x01(\x08\"\x8a\x03\n\x18\x43reateIntegrationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\x0bopenapi_url\x18\x02 \x01(\tH\x00\x12\x1a\n\x10openapi_document\x18\x03 \x01(\tH\x00\x12\x10\n\x08\x62\x61se_url\x18\x04 \x01(\t\x12\x10\n\x08internal\x18\x05 \x01(\x08\x12\x35\n\ncredential\x18\x06 \x01(\x0b\x32!.errands.v1.IntegrationCredential\x12\x19\n\x11shared_credential\x18\x07 \x01(\x08\x12 \n\x18honours_idempotency_keys\x18\x08 \x01(\x08\x12-\n\x0coauth_client\x18\t \x01(\x0b\x32\x17.errands.v1.OAuthClient\x12\x11\n\x07mcp_url\x18\n \x01(\tH\x01\x12\x14\n\nmcp_server\x18\x0b \x01(\tH\x01\x12\x12\n\nrate_limit\x18\x14 \x01(\t\x12\x17\n\x0fmax_concurrency\x18\x15 \x01(\x05\x42\t\n\x07openapiB\x05\n\x03mcp\"I\n\x19\x43reateIntegrationResponse\x12,\n\x0bintegration\x18\x01 \x01(\x0b\x32\x17.errands.v1.Integration\"#\n\x15GetIntegrationRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x16GetIntegrationResponse\x12,\n\x0bintegration\x18\x01 \x01(\x0b\x32\x17.errands.v1.Integration\"@\n\x17ListIntegrationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"b\n\x18ListIntegrationsResponse\x12-\n\x0cintegrations\x18\x01 \x03(\x0b\x32\x17.errands.v1.Integration\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xda\x04\n\x18UpdateIntegrationRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x0bopenapi_url\x18\x03 \x01(\tH\x00\x12\x1a\n\x10openapi_document\x18\x04 \x01(\tH\x00\x12\x15\n\x08\x62\x61se_url\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x35\n\ncredential\x18\x06 \x01(\x0b\x32!.errands.v1.IntegrationCredential\x12\x19\n\x11shared_credential\x18\x07 \x01(\x08\x12\x19\n\x11remove_credential\x18\x08 \x01(\x08\x12-\n\x06status\x18\t \x01(\x0e\x32\x1d.errands.v1.IntegrationStatus\x12%\n\x18honours_idempotency_keys\x18\n \x01(\x08H\x04\x88\x01\x01\x12-\n\x0coauth_client\x18\x0b \x01(\x0b\x32\x17.errands.v1.OAuthClient\x12\x1b\n\x13remove_oauth_client\x18\x0c \x01(\x08\x12\x11\n\x07mcp_url\x18\r \x01(\tH\x01\x12\x14\n\nmcp_server\x18\x0e \x01(\tH\x01\x12\x17\n\nrate_limit\x18\x14 \x01(\tH\x05\x88\x01\x01\x12\x1c\n\x0fmax_concurrency\x18\x15 \x01(\x05H\x06\x88\x01\x01\x42\t\n\x07openapiB\x05\n\x03mcpB\x07\n\x05_nameB\x0b\n\t_base_urlB\x1b\n\x19_honours_idempotency_keysB\r\n\x0b_rate_limitB\x12\n\x10_max_concurrency\"\x8c\x01\n\x19UpdateIntegrationResponse\x12,\n\x0bintegration\x18\x01 \x01(\x0b\x32\x17.errands.v1.Integration\x12\x13\n\x0btools_added\x18\x02 \x03(\t\x12\x15\n\rtools_removed\x18\x03 \x03(\t\x12\x15\n\rtools_changed\x18\x04 \x03(\t\"&\n\x18\x44\x65leteIntegrationRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1b\n\x19\x44\x65leteIntegrationResponse\"E\n\x10ListToolsRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"M\n\x11ListToolsResponse\x12\x1f\n\x05tools\x18\x01 \x03(\x0b\x32\x10.errands.v1.Tool\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*w\n\x11IntegrationStatus\x12\"\n\x1eINTEGRATION_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19INTEGRATION_STATUS_ACTIVE\x10\x01\x12\x1f\n\x1bINTEGRATION_STATUS_INACTIVE\x10\x02\x32\xf9\x05\n\x12IntegrationService\x12}\n\x11\x43reateIntegration\x12$.errands.v1.CreateIntegrationRequest\x1a%.errands.v1.CreateIntegrationResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/integrations:\x01*\x12v\n\x0eGetIntegration\x12!.errands.v1.GetIntegrationRequest\x1a\".errands.v1.GetIntegrationResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/integrations/{id}\x12w\n\x10ListIntegrations\x12#.errands.v1.ListIntegrationsRequest\x1a$.errands.v1.ListIntegrationsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/integrations\x12\x82\x01\n\x11UpdateIntegration\x12$.errands.v1.UpdateIntegrationRequest\x1a%.errands.v1.UpdateIntegrationResponse\" \x82\xd3\xe4\x93\x02\x1a\x32\x15/v1/integrations/{id}:\x01*\x12\x7f\n\x11\x44\x65leteIntegration\x12$.errands.v1.DeleteIntegrationRequest\x1a%.errands.v1.DeleteIntegrationResponse\"\x1d\x82\xd3\xe4\x93\x02\x17*\x15/v1/integrations/{id}\x12m\n\tListTools\x12\x1c.errands.v1.ListToolsRequest\x1a\x1d.errands.v1.ListToolsResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/integrations/{id}/toolsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,8 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INTEGRATIONSERVICE'].methods_by_name['DeleteIntegration']._serialized_options = b'\202\323\344\223\002\027*\025/v1/integrations/{id}'
   _globals['_INTEGRATIONSERVICE'].methods_by_name['ListTools']._loaded_options = None
   _globals['_INTEGRATIONSERVICE'].methods_by_name['ListTools']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/integrations/{id}/tools'
-  _globals['_INTEGRATIONSTATUS']._serialized_start=3007
-  _globals['_INTEGRATIONSTATUS']._serialized_end=3126
+  _globals['_INTEGRATIONSTATUS']._serialized_start=3123
+  _globals['_INTEGRATIONSTATUS']._serialized_end=3242
   _globals['_INTEGRATION']._serialized_start=108
   _globals['_INTEGRATION']._serialized_end=436
   _globals['_INTEGRATIONAUTH']._serialized_start=438
@@ -54,39 +54,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OAUTHCLIENT']._serialized_start=552
   _globals['_OAUTHCLIENT']._serialized_end=766
   _globals['_INTEGRATIONCREDENTIAL']._serialized_start=769
-  _globals['_INTEGRATIONCREDENTIAL']._serialized_end=949
-  _globals['_BEARERCREDENTIAL']._serialized_start=951
-  _globals['_BEARERCREDENTIAL']._serialized_end=984
-  _globals['_APIKEYCREDENTIAL']._serialized_start=986
-  _globals['_APIKEYCREDENTIAL']._serialized_end=1045
-  _globals['_BASICCREDENTIAL']._serialized_start=1047
-  _globals['_BASICCREDENTIAL']._serialized_end=1100
-  _globals['_TOOL']._serialized_start=1103
-  _globals['_TOOL']._serialized_end=1291
-  _globals['_CREATEINTEGRATIONREQUEST']._serialized_start=1294
-  _globals['_CREATEINTEGRATIONREQUEST']._serialized_end=1688
-  _globals['_CREATEINTEGRATIONRESPONSE']._serialized_start=1690
-  _globals['_CREATEINTEGRATIONRESPONSE']._serialized_end=1763
-  _globals['_GETINTEGRATIONREQUEST']._serialized_start=1765
-  _globals['_GETINTEGRATIONREQUEST']._serialized_end=1800
-  _globals['_GETINTEGRATIONRESPONSE']._serialized_start=1802
-  _globals['_GETINTEGRATIONRESPONSE']._serialized_end=1872
-  _globals['_LISTINTEGRATIONSREQUEST']._serialized_start=1874
-  _globals['_LISTINTEGRATIONSREQUEST']._serialized_end=1938
-  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_start=1940
-  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_end=2038
-  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_start=2041
-  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_end=2643
-  _globals['_UPDATEINTEGRATIONRESPONSE']._serialized_start=2646
-  _globals['_UPDATEINTEGRATIONRESPONSE']._serialized_end=2786
-  _globals['_DELETEINTEGRATIONREQUEST']._serialized_start=2788
-  _globals['_DELETEINTEGRATIONREQUEST']._serialized_end=2826
-  _globals['_DELETEINTEGRATIONRESPONSE']._serialized_start=2828
-  _globals['_DELETEINTEGRATIONRESPONSE']._serialized_end=2855
-  _globals['_LISTTOOLSREQUEST']._serialized_start=2857
-  _globals['_LISTTOOLSREQUEST']._serialized_end=2926
-  _globals['_LISTTOOLSRESPONSE']._serialized_start=2928
-  _globals['_LISTTOOLSRESPONSE']._serialized_end=3005
-  _globals['_INTEGRATIONSERVICE']._serialized_start=3129
-  _globals['_INTEGRATIONSERVICE']._serialized_end=3890
+  _globals['_INTEGRATIONCREDENTIAL']._serialized_end=1000
+  _globals['_BEARERCREDENTIAL']._serialized_start=1002
+  _globals['_BEARERCREDENTIAL']._serialized_end=1035
+  _globals['_APIKEYCREDENTIAL']._serialized_start=1037
+  _globals['_APIKEYCREDENTIAL']._serialized_end=1096
+  _globals['_APIKEYSCREDENTIAL']._serialized_start=1098
+  _globals['_APIKEYSCREDENTIAL']._serialized_end=1161
+  _globals['_BASICCREDENTIAL']._serialized_start=1163
+  _globals['_BASICCREDENTIAL']._serialized_end=1216
+  _globals['_TOOL']._serialized_start=1219
+  _globals['_TOOL']._serialized_end=1407
+  _globals['_CREATEINTEGRATIONREQUEST']._serialized_start=1410
+  _globals['_CREATEINTEGRATIONREQUEST']._serialized_end=1804
+  _globals['_CREATEINTEGRATIONRESPONSE']._serialized_start=1806
+  _globals['_CREATEINTEGRATIONRESPONSE']._serialized_end=1879
+  _globals['_GETINTEGRATIONREQUEST']._serialized_start=1881
+  _globals['_GETINTEGRATIONREQUEST']._serialized_end=1916
+  _globals['_GETINTEGRATIONRESPONSE']._serialized_start=1918
+  _globals['_GETINTEGRATIONRESPONSE']._serialized_end=1988
+  _globals['_LISTINTEGRATIONSREQUEST']._serialized_start=1990
+  _globals['_LISTINTEGRATIONSREQUEST']._serialized_end=2054
+  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_start=2056
+  _globals['_LISTINTEGRATIONSRESPONSE']._serialized_end=2154
+  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_start=2157
+  _globals['_UPDATEINTEGRATIONREQUEST']._serialized_end=2759
+  _globals['_UPDATEINTEGRATIONRESPONSE']._serialized_start=2762
+  _globals['_UPDATEINTEGRATIONRESPONSE']._serialized_end=2902
+  _globals['_DELETEINTEGRATIONREQUEST']._serialized_start=2904
+  _globals['_DELETEINTEGRATIONREQUEST']._serialized_end=2942
+  _globals['_DELETEINTEGRATIONRESPONSE']._serialized_start=2944
+  _globals['_DELETEINTEGRATIONRESPONSE']._serialized_end=2971
+  _globals['_LISTTOOLSREQUEST']._serialized_start=2973
+  _globals['_LISTTOOLSREQUEST']._serialized_end=3042
+  _globals['_LISTTOOLSRESPONSE']._serialized_start=3044
+  _globals['_LISTTOOLSRESPONSE']._serialized_end=3121
+  _globals['_INTEGRATIONSERVICE']._serialized_start=3245
+  _globals['_INTEGRATIONSERVICE']._serialized_end=4006
 # @@protoc_insertion_point(module_scope)

@@ -87,14 +87,16 @@ class OAuthClient(_message.Message):
     def __init__(self, client_id: _Optional[str] = ..., client_secret: _Optional[str] = ..., issuer: _Optional[str] = ..., authorization_url: _Optional[str] = ..., token_url: _Optional[str] = ..., scopes: _Optional[_Iterable[str]] = ..., token_auth_method: _Optional[str] = ..., resource: _Optional[str] = ..., grant: _Optional[str] = ..., refresh_url: _Optional[str] = ...) -> None: ...
 
 class IntegrationCredential(_message.Message):
-    __slots__ = ("bearer", "api_key", "basic")
+    __slots__ = ("bearer", "api_key", "basic", "api_keys")
     BEARER_FIELD_NUMBER: _ClassVar[int]
     API_KEY_FIELD_NUMBER: _ClassVar[int]
     BASIC_FIELD_NUMBER: _ClassVar[int]
+    API_KEYS_FIELD_NUMBER: _ClassVar[int]
     bearer: BearerCredential
     api_key: ApiKeyCredential
     basic: BasicCredential
-    def __init__(self, bearer: _Optional[_Union[BearerCredential, _Mapping]] = ..., api_key: _Optional[_Union[ApiKeyCredential, _Mapping]] = ..., basic: _Optional[_Union[BasicCredential, _Mapping]] = ...) -> None: ...
+    api_keys: ApiKeysCredential
+    def __init__(self, bearer: _Optional[_Union[BearerCredential, _Mapping]] = ..., api_key: _Optional[_Union[ApiKeyCredential, _Mapping]] = ..., basic: _Optional[_Union[BasicCredential, _Mapping]] = ..., api_keys: _Optional[_Union[ApiKeysCredential, _Mapping]] = ...) -> None: ...
 
 class BearerCredential(_message.Message):
     __slots__ = ("token",)
@@ -110,6 +112,12 @@ class ApiKeyCredential(_message.Message):
     name: str
     value: str
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., **kwargs) -> None: ...
+
+class ApiKeysCredential(_message.Message):
+    __slots__ = ("keys",)
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[ApiKeyCredential]
+    def __init__(self, keys: _Optional[_Iterable[_Union[ApiKeyCredential, _Mapping]]] = ...) -> None: ...
 
 class BasicCredential(_message.Message):
     __slots__ = ("username", "password")
