@@ -49,9 +49,11 @@ def test_a_key_goes_where_the_operation_or_the_service_wants_it() -> None:
     key = ApiKey(value="v")
     own = ApiKey(value="v", location="cookie", name="c")
     asked = credential_of(key, _demand((("other",), ())))
+    alone = credential_of(key, _demand((("key", "login"), ()), (("other",), ())))
     first = credential_of(key, _demand())
 
     assert asked is not None
+    assert alone == asked
     assert asked.headers == {"x-k": "v"}
     assert first is not None
     assert first.query == {"k": "v"}

@@ -68,7 +68,8 @@ def _together(values: Mapping[str, str], demand: Demand) -> Credential | None:
 
 
 def key_scheme(demand: Demand) -> SecurityScheme | None:
-    """The API key that the operation asks for, or else the service."""
-    asked = [demand.schemes[name] for names in demand.security for name in names if name in demand.schemes]
+    """The API key that the operation asks for, alone where that is enough, or else the service."""
+    named = [name for names in sorted(demand.security, key=len) for name in names]
+    asked = [demand.schemes[name] for name in named if name in demand.schemes]
     schemes = (*asked, *demand.schemes.values())
     return next((scheme for scheme in schemes if scheme.kind == "apiKey"), None)
