@@ -75,6 +75,7 @@ ATTEMPTS: dict[str, tuple[Attempt, type[Exception] | None]] = {
     "Connections.find": (lambda tx: tx.connections.find("c1"), None),
     "Connections.of": (lambda tx: tx.connections.of("i1", "ada"), None),
     "Connections.list": (lambda tx: tx.connections.list(limit=9), None),
+    "Connections.count": (lambda tx: tx.connections.count(), None),
     "Connections.delete": (lambda tx: tx.connections.delete("c1"), None),
     "Connections.delete_all": (lambda tx: tx.connections.delete_all("i1"), None),
     "Flows.add": (lambda tx: tx.flows.add(FLOW), None),
