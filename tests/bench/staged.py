@@ -1,0 +1,95 @@
+"""The service under load, with clocks on its stages. `stages` reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from errands_server.api.gate import Gate
+
+from . import server
+from .clocks import Clocks
+
+GATE: Final = "gate: key, deadline, metrics, a line of the log"
+READ: Final = "request parsed and checked"
+BEGIN: Final = "beginning decided: claim, hash of the plan, question"
+PLAN: Final = "planned"
+FOLD: Final = "folded"
+ANSWER: Final = "answer made"
+ENCODE: Final = "answer encoded"
+HAND: Final = "handed to the writer, and back to who waits"
+TELL: Final = "told to streams and engine"
+ROWS: Final = "rows made"
+STATEMENTS: Final = "statements executed"
+COMMIT: Final = "committed"
+LOG: Final = "log read"
+EXECUTE: Final = "owner: looks what is next, and stores what came of it"
+THINK: Final = "owner: next calls of a step"
+SEND: Final = "owner: call checked and sent (to a tool that does nothing)"
+RESULT: Final = "owner: result"
+
+_SERVER: Final = "errands_server"
+PLACES: Final = (
+    (READ, "api.gate:_parsed"),
+    (READ, "api.new_runs:read"),
+    (READ, "services.creating:Creating.problems"),
+    (READ, "services.creating:Creating._inputs"),
+    (BEGIN, "services.creating:Creating.create"),
+    (PLAN, "planners.catalog:CatalogPlanner.plan"),
+    (FOLD, "domain.draft:advance"),
+    (ANSWER, "api.runs:RunServicer._created"),
+    (ANSWER, "api.runs:RunServicer._run"),
+    (ENCODE, "api.gate:_serializer"),
+    (ENCODE, "api.messages:Messages.encode"),
+    (HAND, "store.journal:Journal.create"),
+    (HAND, "store.journal:Journal.append"),
+    (HAND, "store.writer:Writer._deliver"),
+    (TELL, "composition:Wiring.committed"),
+    (ROWS, "store.journal:write"),
+    (STATEMENTS, "store.rows:insert"),
+    (STATEMENTS, "store.rows:update"),
+    (STATEMENTS, "store.batch:_heads"),
+    (COMMIT, "store.writer:Writer._transaction"),
+    (LOG, "services.views:Views.view"),
+    (EXECUTE, "executor.owner:Owner.execute"),
+    (EXECUTE, "executor.owner:Owner._send_one"),
+    (THINK, "executor.turns:Turns.think"),
+    (SEND, "executor.dispatch:Dispatch.start"),
+    (SEND, "executor.dispatch:Dispatch.send"),
+    (RESULT, "executor.owner:Owner._conclude"),
+)
+
+
+def put_clocks() -> Clocks:
+    """Clocks on every stage of a server that is not composed yet."""
+    clocks = Clocks()
+    for stage, place in PLACES:
+        clocks.put(stage, f"{_SERVER}.{place}")
+    unary = Gate._unary
+
+    def clocked(gate: Gate, *arguments: Any) -> Any:
+        return clocks.on(GATE, unary(gate, *arguments))
+
+    Gate._unary = clocked  # type: ignore[method-assign]
+    return clocks
+
+
+def main() -> None:
+    clocks = put_clocks()
+    calibrated: list[bool] = []
+
+    async def stages(control: server.Control) -> tuple[dict[str, float], float]:
+        if not calibrated:
+            calibrated.append(True)
+            await clocks.calibrate()
+        return clocks.read()
+
+    server.Control.stages = stages  # type: ignore[attr-defined]
+    with Path("/dev/null").open("wb") as sink:
+        uvloop.run(server.main(sink))
+
+
+if __name__ == "__main__":
+    main()

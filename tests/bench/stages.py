@@ -1,0 +1,94 @@
+"""What a run costs, stage by stage, in microseconds and bytes: `python -m tests.bench.stages`.
+
+A stage's time is the processor's, without that of stages within it, and without what the clocks cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from errands.v1 import run_pb2 as rpb
+
+from .load import Process, process
+from .served import Served
+
+_REST: Final = "gRPC, the event loop, and the rest"
+_EVENTS: Final = """
+    SELECT json_extract(body, '$.type') AS kind, count(*), sum(length(CAST(body AS BLOB))) FROM events
+    GROUP BY kind ORDER BY min(sequence)"""
+_PAGES: Final = """
+    SELECT s.tbl_name, sum(d.pgsize) FROM dbstat AS d JOIN sqlite_master AS s ON s.name = d.name
+    GROUP BY s.tbl_name ORDER BY 2 DESC"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.stages", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3_000)
+    count: int = parser.parse_args().runs
+    with process("tests.bench.staged") as server:
+        served = Served(server)
+        asking = served.new_run(approval_strategy=rpb.APPROVAL_STRATEGY_ON_START)
+        reading = rpb.GetRunRequest(run_id=served.paused())
+        served.calls("CreateRun", asking, 500).rate()  # everything is imported, and warm
+        create = served.calls("CreateRun", asking, count)
+        get = served.calls("GetRun", reading, count)
+        _show("CreateRun that waits for approval", create.rate, server, count)
+        _show("GetRun", get.rate, server, count)
+        _show("a whole run: three calls and a result", lambda: _run(served, count), server, count)
+    _show_bytes(count)
+    return 0
+
+
+def _run(served: Served, count: int) -> None:
+    """So many runs, from the first create to the last end."""
+    waiting = served.process.ask("unfinished")
+    served.calls("CreateRun", served.new_run(), count).rate()
+    while served.process.ask("unfinished") > waiting:
+        time.sleep(0.05)
+
+
+def _show(what: str, work: Callable[[], object], server: Process, count: int) -> None:
+    """The stages of so many operations."""
+    server.ask("stages")
+    before = server.cpu()
+    work()
+    spent = (server.cpu() - before) * 1e6 / count
+    found, clocks = server.ask("stages")
+    spent -= clocks / 1e3 / count
+    stages = {stage: nanoseconds / 1e3 / count for stage, nanoseconds in found.items()}
+    print(f"\n| {what} | µs | |\n|---|--:|--:|")
+    for stage, cost in sorted(stages.items(), key=lambda one: -one[1]):
+        if cost >= 0.5:
+            print(f"| {stage} | {cost:,.0f} | {cost / spent:.0%} |")
+    rest = spent - sum(stages.values())
+    print(f"| {_REST} | {rest:,.0f} | {rest / spent:.0%} |")
+    print(f"| **all** | **{spent:,.0f}** | |", flush=True)
+
+
+def _show_bytes(count: int) -> None:
+    """What one whole run takes where it is stored, of so many."""
+    with tempfile.TemporaryDirectory(dir=".", prefix=".errands-bench-") as folder:
+        with process("tests.bench.server", folder) as server:
+            _run(Served(server), count)
+        with closing(sqlite3.connect(Path(folder) / "errands.db")) as database:
+            events = database.execute(_EVENTS).fetchall()
+            pages = database.execute(_PAGES).fetchall()
+    print("\n| stored of a whole run | how many | bytes |\n|---|--:|--:|")
+    for kind, number, size in events:
+        print(f"| event `{kind}` | {number / count:,.1f} | {size / count:,.0f} |")
+    print(f"| **text of its events** | | **{sum(size for *_, size in events) / count:,.0f}** |")
+    for table, size in pages:
+        if size / count >= 50:
+            print(f"| table `{table}` with its indexes, in pages | | {size / count:,.0f} |")
+    print(f"| **in the file** | | **{sum(size for _, size in pages) / count:,.0f}** |")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
