@@ -10,7 +10,7 @@ AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/
   then git rev-parse --quiet --verify HEAD^ >/dev/null && echo ref=HEAD^ || echo ref=HEAD; else echo branch=main; fi)
 
 .PHONY: demo test test-postgres torture-postgres soak counterparts serve setup generate lock check lint types walls buf drift format torture fuzz bench \
-  bench-growth bench-postgres bench-others bench-openapi bench-smoke clean
+  bench-stages bench-growth bench-postgres bench-others bench-openapi bench-smoke clean
 
 demo: setup ## Set up, then run the demonstration: a run that survives kill -9
 	$(BIN)/errands demo
@@ -88,6 +88,9 @@ fuzz: setup ## Let Schemathesis ask the gateway thousands of questions
 bench: setup ## Measure against the raw ceiling (needs h2load: Debian's nghttp2-client)
 	$(BIN)/python -m tests.bench
 
+bench-stages: setup ## What a run costs, stage by stage, in microseconds and bytes
+	$(BIN)/python -m tests.bench.stages
+
 bench-growth: setup ## How costs grow, what waits holds, how long starts take: tables, and plots into docs/performance/
 	$(BIN)/python -m tests.bench.growth
 	$(BIN)/python -m tests.bench.memory
@@ -107,6 +110,7 @@ bench-openapi: setup ## Import real documents, have requests judged, plan over G
 
 bench-smoke: setup
 	$(BIN)/python -m tests.bench --rounds 1 --scale 0.1
+	$(BIN)/python -m tests.bench.stages --runs 100
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,7 +16,7 @@ from typing import Final
 
 from errands.v1 import run_pb2 as rpb
 
-from .load import Process, process
+from .load import Calls, Process, process
 from .served import Served
 
 _REST: Final = "gRPC, the event loop, and the rest"
@@ -32,6 +32,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.stages", description=__doc__)
     parser.add_argument("--runs", type=int, default=3_000)
     count: int = parser.parse_args().runs
+    with process("tests.bench.echo") as echo:
+        _show_echo(echo, count)
     with process("tests.bench.staged") as server:
         served = Served(server)
         asking = served.new_run(approval_strategy=rpb.APPROVAL_STRATEGY_ON_START)
@@ -44,6 +46,14 @@ def main() -> int:
         _show("a whole run: three calls and a result", lambda: _run(served, count), server, count)
     _show_bytes(count)
     return 0
+
+
+def _show_echo(echo: Process, count: int) -> None:
+    """What the least that a call can be costs: the ceiling of everything below."""
+    calls = Calls(echo.address, "/bench.Echo/Echo", b"x" * 200, requests=count, clients=4, streams=16)
+    before = echo.cpu()
+    calls.rate()
+    print(f"An echo of 200 bytes: {(echo.cpu() - before) * 1e6 / count:,.0f} µs.", flush=True)
 
 
 def _run(served: Served, count: int) -> None:
