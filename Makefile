@@ -18,9 +18,9 @@ demo: setup ## Set up, then run the demonstration: a run that survives kill -9
 test: setup ## Set up, then run the tests
 	$(BIN)/pytest -n $(WORKERS) -m "not counterparts"
 
-test-postgres: setup ## Then those of store, contract and journeys on a PostgreSQL of their own
+test-postgres: setup ## Then all that keep a database, on a PostgreSQL of their own
 	$(BIN)/python -m tests.postgres $(BIN)/pytest -n $(WORKERS) -m "not counterparts" \
-	  tests/store tests/contract tests/journeys tests/credentials
+	  tests/store tests/contract tests/journeys tests/credentials tests/gateway tests/cli
 
 counterparts: setup ## Then the tests against others' servers (Node), and those that take long
 	$(BIN)/pytest -n $(WORKERS) -m counterparts

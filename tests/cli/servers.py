@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.cli.command_line import API_KEY, Errands, environment
+from tests.databases import ELSEWHERE, database_of
 
 COMMAND: Final = (sys.executable, "-m", "errands_server", "serve")
 
@@ -18,7 +19,7 @@ class Server:
 
     def __init__(self, data: Path, *flags: str) -> None:
         self._data = data
-        self._flags = flags
+        self._flags = (*flags, *(("--database", database_of(data)) if ELSEWHERE else ()))
         self.address = "127.0.0.1:0"
         self.start()
 
