@@ -102,7 +102,9 @@ def ended(found: Ended) -> Response:
     """How a flow ended: on a page of the application's where it has one, otherwise on ours."""
     if found.return_url:
         return onward(found.return_url, "You come back to your application.")
-    outcome = "done" if found.elsewhere else _OUTCOMES.get(found.outcome, "refused")
+    outcome = _OUTCOMES.get(found.outcome, "refused")
+    if found.elsewhere:
+        outcome = "done" if outcome == "connected" else "declined"
     return page(
         rendered("connected.html", outcome=outcome, integration=found.integration, user=found.user),
     )

@@ -43,7 +43,9 @@ async def _send(call: Call) -> ASGIApp:
     if doubt is not None:
         return _refused(call.request, doubt, call.caller.request_id, token)
     link = await _link(call, token)
-    request = pb.BeginConnectRequest(token=token, browser=browsers.held(call), **_credential(link, form))
+    refuse = "refuse" in form
+    typed = {} if refuse else _credential(link, form)
+    request = pb.BeginConnectRequest(token=token, browser=browsers.held(call), refuse=refuse, **typed)
     begun = await _ask(call, call.gateway.connections.BeginConnect, request)
     if begun.redirect_url:
         text = f"You sign in there and decide whether to connect {link.integration_name}."

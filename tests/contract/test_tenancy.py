@@ -174,7 +174,7 @@ PLAIN = {
     *("internal", "auth", "sharedCredential", "removeCredential", "honoursIdempotencyKeys", "decision"),
     *("maxConcurrency", "approvalStrategy", "passThrough", "outputSchema", "expiresAt", "form"),
     *("formToken", "form_token", "output", "input", "headers", "query", "validateOnly", "removeOauthClient"),
-    *("url", "document", "type", "secret", "verifierUrl"),
+    *("url", "document", "type", "secret", "verifierUrl", "refuse"),
     *(f"secret{number}" for number in range(2, 11)),
     *("accessKeyId", "secretAccessKey", "sessionToken", "roleArn", "externalId", "kid", "privateKey"),
     *("oauthTokenUrl", "scope", "host"),

@@ -218,3 +218,21 @@ async def test_a_page_of_a_cancelled_run_does_nothing_any_more(till: Till) -> No
 
     assert late.status_code == 400
     assert len(till.server.calls()) == 1
+
+
+@pytest.mark.parametrize("till", [2], indirect=True)
+async def test_who_refuses_a_page_ends_that_one_call(till: Till) -> None:
+    async with people(till, 1) as [ada]:
+        first = await till.waiting()
+        page = await ada.get(till.path(first))
+        answer = await pressed(ada, page, refuse="yes")
+        again = await pressed(ada, page)
+        second = await till.waiting(first.sequence, first.run_id)
+        till.paid = 1
+        await pressed(ada, await ada.get(till.path(second)))
+        run = await till.service.finished(first.run_id)
+
+    assert "The run goes on without this step" in told(answer)
+    assert "has done its work" in told(again)
+    assert run.status == event_pb2.RUN_STATUS_PARTIAL_SUCCESS
+    assert len(till.server.calls()) == 3

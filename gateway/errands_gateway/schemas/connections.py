@@ -130,6 +130,7 @@ _FORM: Final = taken(
     {
         "form": text("What the page holds and its cookie vouches for; otherwise FORM_INVALID."),
         "username": text("The user name, where the page asks for one.", maxLength=8_192),
+        "refuse": enum("The user wants none of it.", ["yes"]),
         "secret": text("The key, token or password, where the page asks for one.", maxLength=8_192),
         **{
             name: text("A further key, where the page asks for several.", maxLength=8_192)

@@ -62,6 +62,11 @@ def connection(found: Connection) -> pb.Connection:
     )
 
 
+def begun(ended: Ended) -> pb.BeginConnectResponse:
+    """A flow that ended with its first step."""
+    return pb.BeginConnectResponse(outcome=OUTCOME[ended.outcome], return_url=ended.return_url)
+
+
 def finished(ended: Ended) -> pb.FinishConnectResponse:
     return pb.FinishConnectResponse(
         outcome=OUTCOME[ended.outcome],

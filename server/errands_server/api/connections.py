@@ -157,13 +157,18 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         checks = Checks()
         _check_browser(checks, request.browser)
         typed = None if request.WhichOneof("credential") is None else self._grant(checks, request)
+        if request.refuse and typed is not None:
+            checks.wrong("refuse", "goes without a credential")
         checks.done()
+        if request.refuse:
+            return authentication.begun(
+                await self._connecting.refuse(token, request.browser, caller=caller().principal)
+            )
         secret = None if typed is None else typed.secret
         begun = await self._connecting.begin(token, request.browser, secret, caller=caller().principal)
         if isinstance(begun, str):
             return pb.BeginConnectResponse(redirect_url=begun)
-        outcome = authentication.OUTCOME[begun.outcome]
-        return pb.BeginConnectResponse(outcome=outcome, return_url=begun.return_url)
+        return authentication.begun(begun)
 
     async def FinishConnect(self, request: pb.FinishConnectRequest, context: Any) -> pb.FinishConnectResponse:
         checks = Checks()

@@ -43,14 +43,14 @@ class Authorizations:
             await self._granted(tenant, integration_id, user_id)
         return count
 
-    async def done(self, tenant: str, run_id: str, authorization_id: str) -> bool:
-        """Let a run go on whose user did what was asked at a page; whether it still waited for that."""
+    async def resolve(self, tenant: str, run_id: str, authorization_id: str, *, granted: bool) -> bool:
+        """Let a run go on whose user did what was asked at a page, or will not; whether it still waited."""
         waited: list[str] = []
 
         def decide(draft: Draft) -> list[AnyEvent]:
             open_ = () if draft.run.ended else draft.run.authorizations
             waited[:] = [key for key in open_ if key == authorization_id]
-            return [AuthResolved(authorization_id=key, granted=True) for key in waited]
+            return [AuthResolved(authorization_id=key, granted=granted) for key in waited]
 
         await change(self._store.journal, self._world, tenant, run_id, decide)
         return bool(waited)

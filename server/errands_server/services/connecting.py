@@ -154,7 +154,7 @@ class Connecting:
         if secret is not None:
             raise Invalid([Violation("credential", "the link asks for nothing that is typed in")])
         flow = await self._flows.bound(link, browser, link.expires_at)
-        if not await self._authorizations.done(link.tenant, link.run_id, link.id):
+        if not await self._authorizations.resolve(link.tenant, link.run_id, link.id, granted=True):
             raise connect_links.used("nothing waits for this any more")
         await self._flows.end(flow.id, link)
         return await self._ended(Outcome.CONNECTED, link, link.return_url)
@@ -192,7 +192,7 @@ class Connecting:
         pending = await self._flows.taken(tenant, flow_id, state, browser)
         _check_issuer(pending, answer.issuer)
         if answer.error == "access_denied":
-            return await self._refused(flow_id, pending)
+            return await self._refused(flow_id, pending.link)
         if answer.error:
             message = f"the service answered with the error {answer.error!r}"
             raise Conflict(Reason.CONNECT_FAILED, message)
@@ -214,10 +214,19 @@ class Connecting:
         except OAuthFailed as failure:
             raise _failed(failure) from failure
 
-    async def _refused(self, flow_id: str, pending: Pending) -> Ended:
-        link = pending.link
+    async def refuse(self, token: str, browser: str, *, caller: Principal | None) -> Ended:
+        """End the flow of a link whose user wants none of it. As `asked`."""
+        link = await self._links.read(token, caller)
+        flow = await self._flows.bound(link, browser, link.expires_at)
+        return await self._refused(flow.id, link)
+
+    async def _refused(self, flow_id: str, link: Link) -> Ended:
+        """What waits for it goes on without: one call for a page, else all the user's runs."""
         await self._flows.end(flow_id, link)
-        await self._authorizations.refuse(link.tenant, link.integration_id, link.user_id)
+        if link.url:
+            await self._authorizations.resolve(link.tenant, link.run_id, link.id, granted=False)
+        else:
+            await self._authorizations.refuse(link.tenant, link.integration_id, link.user_id)
         return await self._ended(Outcome.REFUSED, link, link.return_url)
 
     async def _agreed(self, flow_id: str, pending: Pending, grant: Grant) -> Ended:

@@ -348,3 +348,25 @@ async def test_a_tenant_that_is_full_connects_nobody_and_the_page_says_so(serve:
     assert "as many accounts connected as it may" in told(answer)
     assert left == [("bob", "bearer")]
     assert [(one.integration_name, one.url) for one in created.preflight.missing] == [("desk", "")]
+
+
+async def test_who_refuses_ends_the_link_and_what_waited_for_it(serve: Serve, desk: Desk) -> None:
+    async with serve(steps(LOCKED)) as service, somebody(service) as ada:
+        created = await service.create("do", user_id="ada")
+        other = await service.create("do", user_id="bob")
+        required = (await service.until(created.run_id, "auth_required")).auth_required
+        await service.until(other.run_id, "auth_required")
+        page = await ada.get(required.url.partition(service.app.http_address)[2])
+        answer = await pressed(ada, page, secret="", refuse="yes")
+        again = await pressed(ada, page, secret=SECRET)
+        run = await service.finished(created.run_id)
+        waiting = await service.get(other.run_id)
+        left = await connections(service)
+
+    assert "Not connected" in told(answer)
+    assert "Runs that waited for it go on without it" in told(answer)
+    assert "has done its work" in told(again)
+    assert (run.status, run.error.reason) == (event_pb2.RUN_STATUS_NO_SUCCESS, "AUTHORIZATION_REFUSED")
+    assert waiting.status == event_pb2.RUN_STATUS_AUTH_REQUIRED
+    assert not left
+    assert not desk.received

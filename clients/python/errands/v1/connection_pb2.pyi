@@ -276,20 +276,22 @@ class ConnectLinkKey(_message.Message):
     def __init__(self, scheme: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class BeginConnectRequest(_message.Message):
-    __slots__ = ("token", "browser", "bearer", "api_key", "basic", "api_keys")
+    __slots__ = ("token", "browser", "bearer", "api_key", "basic", "api_keys", "refuse")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     BROWSER_FIELD_NUMBER: _ClassVar[int]
     BEARER_FIELD_NUMBER: _ClassVar[int]
     API_KEY_FIELD_NUMBER: _ClassVar[int]
     BASIC_FIELD_NUMBER: _ClassVar[int]
     API_KEYS_FIELD_NUMBER: _ClassVar[int]
+    REFUSE_FIELD_NUMBER: _ClassVar[int]
     token: str
     browser: str
     bearer: ConnectionBearer
     api_key: ConnectionApiKey
     basic: ConnectionBasic
     api_keys: ConnectionApiKeys
-    def __init__(self, token: _Optional[str] = ..., browser: _Optional[str] = ..., bearer: _Optional[_Union[ConnectionBearer, _Mapping]] = ..., api_key: _Optional[_Union[ConnectionApiKey, _Mapping]] = ..., basic: _Optional[_Union[ConnectionBasic, _Mapping]] = ..., api_keys: _Optional[_Union[ConnectionApiKeys, _Mapping]] = ...) -> None: ...
+    refuse: bool
+    def __init__(self, token: _Optional[str] = ..., browser: _Optional[str] = ..., bearer: _Optional[_Union[ConnectionBearer, _Mapping]] = ..., api_key: _Optional[_Union[ConnectionApiKey, _Mapping]] = ..., basic: _Optional[_Union[ConnectionBasic, _Mapping]] = ..., api_keys: _Optional[_Union[ConnectionApiKeys, _Mapping]] = ..., refuse: _Optional[bool] = ...) -> None: ...
 
 class BeginConnectResponse(_message.Message):
     __slots__ = ("redirect_url", "outcome", "return_url")
