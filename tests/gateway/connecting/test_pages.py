@@ -370,3 +370,15 @@ async def test_who_refuses_ends_the_link_and_what_waited_for_it(serve: Serve, de
     assert waiting.status == event_pb2.RUN_STATUS_AUTH_REQUIRED
     assert not left
     assert not desk.received
+
+
+async def test_a_link_that_was_refused_connects_nobody(serve: Serve, desk: Desk) -> None:
+    async with serve() as service, somebody(service) as ada:
+        page = await ada.get(await link(service, return_url="https://app.example/back"))
+        answer = await pressed(ada, page, refuse="yes")
+        again = await pressed(ada, page, secret=SECRET)
+        left = await connections(service)
+
+    assert "https://app.example/back" in answer.text
+    assert "has done its work" in told(again)
+    assert not left
