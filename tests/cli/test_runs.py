@@ -249,6 +249,12 @@ def test_every_wrong_field_gets_a_line_of_its_own(errands: Errands) -> None:
     done = errands("run", "", "--user", "", code=Exit.REFUSED)
 
     first, *violations = done.stderr.splitlines()
-    assert first.startswith("errands: ")
-    assert first.endswith("(FIELD_INVALID)")
+    assert first == "errands: 2 fields are wrong (FIELD_INVALID)"
     assert {line.split(":")[0].strip() for line in violations} == {"intent", "user_id"}
+
+
+def test_the_only_wrong_field_is_said_once(errands: Errands) -> None:
+    [line] = errands("run", "", code=Exit.REFUSED).stderr.splitlines()
+
+    assert line.startswith("errands: intent: ")
+    assert line.endswith("(FIELD_INVALID)")

@@ -96,7 +96,7 @@ async def test_a_person_logs_in_and_fifty_waiting_runs_go_on_and_no_strangers_do
     for shown in ("ada", found.api.origin, "things:read", "Keep this access while you are away"):
         assert shown in read
     assert "things is connected for ada." in said
-    assert "You can close this window; the run goes on." in said
+    assert "You can close this window; what waited for it goes on." in said
     assert {run.status for run in done} == {SUCCESS}
     assert {run.status for run in others} == {WAITING}
     assert found.api.called == [("/things", "200", "ada")] * count

@@ -48,7 +48,7 @@ async def test_what_is_typed_in_connects_the_user_and_the_runs_go_on(serve: Serv
         assert run.authorization_url == required.url
         assert answer.status_code == 200
         assert "Connected" in told(answer)
-        assert "You can close this window; the run goes on." in told(answer)
+        assert "You can close this window; what waited for it goes on." in told(answer)
         assert SECRET not in answer.text
         assert ended.status == event_pb2.RUN_STATUS_SUCCESS
         assert await connections(service) == [("ada", "bearer")]

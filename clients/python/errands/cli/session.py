@@ -24,12 +24,14 @@ _NO_KEY: Final = (
 
 
 class Failure(click.ClickException):
-    """A request that failed: one line, and a line for every wrong field."""
+    """A request that failed: one line, and a line for each of several wrong fields."""
 
     def __init__(self, error: Error) -> None:
-        super().__init__(clean(str(error)))
+        wrong = error.violations
+        several = len(wrong) > 1  # one is in the message already, with its field
+        super().__init__(f"{len(wrong)} fields are wrong ({error.reason})" if several else clean(str(error)))
         self.exit_code: int = exits.of_code(error.code)  # type: ignore[misc] # click reads it from the instance
-        self._violations = [f"  {clean(v.field)}: {clean(v.message)}" for v in error.violations]
+        self._violations = [f"  {clean(v.field)}: {clean(v.message)}" for v in wrong] if several else []
 
     def show(self, file: IO[Any] | None = None) -> None:
         for line in (f"errands: {self.message}", *self._violations):
