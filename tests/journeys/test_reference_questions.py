@@ -14,11 +14,13 @@ from errands.v1 import approval_pb2, event_pb2
 from errands_server.app import Overrides
 from tests.contract.refusals import refused
 from tests.gateway.approvals.opening import somebody
+from tests.gateway.chromium import chromium, needed, person, press
 from tests.gateway.connecting.opening import pressed, told
 from tests.journeys.test_mcp import add, everything_over_http, reference
 from tests.scripted import Scene, Scripted
 from tests.service import Service, serving, violations
 
+__all__ = ["chromium"]
 pytestmark = pytest.mark.counterparts
 
 PAGE = "https://pay.example/basket"
@@ -107,3 +109,29 @@ async def test_pages_are_opened_by_a_person(tmp_path: Path, *, by_error: bool, p
     assert all(page in text for page, text in zip(pages, said, strict=True))
     assert run.status == event_pb2.RUN_STATUS_SUCCESS, run.error
     assert "User completed the URL elicitation flow" in run.result_json
+
+
+@needed
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+async def test_a_person_fills_the_form_in_in_a_browser(tmp_path: Path, chromium: Any, scripts: bool) -> None:
+    async with (
+        asking(tmp_path, Scene("trigger-elicitation-request"), "stdio") as service,
+        person(chromium, java_script_enabled=scripts) as page,
+    ):
+        created = await service.create("Ask")
+        asked = (await service.until(created.run_id, "approval_required")).approval_required
+        await page.goto(asked.actions[0].url)
+        await page.get_by_label("String", exact=True).fill("Ada")
+        await page.get_by_label("Boolean").select_option("true")
+        await page.get_by_label("String with email format").fill("ada@example.com")
+        await page.get_by_label("Integer").fill("7")
+        await page.get_by_label("Legacy Titled").select_option("Reptiles")
+        await page.get_by_label("Bass").check()
+        await page.screenshot(path=tmp_path / "filled.png")
+        said = await press(page, "Send the answer")
+        run = await service.finished(created.run_id)
+
+    assert said == "Answered"
+    assert run.status == event_pb2.RUN_STATUS_SUCCESS, run.error
+    for words in ("- Name: Ada", "- Agreed to terms: true", "- Email: ada@example.com", "Bass"):
+        assert words in run.result_json
