@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from errands.cli.exits import Exit
 from errands.v1 import approval_pb2, event_pb2
 from errands_server.app import Overrides
+from tests.cli.command_line import Errands, environment
+from tests.cli.test_terminal import Terminal
 from tests.contract.refusals import refused
 from tests.gateway.approvals.opening import somebody
 from tests.gateway.chromium import chromium, needed, person, press
@@ -135,3 +139,32 @@ async def test_a_person_fills_the_form_in_in_a_browser(tmp_path: Path, chromium:
     assert run.status == event_pb2.RUN_STATUS_SUCCESS, run.error
     for words in ("- Name: Ada", "- Agreed to terms: true", "- Email: ada@example.com", "Bass"):
         assert words in run.result_json
+
+
+async def test_a_person_answers_field_by_field_at_the_terminal(tmp_path: Path) -> None:
+    async with asking(tmp_path, Scene("trigger-elicitation-request"), "stdio") as service:
+        settings = environment(ERRANDS_SERVER=service.app.grpc_address, ERRANDS_API_KEY=service.key)
+        code, shown = await asyncio.to_thread(_answered, Errands(settings))
+
+    assert code == Exit.SUCCESS
+    assert "optional; several with commas [Guitar]: " in shown
+    for words in ("- Name: Ada", "- Favorite Integer: 9", "Guitar", "fish-1"):
+        assert words in shown.partition("SUCCESS")[0].partition("RUNNING")[2]
+
+
+def _answered(errands: Errands) -> tuple[int, str]:
+    """How a run ended whose question was answered so, and what the terminal showed."""
+    at = Terminal(errands, "run", "Ask")
+    at.until("approve / deny / later")
+    at.type("approve\n")
+    for field, typed in (
+        ("name: String", "\n"),
+        ("must be given", "Ada\n"),
+        *((f"{name}: ", "\n") for name in ("check", "firstLine", "email", "homepage", "birthdate")),
+        ("integer: Integer", "nine\n"),
+        ("must be an integer", "9\n"),
+        *((f"{name}: ", "\n") for name in list(ANSWERS)[6:]),
+    ):
+        at.until(field)
+        at.type(typed)
+    return at.end(), at.shown

@@ -89,12 +89,20 @@ def _input(asked: Approval) -> str:
     for field in questions.fields(asked.question.schema_json):
         value = click.prompt(
             clean(f"{describe.field(field)}{'; several with commas' if field.kind == 'choices' else ''}"),
-            default="" if field.default is None else field.default,
+            default=_default(field),
             show_default=field.default is not None,
             value_proc=partial(_value, field),
         )
         answer |= {} if value is None else {field.name: value}
     return json.dumps(answer)
+
+
+def _default(field: questions.Field) -> Any:
+    """What an empty line stands for; several as they would be typed."""
+    given = field.default
+    if isinstance(given, list) and not any("," in one for one in given):
+        return ", ".join(given)
+    return "" if given is None else given
 
 
 def _value(field: questions.Field, text: Any) -> Any:
