@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from errands.v1 import event_pb2, run_pb2
+from errands.v1.connection_pb2 import ConnectionBearer
 from errands_server.app import Overrides
 from errands_server.ports import Answer, Done, Request, Unauthorized
 from tests.journeys.conftest import Serve
@@ -59,3 +60,15 @@ async def test_what_only_a_person_can_end_is_not_ended_by_looking(serve: Serve) 
 
     assert "auth_resolved" not in [event.WhichOneof("event") for event in events]
     assert events[-1].status_changed.status == event_pb2.RUN_STATUS_CANCELED
+
+
+async def test_runs_that_wait_for_access_keep_no_place_from_others(serve: Serve) -> None:
+    async with recording(secured=True) as found, serve(LIST, max_active=1) as service:
+        integration = await service.add_integration(found.document, name="recorder")
+        for _ in range(3):
+            waiting = await service.create("list")
+            await service.until(waiting.run_id, "auth_required")
+        await service.connect(integration, "user-2", bearer=ConnectionBearer(token="t"))
+        run = await service.finished((await service.create("list", user_id="user-2")).run_id)
+
+    assert run.status == event_pb2.RUN_STATUS_SUCCESS

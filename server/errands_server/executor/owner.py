@@ -191,6 +191,7 @@ class Owner:
                 applied = await self._decide(draft, calls)
                 asked = self._parts.world.monotonic()
                 if not draft.records:
+                    del self._outcomes[:applied]  # they came too late to mean anything
                     return
                 await self._commit(draft)
             except (RunChanged, CommitUnknown):
