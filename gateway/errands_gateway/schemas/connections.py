@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .integrations import PRINTABLE, SECRET, kind
+from .integrations import KEY, PRINTABLE, SECRET, kind
 from .words import MAX_ID, Schema, array, enum, given, moment, ref, taken, text, uuid
 
 KEY_FIELDS: Final = ("secret", *(f"secret{number}" for number in range(2, 11)))
@@ -47,13 +47,8 @@ _API_KEY: Final = taken(
     {
         "type": kind("apiKey"),
         "value": text("The key.", **SECRET, **PRINTABLE),
-        "in": enum("Where it is sent.", ["header", "query", "cookie"]),
-        "name": text(
-            "Name of the header, parameter or cookie.",
-            maxLength=100,
-            pattern=r"^[!-+\--9<>-~]+$",
-            title="a name without spaces or separators",
-        ),
+        "in": KEY["in"],
+        "name": KEY["name"],
     },
     ["type", "value"],
     title="{type: apiKey, value}",

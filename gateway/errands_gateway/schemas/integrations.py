@@ -80,7 +80,7 @@ _AUTH: Final[Schema] = {
         },
     },
 }
-_KEY: Final[dict[str, Schema]] = {
+KEY: Final[dict[str, Schema]] = {
     "in": enum("Where it is sent.", ["header", "query", "cookie"]),
     "name": text(
         "Name of the header, parameter or cookie.",
@@ -249,7 +249,7 @@ COMPONENTS: Final = {
     ),
     "ApiKeyAuth": taken(
         "An API key.",
-        {"type": kind("apiKey"), **_KEY},
+        {"type": kind("apiKey"), **KEY},
         ["type", "in", "name", "value"],
         title="{type: apiKey, in, name, value}",
     ),
@@ -258,7 +258,7 @@ COMPONENTS: Final = {
         {
             "type": kind("apiKeys"),
             "keys": array(
-                taken("One of the keys.", _KEY, ["in", "name", "value"]), "The keys.", minItems=1, maxItems=10
+                taken("One of the keys.", KEY, ["in", "name", "value"]), "The keys.", minItems=1, maxItems=10
             ),
         },
         ["type", "keys"],
