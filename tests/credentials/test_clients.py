@@ -116,6 +116,8 @@ async def test_a_secret_is_kept_for_the_same_client_at_the_same_server_only(stag
         moved = await refused(
             _update(found, oauth_client=found.client(client_secret="", issuer=found.api.origin))
         )
+        elsewhere = {"issuer": found.provider.issuer, "refresh_url": f"{found.api.origin}/renew"}
+        renewed = await refused(_update(found, oauth_client=found.client(client_secret="", **elsewhere)))
         other = await refused(
             _update(found, oauth_client=found.client(client_secret="", client_id="posting", **_POST))
         )
@@ -133,6 +135,7 @@ async def test_a_secret_is_kept_for_the_same_client_at_the_same_server_only(stag
     assert list(kept.auth.schemes) == ["openIdConnect"]
     assert ended.outcome == pb.CONNECT_OUTCOME_CONNECTED
     assert "oauth_client.client_secret" in violations(moved)
+    assert "oauth_client.client_secret" in violations(renewed)
     assert "oauth_client.client_secret" in violations(other)
     assert not received, "another description sends the secret nowhere else"
 
