@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 from grpc import aio
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from errands.v1 import event_pb2 as events
 from errands.v1 import integration_pb2 as pb
@@ -276,6 +279,39 @@ async def test_a_guarded_server_shows_its_tools_to_the_first_who_connects_and_ca
     assert own.status == events.RUN_STATUS_SUCCESS, own.error
     assert event.auth_required.user_id == "grace"
     assert list(event.auth_required.scopes) == ["notes:read"]
+    assert len(server.calls()) == 1
+
+
+class _Held(Response):
+    """Refuses when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(status_code=401)
+        self.asked, self.going = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked.set()
+        await self.going.wait()
+        await super().__call__(scope, receive, send)
+
+
+async def test_who_connects_before_the_server_refuses_does_not_wait_for_ever(tmp_path: Path) -> None:
+    planner = Scripted(Scene("act"))
+    async with plain() as server, serving(tmp_path / "data", Overrides(planner=planner)) as service:
+        made = await add(service, "plain", mcp_url=server.url, internal=True)
+        refusal = _Held()
+
+        def refusing(request: Request, _: Mapping[str, Any]) -> Response | None:
+            return None if request.headers.get("authorization") == f"Bearer {GUARDED}" else refusal
+
+        server.answer = refusing
+        created = await service.create("Act")
+        await refusal.asked.wait()
+        await service.connect(made.id, bearer=ConnectionBearer(token=GUARDED))
+        refusal.going.set()
+        run = await service.finished(created.run_id)
+
+    assert run.status == events.RUN_STATUS_SUCCESS, run.error
     assert len(server.calls()) == 1
 
 
