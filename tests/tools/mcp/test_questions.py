@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,8 @@ from starlette.responses import Response
 from errands_server.credentials.credential import Credential
 from errands_server.domain.question import Input
 from errands_server.ports import Answer, Asked, Done, Failed, Unauthorized
+from errands_server.tools.mcp.configured import StdioServer
+from tests.tools.mcp import asking_process
 from tests.tools.mcp.calling import Caller, McpSource, caller
 from tests.tools.mcp.plain import MODERN, Plain, error, plain
 from tests.tools.mcp.servers import Desk, desk
@@ -210,3 +215,34 @@ async def test_what_a_tool_said_without_an_answer_holds_no_secret() -> None:
     assert isinstance(answer, Asked)
     assert "executing" not in answer.message  # of "Error executing tool ask: no colour: cancel"
     assert "cancel" in answer.message
+
+
+ASKING = str(Path(asking_process.__file__))
+
+
+@asynccontextmanager
+async def process() -> AsyncGenerator[Caller]:
+    """Its questions come without the call they are of."""
+    servers = {"desk": StdioServer(command=sys.executable, args=("-S", ASKING))}
+    async with caller(McpSource(server="desk"), servers=servers) as call:
+        yield call
+
+
+async def test_a_question_of_a_process_waits_until_it_can_be_of_one_call_only() -> None:
+    async with process() as call:
+        held, asking = await asyncio.gather(call("hold"), answered(call, "ask"))
+
+    assert held == Done(output=b'"held"')
+    assert asking == (Done(output=b'"painted red"'), ["Which colour?"])
+
+
+async def test_where_several_calls_ask_at_once_each_is_made_again_by_itself() -> None:
+    async with process() as call:
+        first, second = await asyncio.gather(call("together"), call("together"))
+        again = await asyncio.gather(answered(call, "together"), answered(call, "together"))
+
+    for answer in (first, second):
+        assert isinstance(answer, Failed)
+        assert answer.transient
+        assert answer.message == "no colour: cancel"
+    assert again == [(Done(output=b'"painted red"'), ["Which colour?"])] * 2

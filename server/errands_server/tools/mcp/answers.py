@@ -42,7 +42,9 @@ def replied(reply: Reply, attempt: Attempt, effect: Effect, target: Target) -> A
         message = f"the tool asked for input that nobody here can give: {attempt.asked}; {_INSTEAD}{answer}"
         return Failed(reason=Reason.SERVICE_REFUSED, message=message)
     if reply.error:
-        return Failed(reason=Reason.SERVICE_REFUSED, message=said or "the tool failed and did not say why")
+        message = said or "the tool failed and did not say why"
+        # Its question was put off because nobody could tell that it was its own. Next time it is alone.
+        return Failed(reason=Reason.SERVICE_REFUSED, message=message, transient=attempt.crowded)
     output = msgspec.json.encode(_output(reply))
     if len(output) <= MAX_ANSWER:
         return Done(output=output)
@@ -93,7 +95,8 @@ def refused(attempt: Attempt, error: ServerError, *, effect: Effect, target: Tar
     if waits := waiting(attempt, error.message, target):
         return waits
     asked = f"; it asked for input: {attempt.asked}" if attempt.asked else ""
-    return Failed(reason=Reason.SERVICE_REFUSED, message=f"the server refused: {error.message}{asked}")
+    message = f"the server refused: {error.message}{asked}"
+    return Failed(reason=Reason.SERVICE_REFUSED, message=message, transient=attempt.crowded)
 
 
 def not_opened(attempt: Attempt, why: str, *, credential: Credential, now: datetime) -> Failed | Unauthorized:

@@ -44,6 +44,7 @@ class Attempt:
         self.failure = ""  # why the request or its answer broke off
         self.forbidden = False  # the failure is that the address may not be reached
         self.truncated = False  # the answer is longer than is read
+        self.crowded = False  # the server asked, and nobody could tell for which of several calls
         self.asked = ""  # what the server wanted to know from a person meanwhile
         self.page: str | None = None  # where it wants the person to do something first
         self.why = ""  # in its words

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from ...credentials.credential import Credential
 from ...credentials.scrubbing import scrub_json
 from .attempt import Attempt, Resume, current
+from .calls import Calls
 from .forms import Unshowable, question
 from .streams import over_http, over_process
 from .target import Listing, Reply, ServerError, Target, Unreadable
@@ -79,7 +80,7 @@ class McpConnection:
     def __init__(self, changed: Callable[[], None], secrets: Credential) -> None:
         self._changed = changed
         self._secrets = secrets
-        self._calls: set[Attempt] = set()
+        self._calls = Calls()
         self._client: Client
 
     async def begin(self, client: Client, group: TaskGroup) -> None:
@@ -121,22 +122,26 @@ class McpConnection:
     ) -> Reply:
         """Call a tool once. `progressed` is called at each sign of life. ServerError, Unreadable."""
         attempt = current.get() or Attempt()
-        self._calls.add(attempt)
-        try:
+        async with self._calls.under_way(attempt):
             try:
-                with _translated():
-                    return await self._finished(name, dict(arguments), dict(meta), progressed, attempt)
-            except ServerError as error:
-                if attempt.resume is None or error.code != types.INVALID_PARAMS:
-                    raise
-            attempt.begin_anew()
+                return await self._made(name, dict(arguments), dict(meta), progressed, attempt)
+            except _PagesRequired as required:
+                _note_pages(attempt, required.error)
+                return Reply(error=True)
+
+    async def _made(
+        self, name: str, arguments: dict[str, Any], meta: dict[str, Any], progressed: Any, attempt: Attempt
+    ) -> Reply:
+        """From where the last attempt stopped; from the beginning where the server has forgotten it."""
+        try:
             with _translated():
-                return await self._finished(name, dict(arguments), dict(meta), progressed, attempt)
-        except _PagesRequired as required:
-            _note_pages(attempt, required.error)
-            return Reply(error=True)
-        finally:
-            self._calls.discard(attempt)
+                return await self._finished(name, arguments, meta, progressed, attempt)
+        except ServerError as error:
+            if attempt.resume is None or error.code != types.INVALID_PARAMS:
+                raise
+        attempt.begin_anew()
+        with _translated():
+            return await self._finished(name, arguments, meta, progressed, attempt)
 
     async def _finished(
         self, name: str, arguments: dict[str, Any], meta: dict[str, Any], progressed: Any, attempt: Attempt
@@ -163,10 +168,8 @@ class McpConnection:
 
     async def asked(self, context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
         """Answer a question for a person: as they did before, or not yet; their call will tell them of it."""
-        attempt = current.get()
-        if attempt not in self._calls:  # a process's messages come without the context of a call
-            attempt = next(iter(self._calls)) if len(self._calls) == 1 else None
-        return types.ElicitResult(action="decline") if attempt is None else _noted(attempt, params)
+        attempt = await self._calls.that_asks()
+        return types.ElicitResult(action="cancel") if attempt is None else _noted(attempt, params)
 
     async def heard(self, message: Any) -> None:
         """Take notice of what the server says by itself."""
