@@ -120,7 +120,7 @@ async def test_connections_are_limited_by_number(serve: Serve, desk: Desk) -> No
 
     assert again.id == mine.id
     assert (error.code(), reason(error)) == (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
-    assert "1 connections, as many as it may" in (error.details() or "")
+    assert "all the connections it may have (1)" in (error.details() or "")
 
 
 @pytest.mark.parametrize("text", ["10", "10/x", "0/s", "-1/s", "1.5/s", "10 / s", "100000/s", "/s", "x"])

@@ -51,16 +51,16 @@ class Quotas:
     def integration(self, tenant: str, present: int) -> None:
         """One integration more than these. QUOTA_EXCEEDED."""
         if self._integrations is not None and present >= self._integrations:
-            raise _full(tenant, f"{present} integrations")
+            raise _full(tenant, f"integrations it may have ({present})")
 
     async def connection(self, tenant: str, count: Callable[[], Awaitable[int]]) -> None:
         """One connection more than are counted. QUOTA_EXCEEDED."""
         if self._connections is not None and (present := await count()) >= self._connections:
-            raise _full(tenant, f"{present} connections")
+            raise _full(tenant, f"connections it may have ({present})")
 
 
-def _full(tenant: str, has: str) -> Exhausted:
-    message = f"the tenant has {has}, as many as it may; delete one first"
+def _full(tenant: str, all_the: str) -> Exhausted:
+    message = f"the tenant has all the {all_the}; delete one first"
     return Exhausted(Reason.QUOTA_EXCEEDED, message, subject=tenant, retry_after=_DAY)
 
 
