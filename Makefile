@@ -96,8 +96,9 @@ bench-growth: setup ## How costs grow, what waits holds, how long starts take: t
 	$(BIN)/python -m tests.bench.memory
 	$(BIN)/python -m tests.bench.starts
 
-bench-postgres: setup ## The table of ratios over a PostgreSQL that waits for its disk
+bench-postgres: setup ## The table of ratios, and how costs grow, over a PostgreSQL that waits for its disk
 	$(BIN)/python -m tests.postgres --durable $(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.postgres --durable $(BIN)/python -m tests.bench.growth
 
 bench-others: setup ## The same small run on DBOS and Restate (needs a network once, and npm)
 	$(BIN)/python -m tests.bench.others

@@ -94,8 +94,11 @@ _templates: set[str] = set()
 
 
 def _copy(template: str, name: str) -> None:
+    """Make a database, unless another process of the same test has made it."""
     with _administrating() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        known = text("SELECT 1 FROM pg_database WHERE datname = :name")
+        if connection.execute(known, {"name": name}).first() is None:
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
 
 
 def _located(name: str) -> str:

@@ -22,6 +22,7 @@ from errands.v1 import integration_pb2 as ipb
 from errands.v1 import run_pb2 as rpb
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
+from tests.databases import ELSEWHERE
 
 from .load import KEY, Calls, Process, process
 from .plot import Line, plot
@@ -60,7 +61,7 @@ def stored(sizes: Sequence[int]) -> None:
         with tempfile.TemporaryDirectory(dir=".", prefix=".errands-bench-") as folder:
             with process("tests.bench.server", folder) as server:
                 run_id = _finished(server)
-            copy(Path(folder) / "errands.db", run_id, size)
+            copy(Path(folder), run_id, size)
             with process("tests.bench.server", folder) as server:
                 rows.append((size, *_asked(server, run_id, size)))
     _table("runs stored", ("list of 10", "list of one user", "GetRun", "stream attached"), rows, "stored")
@@ -233,7 +234,8 @@ def _table(what: str, columns: Sequence[str], rows: Sequence[Sequence[float]], n
         print(f"| {size:,} | {' | '.join(f'{value:,.2f}' for value in values)} |")
     print(flush=True)
     lines = [Line(column, [(row[0], row[n + 1]) for row in rows]) for n, column in enumerate(columns)]
-    (PLOTS / f"{name}.svg").write_text(plot(what, lines))
+    file = f"postgres-{name}.svg" if ELSEWHERE else f"{name}.svg"
+    (PLOTS / file).write_text(plot(what, lines))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main() -> int:
         with process("tests.bench.server", folder) as server:
             run_id = Served(server).paused()
         few = _started(folder, "one run that waits for a person")
-        copy(Path(folder) / "errands.db", run_id, options.runs)
+        copy(Path(folder), run_id, options.runs)
         _started(folder, f"{options.runs:,} runs that wait for people", few, options.runs)
         with process("tests.bench.server", folder) as server:
             asyncio.run(_streams(server, run_id, options.streams))

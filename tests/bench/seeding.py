@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Final
+
+from sqlalchemy import Table, text
+
+from errands_server.store.database import sync_engine
+from errands_server.store.tables import metadata
+from tests.databases import database_of
 
 FIRST: Final = 0x0190_0000_0000  # milliseconds in the ids of the first copy: before every run made now
 
 # A copy's id has its number where UUIDv7 has the time, so copies are in order and look like any other.
-_ID: Final = "printf('%08x-%04x-7%s', (n + {first}) >> 16, (n + {first}) & 65535, substr({id}, 16))"
+_IDS: Final = {
+    "sqlite": "printf('%08x-%04x-7%s', (n + {first}) >> 16, (n + {first}) & 65535, substr({id}, 16))",
+    "postgresql": (
+        "lpad(to_hex((n + {first}) >> 16), 8, '0') || '-' || lpad(to_hex((n + {first}) & 65535), 4, '0')"
+        " || '-7' || substr({id}, 16)"
+    ),
+}
 _NUMBERS: Final = (
     "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}) "
 )
 _TABLES: Final = ("runs", "run_inputs", "run_integrations", "events")
 
 
-def copy(database: Path, run_id: str, count: int) -> None:
-    """Copy a run so often, with its inputs and events. No server may use the database meanwhile."""
-    connection = sqlite3.connect(database, isolation_level=None)
-    for pragma in ("synchronous=OFF", "cache_size=-400000", "foreign_keys=OFF"):
-        connection.execute(f"PRAGMA {pragma}")
-    connection.execute("BEGIN")
-    for table in _TABLES:
-        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-        connection.execute(_copying(table, columns, count), (run_id,))
-    connection.execute("COMMIT")
-    connection.execute("ANALYZE")
-    connection.close()
+def copy(folder: Path, run_id: str, count: int) -> None:
+    """Copy a run of a server on this folder so often, with its inputs and events. The server has ended."""
+    engine = sync_engine(database_of(folder.absolute()))
+    new_id = _IDS[engine.dialect.name]
+    with engine.begin() as connection:
+        for table in _TABLES:
+            connection.execute(text(_copying(metadata.tables[table], new_id, count)), {"run": run_id})
+        connection.execute(text("ANALYZE"))
+    engine.dispose()
 
 
-def _copying(table: str, columns: list[str], count: int) -> str:
-    new = _ID.format(first=FIRST, id="run_id")
+def _copying(table: Table, new_id: str, count: int) -> str:
+    new = new_id.format(first=FIRST, id="run_id")
+    names = [column.name for column in table.columns]
     # A repeat key is the run's own id where none was given.
-    selected = ", ".join(new if name in ("run_id", "repeat_key") else name for name in columns)
+    selected = ", ".join(new if name in ("run_id", "repeat_key") else name for name in names)
     return (
-        f"{_NUMBERS.format(count=count)} INSERT INTO {table} ({', '.join(columns)})"
-        f" SELECT {selected} FROM numbers, {table} WHERE run_id = ?"
+        f"{_NUMBERS.format(count=count)} INSERT INTO {table.name} ({', '.join(names)})"
+        f" SELECT {selected} FROM numbers, {table.name} WHERE run_id = :run"
     )
 
 
