@@ -51,16 +51,16 @@ class Quotas:
     def integration(self, tenant: str, present: int) -> None:
         """One integration more than these. QUOTA_EXCEEDED."""
         if self._integrations is not None and present >= self._integrations:
-            raise _full(tenant, f"integrations it may have ({present})")
+            raise _full(tenant, "integrations", present)
 
     async def connection(self, tenant: str, count: Callable[[], Awaitable[int]]) -> None:
         """One connection more than are counted. QUOTA_EXCEEDED."""
         if self._connections is not None and (present := await count()) >= self._connections:
-            raise _full(tenant, f"connections it may have ({present})")
+            raise _full(tenant, "connections", present)
 
 
-def _full(tenant: str, all_the: str) -> Exhausted:
-    message = f"the tenant has all the {all_the}; delete one first"
+def _full(tenant: str, things: str, present: int) -> Exhausted:
+    message = f"the tenant has all the {things} it may have ({present}); delete one first"
     return Exhausted(Reason.QUOTA_EXCEEDED, message, subject=tenant, retry_after=_DAY)
 
 

@@ -7,15 +7,20 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-TOOLS = ("ask", "together", "hold")
+TOOLS = ("ask", "together", "hold", "stay")
 FORM = {"type": "object", "properties": {"colour": {"type": "string"}}, "required": ["colour"]}
 
 
 class Server:
-    """`ask` asks at once, `together` when it was called twice, and `hold` ends when somebody has asked."""
+    """`ask` asks at once, `together` when it was called twice.
+
+    `hold` ends when somebody has asked, `stay` never. Where nobody answers, a tool says so as its argument
+    `refusing` wants it: in a failed result, in a protocol error, or in a result like any other.
+    """
 
     def __init__(self) -> None:
         self._asked: dict[str, Any] = {}  # id of the question: id of its call
+        self._refusing: dict[Any, str] = {}
         self._held: list[Any] = []
         self._early: list[Any] = []
         self._together = False
@@ -35,7 +40,8 @@ class Server:
                 self._say(
                     id=call, result={"tools": [{"name": name, "inputSchema": schema} for name in TOOLS]}
                 )
-            case {"method": "tools/call", "id": call, "params": {"name": name}}:
+            case {"method": "tools/call", "id": call, "params": {"name": name, "arguments": arguments}}:
+                self._refusing[call] = arguments.get("refusing", "failed")
                 self._called(name, call)
             case {"method": _, "id": call}:
                 self._say(id=call, error={"code": -32601, "message": "no such method"})
@@ -45,6 +51,8 @@ class Server:
     def _called(self, name: str, call: Any) -> None:
         if name == "hold":
             self._held.append(call)
+        elif name == "stay":
+            pass
         elif name == "ask" or self._together:
             self._ask(call)
         else:
@@ -65,8 +73,10 @@ class Server:
     def _answered(self, call: Any, result: Mapping[str, Any]) -> None:
         if result["action"] == "accept":
             self._end(call, f"painted {result['content']['colour']}")
+        elif self._refusing[call] == "error":
+            self._say(id=call, error={"code": -32000 - 99, "message": f"no colour: {result['action']}"})
         else:
-            self._end(call, f"no colour: {result['action']}", error=True)
+            self._end(call, f"no colour: {result['action']}", error=self._refusing[call] == "failed")
 
     def _end(self, call: Any, text: str, *, error: bool = False) -> None:
         self._say(id=call, result={"content": [{"type": "text", "text": text}], "isError": error})

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from errands_server.credentials.credential import Credential
 from errands_server.domain.question import Input
 from errands_server.ports import Answer, Asked, Done, Failed, Unauthorized
+from errands_server.tools.mcp import calls
 from errands_server.tools.mcp.configured import StdioServer
 from tests.tools.mcp import asking_process
 from tests.tools.mcp.calling import Caller, McpSource, caller
@@ -236,13 +237,34 @@ async def test_a_question_of_a_process_waits_until_it_can_be_of_one_call_only() 
     assert asking == (Done(output=b'"painted red"'), ["Which colour?"])
 
 
-async def test_where_several_calls_ask_at_once_each_is_made_again_by_itself() -> None:
+@pytest.mark.parametrize(("refusing", "said"), [("failed", ""), ("error", "the server refused: ")])
+async def test_where_several_calls_ask_at_once_each_is_made_again_by_itself(refusing: str, said: str) -> None:
     async with process() as call:
-        first, second = await asyncio.gather(call("together"), call("together"))
+        first, second = await asyncio.gather(*(call("together", refusing=refusing) for _ in range(2)))
         again = await asyncio.gather(answered(call, "together"), answered(call, "together"))
 
     for answer in (first, second):
         assert isinstance(answer, Failed)
         assert answer.transient
-        assert answer.message == "no colour: cancel"
+        assert answer.message == f"{said}no colour: cancel"
     assert again == [(Done(output=b'"painted red"'), ["Which colour?"])] * 2
+
+
+async def test_where_several_calls_ask_at_once_none_that_succeeds_all_the_same_is_made_again() -> None:
+    async with process() as call:
+        answers = await asyncio.gather(*(call("together", refusing="politely") for _ in range(2)))
+
+    assert answers == [Done(output=b'"no colour: cancel"')] * 2
+
+
+async def test_a_question_does_not_wait_for_ever_for_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "PATIENCE", 0.1)
+    async with process() as call:
+        staying = asyncio.create_task(call("stay", timeout=5))
+        answer = await call("ask", timeout=4)
+        staying.cancel()
+        await asyncio.wait({staying})
+
+    assert isinstance(answer, Failed)
+    assert answer.transient
+    assert answer.message == "no colour: cancel"

@@ -39,9 +39,9 @@ class Calls:
 
     async def that_asks(self) -> Attempt | None:
         """The call whose question has come. None where nobody can tell."""
-        attempt = current.get()
-        if attempt in self._under_way:
-            return attempt
+        known = current.get()
+        if known in self._under_way:
+            return known
         self._singly = True
         self._asking += 1
         self._move()
