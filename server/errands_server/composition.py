@@ -202,6 +202,7 @@ async def core(
     """Everything that runs need to be executed. ValueError: `--mcp-servers` names no such file."""
     world = overrides.world
     catalogue = Catalogue(store, sealer)
+    stack.push_async_callback(catalogue.aclose)
     quotas = Quotas(
         world,
         requests=config.tenant_rate,

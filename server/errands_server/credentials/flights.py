@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Flights(Generic[T]):
-    """The work under way, by key. Give it work that answers rather than raises."""
+    """The work under way, by key. What it raises, everyone who waits for it is told."""
 
     def __init__(self) -> None:
         self._tasks: dict[Hashable, asyncio.Task[T]] = {}
@@ -19,7 +19,7 @@ class Flights(Generic[T]):
         """The outcome of the work under this key, begun now unless it is under way."""
         task = self._tasks.get(key)
         if task is None:
-            task = self._tasks[key] = asyncio.create_task(work(), name=f"errands credentials {key}")
+            task = self._tasks[key] = asyncio.create_task(work(), name=f"errands work {key}")
             task.add_done_callback(lambda _: self._tasks.pop(key, None))
         return await asyncio.shield(task)
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from ..credentials.client import OAuthClient, unpacked
 from ..credentials.credential import Credential
+from ..credentials.flights import Flights
 from ..credentials.scheme import SecurityScheme, read_schemes
 from ..credentials.sealed import unseal
 from ..domain.tool import Tool, ToolRef
@@ -61,8 +62,15 @@ class Catalogue:
         self._store = store
         self._sealer = sealer
         self._revisions: OrderedDict[tuple[str, str, int], Loaded] = OrderedDict()
-        self._current: dict[str, dict[str, Current]] = {}
+        self._current: dict[str, Mapping[str, Current]] = {}
         self._changes = 0
+        self._reading: Flights[Mapping[str, Current]] = Flights()
+        self._loading: Flights[Loaded] = Flights()
+
+    async def aclose(self) -> None:
+        """Wait for what is being read."""
+        await self._reading.aclose()
+        await self._loading.aclose()
 
     def changed(self, tenant: str) -> None:
         """Forget what is known of the tenant's active integrations."""
@@ -79,7 +87,8 @@ class Catalogue:
         known = self._current.get(tenant)
         if known is None:
             changes = self._changes
-            known = await self._read_active(tenant)
+            # Who asks behind a change must not be answered by a look before it.
+            known = await self._reading.join((tenant, changes), lambda: self._read_active(tenant))
             if changes == self._changes:  # else it may be older than the change
                 self._current[tenant] = known
         return known
@@ -101,7 +110,7 @@ class Catalogue:
         key = (tenant, integration_id, revision)
         loaded = self._revisions.get(key)
         if loaded is None:
-            loaded = self._revisions[key] = await self._read(tenant, integration_id, revision)
+            loaded = self._revisions[key] = await self._loading.join(key, lambda: self._read(*key))
         self._revisions.move_to_end(key)
         self._forget()
         return loaded
