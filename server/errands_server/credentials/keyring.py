@@ -43,6 +43,10 @@ class Keyring:
             return Source.USER
         return Source.SHARED if self._shared.serves(demand) else Source.NONE
 
+    async def shared(self, request: Request, demand: Demand) -> bool:
+        """Whether the call would be made with an account that serves every user."""
+        return self._shared.serves(demand) and await self.source(request, demand) is Source.SHARED
+
     async def missing(self, request: Request, demand: Demand) -> Unauthorized | None:
         """What the user must authorize before this call can be made. Asks nobody outside."""
         if request.ref.integration_id in request.passed:

@@ -54,12 +54,15 @@ class IntegrationToolbox:
 
     async def shared(self, request: Request) -> bool:
         """Whether this call would be made with an account that serves every user. Nothing is sent."""
-        return await self.source(request) is Source.SHARED
+        loaded, operation = await self._operation(request)
+        if _has_all(operation):
+            return True
+        return await self._keyring.shared(request, await self._demand(request, loaded, operation))
 
     async def source(self, request: Request) -> Source:
         """Whose access the call would be made with. Nothing is sent."""
         loaded, operation = await self._operation(request)
-        if operation.tool.origin.startswith(STDIO):  # a process that has what its operator gave it
+        if _has_all(operation):
             return Source.SHARED
         return await self._keyring.source(request, await self._demand(request, loaded, operation))
 
@@ -144,6 +147,11 @@ class _Shared(Struct, frozen=True):
         clients = [current.client.client_secret for current in active.values() if current.client is not None]
         known = Credential(known=frozenset(clients))
         return cls(active, frozenset().union(*map(secrets_of, (known, *credentials))))
+
+
+def _has_all(operation: Operation) -> bool:
+    """Whether it is of a process, which has what its operator gave it."""
+    return operation.tool.origin.startswith(STDIO)
 
 
 def _is_refusal(answer: Answer) -> TypeGuard[Failed]:
