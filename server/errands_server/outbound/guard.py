@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import select
 import socket
+import ssl
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import httpcore2
 
@@ -120,7 +122,41 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         for address in addresses:
             limit = timeout if address == addresses[-1] else _ATTEMPT
             try:
-                return await self._network.connect_tcp(address, port, limit, local_address, socket_options)
+                return _Stream(
+                    await self._network.connect_tcp(address, port, limit, local_address, socket_options)
+                )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
         raise failure
+
+
+class _Stream(httpcore2.AsyncNetworkStream):
+    """A connection that is quick to say whether its peer has sent something, or gone.
+
+    The pool asks that of every idle connection, twice for each request.
+    """
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._socket: socket.socket = stream.get_extra_info("socket")
+        self._poll = select.poll()
+        self._poll.register(self._socket.fileno(), select.POLLIN)
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        if info != "is_readable":
+            return self._stream.get_extra_info(info)
+        return self._socket.fileno() < 0 or bool(self._poll.poll(0))
