@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection as Database
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -130,16 +130,17 @@ class Connections:
 
 def find_connection(database: Database, tenant: str, integration_id: str, user_id: str) -> Connection | None:
     """The user's connection to an integration. Synchronous, for the reader thread."""
-    query = select(*_COLUMNS).where(
-        t.connections.c.tenant == tenant,
-        t.connections.c.integration_id == integration_id,
-        t.connections.c.user_id == user_id,
-    )
-    row = database.execute(query).first()
+    wanted = {"tenant": tenant, "integration": integration_id, "user": user_id}
+    row = database.execute(_FIND, wanted).first()
     return None if row is None else _connection(row)
 
 
 _COLUMNS = tuple(t.connections.c[name] for name in Connection.__struct_fields__)
+_FIND: Final = select(*_COLUMNS).where(
+    t.connections.c.tenant == bindparam("tenant"),
+    t.connections.c.integration_id == bindparam("integration"),
+    t.connections.c.user_id == bindparam("user"),
+)
 
 
 def _row(found: Connection) -> dict[str, Any]:
