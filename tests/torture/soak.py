@@ -2,8 +2,8 @@
 `python -m tests.torture.soak --minutes 30`.
 
 Measures how many runs a second the server carries, then asks for a share of that as long as wanted.
-Shows at the end that no event and no effect was lost or doubled, that memory stays flat, and the time of
-creates in the first and the last part.
+Shows at the end that no event and no effect was lost or doubled, and for every tenth of the time how long
+creates took, what memory the server held, and how fast the machine was.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ IN_FLIGHT = 200  # runs followed at once; more would measure the queue
 SLOW = 0.05  # of the readers, which take a nap between messages
 MOST = 1_000  # ordered at once
 NAP = 0.5  # seconds
+YARDSTICK = 50_000  # additions, which take about a millisecond
+PARTS = 10
 PATIENCE = 60.0  # seconds a run may take once the load has ended
 
 
@@ -50,6 +52,7 @@ class Soak:
         self._room = asyncio.Semaphore(IN_FLIGHT)
         self.creates: list[tuple[float, float]] = []  # when, and the seconds it took
         self.memory: list[tuple[float, int]] = []
+        self.pace: list[tuple[float, float]] = []  # when, and the seconds the same computation took
         self.ended: dict[int, int] = {}  # number of the run: status
         self.doubtful: set[int] = set()
         self.gaps: list[str] = []
@@ -70,7 +73,7 @@ class Soak:
         end = time.monotonic() + seconds
         async with asyncio.TaskGroup() as group:
             killer = group.create_task(self._kill(kill_every))
-            watcher = group.create_task(self._watch_memory())
+            watcher = group.create_task(self._watch())
             due = time.monotonic()
             while time.monotonic() < end:
                 due = max(due + 1 / rate, time.monotonic() - 1)
@@ -149,13 +152,16 @@ class Soak:
         self.kills += 1
         await self._server.start()
 
-    async def _watch_memory(self) -> None:
-        """Kilobytes the server holds, once a second; a new process begins anew."""
+    async def _watch(self) -> None:
+        """Once a second: kilobytes the server holds, a new process anew; the pace of the machine."""
         while True:
             with contextlib.suppress(OSError, StopIteration):
                 status = Path(f"/proc/{self._server.process.pid}/status").read_text()
                 line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
                 self.memory.append((time.monotonic(), int(line.split()[1])))
+            began = time.monotonic()
+            sum(range(YARDSTICK))
+            self.pace.append((began, time.monotonic() - began))
             await asyncio.sleep(1)
 
     async def close(self) -> None:
@@ -181,14 +187,19 @@ def prove(soak: Soak, ordered: collections.Counter[int]) -> list[str]:
 
 
 def report(soak: Soak, began: float, seconds: float) -> None:
-    print("| part | creates | p50 | p95 | p99 | memory |\n|---|--:|--:|--:|--:|--:|")
-    for name, start in (("first tenth", 0.0), ("last tenth", 0.9)):
-        low, high = began + start * seconds, began + (start + 0.1) * seconds
-        times = sorted(taken for at, taken in soak.creates if low <= at < high)
-        held = [kilobytes for at, kilobytes in soak.memory if low <= at < high]
-        shown = " | ".join(f"{_share(times, part) * 1_000:.1f} ms" for part in (0.5, 0.95, 0.99))
+    print("| part | creates | p50 | p95 | p99 | memory | the same sum |\n|--:|--:|--:|--:|--:|--:|--:|")
+    for part in range(PARTS):
+        low, high = (began + seconds * edge / PARTS for edge in (part, part + 1))
+        times = sorted(_within(soak.creates, low, high))
+        held, pace = _within(soak.memory, low, high), _within(soak.pace, low, high)
+        shown = " | ".join(f"{_share(times, share) * 1_000:.1f} ms" for share in (0.5, 0.95, 0.99))
         memory = f"{statistics.median(held) / 1_024:.0f} MB" if held else ""
-        print(f"| {name} | {len(times)} | {shown} | {memory} |")
+        took = f"{statistics.median(pace) * 1_000:.2f} ms" if pace else ""
+        print(f"| {part + 1} | {len(times)} | {shown} | {memory} | {took} |")
+
+
+def _within(measured: Sequence[tuple[float, float]], low: float, high: float) -> list[float]:
+    return [value for at, value in measured if low <= at < high]
 
 
 def _share(times: Sequence[float], part: float) -> float:
