@@ -9,6 +9,9 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/null)" ]; \
   then git rev-parse --quiet --verify HEAD^ >/dev/null && echo ref=HEAD^ || echo ref=HEAD; else echo branch=main; fi)
 
+# Programs start from their bytecode, as they do where they are installed.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-postgres torture-postgres soak counterparts serve setup generate lock check lint types walls buf drift format torture fuzz bench \
   bench-stages bench-growth bench-postgres bench-others bench-openapi bench-smoke clean
 

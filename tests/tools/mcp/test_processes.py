@@ -44,7 +44,7 @@ async def pid(call: Caller, user: str = "ada") -> int:
 def lives(process: int) -> bool:
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter where it goes while it is looked at
         return False
     return state != "Z"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -170,6 +170,8 @@ async def _body(request: Request) -> Any:
         return await request.json()
     except ValueError as error:
         raise Refused(400, "invalid", "the body is not JSON") from error
+    except ClientDisconnect as gone:
+        raise Refused(400, "invalid", "the body ended too early") from gone
 
 
 async def _refusal(_: Request, refused: Exception) -> Response:
