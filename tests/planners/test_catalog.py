@@ -181,6 +181,12 @@ async def test_a_refusal_names_the_clause_and_the_nearest_tools(ask):
     assert "refundOrder" in refusal.message
 
 
+async def test_the_nearest_tool_may_be_one(ask):
+    refusal = await ask("ship order ORD-17", [one for one in SHOP if one.tool.name == "refundOrder"])
+
+    assert refusal.message == "No tool fits 'ship order ORD-17'; the nearest is refundOrder."
+
+
 MISSING = [
     ("create an order", {"customer_id", "product_id", "quantity"}),
     ("create a customer named Ada", {"email"}),

@@ -219,6 +219,7 @@ async def test_what_a_tool_said_without_an_answer_holds_no_secret() -> None:
 
 
 ASKING = str(Path(asking_process.__file__))
+ALONE = "it asked while other calls were under way, so it must be made alone; "
 
 
 @asynccontextmanager
@@ -246,7 +247,7 @@ async def test_where_several_calls_ask_at_once_each_is_made_again_by_itself(refu
     for answer in (first, second):
         assert isinstance(answer, Failed)
         assert answer.transient
-        assert answer.message == f"{said}no colour: cancel"
+        assert answer.message == f"{ALONE}{said}no colour: cancel"
     assert again == [(Done(output=b'"painted red"'), ["Which colour?"])] * 2
 
 
@@ -267,4 +268,4 @@ async def test_a_question_does_not_wait_for_ever_for_another_call(monkeypatch: p
 
     assert isinstance(answer, Failed)
     assert answer.transient
-    assert answer.message == "no colour: cancel"
+    assert answer.message == f"{ALONE}no colour: cancel"

@@ -42,9 +42,7 @@ def replied(reply: Reply, attempt: Attempt, effect: Effect, target: Target) -> A
         message = f"the tool asked for input that nobody here can give: {attempt.asked}; {_INSTEAD}{answer}"
         return Failed(reason=Reason.SERVICE_REFUSED, message=message)
     if reply.error:
-        message = said or "the tool failed and did not say why"
-        # Its question was put off because nobody could tell that it was its own. Next time it is alone.
-        return Failed(reason=Reason.SERVICE_REFUSED, message=message, transient=attempt.crowded)
+        return _failed(attempt, said or "the tool failed and did not say why")
     output = msgspec.json.encode(_output(reply))
     if len(output) <= MAX_ANSWER:
         return Done(output=output)
@@ -95,8 +93,14 @@ def refused(attempt: Attempt, error: ServerError, *, effect: Effect, target: Tar
     if waits := waiting(attempt, error.message, target):
         return waits
     asked = f"; it asked for input: {attempt.asked}" if attempt.asked else ""
-    message = f"the server refused: {error.message}{asked}"
-    return Failed(reason=Reason.SERVICE_REFUSED, message=message, transient=attempt.crowded)
+    return _failed(attempt, f"the server refused: {error.message}{asked}")
+
+
+def _failed(attempt: Attempt, why: str) -> Failed:
+    """A call that failed; made again where nobody could tell that a question was its own."""
+    if attempt.crowded:
+        why = f"it asked while other calls were under way, so it must be made alone; {why}"
+    return Failed(reason=Reason.SERVICE_REFUSED, message=why, transient=attempt.crowded)
 
 
 def not_opened(attempt: Attempt, why: str, *, credential: Credential, now: datetime) -> Failed | Unauthorized:
