@@ -28,7 +28,7 @@ from .engines.embedded import EmbeddedEngine
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.principal import Scope
 from .store.database import is_sqlite
-from .store.sealing import Sealer, load_or_create_keys, parse_keys
+from .store.sealing import Sealer, Unsealable, load_or_create_keys, parse_keys
 from .store.store import Store
 from .streams import Hub
 from .world import World
@@ -70,6 +70,7 @@ async def running(config: Config, overrides: Overrides | None = None) -> AsyncGe
         shared = not is_sqlite(config.database_url)
         store = await Store.open(config.database_url, wiring.committed, migrate=not shared)
         stack.push_async_callback(store.close)
+        await _agree(store, sealer, anew=config.forget_secrets)
         server = await _Server.start(config, overrides, store, sealer, wiring, stack)
         try:
             yield server.app
@@ -94,6 +95,18 @@ def _secret_keys(config: Config) -> list[bytes]:
     if config.secret_key:
         return parse_keys(config.secret_key)
     return load_or_create_keys(config.secret_key_file or config.data / "secret.key")
+
+
+async def _agree(store: Store, sealer: Sealer, *, anew: bool) -> None:
+    """ValueError: the others of this database seal with a key that this server does not have."""
+    try:
+        await store.agree(sealer, anew=anew)
+    except Unsealable:
+        raise ValueError(
+            "the secrets in this database are sealed with another key: give all its servers the same"
+            " (--secret-key-file or ERRANDS_SECRET_KEY); where that key is lost, --forget-secrets on"
+            " goes on without them"
+        ) from None
 
 
 class _Server:

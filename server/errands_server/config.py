@@ -30,6 +30,7 @@ class Config(Struct, frozen=True, kw_only=True):
     public_url: str = ""
     secret_key_file: Path | None = None
     secret_key: str = ""
+    forget_secrets: bool = False
     api_key: str = ""
     log_level: str = "info"
     drain: float = 20.0
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--database", type=_database, metavar="URL", help="PostgreSQL instead of SQLite in --data")
     add("--public-url", metavar="URL", help="how people reach the HTTP address; links begin with it")
     add("--secret-key-file", type=Path, metavar="FILE", help="sealing keys (secret.key in --data)")
+    add("--forget-secrets", type=_switch, metavar="on|off", help="go on where the sealing key is lost (off)")
     add("--log-level", choices=["debug", "info", "warning", "error"], help="what is logged (info)")
     add("--drain", type=float, metavar="SECONDS", help="time for calls in flight on SIGTERM (20)")
     add("--keep", type=_duration, metavar="90d", help="erase runs this long after their end (never)")

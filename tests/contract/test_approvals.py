@@ -427,7 +427,7 @@ async def test_a_token_of_a_server_with_another_secret_is_not_taken(serve: Serve
         created = await service.create("do", approval_strategy=ON_TOOL_CALL)
         text = token((await pending(service, created.run_id, 1))[0], APPROVE)
     (tmp_path / "data" / "secret.key").unlink()
-    async with serve(steps(WRITE), fresh=False) as service:
+    async with serve(steps(WRITE), fresh=False, forget_secrets=True) as service:
         assert reason(await refused(by_token(service, text))) == "TOKEN_INVALID"
 
 

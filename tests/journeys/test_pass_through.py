@@ -235,7 +235,10 @@ async def test_what_no_key_opens_fails_the_call_and_says_so(serve: Serve, tmp_pa
             )
             asked = (await service.until(created.run_id, "approval_required")).approval_required
         (tmp_path / "data" / "secret.key").unlink()
-        async with serve(ECHO) as service:
+        with pytest.raises(ValueError, match="--forget-secrets on"):
+            async with serve(ECHO):
+                pass
+        async with serve(ECHO, forget_secrets=True) as service:
             await service.decide(asked.approval_id, 1)
             run = await service.finished(created.run_id)
 

@@ -52,6 +52,13 @@ async def test_what_one_server_is_asked_another_carries_out(tmp_path: Path, shop
     assert [event.sequence for event in events] == sorted({event.sequence for event in events})
 
 
+async def test_a_server_with_another_sealing_key_is_not_started(tmp_path: Path) -> None:
+    async with peer(tmp_path, "executes"):
+        with pytest.raises(ValueError, match="--secret-key-file or ERRANDS_SECRET_KEY"):
+            async with serving(tmp_path / "alone", database=database_of(tmp_path)):
+                pass
+
+
 async def test_a_decision_made_at_any_server_is_heard(tmp_path: Path, shop: str) -> None:
     async with peer(tmp_path, "executes") as executes, peer(tmp_path, "serves") as serves:
         integration = await executes.add_integration(shop)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from errands_server.domain import event as e
 from errands_server.store.audit import Action
+from errands_server.store.sealing import Sealer
 from errands_server.store.store import Store
 from errands_server.store.tables import metadata
 
@@ -22,6 +23,7 @@ CHECKS: dict[str, tuple[str, dict[str, Any]]] = {
     "ck_runs_has_events": ("runs", {"last_sequence": 0}),
     "ck_runs_epoch": ("runs", {"epoch": -1}),
     "ck_runs_final": ("runs", {"finished_at": 5, "wake_at": 6}),
+    "ck_sealing_one": ("sealing", {"id": 2}),
     "ck_events_from_one": ("events", {"sequence": 0}),
     "ck_approvals_status": ("approvals", {"status": "lost"}),
     "ck_connections_status": ("connections", {"status": "asleep"}),
@@ -43,6 +45,7 @@ async def full(store: Store) -> Store:
         assert await transaction.connections.add(connection())
         assert await transaction.flows.add(flow())
         await transaction.audit.add(Action.RUN_CANCEL, actor="key:k", subject="r1", at=NOW)
+    await store.agree(Sealer([bytes(32)]))
     return store
 
 

@@ -236,9 +236,11 @@ def test_what_the_journal_can_do_without_knowing_a_tenant_is_this() -> None:
 
 
 def test_what_the_store_can_do_without_knowing_a_tenant_is_this() -> None:
-    of_the_process = {"close", "erase_audit", "erase_finished", "forget_flows", "forget_requests", "key"}
+    of_the_process = {"agree", "close", "key"}
+    of_what_is_old = {"erase_audit", "erase_finished", "forget_flows", "forget_requests"}
+    of_a_tenant = {"begin", "run", "connection"}
 
-    assert _methods(Store) == {f"Store.{name}" for name in of_the_process | {"begin", "run", "connection"}}
+    assert _methods(Store) == {f"Store.{name}" for name in of_the_process | of_what_is_old | of_a_tenant}
 
 
 async def test_a_strangers_connection_is_not_found(store: Store, owned: Rows) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 _KEY: Final = 0x6D69_6772_6174_6521  # "migrate!"
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 

@@ -49,6 +49,10 @@ class Sealer:
         except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
             raise Unsealable("sealed for another place, or changed") from error
 
+    def seals_like(self, sealed: bytes) -> bool:
+        """Whether this was sealed with the first key."""
+        return sealed.startswith(self._first)
+
     def mac(self, purpose: str, message: bytes) -> bytes:
         """HMAC-SHA256 under a key derived for `purpose` from the first key."""
         return self._mac(self._keys[0], purpose, message)

@@ -10,12 +10,13 @@ from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy.exc import OperationalError
 
 from ..domain.errors import NotFound, Reason, Unavailable
-from . import identity, migrating, retention
+from . import agreeing, identity, migrating, retention
 from .connections import Connection, find_connection
 from .database import async_engine, sync_engine
 from .journal import Journal, OnCommit
 from .keys import Key
 from .reading import Head
+from .sealing import Sealer
 from .transaction import Transaction, begin
 
 
@@ -58,6 +59,10 @@ class Store:
     async def connection(self, tenant: str, integration_id: str, user_id: str) -> Connection | None:
         """The user's connection to an integration of this tenant, as it was committed last."""
         return await self.journal.reader(find_connection, tenant, integration_id, user_id)
+
+    async def agree(self, sealer: Sealer, *, anew: bool = False) -> None:
+        """Make sure that all servers of this database have the same keys. See `agreeing.agree`."""
+        await agreeing.agree(self._engine, sealer, anew=anew)
 
     async def erase_finished(self, before: int) -> int:
         """Erase runs that finished before this time, whole; how many."""

@@ -42,6 +42,15 @@ tenants = Table(
     Column("verifier_url", Text, nullable=False, server_default=""),  # says who finished a connect flow
 )
 
+# What every server of the database can open, in its only row.
+sealing = Table(
+    "sealing",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sealed", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="one"),
+)
+
 keys = Table(
     "keys",
     metadata,
