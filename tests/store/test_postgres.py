@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from errands_server.store.store import Store, bring_up_to_date
 from tests.databases import database_of, looked_into
 from tests.postgres import cluster
 
-from .databases import opened, postgres_only
+from .databases import PATIENCE, opened, postgres_only
 from .logs import append, creation, note, stored
 
 hints = pytest.importorskip("errands_server.store.hints")
@@ -41,6 +42,17 @@ async def test_a_write_on_a_connection_that_was_lost_is_made_on_a_new_one(
 
     assert head is not None
     assert head.last_sequence == run.sequence + 1
+
+
+async def test_a_read_that_takes_long_holds_up_no_other(store: Store) -> None:
+    may_end = threading.Event()
+    long = asyncio.create_task(store.journal.reader(lambda _: may_end.wait(PATIENCE)))
+    await asyncio.sleep(0)  # it is handed over first
+
+    assert await store.journal.head("r1") is None
+    assert not long.done()
+    may_end.set()
+    assert await long
 
 
 def test_a_transaction_that_may_still_commit_is_in_doubt(tmp_path: Path) -> None:

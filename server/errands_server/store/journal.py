@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -24,6 +25,7 @@ from .works import Append, Created, Creation, Together
 from .writer import Batch, Writer
 
 T = TypeVar("T")
+_READERS: Final = 4  # threads that wait for PostgreSQL; SQLite answers at once, so there one is enough
 OnCommit = Callable[[Creation | Append, Created | None], None]
 """Called in the event loop for everything committed, in order, before its writer goes on."""
 
@@ -48,9 +50,19 @@ class Journal:
         self._engine = sync_engine(url)
         self._on_commit = on_commit
         self._writer = Writer(self._engine, _writing(self._engine), self._committed)
-        self._readers = ThreadPoolExecutor(1, "errands-reader")
-        self._reading = self._readers.submit(self._connect).result()
-        self._glance = Glance(self._engine) if self._engine.dialect.name == "sqlite" else None
+        embedded = self._engine.dialect.name == "sqlite"
+        self._readers = ThreadPoolExecutor(1 if embedded else _READERS, "errands-reader")
+        self._mine = threading.local()
+        self._reading: list[Connection] = []
+        self._glance = Glance(self._engine) if embedded else None
+
+    def _connection(self) -> Connection:
+        """The connection of this reader thread, for as long as the journal is open."""
+        found: Connection | None = getattr(self._mine, "connection", None)
+        if found is None:
+            found = self._mine.connection = self._connect()
+            self._reading.append(found)
+        return found
 
     def _connect(self) -> Connection:
         connection = self._engine.connect()
@@ -62,10 +74,11 @@ class Journal:
     async def close(self) -> None:
         """Write what waits; then a checkpoint is left to the last connection that closes."""
         await self._writer.close()
-        self._readers.submit(self._reading.close).result()
+        self._readers.shutdown()
+        for connection in self._reading:
+            connection.close()
         if self._glance is not None:
             self._glance.close()
-        self._readers.shutdown()
         self._engine.dispose()
 
     @property
@@ -152,15 +165,16 @@ class Journal:
         return await self.reader(reading.due, before)
 
     async def reader(self, read: Callable[..., T], *arguments: object) -> T:
-        """The answer of `read(connection, *arguments)`, in the reader thread and a transaction of its own.
+        """The answer of `read(connection, *arguments)`, in a reader thread and a transaction of its own.
 
         STORE_UNAVAILABLE: the database cannot be read.
         """
 
         def work(*, first: bool = True) -> T:
             try:
-                with self._reading.begin():
-                    return read(self._reading, *arguments)
+                connection = self._connection()
+                with connection.begin():
+                    return read(connection, *arguments)
             except OperationalError as error:
                 if first and error.connection_invalidated:
                     return work(first=False)  # the database was restarted: on a new connection
