@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -15,9 +16,10 @@ from ..domain.errors import Reason, Unavailable
 from ..domain.event import Record
 from ..domain.folding import fold
 from ..domain.run import Run
-from . import reading, requests
+from . import gathering, reading, requests
 from .batch import write
 from .database import sync_engine
+from .gathering import Gathered
 from .glancing import Glance
 from .reading import PAGE, Head, Inputs, Latest
 from .requests import RequestKey
@@ -55,6 +57,7 @@ class Journal:
         self._mine = threading.local()
         self._reading: list[Connection] = []
         self._glance = Glance(self._engine) if embedded else None
+        self._gathered = None if embedded else Gathered(partial(self.reader, gathering.many))
 
     def _connection(self) -> Connection:
         """The connection of this reader thread, for as long as the journal is open."""
@@ -123,11 +126,18 @@ class Journal:
 
     async def head(self, run_id: str) -> Head | None:
         """The run's summary, whatever its tenant; callers check that."""
+        if self._gathered is not None:
+            return await self._gathered(run_id)
         return await self.reader(reading.find_head, run_id)
 
     async def latest(self, run_id: str, after: int = 0) -> Latest | None:
         """The run with at most a page of records behind `after`; None where there is none."""
-        if self._glance is not None and (head := self._glance(run_id)) and head.last_sequence <= after:
+        head = None
+        if self._glance is not None:
+            head = self._glance(run_id)
+        elif self._gathered is not None and after:
+            head = await self._gathered(run_id)
+        if head is not None and head.last_sequence <= after:
             return Latest(head, ())
         return await self.reader(reading.latest, run_id, after)
 

@@ -1,0 +1,54 @@
+"""Summaries of runs looked up many at a time: on PostgreSQL each look is a round trip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from sqlalchemy import ARRAY, Connection, Text, any_, bindparam, select
+
+from . import tables as t
+from .reading import HEAD, Head, head
+
+
+class Gathered:
+    """Those asked for while a look is under way are found together by the next.
+
+    Nobody joins a look that has begun: what it finds may be older than what its asker knows of.
+    """
+
+    def __init__(self, look: Callable[[Sequence[str]], Awaitable[Sequence[Head]]]) -> None:
+        self._look = look
+        self._waiting: dict[str, asyncio.Future[Head | None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def __call__(self, run_id: str) -> Head | None:
+        """The run's summary as it was committed last; None where there is none. Raises as `look` does."""
+        waiting = self._waiting.get(run_id)
+        if waiting is None:
+            waiting = self._waiting[run_id] = asyncio.get_running_loop().create_future()
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(), name="errands heads")
+        return await asyncio.shield(waiting)
+
+    async def _work(self) -> None:
+        while self._waiting:
+            asked, self._waiting = self._waiting, {}
+            try:
+                found = {head.run_id: head for head in await self._look(list(asked))}
+            except Exception as error:
+                for waiting in asked.values():
+                    waiting.set_exception(error)
+            else:
+                for run_id, waiting in asked.items():
+                    waiting.set_result(found.get(run_id))
+        self._task = None
+
+
+def many(connection: Connection, run_ids: Sequence[str]) -> list[Head]:
+    """Summaries of those of these runs that there are, by one statement however many are asked for."""
+    return [head(row) for row in connection.execute(_MANY, {"runs": run_ids})]
+
+
+_MANY: Final = select(*HEAD).where(t.runs.c.run_id == any_(bindparam("runs", type_=ARRAY(Text))))

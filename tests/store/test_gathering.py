@@ -1,0 +1,97 @@
+"""Summaries looked up together: one look for all who asked before it began, none for who asks later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from errands_server.domain.errors import Reason, Unavailable
+from errands_server.store.gathering import Gathered
+from errands_server.store.reading import Head
+from errands_server.store.store import Store
+
+from .databases import postgres_only
+from .logs import append, note, stored
+
+
+class Desk:
+    """Finds what is in `heads` when a look begins, once it is let."""
+
+    def __init__(self, *heads: Head) -> None:
+        self.heads = {head.run_id: head for head in heads}
+        self.looks: list[Sequence[str]] = []
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.trouble: Exception | None = None
+
+    async def look(self, run_ids: Sequence[str]) -> Sequence[Head]:
+        self.looks.append(run_ids)
+        found = [self.heads[run_id] for run_id in run_ids if run_id in self.heads]
+        self.begun.set()
+        await self.may_end.wait()
+        if self.trouble is not None:
+            raise self.trouble
+        return found
+
+
+@pytest.fixture
+async def head(store: Store) -> Head:
+    await stored(store, "r1")
+    found = await store.journal.head("r1")
+    assert found is not None
+    return found
+
+
+async def test_those_who_ask_during_a_look_share_the_next_and_see_what_was_committed_meanwhile(
+    head: Head,
+) -> None:
+    desk = Desk(head)
+    gathered = Gathered(desk.look)
+    first = asyncio.create_task(gathered("r1"))
+    await desk.begun.wait()
+    newer = replace(head, last_sequence=head.last_sequence + 1)
+    desk.heads["r1"] = newer
+    later = [asyncio.create_task(gathered(run_id)) for run_id in ("r1", "r1", "r2")]
+    await asyncio.sleep(0)  # each asks
+    desk.may_end.set()
+
+    assert await first == head
+    assert await asyncio.gather(*later) == [newer, newer, None]
+    assert desk.looks == [["r1"], ["r1", "r2"]]
+
+
+async def test_trouble_is_told_to_everyone_who_waits_and_the_next_look_is_made(head: Head) -> None:
+    desk = Desk(head)
+    gathered = Gathered(desk.look)
+    desk.may_end.set()
+    desk.trouble = Unavailable(Reason.STORE_UNAVAILABLE, "away")
+
+    asked = await asyncio.gather(gathered("r1"), gathered("r2"), return_exceptions=True)
+    assert asked == [desk.trouble] * 2
+    desk.trouble = None
+    assert await gathered("r1") == head
+
+
+async def test_who_gives_up_takes_it_from_nobody(head: Head) -> None:
+    desk = Desk(head)
+    gathered = Gathered(desk.look)
+    gone, waits = (asyncio.create_task(gathered("r1")) for _ in range(2))
+    await desk.begun.wait()
+    gone.cancel()
+    desk.may_end.set()
+
+    assert await waits == head
+
+
+@postgres_only
+async def test_many_summaries_are_found_by_one_statement(store: Store) -> None:
+    for run_id in ("r1", "r2", "r3"):
+        await store.journal.append(append(run_id, await stored(store, run_id), note()))
+
+    found = await asyncio.gather(*map(store.journal.head, ("r1", "r2", "r3", "nobody's")))
+
+    assert [one and one.run_id for one in found] == ["r1", "r2", "r3", None]
+    assert {one.last_sequence for one in found if one} == {found[0].last_sequence if found[0] else 0}
