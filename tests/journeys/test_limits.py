@@ -101,7 +101,7 @@ async def test_no_more_calls_arrive_in_any_second_than_the_rate_allows(tmp_path:
     # What is counted is when calls leave; on a busy machine each takes its time to get here.
     gaps = [later - earlier for earlier, later in zip(counter.times, counter.times[3:], strict=False)]
     assert min(gaps) > 0.3, gaps
-    assert 1.5 < counter.times[-1] - counter.times[0] < 10
+    assert 1.0 < counter.times[-1] - counter.times[0] < 10
     assert any("3 a second" in text and "readThings" in text for text in notes(events))
     # It waits before it starts: no attempt was stored, let alone given up.
     assert [e.tool_call.attempt for e in events if e.HasField("tool_call")] == [1] * 8
