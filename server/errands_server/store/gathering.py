@@ -36,7 +36,7 @@ class Gathered:
         while self._waiting:
             asked, self._waiting = self._waiting, {}
             try:
-                found = {head.run_id: head for head in await self._look(list(asked))}
+                found = {one.run_id: one for one in await self._look(list(asked))}
             except Exception as error:
                 for waiting in asked.values():
                     waiting.set_exception(error)
