@@ -181,8 +181,10 @@ async def test_a_refusal_names_the_clause_and_the_nearest_tools(ask):
     assert "refundOrder" in refusal.message
 
 
-async def test_the_nearest_tool_may_be_one(ask):
-    refusal = await ask("ship order ORD-17", [one for one in SHOP if one.tool.name == "refundOrder"])
+async def test_the_nearest_tool_may_be_one_also_where_two_services_have_it(ask):
+    refund = next(one for one in SHOP if one.tool.name == "refundOrder")
+    other = msgspec.structs.replace(refund, ref=ToolRef("store", 1, "refundOrder"), integration_name="store")
+    refusal = await ask("ship order ORD-17", [refund, other])
 
     assert refusal.message == "No tool fits 'ship order ORD-17'; the nearest is refundOrder."
 

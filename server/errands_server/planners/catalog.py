@@ -110,7 +110,7 @@ def _refused(message: str) -> Refusal:
 
 
 def _nothing_fits(reading: Reading) -> str:
-    near = [ranked.sheet.tool.name for ranked in reading.ranked]
+    near = list(dict.fromkeys(ranked.sheet.tool.name for ranked in reading.ranked))
     nearest = f"; the nearest {'are' if near[1:] else 'is'} {', '.join(near)}" if near else ""
     return f"No tool fits {reading.clause.text.strip()!r}{nearest}."
 
