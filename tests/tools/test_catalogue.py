@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -49,6 +50,23 @@ class Slow(Store):
             await self.may_end.wait()
 
 
+@pytest.fixture
+def slow(store: Store) -> Slow:
+    return Slow(store)
+
+
+@pytest.fixture
+def catalogue(slow: Slow) -> Catalogue:
+    return Catalogue(slow, SEALER)
+
+
+async def begun(catalogue: Catalogue, slow: Slow) -> asyncio.Task[Any]:
+    """Somebody who has asked and looked, and is not yet answered."""
+    early = asyncio.create_task(catalogue.active(OWNER))
+    await slow.looked.wait()
+    return early
+
+
 async def deactivate(store: Store) -> None:
     async with store.begin(OWNER, writes=True) as transaction:
         shop = await transaction.integrations.find("i1")
@@ -56,9 +74,7 @@ async def deactivate(store: Store) -> None:
         await transaction.integrations.revise(replace(shop, active=False), revision(), NOW)
 
 
-async def test_many_who_ask_at_once_share_one_look(store: Store) -> None:
-    slow = Slow(store)
-    catalogue = Catalogue(slow, SEALER)
+async def test_many_who_ask_at_once_share_one_look(catalogue: Catalogue, slow: Slow) -> None:
     asking = [
         asyncio.create_task(ask)
         for _ in range(50)
@@ -71,11 +87,8 @@ async def test_many_who_ask_at_once_share_one_look(store: Store) -> None:
     assert slow.begun == 2  # one for what is active, one for the revision
 
 
-async def test_who_asks_behind_a_change_is_told_of_it(store: Store) -> None:
-    slow = Slow(store)
-    catalogue = Catalogue(slow, SEALER)
-    early = asyncio.create_task(catalogue.active(OWNER))
-    await slow.looked.wait()
+async def test_who_asks_behind_a_change_is_told_of_it(store: Store, catalogue: Catalogue, slow: Slow) -> None:
+    early = await begun(catalogue, slow)
     await deactivate(store)
     catalogue.changed(OWNER)
     late = asyncio.create_task(catalogue.active(OWNER))
@@ -86,11 +99,8 @@ async def test_who_asks_behind_a_change_is_told_of_it(store: Store) -> None:
     assert "i1" not in await late
 
 
-async def test_a_look_before_a_change_is_not_kept(store: Store) -> None:
-    slow = Slow(store)
-    catalogue = Catalogue(slow, SEALER)
-    early = asyncio.create_task(catalogue.active(OWNER))
-    await slow.looked.wait()
+async def test_a_look_before_a_change_is_not_kept(store: Store, catalogue: Catalogue, slow: Slow) -> None:
+    early = await begun(catalogue, slow)
     await deactivate(store)
     catalogue.changed(OWNER)
     slow.may_end.set()
@@ -99,11 +109,10 @@ async def test_a_look_before_a_change_is_not_kept(store: Store) -> None:
     assert "i1" not in await catalogue.active(OWNER)
 
 
-async def test_who_gives_up_does_not_take_it_from_the_others(store: Store) -> None:
-    slow = Slow(store)
-    catalogue = Catalogue(slow, SEALER)
-    first, second = (asyncio.create_task(catalogue.active(OWNER)) for _ in range(2))
-    await slow.looked.wait()
+async def test_who_gives_up_does_not_take_it_from_the_others(catalogue: Catalogue, slow: Slow) -> None:
+    first = await begun(catalogue, slow)
+    second = asyncio.create_task(catalogue.active(OWNER))
+    await asyncio.sleep(0)  # it asks
     first.cancel()
     slow.may_end.set()
 
