@@ -9,10 +9,10 @@ from typing import Final, TypeAlias
 import structlog
 
 from ..domain.errors import Reason, Unavailable
+from ..flights import Flights
 from ..ports import Failed, Unauthorized
 from .client import OAuthClient
 from .discovery import OAuthFailed
-from .flights import Flights
 from .oauth import OAuth
 from .secret import Grant, Tokens
 from .vault import Held, Vault

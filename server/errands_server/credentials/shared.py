@@ -6,12 +6,12 @@ from functools import partial
 from typing import Final
 
 from ..domain.errors import Reason
+from ..flights import Flights
 from ..ports import Failed, Request
 from ..world import World
 from .access import Access, Demand, Source
 from .client import CLIENT_CREDENTIALS, OAuthClient
 from .discovery import OAuthFailed
-from .flights import Flights
 from .needs import credential_of, wanted_scopes
 from .oauth import OAuth
 from .renewing import LEEWAY, failed

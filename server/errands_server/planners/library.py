@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from ..domain.tool import ToolRef
+from ..flights import Flights
 from ..ports import Candidate
 from .cache import Cache
 from .forms import informed
@@ -28,7 +29,7 @@ class Library:
         self._sheets: Cache[tuple[ToolRef, str], Sheet] = Cache(_SHEETS)
         self._catalogues: Cache[_Key, Catalogue] = Cache(tools, lambda catalogue: len(catalogue.sheets))
         self._seen: Cache[int, tuple[Sequence[Candidate], Catalogue]] = Cache(tools, _tools)
-        self._reading: dict[_Key, asyncio.Task[Catalogue]] = {}
+        self._reading: Flights[Catalogue] = Flights()
 
     async def catalogue(self, candidates: Sequence[Candidate]) -> Catalogue:
         """The index over these candidates; deprecated tools stay out where others remain.
@@ -50,14 +51,7 @@ class Library:
             return kept
         if len(candidates) <= _FEW:
             return self._read(key, candidates)
-        # Shielded, for one who gives up must not take it from the others.
-        return await asyncio.shield(self._reading.get(key) or self._begin(key, candidates))
-
-    def _begin(self, key: _Key, candidates: Sequence[Candidate]) -> asyncio.Task[Catalogue]:
-        task = asyncio.create_task(asyncio.to_thread(self._read, key, candidates))
-        self._reading[key] = task
-        task.add_done_callback(lambda _: self._reading.pop(key, None))
-        return task
+        return await self._reading.join(key, lambda: asyncio.to_thread(self._read, key, candidates))
 
     def _read(self, key: _Key, candidates: Sequence[Candidate]) -> Catalogue:
         live = [c for c in candidates if not c.tool.deprecated] or candidates

@@ -129,7 +129,7 @@ class Connections:
 
 
 def find_connection(database: Database, tenant: str, integration_id: str, user_id: str) -> Connection | None:
-    """The user's connection to an integration. Synchronous, for the reader thread."""
+    """The user's connection to an integration. Synchronous, for a reader thread."""
     wanted = {"tenant": tenant, "integration": integration_id, "user": user_id}
     row = database.execute(_FIND, wanted).first()
     return None if row is None else _connection(row)

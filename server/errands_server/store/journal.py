@@ -167,8 +167,8 @@ class Journal:
         return await self.reader(reading.working)
 
     async def heads(self, run_ids: Sequence[str]) -> list[Head]:
-        """Summaries of those of these runs that there are, whatever their tenants."""
-        return await self.reader(reading.heads, run_ids)
+        """Summaries of those of these runs that there are, whatever their tenants. Only on PostgreSQL."""
+        return await self.reader(gathering.many, run_ids)
 
     async def due(self, before: int) -> list[Head]:
         """Runs for which something is due before this time, soonest first, at most a page."""

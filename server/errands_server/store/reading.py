@@ -151,14 +151,6 @@ def working(connection: Connection) -> list[Head]:
     return [head(row) for row in connection.execute(query.order_by(t.runs.c.run_id).limit(PAGE))]
 
 
-def heads(connection: Connection, run_ids: Sequence[str]) -> list[Head]:
-    """Summaries of those of these runs that there are."""
-    return [head(row) for row in connection.execute(_SOME_HEADS, {"runs": list(run_ids)})]
-
-
-_SOME_HEADS: Final = select(*HEAD).where(t.runs.c.run_id.in_(bindparam("runs", expanding=True)))
-
-
 def due(connection: Connection, before: int) -> list[Head]:
     query = select(*HEAD).where(t.runs.c.wake_at <= before).order_by(t.runs.c.wake_at).limit(PAGE)
     return [head(row) for row in connection.execute(query)]

@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from ..credentials.client import OAuthClient, unpacked
 from ..credentials.credential import Credential
-from ..credentials.flights import Flights
 from ..credentials.scheme import SecurityScheme, read_schemes
 from ..credentials.sealed import unseal
 from ..domain.tool import Tool, ToolRef
+from ..flights import Flights
 from ..ports import Candidate
 from ..store.integrations import Integration
 from ..store.reading import Selected

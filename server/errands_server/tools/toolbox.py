@@ -55,14 +55,14 @@ class IntegrationToolbox:
     async def shared(self, request: Request) -> bool:
         """Whether this call would be made with an account that serves every user. Nothing is sent."""
         loaded, operation = await self._operation(request)
-        if _has_all(operation):
+        if _is_of_process(operation):
             return True
         return await self._keyring.shared(request, await self._demand(request, loaded, operation))
 
     async def source(self, request: Request) -> Source:
         """Whose access the call would be made with. Nothing is sent."""
         loaded, operation = await self._operation(request)
-        if _has_all(operation):
+        if _is_of_process(operation):
             return Source.SHARED
         return await self._keyring.source(request, await self._demand(request, loaded, operation))
 
@@ -149,8 +149,8 @@ class _Shared(Struct, frozen=True):
         return cls(active, frozenset().union(*map(secrets_of, (known, *credentials))))
 
 
-def _has_all(operation: Operation) -> bool:
-    """Whether it is of a process, which has what its operator gave it."""
+def _is_of_process(operation: Operation) -> bool:
+    """Whether a process carries it out, which has what its operator gave it: one account for all."""
     return operation.tool.origin.startswith(STDIO)
 
 

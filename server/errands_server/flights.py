@@ -19,7 +19,7 @@ class Flights(Generic[T]):
         """The outcome of the work under this key, begun now unless it is under way."""
         task = self._tasks.get(key)
         if task is None:
-            task = self._tasks[key] = asyncio.create_task(work(), name=f"errands work {key}")
+            task = self._tasks[key] = asyncio.create_task(work(), name="errands flight")
             task.add_done_callback(lambda _: self._tasks.pop(key, None))
         return await asyncio.shield(task)
 
