@@ -11,6 +11,7 @@ import pytest
 
 from errands.v1 import integration_pb2
 from errands_server.domain.tool import ToolRef
+from errands_server.planners import library as reading
 from errands_server.planners.cache import Cache
 from errands_server.planners.library import Library
 from errands_server.ports import Candidate
@@ -43,6 +44,20 @@ def document(operations: int) -> str:
     info = {"title": "Things", "version": "1"}
     servers = [{"url": "http://127.0.0.1:1"}]
     return json.dumps({"openapi": "3.1.0", "info": info, "servers": servers, "paths": paths})
+
+
+async def test_many_who_wait_for_the_same_tools_have_them_read_once(monkeypatch: pytest.MonkeyPatch):
+    read, readings = reading.informed, []
+
+    def counted(sheets: Any) -> Any:
+        readings.append(None)
+        return read(sheets)
+
+    monkeypatch.setattr(reading, "informed", counted)
+    library, candidates = Library(), crowd(100)
+    await asyncio.gather(*(library.catalogue(list(candidates)) for _ in range(5)))
+
+    assert len(readings) == 1
 
 
 async def test_other_requests_are_answered_while_the_first_plan_over_many_tools_is_made(service: Service):
