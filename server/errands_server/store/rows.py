@@ -2,7 +2,8 @@
 
 SQLite's driver lets go of the interpreter for every row of `executemany`, and while the event loop
 works it takes a switch interval to get it back: a batch then takes seconds. A statement of many rows
-lets go once.
+lets go once. To PostgreSQL each column goes as one binary array: a sixth of the processor time of a
+placeholder for each value, and the text is the same however many rows there are.
 """
 
 from __future__ import annotations
@@ -12,28 +13,46 @@ from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import sqlite
 
-_SIZES: Final = (256, 64, 16, 4, 1)  # rows in a statement: few texts, so that all stay prepared
-_TYPES: Final = sqlite.dialect()  # both databases take these names
+_SIZES: Final = (256, 64, 16, 4, 1)  # rows in a statement on SQLite: few texts, so that all stay prepared
+_TYPES: Final = {str: "text", int: "bigint", bytes: "bytea", bool: "boolean"}  # as PostgreSQL names them
 
 Row = Mapping[str, Any]
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Row], *, new: bool = False) -> None:
     """Insert rows, which all have the same columns; only the new ones, where some may be there already."""
-    for some in _portions(rows):
-        statement = _insert(table, tuple(some[0]), len(some), _mark(connection))
+    for source, values in _sources(connection, table, rows):
+        statement = f"INSERT INTO {table.name} ({', '.join(rows[0])}) {source}"
         if new:
             statement += " ON CONFLICT DO NOTHING"
-        connection.exec_driver_sql(statement, _values(some))
+        connection.exec_driver_sql(statement, values)
 
 
 def update(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Set the other columns of the rows that the first column names, each once."""
-    for some in _portions(rows):
-        statement = _update(table, tuple(some[0]), len(some), _mark(connection))
-        connection.exec_driver_sql(statement, _values(some))
+    for source, values in _sources(connection, table, rows):
+        key, *others = rows[0]
+        changes = ", ".join(f"{name} = new.{name}" for name in others)
+        connection.exec_driver_sql(
+            f"WITH new ({', '.join(rows[0])}) AS ({source}) "  # noqa: S608 (our own names)
+            f"UPDATE {table.name} SET {changes} FROM new WHERE {table.name}.{key} = new.{key}",
+            values,
+        )
+
+
+def _sources(
+    connection: Connection, table: Table, rows: Sequence[Row]
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """What gives these rows to a statement, with its parameters, in as many portions as it takes."""
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        for some in _portions(rows):
+            yield _values(len(some[0]), len(some)), tuple(value for row in some for value in row.values())
+    else:
+        columns = zip(*(row.values() for row in rows), strict=True)
+        yield _arrays(table, tuple(rows[0])), tuple(list(column) for column in columns)
 
 
 def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
@@ -44,32 +63,13 @@ def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         start += size
 
 
-def _values(rows: Sequence[Row]) -> tuple[Any, ...]:
-    return tuple(value for row in rows for value in row.values())
-
-
-def _mark(connection: Connection) -> str:
-    return "?" if connection.dialect.paramstyle == "qmark" else "%s"
+@cache
+def _values(columns: int, rows: int) -> str:
+    one = f"({', '.join('?' * columns)})"
+    return f"VALUES {', '.join([one] * rows)}"
 
 
 @cache
-def _insert(table: Table, columns: tuple[str, ...], size: int, mark: str) -> str:
-    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {_marks(columns, size, mark)}"  # noqa: S608 (our own names)
-
-
-@cache
-def _update(table: Table, columns: tuple[str, ...], size: int, mark: str) -> str:
-    key, *others = columns
-    # What is only null has no type of its own on PostgreSQL.
-    changes = ", ".join(
-        f"{name} = CAST(new.{name} AS {table.c[name].type.compile(dialect=_TYPES)})" for name in others
-    )
-    return (
-        f"WITH new ({', '.join(columns)}) AS (VALUES {_marks(columns, size, mark)}) "  # noqa: S608 (as above)
-        f"UPDATE {table.name} SET {changes} FROM new WHERE {table.name}.{key} = new.{key}"
-    )
-
-
-def _marks(columns: tuple[str, ...], size: int, mark: str) -> str:
-    one = f"({', '.join([mark] * len(columns))})"
-    return ", ".join([one] * size)
+def _arrays(table: Table, columns: Sequence[str]) -> str:
+    arrays = (f"%b::{_TYPES[table.c[name].type.python_type]}[]" for name in columns)
+    return f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608 (as above)
