@@ -33,6 +33,8 @@ from errands_server.store.works import Append
 from errands_server.world import World
 from tests.databases import ELSEWHERE, database_of
 
+from .stored import Stored, stored
+
 KEY = "bench-key"
 
 
@@ -62,6 +64,10 @@ class Control:
     async def unfinished(self) -> int:
         """Runs that have not ended."""
         return len(await self._journal.unfinished())
+
+    async def stored(self) -> Stored:
+        """See `stored.stored`."""
+        return await self._journal.reader(stored)
 
     async def note(self, run_id: str, count: str, each: str) -> float:
         """Append `count` notes, `each` at a time, one append after the other; the seconds it took."""

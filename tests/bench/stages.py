@@ -6,12 +6,8 @@ A stage's time is the processor's, without that of stages within it, and without
 from __future__ import annotations
 
 import argparse
-import sqlite3
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 from errands.v1 import run_pb2 as rpb
@@ -20,12 +16,6 @@ from .load import Calls, Process, process
 from .served import Served
 
 _REST: Final = "gRPC, the event loop, and the rest"
-_EVENTS: Final = """
-    SELECT json_extract(body, '$.type') AS kind, count(*), sum(length(CAST(body AS BLOB))) FROM events
-    GROUP BY kind ORDER BY min(sequence)"""
-_PAGES: Final = """
-    SELECT s.tbl_name, sum(d.pgsize) FROM dbstat AS d JOIN sqlite_master AS s ON s.name = d.name
-    GROUP BY s.tbl_name ORDER BY 2 DESC"""
 
 
 def main() -> int:
@@ -84,12 +74,9 @@ def _show(what: str, work: Callable[[], object], server: Process, count: int) ->
 
 def _show_bytes(count: int) -> None:
     """What one whole run takes where it is stored, of so many."""
-    with tempfile.TemporaryDirectory(dir=".", prefix=".errands-bench-") as folder:
-        with process("tests.bench.server", folder) as server:
-            _run(Served(server), count)
-        with closing(sqlite3.connect(Path(folder) / "errands.db")) as database:
-            events = database.execute(_EVENTS).fetchall()
-            pages = database.execute(_PAGES).fetchall()
+    with process("tests.bench.server") as server:
+        _run(Served(server), count)
+        events, pages = server.ask("stored")
     print("\n| stored of a whole run | how many | bytes |\n|---|--:|--:|")
     for kind, number, size in events:
         print(f"| event `{kind}` | {number / count:,.1f} | {size / count:,.0f} |")
@@ -97,7 +84,7 @@ def _show_bytes(count: int) -> None:
     for table, size in pages:
         if size / count >= 50:
             print(f"| table `{table}` with its indexes, in pages | | {size / count:,.0f} |")
-    print(f"| **in the file** | | **{sum(size for _, size in pages) / count:,.0f}** |")
+    print(f"| **in the database** | | **{sum(size for _, size in pages) / count:,.0f}** |")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from ..domain.effects import wake_at
 from ..domain.errors import Conflict, RunChanged
 from ..domain.event import Record, RunStatus
 from ..domain.run import Run
-from . import audit, requests, rows
+from . import audit, postgres, requests, rows
 from . import tables as t
-from .requests import Remembered
+from .requests import Made, Remembered
 from .works import Append, Created, Creation, Repeated, Together
 
 
@@ -28,7 +28,7 @@ def write(connection: Connection, works: Sequence[Creation | Append | Together])
     """
     if not works:
         _write_and_erase(connection)
-    waiting = _Rows()
+    waiting = _Rows(_made_before(connection, works))
     heads = _heads(connection, [append.run_id for work in works for append in _appends(work)])
     outcomes = [
         _create(connection, work, heads, waiting)
@@ -58,6 +58,7 @@ def _appends(work: Creation | Append | Together) -> Sequence[Append]:
 
 
 _Heads = dict[str, tuple[str, int, int]]  # run id: tenant, last sequence, epoch
+_Requests = dict[Made, Remembered]
 
 
 def _heads(connection: Connection, run_ids: list[str]) -> _Heads:
@@ -70,7 +71,7 @@ def _heads(connection: Connection, run_ids: list[str]) -> _Heads:
             _HEADS_TOGETHER, (msgspec.json.encode(wanted).decode(),)
         ).scalar_one()
         return {run_id: (tenant, sequence, epoch) for run_id, tenant, sequence, epoch in _decode(found)}
-    heads = connection.execute(_HEADS, {"runs": wanted})
+    heads = connection.exec_driver_sql(_HEADS, (wanted,))
     return {run_id: (tenant, sequence, epoch) for run_id, tenant, sequence, epoch in heads}
 
 
@@ -81,11 +82,10 @@ _HEADS_TOGETHER: Final = (
 _decode: Final = msgspec.json.Decoder(list[tuple[str, str, int, int]]).decode
 
 
+# Locked in the order of their ids, so batches cannot deadlock.
 _HEADS: Final = (
-    select(t.runs.c.run_id, t.runs.c.tenant, t.runs.c.last_sequence, t.runs.c.epoch)
-    .where(t.runs.c.run_id.in_(bindparam("runs", expanding=True)))
-    .order_by(t.runs.c.run_id)
-    .with_for_update()  # PostgreSQL: locks in run order, so batches cannot deadlock
+    "SELECT run_id, tenant, last_sequence, epoch FROM runs WHERE run_id = ANY(%b::text[])"
+    " ORDER BY run_id FOR UPDATE"
 )
 
 
@@ -102,7 +102,7 @@ def _append(works: Sequence[Append], heads: _Heads, rows: _Rows) -> Any:
 
 def _create(connection: Connection, work: Creation, heads: _Heads, rows: _Rows) -> Any:
     try:
-        known = _made_before(connection, work, rows)
+        known = _known(connection, work, rows)
     except Conflict as reused:
         return reused
     if known is not None:
@@ -114,17 +114,23 @@ def _create(connection: Connection, work: Creation, heads: _Heads, rows: _Rows) 
     return Created(run_id=work.run_id, records=draft.records, run=draft.run)
 
 
-def _made_before(connection: Connection, work: Creation, rows: _Rows) -> str | None:
+def _made_before(connection: Connection, works: Sequence[Creation | Append | Together]) -> _Requests:
+    """What earlier batches made for the requests of this one."""
+    creations = (work for work in works if isinstance(work, Creation))
+    return requests.find(connection, [requests.made(c.tenant, c.request) for c in creations if c.request])
+
+
+def _known(connection: Connection, work: Creation, rows: _Rows) -> str | None:
     """The run this very request made before, in an earlier batch or in this one."""
     if work.request is None:
         return None
-    known = rows.remembered.get((work.tenant, work.request.method, work.request.request_id))
-    known = known or requests.find(connection, work.tenant, work.request)
+    one = requests.made(work.tenant, work.request)
+    known = rows.remembered.get(one)
     if known is None:
         return None
     if known.is_fresh(work.now):
         return known.answers(work.request)
-    requests.forget(connection, work.tenant, work.request)
+    requests.forget(connection, one)
     return None
 
 
@@ -154,14 +160,14 @@ _REPEATED: Final = (
 class _Rows:
     """The rows a batch will write, table by table."""
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: _Requests) -> None:
         self.runs: list[dict[str, Any]] = []
         self.inputs: list[dict[str, Any]] = []
         self.secrets: list[dict[str, Any]] = []
         self.spent: list[dict[str, Any]] = []
         self.integrations: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
-        self.remembered: dict[tuple[str, str, str], Remembered] = {}
+        self.remembered = remembered
         self.updates: dict[str, dict[str, Any]] = {}  # by run: the last append says how it is
         self.events: list[dict[str, Any]] = []
         self.artifacts: list[dict[str, Any]] = []
@@ -200,7 +206,7 @@ class _Rows:
             for selected in work.inputs.integrations
         ]
         if work.request is not None:
-            key = (work.tenant, work.request.method, work.request.request_id)
+            key = requests.made(work.tenant, work.request)
             self.remembered[key] = Remembered(work.run_id, work.request.body_hash, work.now)
             self.requests.append(
                 {
@@ -261,6 +267,10 @@ class _Rows:
 
     def insert(self, connection: Connection) -> None:
         """Parents before children; approvals are asked before they are resolved or closed."""
+        with postgres.at_once(connection):
+            self._insert(connection)
+
+    def _insert(self, connection: Connection) -> None:
         rows.insert(connection, t.runs, self.runs)
         rows.insert(connection, t.run_inputs, self.inputs)
         rows.insert(connection, t.run_secrets, self.secrets)

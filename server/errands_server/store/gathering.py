@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from sqlalchemy import ARRAY, Connection, Text, any_, bindparam, select
+from sqlalchemy import Connection
 
-from . import tables as t
 from .reading import HEAD, Head, head
 
 
@@ -48,7 +47,7 @@ class Gathered:
 
 def many(connection: Connection, run_ids: Sequence[str]) -> list[Head]:
     """Summaries of those of these runs that there are, by one statement however many are asked for."""
-    return [head(row) for row in connection.execute(_MANY, {"runs": run_ids})]
+    return [head(row) for row in connection.exec_driver_sql(_MANY, (run_ids,))]
 
 
-_MANY: Final = select(*HEAD).where(t.runs.c.run_id == any_(bindparam("runs", type_=ARRAY(Text))))
+_MANY: Final = f"SELECT {', '.join(c.name for c in HEAD)} FROM runs WHERE run_id = ANY(%b::text[])"  # noqa: S608

@@ -143,7 +143,8 @@ class Journal:
 
     async def answered(self, tenant: str, request: RequestKey, now: int) -> str | None:
         """The run this request made before, if it did. IDEMPOTENCY_KEY_REUSED: with another body."""
-        remembered = await self.reader(requests.find, tenant, request)
+        one = requests.made(tenant, request)
+        remembered = (await self.reader(requests.find, (one,))).get(one)
         return remembered.answers(request) if remembered and remembered.is_fresh(now) else None
 
     async def inputs(self, run_id: str) -> Inputs:

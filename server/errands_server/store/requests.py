@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam
 
 from ..domain.errors import Conflict, Reason
+from . import rows
 from . import tables as t
 
 REQUEST_TTL: Final = 24 * 3_600 * 1_000  # milliseconds a request id is remembered
@@ -39,25 +41,28 @@ class Remembered(Struct, frozen=True):
         return self.run_id
 
 
-def find(connection: Connection, tenant: str, request: RequestKey) -> Remembered | None:
-    """What is stored of this request, which may be older than it is remembered."""
-    row = connection.execute(_FIND, _key(tenant, request)).first()
-    return None if row is None else Remembered(row.run_id, bytes(row.body_hash), row.created_at)
+Made = tuple[str, str, str]
+"""What names a request in the database: its tenant, method and id."""
 
 
-def forget(connection: Connection, tenant: str, request: RequestKey) -> None:
+def made(tenant: str, request: RequestKey) -> Made:
+    return tenant, request.method, request.request_id
+
+
+def find(connection: Connection, wanted: Iterable[Made]) -> dict[Made, Remembered]:
+    """What is stored of these requests, which may be older than it is remembered."""
+    keys = [dict(zip(_KEY, one, strict=True)) for one in dict.fromkeys(wanted)]
+    found = rows.find(connection, t.requests, keys, (*_KEY, "run_id", "body_hash", "created_at"))
+    return {
+        (tenant, method, request_id): Remembered(run_id, bytes(body_hash), created_at)
+        for tenant, method, request_id, run_id, body_hash, created_at in found
+    }
+
+
+def forget(connection: Connection, one: Made) -> None:
     """Make room for the same request made anew."""
-    connection.execute(_FORGET, _key(tenant, request))
+    connection.execute(_FORGET, dict(zip(_KEY, one, strict=True)))
 
 
-def _key(tenant: str, request: RequestKey) -> dict[str, Any]:
-    return {"tenant": tenant, "method": request.method, "request": request.request_id}
-
-
-_same = (
-    (t.requests.c.tenant == bindparam("tenant"))
-    & (t.requests.c.method == bindparam("method"))
-    & (t.requests.c.request_id == bindparam("request"))
-)
-_FIND: Final = select(t.requests.c.run_id, t.requests.c.body_hash, t.requests.c.created_at).where(_same)
-_FORGET: Final = t.requests.delete().where(_same)
+_KEY: Final = ("tenant", "method", "request_id")
+_FORGET: Final = t.requests.delete().where(*(t.requests.c[name] == bindparam(name) for name in _KEY))

@@ -1,4 +1,4 @@
-"""Many rows in one statement.
+"""Many rows written or found by one statement.
 
 SQLite's driver lets go of the interpreter for every row of `executemany`, and while the event loop
 works it takes a switch interval to get it back: a batch then takes seconds. A statement of many rows
@@ -41,6 +41,21 @@ def update(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         )
 
 
+def find(
+    connection: Connection, table: Table, keys: Sequence[Row], columns: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """These columns of the rows that have one of these keys."""
+    found: list[tuple[Any, ...]] = []
+    for source, values in _sources(connection, table, keys):
+        names = ", ".join(keys[0])
+        statement = (
+            f"WITH wanted ({names}) AS ({source}) "  # noqa: S608 (as above)
+            f"SELECT {', '.join(columns)} FROM wanted JOIN {table.name} USING ({names})"
+        )
+        found += [tuple(row) for row in connection.exec_driver_sql(statement, values)]
+    return found
+
+
 def _sources(
     connection: Connection, table: Table, rows: Sequence[Row]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
@@ -50,9 +65,12 @@ def _sources(
     if connection.dialect.name == "sqlite":
         for some in _portions(rows):
             yield _values(len(some[0]), len(some)), tuple(value for row in some for value in row.values())
+    elif len(rows) == 1:
+        yield f"VALUES ({', '.join(_typed(table, tuple(rows[0]), '%s'))})", tuple(rows[0].values())
     else:
         columns = zip(*(row.values() for row in rows), strict=True)
-        yield _arrays(table, tuple(rows[0])), tuple(list(column) for column in columns)
+        arrays = ", ".join(_typed(table, tuple(rows[0]), "%b", "[]"))
+        yield f"SELECT * FROM unnest({arrays})", tuple(map(list, columns))  # noqa: S608 (as above)
 
 
 def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
@@ -70,6 +88,6 @@ def _values(columns: int, rows: int) -> str:
 
 
 @cache
-def _arrays(table: Table, columns: Sequence[str]) -> str:
-    arrays = (f"%b::{_TYPES[table.c[name].type.python_type]}[]" for name in columns)
-    return f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608 (as above)
+def _typed(table: Table, columns: Sequence[str], mark: str, of: str = "") -> Sequence[str]:
+    """A placeholder for each column. What is only null has no type of its own."""
+    return [f"{mark}::{_TYPES[table.c[name].type.python_type]}{of}" for name in columns]
