@@ -394,6 +394,7 @@ async def test_an_id_that_cannot_be_one_names_nothing(serve: Serve, tmp_path: Pa
 
                 assert reason(error) == expected, (method, wrong)
                 assert error.code() is StatusCode.NOT_FOUND
+                assert (error.details() or "").endswith(" is empty") == (not wrong), error.details()
         assert counts_of(tmp_path / "data") == before
 
 

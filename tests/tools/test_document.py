@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -669,3 +671,10 @@ def test_broken_text_is_read_or_refused_with_a_document_error(start, length, ins
         read(text[:start] + insertion + text[start + length :])
     except DocumentError:
         return
+
+
+def test_yaml_is_not_loaded_before_a_description_is_written_in_it() -> None:
+    code = "import sys, errands_server.app; print('yaml' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"

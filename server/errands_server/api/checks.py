@@ -186,11 +186,12 @@ def identifier(value: str, reason: Reason) -> str:
 
 def name(value: str, reason: Reason) -> str:
     """An id that is no UUID. What cannot be one is not looked for, but not found."""
-    if len(value) > MAX_ID or "\x00" in value:
+    if not value or len(value) > MAX_ID or "\x00" in value:
         raise _names_nothing(value, reason)
     return value
 
 
 def _names_nothing(value: str, reason: Reason) -> NotFound:
     kind = reason.value.removesuffix("_NOT_FOUND").lower()
-    return NotFound(reason, f"there is no {kind} {value[:64]!r}", subject=value[:64])
+    message = f"there is no {kind} {value[:64]!r}" if value else f"the id of the {kind} is empty"
+    return NotFound(reason, message, subject=value[:64])

@@ -52,11 +52,16 @@ class Runs:
         principal.require(Scope.RUNS_READ)
         async with self._store.begin(principal.tenant) as transaction:
             heads = await transaction.runs.list(wanted, limit=limit + 1, skip=skip)
-        runs = []
-        for head in heads[:limit]:
-            with contextlib.suppress(NotFound):  # erased since the page was found
-                runs.append(await self._views.view(principal.tenant, head.run_id, events=events))
-        return Page(runs, more=len(heads) > limit)
+        seen = await asyncio.gather(
+            *(self._seen(principal.tenant, head.run_id, events) for head in heads[:limit])
+        )
+        return Page([run for run in seen if run is not None], more=len(heads) > limit)
+
+    async def _seen(self, tenant: str, run_id: str, events: int) -> RunView | None:
+        try:
+            return await self._views.view(tenant, run_id, events=events)
+        except NotFound:
+            return None  # erased since the page was found
 
     async def plan(self, principal: Principal, plan_id: str) -> RunView:
         """The newest run with this plan. PLAN_NOT_FOUND."""
