@@ -7,7 +7,7 @@ import contextlib
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, OperationalError
 
 from errands_server.domain.errors import CommitUnknown, Unavailable
+from errands_server.domain.run import Run
 from errands_server.store.database import sync_engine
 from errands_server.store.postgres import StillOpen, at_once, require_ended
 from errands_server.store.store import Store, bring_up_to_date
@@ -30,8 +31,17 @@ hints = pytest.importorskip("errands_server.store.hints")
 pytestmark = postgres_only
 
 
+async def appended(store: Store, run: Run) -> None:
+    await store.journal.append(append("r1", run, note()))
+
+
+async def created(store: Store, run: Run) -> None:
+    await stored(store, "r2")
+
+
+@pytest.mark.parametrize(("write", "written"), [(appended, "r1"), (created, "r2")])
 async def test_a_write_on_a_connection_that_was_lost_is_made_on_a_new_one(
-    store: Store, tmp_path: Path
+    store: Store, tmp_path: Path, write: Callable[[Store, Run], Awaitable[None]], written: str
 ) -> None:
     run = await stored(store, "r1")
     looked_into(
@@ -39,11 +49,11 @@ async def test_a_write_on_a_connection_that_was_lost_is_made_on_a_new_one(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
-    await store.journal.append(append("r1", run, note()))
-    head = await store.journal.head("r1")
+    await write(store, run)
+    head = await store.journal.head(written)
 
     assert head is not None
-    assert head.last_sequence == run.sequence + 1
+    assert head.last_sequence == run.sequence + (written == "r1")
 
 
 async def test_a_read_that_takes_long_holds_up_no_other(store: Store) -> None:
