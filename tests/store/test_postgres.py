@@ -12,13 +12,11 @@ from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, OperationalError
 
 from errands_server.domain.errors import CommitUnknown, Unavailable
 from errands_server.domain.run import Run
 from errands_server.store.database import sync_engine
-from errands_server.store.postgres import StillOpen, at_once, require_ended
+from errands_server.store.postgres import StillOpen, require_ended
 from errands_server.store.store import Store, bring_up_to_date
 from tests.databases import database_of, looked_into
 from tests.postgres import cluster
@@ -65,36 +63,6 @@ async def test_a_read_that_takes_long_holds_up_no_other(store: Store) -> None:
     assert not long.done()
     may_end.set()
     assert await long
-
-
-def test_what_is_sent_at_once_waits_for_no_answer_and_raises_what_was_wrong_at_the_end(
-    tmp_path: Path,
-) -> None:
-    sent = []
-
-    def send(connection: Connection) -> None:
-        with at_once(connection):
-            connection.exec_driver_sql("SELECT 1 / 0")
-            sent.append("more")
-
-    with sync_engine(database_of(tmp_path)).connect() as connection:
-        with pytest.raises(DataError) as wrong:
-            send(connection)
-
-        assert sent == ["more"]
-        assert not wrong.value.connection_invalidated
-        connection.rollback()
-        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
-
-
-def test_what_is_sent_at_once_says_that_the_connection_is_lost(tmp_path: Path) -> None:
-    with sync_engine(database_of(tmp_path)).connect() as connection:
-        mine = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-        looked_into(tmp_path, f"SELECT pg_terminate_backend({mine}, 5000)")
-        with pytest.raises(OperationalError) as lost, at_once(connection):
-            connection.exec_driver_sql("SELECT 1")
-
-        assert lost.value.connection_invalidated
 
 
 def test_a_transaction_that_may_still_commit_is_in_doubt(tmp_path: Path) -> None:

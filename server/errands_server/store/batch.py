@@ -14,7 +14,7 @@ from ..domain.effects import wake_at
 from ..domain.errors import Conflict, RunChanged
 from ..domain.event import Record, RunStatus
 from ..domain.run import Run
-from . import audit, postgres, requests, rows
+from . import audit, requests, rows
 from . import tables as t
 from .requests import Made, Remembered
 from .works import Append, Created, Creation, Repeated, Together
@@ -267,10 +267,6 @@ class _Rows:
 
     def insert(self, connection: Connection) -> None:
         """Parents before children; approvals are asked before they are resolved or closed."""
-        with postgres.at_once(connection):
-            self._insert(connection)
-
-    def _insert(self, connection: Connection) -> None:
         rows.insert(connection, t.runs, self.runs)
         rows.insert(connection, t.run_inputs, self.inputs)
         rows.insert(connection, t.run_secrets, self.secrets)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, text
-from sqlalchemy.exc import DBAPIError
 
 DRIVER: Final = "postgresql+psycopg"
 
@@ -36,37 +33,6 @@ def located(url: URL) -> URL:
 def arguments(url: URL) -> dict[str, Any]:
     """What connections are opened with, besides what the URL says."""
     return {name: value for name, value in _ARGUMENTS.items() if name not in url.query}
-
-
-@contextmanager
-def at_once(connection: Connection) -> Iterator[None]:
-    """Statements within are sent one behind the other, and none waits for its answer: one round trip.
-
-    Nothing can be read within. What went wrong is raised at the end, as a statement alone would
-    raise it. On SQLite, where there are no round trips, they are executed as they come.
-    """
-    if connection.dialect.name == "sqlite":
-        yield
-        return
-    from psycopg import Error
-
-    raw: Any = connection.connection.driver_connection
-    try:
-        with raw.pipeline():
-            yield
-    except Error as error:
-        lost = raw.closed
-        if lost:
-            connection.invalidate()
-        raise DBAPIError.instance(
-            None,
-            None,
-            error,
-            Error,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=connection.dialect,
-        ) from error
 
 
 TRANSACTION: Final = "transaction"  # its id, in the `info` of the connection that made it

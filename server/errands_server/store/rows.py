@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table
 
 _SIZES: Final = (256, 64, 16, 4, 1)  # rows in a statement on SQLite: few texts, so that all stay prepared
+_FEW: Final = 4  # rows that are sent value by value sooner than as arrays
 _TYPES: Final = {str: "text", int: "bigint", bytes: "bytea", bool: "boolean"}  # as PostgreSQL names them
 
 Row = Mapping[str, Any]
@@ -65,8 +66,9 @@ def _sources(
     if connection.dialect.name == "sqlite":
         for some in _portions(rows):
             yield _values(len(some[0]), len(some)), tuple(value for row in some for value in row.values())
-    elif len(rows) == 1:
-        yield f"VALUES ({', '.join(_typed(table, tuple(rows[0]), '%s'))})", tuple(rows[0].values())
+    elif len(rows) <= _FEW:
+        one = f"({', '.join(_typed(table, tuple(rows[0]), '%s'))})"
+        yield f"VALUES {', '.join([one] * len(rows))}", tuple(value for row in rows for value in row.values())
     else:
         columns = zip(*(row.values() for row in rows), strict=True)
         arrays = ", ".join(_typed(table, tuple(rows[0]), "%b", "[]"))
