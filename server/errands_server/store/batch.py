@@ -16,7 +16,7 @@ from ..domain.event import Record, RunStatus
 from ..domain.run import Run
 from . import audit, requests, rows
 from . import tables as t
-from .requests import Made, Remembered
+from .requests import Remembered, RequestName
 from .works import Append, Created, Creation, Repeated, Together
 
 
@@ -58,7 +58,7 @@ def _appends(work: Creation | Append | Together) -> Sequence[Append]:
 
 
 _Heads = dict[str, tuple[str, int, int]]  # run id: tenant, last sequence, epoch
-_Requests = dict[Made, Remembered]
+_Requests = dict[RequestName, Remembered]
 
 
 def _heads(connection: Connection, run_ids: list[str]) -> _Heads:
@@ -117,20 +117,20 @@ def _create(connection: Connection, work: Creation, heads: _Heads, rows: _Rows) 
 def _made_before(connection: Connection, works: Sequence[Creation | Append | Together]) -> _Requests:
     """What earlier batches made for the requests of this one."""
     creations = (work for work in works if isinstance(work, Creation))
-    return requests.find(connection, [requests.made(c.tenant, c.request) for c in creations if c.request])
+    return requests.find(connection, [requests.name_of(c.tenant, c.request) for c in creations if c.request])
 
 
 def _known(connection: Connection, work: Creation, rows: _Rows) -> str | None:
     """The run this very request made before, in an earlier batch or in this one."""
     if work.request is None:
         return None
-    one = requests.made(work.tenant, work.request)
-    known = rows.remembered.get(one)
+    name = requests.name_of(work.tenant, work.request)
+    known = rows.remembered.get(name)
     if known is None:
         return None
     if known.is_fresh(work.now):
         return known.answers(work.request)
-    requests.forget(connection, one)
+    requests.forget(connection, name)
     return None
 
 
@@ -206,7 +206,7 @@ class _Rows:
             for selected in work.inputs.integrations
         ]
         if work.request is not None:
-            key = requests.made(work.tenant, work.request)
+            key = requests.name_of(work.tenant, work.request)
             self.remembered[key] = Remembered(work.run_id, work.request.body_hash, work.now)
             self.requests.append(
                 {

@@ -143,8 +143,8 @@ class Journal:
 
     async def answered(self, tenant: str, request: RequestKey, now: int) -> str | None:
         """The run this request made before, if it did. IDEMPOTENCY_KEY_REUSED: with another body."""
-        one = requests.made(tenant, request)
-        remembered = (await self.reader(requests.find, (one,))).get(one)
+        name = requests.name_of(tenant, request)
+        remembered = (await self.reader(requests.find, (name,))).get(name)
         return remembered.answers(request) if remembered and remembered.is_fresh(now) else None
 
     async def inputs(self, run_id: str) -> Inputs:

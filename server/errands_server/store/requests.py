@@ -41,15 +41,15 @@ class Remembered(Struct, frozen=True):
         return self.run_id
 
 
-Made = tuple[str, str, str]
+RequestName = tuple[str, str, str]
 """What names a request in the database: its tenant, method and id."""
 
 
-def made(tenant: str, request: RequestKey) -> Made:
+def name_of(tenant: str, request: RequestKey) -> RequestName:
     return tenant, request.method, request.request_id
 
 
-def find(connection: Connection, wanted: Iterable[Made]) -> dict[Made, Remembered]:
+def find(connection: Connection, wanted: Iterable[RequestName]) -> dict[RequestName, Remembered]:
     """What is stored of these requests, which may be older than it is remembered."""
     keys = [dict(zip(_KEY, one, strict=True)) for one in dict.fromkeys(wanted)]
     found = rows.find(connection, t.requests, keys, (*_KEY, "run_id", "body_hash", "created_at"))
@@ -59,9 +59,9 @@ def find(connection: Connection, wanted: Iterable[Made]) -> dict[Made, Remembere
     }
 
 
-def forget(connection: Connection, one: Made) -> None:
+def forget(connection: Connection, name: RequestName) -> None:
     """Make room for the same request made anew."""
-    connection.execute(_FORGET, dict(zip(_KEY, one, strict=True)))
+    connection.execute(_FORGET, dict(zip(_KEY, name, strict=True)))
 
 
 _KEY: Final = ("tenant", "method", "request_id")
