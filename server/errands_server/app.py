@@ -92,9 +92,14 @@ def _lock(data: Path) -> int:
 
 
 def _secret_keys(config: Config) -> list[bytes]:
-    if config.secret_key:
-        return parse_keys(config.secret_key)
-    return load_or_create_keys(config.secret_key_file or config.data / "secret.key")
+    """ValueError: there is none; it says where it was looked for."""
+    path = config.secret_key_file or config.data / "secret.key"
+    try:
+        return parse_keys(config.secret_key) if config.secret_key else load_or_create_keys(path)
+    except (OSError, ValueError) as error:
+        place = "ERRANDS_SECRET_KEY" if config.secret_key else f"{path} (--secret-key-file)"
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"no secret key in {place}: {why}") from error
 
 
 async def _agree(store: Store, sealer: Sealer, *, anew: bool) -> None:

@@ -32,6 +32,25 @@ async def test_the_folder_is_free_once_its_server_has_stopped(tmp_path: Path) ->
             pass
 
 
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ("nowhere/key", "No such file or directory"),
+        ("folder", "Is a directory"),
+        ("damaged", "a secret key is 32 random bytes in base64url.*"),
+    ],
+)
+async def test_a_key_file_that_holds_no_key_is_named(tmp_path: Path, file: str, why: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "damaged").write_text("no key")
+
+    with pytest.raises(
+        ValueError, match=rf"^no secret key in {tmp_path / file} \(--secret-key-file\): {why}$"
+    ):
+        async with serving(tmp_path / "data", secret_key_file=tmp_path / file):
+            pass
+
+
 async def test_a_second_serve_exits_1_and_says_why(tmp_path: Path) -> None:
     data = tmp_path / "data"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ERRANDS_")}

@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 
 from errands_server.domain import event as e
+from errands_server.services.principal import Principal, Scope
+from errands_server.services.runs import Runs
+from errands_server.services.views import RunView, Views
 from errands_server.store import retention
 from errands_server.store.requests import REQUEST_TTL
+from errands_server.store.runs import RunFilter
 from errands_server.store.store import Store
 from errands_server.store.tables import metadata
+from errands_server.streams import Hub
+from errands_server.world import World
 
 from .databases import of_run, rows
 from .integrations import revision
@@ -51,6 +57,30 @@ async def test_an_old_finished_run_is_erased_from_every_table_and_nothing_else(s
     assert await store.erase_finished(NOW + 1) == 2
 
     assert await rows(store) == others
+
+
+class Erasing(Views):
+    """Looks at runs, the oldest of which are erased just before."""
+
+    def __init__(self, store: Store, before: int) -> None:
+        super().__init__(store.journal)
+        self._store, self._before = store, before
+
+    async def view(self, tenant: str, run_id: str, *, events: int = 0) -> RunView:
+        await self._store.erase_finished(self._before)
+        return await super().view(tenant, run_id, events=events)
+
+
+async def test_a_page_goes_without_what_is_erased_while_it_is_made(store: Store) -> None:
+    await finished(store, "old")
+    await finished(store, "young", now=NOW + 1)
+    runs = Runs(store, Hub(lambda *_: b""), World(), Erasing(store, NOW + 1))
+    reader = Principal(OWNER, "k", frozenset({Scope.RUNS_READ}))
+
+    page = await runs.page(reader, RunFilter(), limit=10, skip=0, events=0)
+
+    assert [run.head.run_id for run in page.runs] == ["young"]
+    assert not page.more
 
 
 async def test_a_run_that_has_not_ended_is_never_erased(store: Store) -> None:

@@ -81,7 +81,9 @@ def test_keys_are_read_with_and_without_padding() -> None:
     assert parse_keys(f" {text} ,{text.rstrip('=')},") == [OLD, OLD]
 
 
-@pytest.mark.parametrize("text", ["", " , ", "c2hvcnQ", base64.urlsafe_b64encode(b"x" * 33).decode()])
+@pytest.mark.parametrize(
+    "text", ["", " , ", "c2hvcnQ", "c2hvcnQ,x", "ключ", base64.urlsafe_b64encode(b"x" * 33).decode()]
+)
 def test_a_text_that_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="32 random bytes"):
         parse_keys(text)

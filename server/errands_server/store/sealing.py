@@ -78,7 +78,10 @@ def _derived(key: bytes, purpose: str) -> HMAC:
 
 def parse_keys(text: str) -> list[bytes]:
     """Comma-separated base64url keys. ValueError: one is not 32 bytes."""
-    keys = [base64.urlsafe_b64decode(part.strip() + "==") for part in text.split(",") if part.strip()]
+    try:
+        keys = [base64.urlsafe_b64decode(part.strip() + "==") for part in text.split(",") if part.strip()]
+    except ValueError:  # not even base64
+        keys = []
     if not keys or any(len(key) != _KEY for key in keys):
         raise ValueError(f"a secret key is {_KEY} random bytes in base64url; several are joined with commas")
     return keys

@@ -215,6 +215,33 @@ async def test_a_fault_within_a_stream_is_logged_and_ends_it(live: bool, query: 
     assert healthy.status_code == 200
 
 
+class Hasty(run_pb2_grpc.RunServiceServicer):
+    """A server whose first answer comes to its end before what it begins with."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    async def StreamRunEvents(self, request: Any, context: Any) -> Any:
+        self.looks += request.validate_only
+        await context.send_initial_metadata(() if self.looks == 1 else (("errands-tenant", "t"),))
+        if not request.validate_only:
+            event = event_pb2.RunEvent(sequence=1, status=3, note=event_pb2.Note(text="n"))
+            yield run_pb2.StreamRunEventsResponse(events=[event])
+
+
+async def test_a_look_without_a_beginning_is_made_again_and_the_ticket_opens_its_stream() -> None:
+    servicer = Hasty()
+    async with (
+        before(servicer) as started,
+        client(started.address) as http,
+        watching(http, "r", "?ticket=x") as watch,
+    ):
+        await watch.rest()
+
+    assert servicer.looks == 2
+    assert [event["sequence"] for event in watch.seen] == [1]
+
+
 class Slow(run_pb2_grpc.RunServiceServicer):
     """A server that answers when it is told to."""
 
