@@ -44,11 +44,10 @@ class Entry:
         self._encoded: dict[View, bytes] = {}
 
     def encoded(self, view: View) -> bytes:
-        try:
-            return self._encoded[view]
-        except KeyError:
+        encoded = self._encoded.get(view)
+        if encoded is None:
             encoded = self._encoded[view] = self._encode(*self._run, self.record, view)
-            return encoded
+        return encoded
 
 
 class Subscription:

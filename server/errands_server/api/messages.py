@@ -124,39 +124,44 @@ class Messages:
 
     def event(self, tenant: str, run_id: str, record: Record, view: View) -> event_pb.RunEvent | None:
         """A record as this view shows it, or None where it does not."""
-        project = PROJECTIONS.get(type(record.event))
-        message = event_pb.RunEvent(
-            sequence=record.sequence,
-            run_id=run_id,
-            status=STATUS[record.status],
-            created_at=timestamp(record.at),
-        )
-        if isinstance(record.event, e.ApprovalRequested):
+        message = event_pb.RunEvent()
+        return message if self._fill(message, tenant, run_id, record, view) else None
+
+    def _fill(self, message: event_pb.RunEvent, tenant: str, run_id: str, record: Record, view: View) -> bool:
+        """Make `message` say what this view shows of a record; False where it shows nothing."""
+        event = record.event
+        if type(event) is e.ApprovalRequested:
             message.approval_required.CopyFrom(
                 self.approval(
-                    record.event,
+                    event,
                     run_id=run_id,
-                    user_id=record.event.user_id,
+                    user_id=event.user_id,
                     created_at=record.at,
                     tenant=tenant if view.links else "",
                 )
             )
-            return message
-        if project is None or not project(message, record.event, view):
-            return None
-        if isinstance(record.event, e.AuthRequested) and view.connect_links:
-            message.auth_required.url = self._connect_link(tenant, run_id, record.event)
-        return message
+        else:
+            project = PROJECTIONS.get(type(event))
+            if project is None or not project(message, event, view):
+                return False
+            if type(event) is e.AuthRequested and view.connect_links:
+                message.auth_required.url = self._connect_link(tenant, run_id, event)
+        message.sequence = record.sequence
+        message.run_id = run_id
+        message.status = STATUS[record.status]
+        created_at = message.created_at
+        created_at.seconds, milliseconds = divmod(record.at, 1_000)
+        created_at.nanos = milliseconds * 1_000_000
+        return True
 
     def encode(self, tenant: str, run_id: str, record: Record, view: View) -> bytes:
         """A record as field 1 of StreamRunEventsResponse; empty where the view hides it.
 
         Encoded fields may be joined to make one message of many events.
         """
-        message = self.event(tenant, run_id, record, view)
-        if message is None:
-            return b""
-        return run_pb.StreamRunEventsResponse(events=[message]).SerializeToString()
+        answer = run_pb.StreamRunEventsResponse()
+        shown = self._fill(answer.events.add(), tenant, run_id, record, view)
+        return answer.SerializeToString() if shown else b""
 
     def events(
         self, tenant: str, run_id: str, records: Sequence[Record], view: View
