@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -167,6 +168,20 @@ async def _paged(service: Service, run_id: str, limit: int, tool_calls: bool) ->
         assert page.next_after_sequence > after
         after, end = page.next_after_sequence, page.end
     return found
+
+
+async def test_events_tell_their_time_to_the_millisecond(serve: Serve) -> None:
+    async with serve() as service:
+        before = time.time_ns() // 1_000_000
+        run = await service.finished((await service.create("do")).run_id)
+        after = time.time_ns() // 1_000_000
+        events = await service.events(run.run_id)
+
+    times = [event.created_at.ToMilliseconds() for event in events]
+    assert times == sorted(times)
+    assert before <= times[0]
+    assert times[-1] <= after
+    assert (events[0].created_at, events[-1].created_at) == (run.created_at, run.updated_at)
 
 
 async def test_a_page_behind_the_head_of_a_live_run_is_empty_and_not_the_end(serve: Serve) -> None:
