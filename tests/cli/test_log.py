@@ -15,10 +15,10 @@ from errands.serving import access, configure_log
 
 @pytest.fixture
 def sink() -> Iterator[io.BytesIO]:
-    sink = io.BytesIO()
+    before, sink = structlog.get_config(), io.BytesIO()
     configure_log("info", sink)
     yield sink
-    structlog.reset_defaults()
+    structlog.configure(**before)
     access.to(None)
 
 

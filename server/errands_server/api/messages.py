@@ -34,6 +34,7 @@ from .wire import (
     json_text,
     plan_of,
     run_error,
+    set_time,
     timestamp,
     within,
 )
@@ -149,9 +150,7 @@ class Messages:
         message.sequence = record.sequence
         message.run_id = run_id
         message.status = STATUS[record.status]
-        created_at = message.created_at
-        created_at.seconds, milliseconds = divmod(record.at, 1_000)
-        created_at.nanos = milliseconds * 1_000_000
+        set_time(message.created_at, record.at)
         return True
 
     def encode(self, tenant: str, run_id: str, record: Record, view: View) -> bytes:
