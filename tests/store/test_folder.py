@@ -51,6 +51,14 @@ async def test_a_key_file_that_holds_no_key_is_named(tmp_path: Path, file: str, 
             pass
 
 
+async def test_a_key_of_the_environment_that_is_none_is_named_and_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="^no secret key in ERRANDS_SECRET_KEY: a secret key is") as refused:
+        async with serving(tmp_path / "data", secret_key="c2hvcnQ"):
+            pass
+
+    assert "c2hvcnQ" not in str(refused.value)
+
+
 async def test_a_second_serve_exits_1_and_says_why(tmp_path: Path) -> None:
     data = tmp_path / "data"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ERRANDS_")}
