@@ -14,8 +14,7 @@ from sqlalchemy import Connection, make_url, text
 from errands_server.store.database import sync_engine
 from errands_server.store.store import bring_up_to_date
 from errands_server.store.tables import metadata
-
-from .postgres import VARIABLE
+from tests.postgres import VARIABLE
 
 ELSEWHERE = os.environ.get(VARIABLE, "")
 

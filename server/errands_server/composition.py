@@ -33,7 +33,7 @@ from .credentials.oauth import OAuth
 from .credentials.passed import Passed
 from .credentials.roles import Roles
 from .credentials.vault import Vault
-from .domain.event import ApprovalRequested, AuthRequested, Call, Decision
+from .domain.events import ApprovalRequested, AuthRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
 from .executor.dispatch import open_gate
 from .executor.owner import Parts

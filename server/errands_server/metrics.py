@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from .domain import event as e
-from .domain.event import Outcome, Record
+from .domain import events as e
+from .domain.events import Outcome, Record
 from .domain.run import FINAL
 
 _CREATED: Final = Counter("errands_runs_created", "Runs stored.")

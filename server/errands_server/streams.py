@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from .domain.errors import Exhausted, Reason, Unavailable
-from .domain.event import Record
+from .domain.events import Record
 from .domain.run import FINAL
 from .store.journal import Journal
 

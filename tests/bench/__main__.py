@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .gateway import GatewayRows
-from .load import allow_many_files, process
-from .rpcs import GrpcRows
-from .served import Served
-from .table import chosen, measured, show
+from tests.bench.gateway import GatewayRows
+from tests.bench.load import allow_many_files, process
+from tests.bench.rpcs import GrpcRows
+from tests.bench.served import Served
+from tests.bench.table import chosen, measured, show
 
 
 def main() -> int:

@@ -26,9 +26,8 @@ from errands_server.domain.tool import ToolRef
 from errands_server.planners.catalog import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Refusal
 from errands_server.tools import document
-
-from .bfcl import Json, Row, differences, rows
-from .stub import received
+from tests.bench.bfcl import Json, Row, differences, rows
+from tests.bench.stub import received
 
 CATEGORIES: Final = ("simple_python", "multiple", "irrelevance")
 NOW: Final = datetime.now(UTC)

@@ -6,10 +6,10 @@ import time
 from contextlib import AbstractContextManager
 from functools import cached_property
 
-from .load import Gets, Process, process
-from .rpcs import GET
-from .served import Served
-from .table import BYTES, Form, Row
+from tests.bench.load import Gets, Process, process
+from tests.bench.rpcs import GET
+from tests.bench.served import Served
+from tests.bench.table import BYTES, Form, Row
 
 _OF_GET = Form("{:,.0f} /s", "{:.2f} of GetRun", GET)
 _NOTES = {1_000: 100, 5_000: 20}  # as many deliveries

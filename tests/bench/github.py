@@ -25,8 +25,7 @@ from errands_server.domain.tool import ToolRef
 from errands_server.planners.catalog import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Refusal
 from errands_server.tools.document import read
-
-from .documents import GITHUB, text_file
+from tests.bench.documents import GITHUB, text_file
 
 DOCUMENT: Final = f"{GITHUB}/generated/api.github.com.json"
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)

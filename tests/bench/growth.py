@@ -22,13 +22,12 @@ from errands.v1 import integration_pb2 as ipb
 from errands.v1 import run_pb2 as rpb
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
+from tests.bench.load import KEY, Calls, Process, process
+from tests.bench.plot import Line, plot
+from tests.bench.seeding import copy, copy_id
+from tests.bench.served import Served, document
+from tests.bench.unseen import intents
 from tests.databases import ELSEWHERE
-
-from .load import KEY, Calls, Process, process
-from .plot import Line, plot
-from .seeding import copy, copy_id
-from .served import Served, document
-from .unseen import intents
 
 META: Final = (("x-api-key", KEY),)
 PLOTS: Final = Path("docs/performance")

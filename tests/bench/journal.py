@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from sqlalchemy import event, make_url
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.run import Run
 from errands_server.store.store import Store
 from tests.store.databases import opened

@@ -20,8 +20,7 @@ from urllib.parse import unquote
 import httpx2
 
 from errands_server.tools.outgoing import Outgoing
-
-from .documents import CACHE
+from tests.bench.documents import CACHE
 
 RELEASE: Final = "@stoplight/prism-cli@5.12.0"
 PATIENCE: Final = 120.0  # seconds for the judge to start

@@ -13,11 +13,10 @@ from grpc import aio
 
 from errands.v1 import run_pb2 as rpb
 from errands.v1.run_pb2_grpc import RunServiceStub
-
-from .growth import META
-from .load import Process, allow_many_files, process
-from .seeding import copy
-from .served import Served
+from tests.bench.growth import META
+from tests.bench.load import Process, allow_many_files, process
+from tests.bench.seeding import copy
+from tests.bench.served import Served
 
 _MB = 1 << 20
 

@@ -26,10 +26,9 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import make_url
 
+from tests.bench.load import Load, process, processor_seconds
+from tests.bench.served import Served
 from tests.databases import ELSEWHERE, empty_database
-
-from .load import Load, process, processor_seconds
-from .served import Served
 
 IN_FLIGHT: Final = 64
 _SCRIPTS: Final = Path(__file__).parent / "engines"

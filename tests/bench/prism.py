@@ -31,11 +31,10 @@ from errands_server.tools.arguments import ArgumentChecker
 from errands_server.tools.document import Description, Operation, read
 from errands_server.tools.operation import Location
 from errands_server.tools.outgoing import Outgoing, Unsendable, compose
-
-from .documents import DIRECTORY, text_file
-from .examples import example
-from .judge import fault, mocked, requests_only, violations
-from .styles import document as styles
+from tests.bench.documents import DIRECTORY, text_file
+from tests.bench.examples import example
+from tests.bench.judge import fault, mocked, requests_only, violations
+from tests.bench.styles import document as styles
 
 STYLES: Final = "styles"
 DOCUMENTS: Final = (

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from .load import KEY
+from tests.bench.load import KEY
 
 PATIENCE: Final = 60.0  # seconds without a byte for anybody; then something was lost
 _NAP: Final = 0.002  # seconds

@@ -10,11 +10,10 @@ from functools import cached_property
 from msgspec import Struct
 
 from errands.v1 import run_pb2 as rpb
-
-from .load import Calls, Load, Process
-from .served import Served
-from .table import ECHO, RATE, SECONDS, Row
-from .unseen import Unseen
+from tests.bench.load import Calls, Load, Process
+from tests.bench.served import Served
+from tests.bench.table import ECHO, RATE, SECONDS, Row
+from tests.bench.unseen import Unseen
 
 GET = "GetRun, 64"
 _STREAMS = 1_000

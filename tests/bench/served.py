@@ -10,8 +10,7 @@ from errands.v1 import integration_pb2 as ipb
 from errands.v1 import run_pb2 as rpb
 from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
-
-from .load import KEY, Calls, Process
+from tests.bench.load import KEY, Calls, Process
 
 _META = (("x-api-key", KEY),)
 _INTENT = "Create a customer named alpha, then create a project named beta, then create a ticket named gamma"

@@ -8,9 +8,8 @@ from typing import Any, Final
 import uvloop
 
 from errands_server.api.gate import Gate
-
-from . import server
-from .clocks import Clocks
+from tests.bench import server
+from tests.bench.clocks import Clocks
 
 GATE: Final = "gate: key, deadline, metrics, a line of the log"
 READ: Final = "request parsed and checked"

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 from errands.v1 import run_pb2 as rpb
-
-from .load import Calls, Process, process
-from .served import Served
+from tests.bench.load import Calls, Process, process
+from tests.bench.served import Served
 
 _REST: Final = "gRPC, the event loop, and the rest"
 

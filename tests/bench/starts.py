@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .load import KEY, process
+from tests.bench.load import KEY, process
 
 _ERRANDS = str(Path(sys.executable).parent / "errands")
 

@@ -19,9 +19,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from errands.serving import configure_log
+from tests.bench.bfcl import Json, Row
 from tests.service import Service, serving
-
-from .bfcl import Json, Row
 
 Received = tuple[str, Any]  # the name of a function and the body it was called with
 

@@ -10,9 +10,8 @@ from typing import Any, Final, Self
 import grpc
 
 from errands.v1 import run_pb2 as rpb
-
-from .load import KEY
-from .served import NOUNS, Served
+from tests.bench.load import KEY
+from tests.bench.served import NOUNS, Served
 
 IN_FLIGHT: Final = 64
 _LETTERS: Final = "bcdfghklmnprstvz"

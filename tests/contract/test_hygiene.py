@@ -17,8 +17,8 @@ from errands.v1 import (
 )
 from errands_server.api import gate, messages, wire
 from errands_server.app import SERVICES
-from errands_server.domain import event as e
-from errands_server.domain.event import AnyEvent, Outcome, Record, RunStatus, Strategy
+from errands_server.domain import events as e
+from errands_server.domain.events import AnyEvent, Outcome, Record, RunStatus, Strategy
 from errands_server.domain.plan import Plan, Step
 from errands_server.domain.tool import Effect, Repeat, ToolRef
 from errands_server.streams import View

@@ -13,7 +13,7 @@ from errands.v1 import event_pb2
 from errands.v1 import run_pb2 as runs
 from errands_server import streams
 from errands_server.domain.errors import Reason, Unavailable
-from errands_server.domain.event import Noted, Record, RunStatus
+from errands_server.domain.events import Noted, Record, RunStatus
 from errands_server.streams import BACKLOG, PIECE, Hub, View
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk

@@ -22,16 +22,7 @@ from tests.contract import deeds
 from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk
 from tests.contract.refusals import refused
-from tests.contract.tenancy import (
-    NAMING,
-    NOBODY,
-    SAYING,
-    SERVER,
-    Named,
-    belongings,
-    named,
-    set_at,
-)
+from tests.contract.tenancy import NAMING, NOBODY, SAYING, SERVER, Named, belongings, named, set_at
 from tests.contract.test_identity import RULES, call, methods
 from tests.contract.told import LOCKED, WRITE, Told, chain
 from tests.databases import rows_of

@@ -12,11 +12,10 @@ from errands.v1 import event_pb2, run_pb2
 from errands.v1 import integration_pb2 as ipb
 from tests.contract.conftest import Clock
 from tests.contract.refusals import refused
+from tests.credentials.conftest import ANY, Stage, Staging
 from tests.oidc.api import described
 from tests.oidc.provider import SECRET, Browser
 from tests.service import reason, violations
-
-from .conftest import ANY, Stage, Staging
 
 SUCCESS = event_pb2.RUN_STATUS_SUCCESS
 ALONE = {"grant": "client_credentials", "scopes": ["things:read"]}

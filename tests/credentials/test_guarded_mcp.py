@@ -11,11 +11,10 @@ import pytest
 
 from errands.v1 import event_pb2
 from errands.v1 import integration_pb2 as ipb
+from tests.credentials.conftest import Stage, Staging, token_of
 from tests.oidc.guarded import READING, WRITING, Guarded, guarded
 from tests.oidc.provider import Browser
 from tests.scripted import Scene
-
-from .conftest import Stage, Staging, token_of
 
 pytestmark = pytest.mark.counterparts
 SUCCESS = event_pb2.RUN_STATUS_SUCCESS

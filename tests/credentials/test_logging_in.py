@@ -11,10 +11,9 @@ from errands.v1 import event_pb2, run_pb2
 from errands.v1 import integration_pb2 as ipb
 from tests.contract.conftest import Clock
 from tests.contract.refusals import refused
+from tests.credentials.conftest import READ, WRITE, Stage, Staging, token_of
 from tests.oidc.provider import SECRET, Browser
 from tests.service import reason
-
-from .conftest import READ, WRITE, Stage, Staging, token_of
 
 pytestmark = pytest.mark.counterparts
 

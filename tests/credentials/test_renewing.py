@@ -23,10 +23,9 @@ from errands_server.outbound.web import Web
 from errands_server.store.sealing import Sealer, load_or_create_keys
 from errands_server.store.store import Store
 from tests.contract.conftest import Clock
+from tests.credentials.conftest import ANY, WRITE, Stage, Staging, token_of
 from tests.databases import database_of
 from tests.oidc.provider import SECRET, Browser
-
-from .conftest import ANY, WRITE, Stage, Staging, token_of
 
 pytestmark = pytest.mark.counterparts
 

@@ -14,16 +14,15 @@ from typing import Any, Final
 import msgspec
 
 from errands_server.domain import commands
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.effects import Effect, next_effects, wake_at
 from errands_server.domain.errors import Reason
-from errands_server.domain.event import Decision, Record, Strategy
-from errands_server.domain.folding import apply
+from errands_server.domain.events import Decision, Record, Strategy
+from errands_server.domain.fold import apply
 from errands_server.domain.run import Run
 from errands_server.ports import Refusal
-
-from .histories import Simulation
-from .scenarios import KINDS, Answered, Scenario, scenario, tool
+from tests.domain.histories import Simulation
+from tests.domain.scenarios import KINDS, Answered, Scenario, scenario, tool
 
 FOLDER: Final = Path(__file__).parent / "golden"
 READ, _, KEYED, _, _, ONCE = KINDS

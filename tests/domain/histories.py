@@ -19,7 +19,7 @@ from errands_server.domain import commands
 from errands_server.domain.draft import Draft
 from errands_server.domain.effects import wake_at
 from errands_server.domain.errors import Conflict
-from errands_server.domain.event import (
+from errands_server.domain.events import (
     AnyEvent,
     ApprovalKind,
     AuthResolved,
@@ -28,14 +28,13 @@ from errands_server.domain.event import (
     Record,
     RunCreated,
 )
-from errands_server.domain.folding import apply
+from errands_server.domain.fold import apply
 from errands_server.domain.policy import HOUR, SECOND
 from errands_server.domain.run import RULES_VERSION, ApprovalProgress, Run
-
-from .process import Fate, Process
-from .remote import Remote
-from .scenarios import SECURED, Limits, Scenario, Tape, read_scenario
-from .shelf import Shelf
+from tests.domain.process import Fate, Process
+from tests.domain.remote import Remote
+from tests.domain.scenarios import SECURED, Limits, Scenario, Tape, read_scenario
+from tests.domain.shelf import Shelf
 
 BEGINNING: Final = 1_800_000_000_000
 MOST_MOMENTS: Final = 3_000  # more than any run needs once everybody answers

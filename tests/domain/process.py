@@ -24,7 +24,7 @@ from errands_server.domain.effects import (
     next_effects,
 )
 from errands_server.domain.errors import Reason
-from errands_server.domain.event import (
+from errands_server.domain.events import (
     AnyEvent,
     ApprovalKind,
     Call,
@@ -42,12 +42,11 @@ from errands_server.executor.owner import DISPATCH_WINDOW, MAX_CALLS
 from errands_server.executor.turns import Turns
 from errands_server.ports import Refusal, Unknown
 from errands_server.world import World
-
-from .scenarios import Shape
-from .shelf import now_or_never
+from tests.domain.scenarios import Shape
+from tests.domain.shelf import now_or_never
 
 if TYPE_CHECKING:
-    from .histories import Simulation
+    from tests.domain.histories import Simulation
 
 Outcome = Callable[[Draft], None]
 

@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from errands_server.domain.policy import HOUR
 from errands_server.domain.run import Run
-
-from .histories import Simulation, histories
+from tests.domain.histories import Simulation, histories
 
 FAR: Final = 100 * 365 * 24 * HOUR  # when nothing has to be waited for any more
 

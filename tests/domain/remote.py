@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from errands_server.domain.errors import Reason
-from errands_server.domain.event import Call
+from errands_server.domain.events import Call
 from errands_server.domain.policy import KEY_TTL, SECOND
 from errands_server.domain.question import Question
 from errands_server.domain.tool import Repeat, Tool
 from errands_server.ports import Answer, Asked, Done, Failed, Unknown
-
-from .scenarios import Answered
+from tests.domain.scenarios import Answered
 
 REMEMBERS: Final = KEY_TTL + 2 * SECOND  # a key is looked at up to a dispatch window after the decision
 

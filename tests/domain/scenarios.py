@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from errands_server.domain.errors import Reason
-from errands_server.domain.event import Decision, Strategy
+from errands_server.domain.events import Decision, Strategy
 from errands_server.domain.plan import Path, Plan, PlannedCall, Slot, Step, check
 from errands_server.domain.tool import Effect, Repeat, Tool, ToolRef
 from errands_server.ports import Refusal

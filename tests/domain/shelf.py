@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 from errands_server.domain.tool import Tool, ToolRef
 from errands_server.ports import Request, Unauthorized
-
-from .scenarios import OPEN, ORIGIN, SECURED, Scenario
+from tests.domain.scenarios import OPEN, ORIGIN, SECURED, Scenario
 
 T = TypeVar("T")
 

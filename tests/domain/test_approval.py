@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from errands_server.domain.approval import call_hash, calls_hash, covers, digest, plan_hash, question_hash
-from errands_server.domain.event import Call
+from errands_server.domain.events import Call
 from errands_server.domain.plan import Plan, PlannedCall, Slot, Step
 from errands_server.domain.question import Question
 from errands_server.domain.tool import ToolRef
-
-from .histories import Simulation
-from .scenarios import KINDS, scenario, tool
+from tests.domain.histories import Simulation
+from tests.domain.scenarios import KINDS, scenario, tool
 
 REF = ToolRef("shop", 1, "order")
 CALL: dict[str, Any] = {

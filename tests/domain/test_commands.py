@@ -8,16 +8,15 @@ import pytest
 from msgspec.structs import replace
 
 from errands_server.domain import commands
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.draft import Draft
 from errands_server.domain.errors import Conflict, Invalid, Reason
-from errands_server.domain.event import ApprovalKind, Decision, RunStatus, Strategy
-from errands_server.domain.folding import advance
+from errands_server.domain.events import ApprovalKind, Decision, RunStatus, Strategy
+from errands_server.domain.fold import advance
 from errands_server.domain.policy import APPROVAL_TTL, AUTHORIZATION_TTL, CANCEL_GRACE
 from errands_server.domain.run import CallState, Run
-
-from .histories import Simulation
-from .scenarios import KINDS, Answered, scenario, tool
+from tests.domain.histories import Simulation
+from tests.domain.scenarios import KINDS, Answered, scenario, tool
 
 READ, REPEATABLE, KEYED, PUT, _, ONCE = KINDS
 STRATEGY = {ApprovalKind.PLAN: Strategy.ON_START, ApprovalKind.CALLS: Strategy.ON_TOOL_CALL}

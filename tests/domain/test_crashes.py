@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.draft import Draft
-from errands_server.domain.event import ApprovalKind
+from errands_server.domain.events import ApprovalKind
 from errands_server.domain.run import CallState
-
-from .histories import Refused, Simulation, scenarios
-from .promise import steady
-from .scenarios import KINDS, Answered, Limits, Scenario, scenario, tool
+from tests.domain.histories import Refused, Simulation, scenarios
+from tests.domain.promise import steady
+from tests.domain.scenarios import KINDS, Answered, Limits, Scenario, scenario, tool
 
 READ, REPEATABLE, KEYED, PUT, DELETE, ONCE = KINDS
 SMALL = Limits(steps=3, calls=2, script=2)  # fewer bad answers than attempts, which a crash counts anew

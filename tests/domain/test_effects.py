@@ -5,17 +5,16 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.draft import Draft
 from errands_server.domain.effects import AskApproval, GiveUp, SendCall, next_effects, wake_at
-from errands_server.domain.event import ApprovalKind, Strategy
-from errands_server.domain.folding import IllegalMove
+from errands_server.domain.events import ApprovalKind, Strategy
+from errands_server.domain.fold import IllegalMove
 from errands_server.domain.policy import KEY_TTL, MAX_ATTEMPTS
 from errands_server.domain.run import CallState, Run
 from errands_server.domain.tool import Effect, Repeat
-
-from .histories import Simulation
-from .scenarios import KINDS, scenario, tool
+from tests.domain.histories import Simulation
+from tests.domain.scenarios import KINDS, scenario, tool
 
 READ, _, KEYED, _, _, ONCE = KINDS
 

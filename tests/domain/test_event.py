@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.effects import wake_at
-from errands_server.domain.folding import advance
+from errands_server.domain.fold import advance
 from errands_server.domain.run import Run
-
-from .golden import FOLDER, effects
+from tests.domain.golden import FOLDER, effects
 
 LOGS = sorted(FOLDER.glob("*.json"))
 

@@ -6,18 +6,17 @@ from itertools import pairwise
 
 import pytest
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.effects import next_effects, wake_at
 from errands_server.domain.errors import Reason
-from errands_server.domain.event import ApprovalKind, Decision, Outcome, Record, RunStatus
-from errands_server.domain.folding import IllegalMove, advance, apply, fold
+from errands_server.domain.events import ApprovalKind, Decision, Outcome, Record, RunStatus
+from errands_server.domain.fold import IllegalMove, advance, apply, fold
 from errands_server.domain.run import ENDED, FINAL, MOVES, CallState
 from errands_server.ports import Refusal
-
-from .histories import MOST_MOMENTS, Simulation
-from .process import MISMATCH
-from .promise import FAR, before, promise
-from .scenarios import Shape
+from tests.domain.histories import MOST_MOMENTS, Simulation
+from tests.domain.process import MISMATCH
+from tests.domain.promise import FAR, before, promise
+from tests.domain.scenarios import Shape
 
 WAITING = {RunStatus.PAUSED, RunStatus.AUTH_REQUIRED}
 

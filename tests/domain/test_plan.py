@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from errands_server.domain.errors import PlanInvalid
 from errands_server.domain.plan import MAX_STEPS, Path, Plan, PlannedCall, Slot, Step, bind, check, read_path
 from errands_server.domain.tool import ToolRef
-
-from .promise import steady
+from tests.domain.promise import steady
 
 REF = ToolRef("shop", 1, "order")
 

@@ -19,9 +19,8 @@ from errands_server.domain.policy import (
 )
 from errands_server.domain.run import CallProgress, CallState
 from errands_server.domain.tool import Effect, Repeat
-
-from .histories import Simulation
-from .scenarios import KINDS, scenario, tool
+from tests.domain.histories import Simulation
+from tests.domain.scenarios import KINDS, scenario, tool
 
 _MADE = Simulation(scenario({"s1": ()}, {"s1.0": tool("s1.0", KINDS[0])})).play()
 CALL = next(iter(_MADE.run.calls.values())).call

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from errands_server.domain.plan import ContextBinding, Path, Plan, PlannedCall, Slot, Step
-from errands_server.domain.repeating import DoesNotFit, rebind
+from errands_server.domain.plan_reuse import DoesNotFit, rebind
 from errands_server.domain.tool import ToolRef
 
 REF = ToolRef("shop", 3, "order")

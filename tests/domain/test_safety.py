@@ -6,20 +6,19 @@ import pytest
 from msgspec.structs import replace
 
 from errands_server.domain import approval
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.approval import calls_hash, plan_hash
 from errands_server.domain.effects import next_effects
 from errands_server.domain.errors import Reason
-from errands_server.domain.event import ApprovalKind, Decision, Outcome, RunStatus, Strategy
-from errands_server.domain.folding import IllegalMove, advance
+from errands_server.domain.events import ApprovalKind, Decision, Outcome, RunStatus, Strategy
+from errands_server.domain.fold import IllegalMove, advance
 from errands_server.domain.policy import BRIEF, KEY_TTL, MAX_ATTEMPTS
 from errands_server.domain.run import ApprovalProgress, CallState, Run
 from errands_server.domain.tool import Effect, Repeat
-
-from .histories import Simulation
-from .process import RUN_ID
-from .promise import FAR, before, promise
-from .scenarios import ORIGIN
+from tests.domain.histories import Simulation
+from tests.domain.process import RUN_ID
+from tests.domain.promise import FAR, before, promise
+from tests.domain.scenarios import ORIGIN
 
 
 @promise

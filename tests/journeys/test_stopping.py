@@ -7,7 +7,7 @@ import asyncio
 from errands.v1 import approval_pb2, run_pb2
 from errands.v1 import event_pb2 as pb
 from errands_server.app import Overrides
-from errands_server.domain.event import Call
+from errands_server.domain.events import Call
 from tests.journeys.conftest import Serve, Shop
 from tests.scripted import SEARCH, Scripted, invoice, order
 

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 
 import httpx2
 
-from .provider import SECRET, Provider
+from tests.oidc.provider import SECRET, Provider
 
 _SECRET = quote_plus(SECRET)  # as RFC 6749 §2.3.1 has it
 SCOPES = {"/things": "things:read", "/secrets": "things:write", "/anything": ""}

@@ -19,10 +19,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tests.oidc.api import introspected
+from tests.oidc.provider import Provider
 from tests.tools.mcp.servers import served
-
-from .api import introspected
-from .provider import Provider
 
 READING, WRITING = "things:read", "things:write"
 

@@ -9,9 +9,8 @@ from errands_server.domain.errors import Reason
 from errands_server.domain.tool import ToolRef
 from errands_server.planners.catalog import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Refusal
-
-from .catalogues import CRM, PLANNER, SHOP
-from .conftest import NOW, calls
+from tests.planners.catalogues import CRM, PLANNER, SHOP
+from tests.planners.conftest import NOW, calls
 
 ADA = "ada@example.com"
 

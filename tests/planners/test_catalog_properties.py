@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from errands_server.domain.plan import Plan, check
 from errands_server.planners.catalog import CatalogPlanner
 from errands_server.ports import Brief, Finding, Refusal
-
-from .catalogues import CRM, PLANNER, SHOP
-from .conftest import NOW
+from tests.planners.catalogues import CRM, PLANNER, SHOP
+from tests.planners.conftest import NOW
 
 TOOLS = SHOP + PLANNER + CRM
 WORDS = """

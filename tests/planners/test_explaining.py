@@ -12,10 +12,9 @@ from errands_server.domain.plan import Plan
 from errands_server.planners.catalog import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Explained, Refusal
 from tests.contract.refusals import refused
+from tests.planners.catalogues import SHOP, TEXT, thing, tool
+from tests.planners.conftest import NOW
 from tests.service import Service, violations
-
-from .catalogues import SHOP, TEXT, thing, tool
-from .conftest import NOW
 
 ADA = "ada@example.com"
 ORDER = f"Find the customer {ADA}, then create an order of 3 blue mugs for them"

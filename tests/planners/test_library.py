@@ -15,9 +15,8 @@ from errands_server.planners import library as reading
 from errands_server.planners.cache import Cache
 from errands_server.planners.library import Library
 from errands_server.ports import Candidate
+from tests.planners.catalogues import SHOP, TEXT, thing, tool
 from tests.service import Service
-
-from .catalogues import SHOP, TEXT, thing, tool
 
 MANY = 1_500  # tools, which take the planner longer than several requests take the server
 

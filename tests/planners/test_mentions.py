@@ -8,8 +8,7 @@ from errands_server.planners.clauses import clauses
 from errands_server.planners.mention import Kind
 from errands_server.planners.mentions import mentions
 from errands_server.planners.rows import series
-
-from .conftest import NOW
+from tests.planners.conftest import NOW
 
 VALUES = [
     ("it costs $1,200.50", Kind.NUMBER, 1200.5),

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from errands_server.domain.errors import Reason
-
-from .catalogues import CRM, SHOP, TEXT, WHOLE, listed, thing, tool
-from .conftest import calls
+from tests.planners.catalogues import CRM, SHOP, TEXT, WHOLE, listed, thing, tool
+from tests.planners.conftest import calls
 
 DECIMAL = {"type": "number"}
 

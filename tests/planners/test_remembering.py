@@ -11,9 +11,8 @@ import pytest
 from errands_server.planners.catalog import CatalogPlanner
 from errands_server.planners.reading import Reader
 from errands_server.ports import Brief
-
-from .catalogues import CRM, SHOP
-from .conftest import NOW
+from tests.planners.catalogues import CRM, SHOP
+from tests.planners.conftest import NOW
 
 
 @pytest.fixture

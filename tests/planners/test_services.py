@@ -9,9 +9,8 @@ from errands_server.planners.actions import Action, of_tool
 from errands_server.planners.answers import Answers, suppliers
 from errands_server.planners.sheets import named, read
 from errands_server.ports import Candidate, Refusal
-
-from .catalogues import SHOP, TEXT, WHOLE, Json, thing, tool
-from .conftest import calls
+from tests.planners.catalogues import SHOP, TEXT, WHOLE, Json, thing, tool
+from tests.planners.conftest import calls
 
 HOME = "/albums/{owner}/{album}"
 PLACE: Json = {"owner": {**TEXT, "description": "Who owns it"}, "album": TEXT}

@@ -10,8 +10,7 @@ from errands_server.domain.errors import Reason
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Candidate, Refusal
 from errands_server.tools import document
-
-from .conftest import Planned, calls
+from tests.planners.conftest import Planned, calls
 
 ADA = "ada@example.com"
 GRACE = "grace@example.com"

@@ -12,9 +12,8 @@ from sqlalchemy import make_url
 from errands.serving import configure_log
 from errands_server.store.store import Store
 from tests.databases import ELSEWHERE, database_of, empty_database
-
-from .databases import Told, opened
-from .faults import Driver, faulty
+from tests.store.databases import Told, opened
+from tests.store.faults import Driver, faulty
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,8 +16,7 @@ from errands_server.store.store import Store
 from errands_server.store.tables import metadata
 from errands_server.store.works import Append, Created, Creation
 from tests.databases import ELSEWHERE
-
-from .logs import NOW, OWNER, STRANGER, creation
+from tests.store.logs import NOW, OWNER, STRANGER, creation
 
 sqlite_only = pytest.mark.skipif(bool(ELSEWHERE), reason="a promise about SQLite")
 postgres_only = pytest.mark.skipif(not ELSEWHERE, reason="needs PostgreSQL: `make test-postgres` runs it")

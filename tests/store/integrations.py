@@ -7,8 +7,7 @@ from typing import Any
 from errands_server.store.connections import Connection
 from errands_server.store.flows import Flow
 from errands_server.store.integrations import Revision
-
-from .logs import NOW
+from tests.store.logs import NOW
 
 
 def revision(**fields: Any) -> Revision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.draft import Draft
 from errands_server.domain.run import RULES_VERSION, Run
 from errands_server.store.reading import Inputs, Selected

@@ -11,10 +11,9 @@ from errands_server.domain.errors import Conflict
 from errands_server.store.integrations import Integration
 from errands_server.store.keys import Key
 from errands_server.store.store import Store
-
-from .databases import rows
-from .integrations import revision
-from .logs import NOW, OWNER
+from tests.store.databases import rows
+from tests.store.integrations import revision
+from tests.store.logs import NOW, OWNER
 
 
 @pytest.fixture

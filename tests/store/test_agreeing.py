@@ -8,8 +8,7 @@ import pytest
 
 from errands_server.store.sealing import Sealer, Unsealable
 from errands_server.store.store import Store
-
-from .databases import rows
+from tests.store.databases import rows
 
 OLD, NEW = Sealer([b"o" * 32]), Sealer([b"n" * 32])
 ROTATED = Sealer([b"n" * 32, b"o" * 32])

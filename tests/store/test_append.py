@@ -6,13 +6,12 @@ import asyncio
 
 import pytest
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.errors import RunChanged
-from errands_server.domain.folding import fold
+from errands_server.domain.fold import fold
 from errands_server.store.store import Store
-
-from .databases import Told, in_one_batch, of_run, rows
-from .logs import FAILED, SUCCEEDED, append, ask, creation, note, stored, texts
+from tests.store.databases import Told, in_one_batch, of_run, rows
+from tests.store.logs import FAILED, SUCCEEDED, append, ask, creation, note, stored, texts
 
 
 async def test_two_calls_that_answer_the_same_share_one_large_document(store: Store) -> None:

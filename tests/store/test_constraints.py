@@ -8,15 +8,14 @@ import pytest
 from sqlalchemy import CheckConstraint, Row, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.store.audit import Action
 from errands_server.store.sealing import Sealer
 from errands_server.store.store import Store
 from errands_server.store.tables import metadata
-
-from .databases import rows
-from .integrations import connection, flow, revision
-from .logs import NOW, OWNER, append, ask, request, stored
+from tests.store.databases import rows
+from tests.store.integrations import connection, flow, revision
+from tests.store.logs import NOW, OWNER, append, ask, request, stored
 
 TABLES = {table.name: table for table in metadata.sorted_tables}
 CHECKS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.errors import Conflict
 from errands_server.store.reading import Selected
 from errands_server.store.requests import REQUEST_TTL
 from errands_server.store.store import Store
-
-from .databases import Told, count_commits, in_one_batch, of_run, rows
-from .logs import FAILED, NOW, OWNER, STRANGER, beginning, creation, finished, request, stored
+from tests.store.databases import Told, count_commits, in_one_batch, of_run, rows
+from tests.store.logs import FAILED, NOW, OWNER, STRANGER, beginning, creation, finished, request, stored
 
 
 async def test_a_new_run_is_stored_whole(store: Store, told: Told) -> None:

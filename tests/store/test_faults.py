@@ -12,10 +12,9 @@ import pytest
 from errands_server.domain.errors import CommitUnknown, RunChanged, Unavailable
 from errands_server.store import writer
 from errands_server.store.store import Store
-
-from .databases import PATIENCE, Told, in_one_batch, opened, rows, sqlite_only
-from .faults import Driver, full_disk, locked
-from .logs import HOUR, NOW, OWNER, append, creation, note, request, stored, texts
+from tests.store.databases import PATIENCE, Told, in_one_batch, opened, rows, sqlite_only
+from tests.store.faults import Driver, full_disk, locked
+from tests.store.logs import HOUR, NOW, OWNER, append, creation, note, request, stored, texts
 
 pytestmark = sqlite_only
 

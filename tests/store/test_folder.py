@@ -11,8 +11,7 @@ import pytest
 
 from errands_server.app import FolderInUse
 from tests.service import PATIENCE, serving
-
-from .databases import sqlite_only
+from tests.store.databases import sqlite_only
 
 pytestmark = sqlite_only
 

@@ -12,9 +12,8 @@ from errands_server.domain.errors import Reason, Unavailable
 from errands_server.store.gathering import Gathered
 from errands_server.store.reading import Head
 from errands_server.store.store import Store
-
-from .databases import postgres_only
-from .logs import append, note, stored
+from tests.store.databases import postgres_only
+from tests.store.logs import append, note, stored
 
 
 class Desk:

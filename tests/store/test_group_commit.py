@@ -11,9 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from errands_server.domain.errors import RunChanged, Unavailable
 from errands_server.store import writer
 from errands_server.store.store import Store
-
-from .databases import Told, count_commits, in_one_batch, of_run, opened, rows
-from .logs import append, ask, creation, note, stored, texts
+from tests.store.databases import Told, count_commits, in_one_batch, of_run, opened, rows
+from tests.store.logs import append, ask, creation, note, stored, texts
 
 
 async def test_many_appends_share_few_commits(store: Store) -> None:

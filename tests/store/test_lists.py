@@ -11,17 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.store.approvals import ApprovalRow
 from errands_server.store.reading import Head
 from errands_server.store.runs import RunFilter
 from errands_server.store.store import Store
 from errands_server.store.tables import metadata
 from errands_server.store.transaction import Transaction
-
-from .databases import sqlite_only
-from .integrations import revision
-from .logs import FAILED, HOUR, NOW, OWNER, STRANGER, SUCCEEDED, answer, ask, request, stored
+from tests.store.databases import sqlite_only
+from tests.store.integrations import revision
+from tests.store.logs import FAILED, HOUR, NOW, OWNER, STRANGER, SUCCEEDED, answer, ask, request, stored
 
 USERS = ("ada", "bob")
 STATUSES = {"QUEUED": (), "RUNNING": (e.Claimed(epoch=1),), "SUCCESS": (e.Claimed(epoch=1), SUCCEEDED)}

@@ -11,8 +11,7 @@ from errands_server.app import running
 from errands_server.config import Config
 from errands_server.store.migrating import HEAD, SchemaOutdated
 from tests.databases import empty_database
-
-from .databases import postgres_only, sqlite_only
+from tests.store.databases import postgres_only, sqlite_only
 
 
 def test_it_brings_a_database_up_to_date_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,7 @@ from errands_server.store.database import sync_engine
 from errands_server.store.migrating import HEAD, SchemaOutdated, migrate, require
 from errands_server.store.store import Store
 from errands_server.store.tables import metadata
-
-from .databases import Told, sqlite_only
+from tests.store.databases import Told, sqlite_only
 
 
 @pytest.fixture

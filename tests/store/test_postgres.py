@@ -20,9 +20,8 @@ from errands_server.store.postgres import StillOpen, require_ended
 from errands_server.store.store import Store, bring_up_to_date
 from tests.databases import database_of, looked_into
 from tests.postgres import cluster
-
-from .databases import PATIENCE, opened, postgres_only
-from .logs import append, creation, note, stored
+from tests.store.databases import PATIENCE, opened, postgres_only
+from tests.store.logs import append, creation, note, stored
 
 hints = pytest.importorskip("errands_server.store.hints")
 

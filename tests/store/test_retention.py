@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.services.principal import Principal, Scope
 from errands_server.services.runs import Runs
 from errands_server.services.views import RunView, Views
@@ -15,10 +15,21 @@ from errands_server.store.store import Store
 from errands_server.store.tables import metadata
 from errands_server.streams import Hub
 from errands_server.world import World
-
-from .databases import of_run, rows
-from .integrations import revision
-from .logs import HOUR, NOW, OWNER, STRANGER, SUCCEEDED, append, ask, creation, finished, request, stored
+from tests.store.databases import of_run, rows
+from tests.store.integrations import revision
+from tests.store.logs import (
+    HOUR,
+    NOW,
+    OWNER,
+    STRANGER,
+    SUCCEEDED,
+    append,
+    ask,
+    creation,
+    finished,
+    request,
+    stored,
+)
 
 OF_A_RUN = {table.name for table in metadata.sorted_tables if "run_id" in table.c}
 

@@ -9,11 +9,10 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.store.store import Store
-
-from .databases import in_one_batch, of_run, rows
-from .logs import FAILED, HOUR, NOW, OWNER, SUCCEEDED, append, creation, note, request, stored
+from tests.store.databases import in_one_batch, of_run, rows
+from tests.store.logs import FAILED, HOUR, NOW, OWNER, SUCCEEDED, append, creation, note, request, stored
 
 CANCELED = e.StatusChanged(status=e.RunStatus.CANCELED)
 GIVEN: dict[str, Any] = {"secrets": b"sealed", "passed": ["shop"]}

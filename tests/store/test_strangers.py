@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy.exc import IntegrityError
 
-from errands_server.domain import event as e
+from errands_server.domain import events as e
 from errands_server.domain.errors import Conflict, NotFound, RunChanged
 from errands_server.store.approvals import Approvals
 from errands_server.store.audit import Action, Audit, Wanted
@@ -23,10 +23,9 @@ from errands_server.store.runs import RunFilter, Runs
 from errands_server.store.store import Store
 from errands_server.store.tenants import Tenants
 from errands_server.store.transaction import Transaction
-
-from .databases import Rows, rows
-from .integrations import connection, flow, revision
-from .logs import NOW, OWNER, STRANGER, append, ask, creation, note, request, stored
+from tests.store.databases import Rows, rows
+from tests.store.integrations import connection, flow, revision
+from tests.store.logs import NOW, OWNER, STRANGER, append, ask, creation, note, request, stored
 
 NOTHING: tuple[Any, ...] = (None, [], False, "")  # and 0, which equals the last but one
 CONNECTION = connection()

@@ -19,8 +19,7 @@ from errands_server.domain.errors import Reason
 from errands_server.ports import Answer, Done, Failed
 from errands_server.tools.document import Operation, read
 from errands_server.tools.openapi import OpenApiSender
-
-from .loopback import TLS, Received, call, http, operation, service
+from tests.tools.loopback import TLS, Received, call, http, operation, service
 
 FILE = {"type": "string", "format": "binary"}
 URLENCODED = "application/x-www-form-urlencoded"

@@ -20,8 +20,7 @@ from errands_server.tools.gathering import MAX_DOCUMENTS, Gathered, document, ga
 from errands_server.tools.importing import Source, Terms, import_source
 from errands_server.tools.node import DocumentError
 from tests.service import Service, serving
-
-from .test_guard import ok, web
+from tests.tools.test_guard import ok, web
 
 MAIN = """
 openapi: 3.1.0

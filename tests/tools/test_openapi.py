@@ -23,8 +23,7 @@ from errands_server.domain.errors import Reason
 from errands_server.ports import Done, Failed, Unknown
 from errands_server.tools.document import read
 from errands_server.tools.openapi import Credential, OpenApiSender
-
-from .loopback import (
+from tests.tools.loopback import (
     NOW,
     TLS,
     Received,

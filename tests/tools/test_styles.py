@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from errands_server.ports import Done
 from errands_server.tools.openapi import OpenApiSender
-
-from .loopback import TLS, Received, call, http, operation, service, taking
+from tests.tools.loopback import TLS, Received, call, http, operation, service, taking
 
 # The values of OAS 3.1 §4.8.12.4, and what its table makes of them.
 BLUE = "blue"

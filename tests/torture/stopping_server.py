@@ -9,7 +9,7 @@ import sys
 
 from errands_server import config as configuration
 from errands_server.app import Overrides, running
-from errands_server.domain.event import Call
+from errands_server.domain.events import Call
 from tests.scripted import Scripted, order
 
 

@@ -28,7 +28,7 @@ from errands.v1.integration_pb2_grpc import IntegrationServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
 from errands_server.domain import commands
 from errands_server.domain.draft import Draft
-from errands_server.domain.event import AnyEvent, Claimed
+from errands_server.domain.events import AnyEvent, Claimed
 from errands_server.services.changes import change
 from errands_server.store.store import Store
 from errands_server.world import World

@@ -11,7 +11,7 @@ from errands.v1 import approval_pb2 as pb
 from errands.v1 import approval_pb2_grpc
 
 from ..domain.errors import Reason
-from ..domain.event import Decision
+from ..domain.events import Decision
 from ..services.approvals import Answer, Approvals
 from ..services.principal import Scope
 from . import wire

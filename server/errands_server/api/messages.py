@@ -12,8 +12,8 @@ from errands.v1 import key_pb2 as key_pb
 from errands.v1 import run_pb2 as run_pb
 
 from ..domain import commands
-from ..domain import event as e
-from ..domain.event import Record
+from ..domain import events as e
+from ..domain.events import Record
 from ..domain.run import Run
 from ..domain.tool import Effect, Tool
 from ..services.views import RunView

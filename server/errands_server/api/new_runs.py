@@ -9,7 +9,7 @@ from errands.v1 import run_pb2 as pb
 
 from ..domain import output_schema
 from ..domain.errors import Violation
-from ..domain.event import Strategy
+from ..domain.events import Strategy
 from ..services.creating import NewRun
 from ..store.requests import RequestKey
 from .checks import MAX_ID, Checks

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from errands.v1 import event_pb2 as event_pb
 
-from ..domain import event as e
-from ..domain.event import Outcome, RunStatus
+from ..domain import events as e
+from ..domain.events import Outcome, RunStatus
 from ..streams import View
 from .wire import DECISION, OUTCOME, STATUS, document, json_text, plan, run_error, timestamp
 

@@ -13,7 +13,7 @@ from errands.v1 import run_pb2_grpc
 
 from ..credentials.pass_through import PassThrough
 from ..domain.errors import Reason, Unauthenticated
-from ..domain.event import RunStatus
+from ..domain.events import RunStatus
 from ..domain.run import FINAL
 from ..services import views
 from ..services.creating import CREATE, Creating, NewRun

@@ -15,8 +15,8 @@ from errands.v1 import event_pb2 as event_pb
 from errands.v1 import plan_pb2 as plan_pb
 from errands.v1 import run_pb2 as run_pb
 
-from ..domain import event as e
-from ..domain.event import Outcome, RunStatus, Strategy
+from ..domain import events as e
+from ..domain.events import Outcome, RunStatus, Strategy
 from ..domain.plan import Plan
 from ..domain.run import Run
 from .status import CODES

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import rfc8785
 
-from .event import Call
+from .events import Call
 from .plan import Plan, PlannedCall, Step
 from .question import Question
 from .tool import ToolRef

@@ -8,7 +8,7 @@ from typing import Any, Final
 from .effects import denied, plan_approval
 from .errors import Conflict, Reason, Violation
 from .errors import Invalid as InvalidRequest
-from .event import (
+from .events import (
     AnyEvent,
     ApprovalKind,
     ApprovalResolved,

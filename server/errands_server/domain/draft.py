@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .event import AnyEvent, Record, StatusChanged
-from .folding import advance
+from .events import AnyEvent, Record, StatusChanged
+from .fold import advance
 from .run import Run
 
 

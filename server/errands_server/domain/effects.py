@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from .event import ApprovalKind, Decision, Outcome, Strategy
+from .events import ApprovalKind, Decision, Outcome, Strategy
 from .policy import is_harmless, may_repeat
 from .run import ENDED, ApprovalProgress, CallProgress, CallState, Run, StepProgress
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from .event import ApprovalKind, Strategy
+from .events import ApprovalKind, Strategy
 from .plan import Plan
 from .tool import Effect, ToolRef
 

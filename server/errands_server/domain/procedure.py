@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from .errors import Reason
-from .event import Outcome
+from .events import Outcome
 from .plan import PlannedCall, bind
 from .run import CallProgress, CallState, Run
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from . import event as e
+from . import events as e
 from .errors import Reason
-from .event import Document, Outcome, RunStatus, Strategy
+from .events import Document, Outcome, RunStatus, Strategy
 from .plan import Plan, Step
 from .question import Input
 

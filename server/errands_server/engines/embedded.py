@@ -15,7 +15,7 @@ from ..domain import commands
 from ..domain.draft import Draft
 from ..domain.effects import next_effects
 from ..domain.errors import Exhausted, Reason, RunChanged, Unavailable
-from ..domain.event import RunStatus, UnknownEvent
+from ..domain.events import RunStatus, UnknownEvent
 from ..domain.run import Run
 from ..executor.beginning import begin
 from ..executor.owner import Owner, Parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..domain.draft import Draft
 from ..domain.effects import AskApproval
 from ..domain.errors import Reason
-from ..domain.event import ApprovalKind, CallDelayed, CallFinished, CallLost, Outcome
+from ..domain.events import ApprovalKind, CallDelayed, CallFinished, CallLost, Outcome
 from ..domain.policy import MAX_ATTEMPTS, MAX_PAGES, MAX_QUESTIONS, backoff, is_harmless
 from ..domain.run import CallProgress, CallState
 from ..domain.tool import Repeat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..domain.draft import Draft
 from ..domain.effects import AskApproval, MakePlan, next_effects
-from ..domain.event import Claimed
+from ..domain.events import Claimed
 from ..store.reading import Inputs
 from .owner import Parts
 from .planning import make_plan

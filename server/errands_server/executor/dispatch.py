@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from ..domain.draft import Draft
 from ..domain.effects import AskApproval
 from ..domain.errors import Reason
-from ..domain.event import ApprovalKind, AuthRequested, Call, CallFinished, CallStarted, Outcome
+from ..domain.events import ApprovalKind, AuthRequested, Call, CallFinished, CallStarted, Outcome
 from ..domain.policy import SECOND, is_harmless
 from ..domain.run import CallProgress, Run
 from ..ports import Answer, Failed, Toolbox, Unauthorized, Unknown

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from ..domain.draft import Draft
-from ..domain.event import Document
+from ..domain.events import Document
 from ..domain.run import CallState, Run
 from ..store.journal import Journal
 

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from ..domain.draft import Draft
-from ..domain.event import Call, CallDelayed, Noted
+from ..domain.events import Call, CallDelayed, Noted
 from ..domain.policy import SECOND
 from ..domain.run import CallProgress
 from ..tools.catalogue import Catalogue, Current

@@ -26,7 +26,7 @@ from ..domain.effects import (
     wake_at,
 )
 from ..domain.errors import CommitUnknown, Reason, RunChanged, Unavailable
-from ..domain.event import AnyEvent, ApprovalKind, AuthResolved, Call, CallAbandoned, Claimed
+from ..domain.events import AnyEvent, ApprovalKind, AuthResolved, Call, CallAbandoned, Claimed
 from ..domain.run import CallState, Run
 from ..domain.tool import Effect as ToolEffect
 from ..ports import Planner, Toolbox, Unknown

@@ -11,9 +11,9 @@ import structlog
 from ..domain import context
 from ..domain.approval import plan_hash
 from ..domain.errors import PlanInvalid, Reason
-from ..domain.event import AnyEvent, Noted, PlanMade, PlanRefused
+from ..domain.events import AnyEvent, Noted, PlanMade, PlanRefused
 from ..domain.plan import Plan, check
-from ..domain.repeating import DoesNotFit, rebind
+from ..domain.plan_reuse import DoesNotFit, rebind
 from ..domain.run import Run
 from ..ports import Brief, Candidate, Planner
 from ..store.journal import Journal

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from ..domain import output_schema
-from ..domain.event import Outcome
+from ..domain.events import Outcome
 from ..domain.run import Run
 from ..ports import Finding, Planner
 

@@ -12,7 +12,7 @@ from ..domain import approval, procedure
 from ..domain.draft import Draft
 from ..domain.effects import AskApproval, GiveUp, SkipStep
 from ..domain.errors import Reason
-from ..domain.event import (
+from ..domain.events import (
     ApprovalKind,
     ApprovalRequested,
     AuthRequested,

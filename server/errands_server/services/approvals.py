@@ -13,7 +13,7 @@ from ..credentials.passed import Passed
 from ..domain import commands, question
 from ..domain.draft import Draft
 from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Violation
-from ..domain.event import AnyEvent, ApprovalKind, ApprovalRequested, Decision
+from ..domain.events import AnyEvent, ApprovalKind, ApprovalRequested, Decision
 from ..executor import documents
 from ..store.approvals import ApprovalRow
 from ..store.sealing import Sealer

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from ..domain.draft import Draft
-from ..domain.event import AnyEvent, AuthResolved
+from ..domain.events import AnyEvent, AuthResolved
 from ..store.reading import Head
 from ..store.runs import RunFilter
 from ..store.store import Store

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..domain.draft import Draft
 from ..domain.errors import CommitUnknown, Conflict, Reason, RunChanged, Unavailable
-from ..domain.event import AnyEvent
+from ..domain.events import AnyEvent
 from ..domain.run import Run
 from ..store.journal import Journal
 from ..store.works import Append

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ..domain.errors import Conflict, Invalid, Reason, Violation
-from ..domain.event import AuthRequested
+from ..domain.events import AuthRequested
 from ..store.sealing import Sealer, Unsealable
 from ..store.store import Store
 from ..world import World

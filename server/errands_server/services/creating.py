@@ -14,9 +14,9 @@ from ..credentials.pass_through import PassThrough, seal
 from ..domain.draft import Draft
 from ..domain.effects import MakePlan, next_effects
 from ..domain.errors import CommitUnknown, Invalid, Reason, Unavailable, Violation
-from ..domain.event import Record, RunCreated, Strategy
+from ..domain.events import Record, RunCreated, Strategy
 from ..domain.explanation import ClauseRead
-from ..domain.folding import fold
+from ..domain.fold import fold
 from ..domain.plan import Plan
 from ..domain.run import RULES_VERSION, Run
 from ..engines import embedded

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from ..domain.errors import Invalid, Reason, Unauthenticated, Violation
-from ..domain.event import ApprovalRequested, Decision
+from ..domain.events import ApprovalRequested, Decision
 from ..store.sealing import Sealer, Unsealable
 from ..streams import View
 from ..world import World

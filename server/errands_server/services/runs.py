@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..domain import commands
 from ..domain.errors import Conflict, Exhausted, NotFound, Reason, Refused, Unavailable
-from ..domain.event import Record
+from ..domain.events import Record
 from ..domain.policy import CANCEL_GRACE
 from ..store.reading import Head
 from ..store.runs import RunFilter

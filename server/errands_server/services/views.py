@@ -9,8 +9,8 @@ from typing import Final
 from msgspec import Struct
 
 from ..domain.errors import NotFound, Reason
-from ..domain.event import Record
-from ..domain.folding import fold
+from ..domain.events import Record
+from ..domain.fold import fold
 from ..domain.run import Run
 from ..executor import documents
 from ..store.journal import Journal

@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..domain import event as e
+from ..domain import events as e
 from . import tables as t
 
 

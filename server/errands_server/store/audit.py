@@ -12,8 +12,8 @@ from msgspec import Struct
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..domain import event as e
-from ..domain.event import Record
+from ..domain import events as e
+from ..domain.events import Record
 from . import tables as t
 
 

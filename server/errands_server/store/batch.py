@@ -8,11 +8,11 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ..domain import event as e
+from ..domain import events as e
 from ..domain.draft import Draft
 from ..domain.effects import wake_at
 from ..domain.errors import Conflict, RunChanged
-from ..domain.event import Record, RunStatus
+from ..domain.events import Record, RunStatus
 from ..domain.run import Run
 from . import audit, requests, rows
 from . import tables as t

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from ..domain.errors import Reason, Unavailable
-from ..domain.event import Record
-from ..domain.folding import fold
+from ..domain.events import Record
+from ..domain.fold import fold
 from ..domain.run import Run
 from . import gathering, reading, requests
 from .batch import write

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, select
 
-from ..domain import event as e
+from ..domain import events as e
 from ..domain.errors import NotFound, Reason
-from ..domain.event import Record, RunStatus, UnknownEvent
+from ..domain.events import Record, RunStatus, UnknownEvent
 from . import tables as t
 
 PAGE: Final = 1_000  # records read at a time

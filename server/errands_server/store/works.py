@@ -12,8 +12,8 @@ from sqlalchemy import Connection, func, select
 
 from ..domain.draft import Draft
 from ..domain.errors import Reason, Unavailable
-from ..domain.event import Record
-from ..domain.folding import fold
+from ..domain.events import Record
+from ..domain.fold import fold
 from ..domain.run import Run
 from . import tables as t
 from .reading import Inputs, records

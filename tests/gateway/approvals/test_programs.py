@@ -11,17 +11,7 @@ from errands.v1 import event_pb2, key_pb2, run_pb2
 from tests.contract.conftest import Clock, Serve
 from tests.contract.desk import Desk
 from tests.contract.told import WRITE, steps
-from tests.gateway.approvals.opening import (
-    DAY,
-    JSON,
-    ON_START,
-    PATH,
-    asked,
-    opened,
-    somebody,
-    state,
-    waits,
-)
+from tests.gateway.approvals.opening import DAY, JSON, ON_START, PATH, asked, opened, somebody, state, waits
 from tests.gateway.asking import errors, reason
 from tests.service import Service
 

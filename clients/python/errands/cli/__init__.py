@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Run `errands` with the arguments of this process, and exit."""
-    from errands.cli.app import app
+    from .app import app
 
     app(prog_name="errands")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from errands.cli.exits import MEANINGS, Exit
-from errands.cli.options import GLOBAL
+from .exits import MEANINGS, Exit
+from .options import GLOBAL
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

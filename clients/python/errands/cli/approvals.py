@@ -6,16 +6,17 @@ from typing import Final
 
 import click
 
-from errands.cli import asking, describe
-from errands.cli.documents import bare, document
-from errands.cli.options import Command
-from errands.cli.session import Session, echo_json, with_session
 from errands.v1.approval_pb2 import (
     APPROVAL_STATUS_PENDING,
     Approval,
     ListApprovalsRequest,
     ListApprovalsResponse,
 )
+
+from . import asking, describe
+from .documents import bare, document
+from .options import Command
+from .session import Session, echo_json, with_session
 
 _DOUBTS: Final = ("retry", "done", "fail")
 

@@ -9,12 +9,6 @@ from typing import Any, Final
 
 import click
 
-from errands import questions
-from errands.cli import describe
-from errands.cli.documents import document
-from errands.cli.session import Session
-from errands.cli.words import clean
-from errands.client import Error
 from errands.v1.approval_pb2 import (
     APPROVAL_KIND_IN_DOUBT,
     APPROVAL_KIND_INPUT,
@@ -22,6 +16,13 @@ from errands.v1.approval_pb2 import (
     DecideApprovalRequest,
     DecideApprovalResponse,
 )
+
+from .. import questions
+from ..client import Error
+from . import describe
+from .documents import document
+from .session import Session
+from .words import clean
 
 LATER: Final = "later"
 

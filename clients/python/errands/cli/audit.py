@@ -8,11 +8,12 @@ from typing import Final
 
 import click
 
-from errands.cli.documents import document, when
-from errands.cli.options import Command
-from errands.cli.session import Session, echo_json, with_session
-from errands.cli.words import columns, line
 from errands.v1.audit_pb2 import AuditEntry, ListAuditRequest, ListAuditResponse
+
+from .documents import document, when
+from .options import Command
+from .session import Session, echo_json, with_session
+from .words import columns, line
 
 _PAGE: Final = 100
 

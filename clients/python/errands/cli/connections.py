@@ -9,12 +9,6 @@ from typing import Any, Final
 
 import click
 
-from errands.cli import secrets
-from errands.cli.documents import bare, document, when
-from errands.cli.named import integration_id
-from errands.cli.options import Group
-from errands.cli.session import Session, echo_json, with_session
-from errands.cli.words import columns, line
 from errands.v1.connection_pb2 import (
     Connection,
     ConnectionApiKey,
@@ -37,6 +31,13 @@ from errands.v1.connection_pb2 import (
     UpdateConnectSettingsRequest,
     UpdateConnectSettingsResponse,
 )
+
+from . import secrets
+from .documents import bare, document, when
+from .named import integration_id
+from .options import Group
+from .session import Session, echo_json, with_session
+from .words import columns, line
 
 _PLACES: Final = ("header", "query", "cookie")
 _TYPES: Final = ("bearer", "api-key", "api-keys", "basic", "oauth2")

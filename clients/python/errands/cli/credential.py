@@ -9,7 +9,6 @@ from typing import Any, Final, TypeAlias
 
 import click
 
-from errands.cli import secrets
 from errands.v1.integration_pb2 import (
     ApiKeyCredential,
     ApiKeysCredential,
@@ -17,6 +16,8 @@ from errands.v1.integration_pb2 import (
     BearerCredential,
     IntegrationCredential,
 )
+
+from . import secrets
 
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -7,9 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from errands import questions
-from errands.cli.documents import bare, when
-from errands.cli.words import clean, line, pretty
 from errands.v1.approval_pb2 import Approval, ApprovalCall, ApprovalQuestion
 from errands.v1.event_pb2 import (
     ApprovalResolved,
@@ -28,6 +25,10 @@ from errands.v1.event_pb2 import (
     ToolResult,
 )
 from errands.v1.plan_pb2 import PLAN_TYPE_JSON, ExecutionPlan, PlanStep
+
+from .. import questions
+from .documents import bare, when
+from .words import clean, line, pretty
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterator
 from itertools import repeat
 from typing import Final
 
-from errands.client import Connection, Error
 from errands.v1 import event_pb2 as events
 from errands.v1.event_pb2 import RunEvent
 from errands.v1.run_pb2 import (
@@ -17,6 +16,8 @@ from errands.v1.run_pb2 import (
     StreamRunEventsRequest,
     StreamRunEventsResponse,
 )
+
+from ..client import Connection, Error
 
 FINAL: Final = frozenset(
     {

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from errands.cli.documents import bare
-from errands.cli.words import clean, columns, line
 from errands.v1.approval_pb2 import APPROVAL_KIND_PLAN
 from errands.v1.preflight_pb2 import ExpectedApproval, MissingConnection, Preflight, PreflightCall
+
+from .documents import bare
+from .words import clean, columns, line
 
 _ACCESS: Final = {
     "NONE": "no account",

@@ -7,13 +7,6 @@ from typing import Any
 
 import click
 
-from errands.cli.credential import credential, credential_options
-from errands.cli.documents import bare, document
-from errands.cli.named import all_integrations, integration_id
-from errands.cli.oauth import oauth_client, oauth_options
-from errands.cli.options import Group
-from errands.cli.session import Session, echo_json, with_session
-from errands.cli.words import clean, columns, line
 from errands.v1.integration_pb2 import (
     INTEGRATION_STATUS_ACTIVE,
     INTEGRATION_STATUS_INACTIVE,
@@ -31,6 +24,14 @@ from errands.v1.integration_pb2 import (
     UpdateIntegrationRequest,
     UpdateIntegrationResponse,
 )
+
+from .credential import credential, credential_options
+from .documents import bare, document
+from .named import all_integrations, integration_id
+from .oauth import oauth_client, oauth_options
+from .options import Group
+from .session import Session, echo_json, with_session
+from .words import clean, columns, line
 
 
 @click.group(cls=Group)

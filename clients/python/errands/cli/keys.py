@@ -8,10 +8,6 @@ from typing import Final
 
 import click
 
-from errands.cli.documents import document, when
-from errands.cli.options import Group
-from errands.cli.session import Session, echo_json, with_session
-from errands.cli.words import columns
 from errands.v1.key_pb2 import (
     CreateKeyRequest,
     CreateKeyResponse,
@@ -21,6 +17,11 @@ from errands.v1.key_pb2 import (
     RevokeKeyRequest,
     RevokeKeyResponse,
 )
+
+from .documents import document, when
+from .options import Group
+from .session import Session, echo_json, with_session
+from .words import columns
 
 _SCOPES: Final = ("runs:write", "runs:read", "approvals", "integrations", "connections", "admin", "operator")
 _SPAN: Final = re.compile(r"([1-9]\d{0,5})([mhd])")

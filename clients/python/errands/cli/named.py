@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from errands.cli.session import Session
 from errands.v1.integration_pb2 import Integration, ListIntegrationsRequest, ListIntegrationsResponse
+
+from .session import Session
 
 
 def all_integrations(session: Session) -> Iterator[Integration]:

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import click
 
-from errands.cli import secrets
-from errands.cli.credential import Decorator, decorated, sources
 from errands.v1.integration_pb2 import OAuthClient
+
+from . import secrets
+from .credential import Decorator, decorated, sources
 
 _METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
 _GRANTS: Final = ("authorization_code", "client_credentials")

@@ -8,14 +8,6 @@ from typing import Final
 
 import click
 
-from errands.cli import describe
-from errands.cli.documents import bare, document
-from errands.cli.exits import Exit
-from errands.cli.foreseen import foreseen
-from errands.cli.named import integration_ids
-from errands.cli.options import Command, asking_people, of_an_intent, strategy
-from errands.cli.session import Session, echo_json, with_session
-from errands.cli.words import clean, line, shortened
 from errands.v1.plan_pb2 import (
     ARGUMENT_SOURCE_STEP,
     PLAN_TYPE_JSON,
@@ -25,6 +17,15 @@ from errands.v1.plan_pb2 import (
     PlanExplanation,
 )
 from errands.v1.run_pb2 import CreateRunRequest, CreateRunResponse
+
+from . import describe
+from .documents import bare, document
+from .exits import Exit
+from .foreseen import foreseen
+from .named import integration_ids
+from .options import Command, asking_people, of_an_intent, strategy
+from .session import Session, echo_json, with_session
+from .words import clean, line, shortened
 
 _SHORT: Final = 60  # characters of the words an argument comes from
 

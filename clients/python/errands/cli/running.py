@@ -7,17 +7,18 @@ from pathlib import Path
 
 import click
 
-from errands.cli import exits
-from errands.cli.asking import json_text
-from errands.cli.describe import plan
-from errands.cli.documents import bare, document
-from errands.cli.follow import FINAL
-from errands.cli.foreseen import foreseen
-from errands.cli.named import integration_ids
-from errands.cli.options import Command, asking_people, of_an_intent, strategy
-from errands.cli.session import Session, echo_json, with_session
-from errands.cli.watching import watch as watch_run
 from errands.v1.run_pb2 import CreateRunRequest, CreateRunResponse
+
+from . import exits
+from .asking import json_text
+from .describe import plan
+from .documents import bare, document
+from .follow import FINAL
+from .foreseen import foreseen
+from .named import integration_ids
+from .options import Command, asking_people, of_an_intent, strategy
+from .session import Session, echo_json, with_session
+from .watching import watch as watch_run
 
 
 @click.command(cls=Command)

@@ -9,12 +9,6 @@ from typing import Final
 
 import click
 
-from errands.cli import describe
-from errands.cli.documents import bare, document, when
-from errands.cli.named import integration_ids
-from errands.cli.options import Command
-from errands.cli.session import Session, echo_json, with_session
-from errands.cli.words import columns, line, pretty, shortened
 from errands.v1.event_pb2 import RunStatus
 from errands.v1.run_pb2 import (
     CancelRunRequest,
@@ -25,6 +19,13 @@ from errands.v1.run_pb2 import (
     ListRunsResponse,
     Run,
 )
+
+from . import describe
+from .documents import bare, document, when
+from .named import integration_ids
+from .options import Command
+from .session import Session, echo_json, with_session
+from .words import columns, line, pretty, shortened
 
 _STATUSES: Final = [name.removeprefix("RUN_STATUS_") for name in RunStatus.keys()[1:]]
 _PAGE: Final = 100

@@ -9,10 +9,11 @@ from typing import Protocol
 
 import click
 
-from errands.cli import describe
-from errands.cli.documents import document
-from errands.cli.session import echo_json
 from errands.v1.event_pb2 import RunEvent
+
+from . import describe
+from .documents import document
+from .session import echo_json
 
 
 class Screen(Protocol):

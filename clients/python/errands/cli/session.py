@@ -10,10 +10,10 @@ from typing import IO, Any, Concatenate, Final, ParamSpec, TypeVar
 import click
 from google.protobuf.message import Message
 
-from errands.cli import exits
-from errands.cli.options import Settings, settings
-from errands.cli.words import clean
-from errands.client import Answer, Connection, Error
+from ..client import Answer, Connection, Error
+from . import exits
+from .options import Settings, settings
+from .words import clean
 
 P = ParamSpec("P")
 R = TypeVar("R")

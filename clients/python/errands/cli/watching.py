@@ -6,13 +6,14 @@ import sys
 
 import click
 
-from errands.cli import asking, exits
-from errands.cli.documents import bare
-from errands.cli.exits import Exit
-from errands.cli.follow import Follower
-from errands.cli.screen import Screen, screen
-from errands.cli.session import Session
 from errands.v1.approval_pb2 import Approval
+
+from . import asking, exits
+from .documents import bare
+from .exits import Exit
+from .follow import Follower
+from .screen import Screen, screen
+from .session import Session
 
 
 def watch(session: Session, run_id: str, *, after: int = 0, tool_calls: bool = False) -> Exit:

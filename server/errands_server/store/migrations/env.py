@@ -6,8 +6,8 @@ from alembic import context
 from sqlalchemy import Text
 from sqlalchemy.ext.compiler import compiles
 
-from errands_server.store.migrating import environment
-from errands_server.store.tables import metadata
+from ..migrating import environment
+from ..tables import metadata
 
 
 @compiles(Text, "postgresql")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from . import event as e
+from . import events as e
 from .errors import Reason
-from .event import Decision
+from .events import Decision
 from .question import Input
 from .run import CallProgress, CallState
 from .tool import Effect

@@ -7,20 +7,11 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from . import event as e
+from . import events as e
+from .call_states import answered, decided, given_up, orphaned, unsent
 from .errors import Reason
-from .event import Outcome, Record, RunStatus, Strategy
-from .run import (
-    FINAL,
-    MOVES,
-    ApprovalProgress,
-    CallProgress,
-    CallState,
-    Run,
-    StepProgress,
-    standing,
-)
-from .settling import answered, decided, given_up, orphaned, unsent
+from .events import Outcome, Record, RunStatus, Strategy
+from .run import FINAL, MOVES, ApprovalProgress, CallProgress, CallState, Run, StepProgress, standing
 
 _ENDED_AS: Final = {
     Outcome.DONE: CallState.DONE,
