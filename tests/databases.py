@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, make_url, text
 
 from errands_server.store.database import sync_engine
+from errands_server.store.schema.tables import metadata
 from errands_server.store.store import bring_up_to_date
-from errands_server.store.tables import metadata
 from tests.postgres import VARIABLE
 
 ELSEWHERE = os.environ.get(VARIABLE, "")

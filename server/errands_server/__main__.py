@@ -30,7 +30,7 @@ def serve(arguments: Sequence[str]) -> int:
 def migrate(arguments: Sequence[str]) -> int:
     """Bring a database to this release's schema; the exit status: 1 where that could not be done."""
     from .domain.errors import Unavailable
-    from .store.migrating import HEAD, SchemaOutdated
+    from .store.schema.migrate import HEAD, SchemaOutdated
     from .store.store import bring_up_to_date
 
     config = configuration.parse_migrate(arguments)
@@ -48,7 +48,7 @@ def migrate(arguments: Sequence[str]) -> int:
 async def _serve(config: Config) -> int:
     from .app import FolderInUse, running
     from .domain.errors import Unavailable
-    from .store.migrating import SchemaOutdated
+    from .store.schema.migrate import SchemaOutdated
 
     try:
         async with running(config) as app:

@@ -25,13 +25,13 @@ from .api.health import Health
 from .composition import SERVICES, Links, Overrides, Wiring, core, serving
 from .config import DAY, Config
 from .engines.embedded import EmbeddedEngine
+from .environment import World
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.principal import Scope
 from .store.database import is_sqlite
-from .store.sealing import Sealer, Unsealable, load_or_create_keys, parse_keys
+from .store.encryption import Sealer, Unsealable, load_or_create_keys, parse_keys
 from .store.store import Store
 from .streams import Hub
-from .world import World
 
 if TYPE_CHECKING:
     from .peers import Peers

@@ -35,6 +35,7 @@ from .credentials.roles import Roles
 from .credentials.vault import Vault
 from .domain.events import ApprovalRequested, AuthRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
+from .environment import World
 from .executor.dispatch import open_gate
 from .executor.owner import Parts
 from .outbound.web import Web
@@ -58,9 +59,9 @@ from .services.relisting import Relisting
 from .services.runs import Runs
 from .services.views import Views
 from .services.ways import Ways
-from .store.sealing import Sealer
+from .store.encryption import Sealer
 from .store.store import Store
-from .store.works import Append, Created, Creation
+from .store.write_requests import Append, Created, Creation
 from .streams import Hub
 from .tools import importing
 from .tools.catalogue import Catalogue
@@ -71,7 +72,6 @@ from .tools.mcp.sender import McpSender
 from .tools.mcp.sessions import Sessions
 from .tools.openapi import OpenApiSender
 from .tools.toolbox import IntegrationToolbox, Sender
-from .world import World
 
 SERVICES: Final = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name

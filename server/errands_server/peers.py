@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from .domain.errors import Unavailable
 from .engines.embedded import EmbeddedEngine
 from .executor.owner import DISPATCH_WINDOW
-from .store.hints import hints
 from .store.journal import Journal
-from .store.leading import Lead
+from .store.postgres.leader import Lead
+from .store.postgres.notify import hints
 from .streams import Hub
 from .tools.catalogue import Catalogue
 

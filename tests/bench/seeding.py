@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Table, text
 
 from errands_server.store.database import sync_engine
-from errands_server.store.tables import metadata
+from errands_server.store.schema.tables import metadata
 from tests.databases import database_of
 
 FIRST: Final = 0x0190_0000_0000  # milliseconds in the ids of the first copy: before every run made now

@@ -13,7 +13,7 @@ import pytest
 from errands.serving import configure_log
 from errands.v1 import integration_pb2
 from errands_server.app import Overrides
-from errands_server.world import World
+from errands_server.environment import World
 from tests.contract import desk as desks
 from tests.contract.desk import Desk
 from tests.contract.told import READ, Make, Told, steps

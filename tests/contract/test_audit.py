@@ -12,7 +12,7 @@ from grpc import aio
 
 from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1 import connection_pb2 as pb
-from errands_server.store.audit import Action
+from errands_server.store.repositories.audit import Action
 from tests.contract import deeds
 from tests.contract.conftest import Clock, Serve, add_desk
 from tests.contract.desk import Desk

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from errands_server.domain.errors import Reason, Unauthenticated
+from errands_server.environment import World
 from errands_server.services.keys import DEFAULT_TENANT, Keys
 from errands_server.services.principal import Principal, Scope
-from errands_server.store.keys import Key
+from errands_server.store.repositories.keys import Key
 from errands_server.store.store import Store
-from errands_server.world import World
 from tests.databases import database_of
 
 

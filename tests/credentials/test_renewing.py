@@ -20,7 +20,7 @@ from errands_server.credentials.renewing import Renewing
 from errands_server.credentials.secret import Grant
 from errands_server.credentials.vault import Held, Vault
 from errands_server.outbound.web import Web
-from errands_server.store.sealing import Sealer, load_or_create_keys
+from errands_server.store.encryption import Sealer, load_or_create_keys
 from errands_server.store.store import Store
 from tests.contract.conftest import Clock
 from tests.credentials.conftest import ANY, WRITE, Stage, Staging, token_of

@@ -36,12 +36,12 @@ from errands_server.domain.events import (
 )
 from errands_server.domain.run import CallState
 from errands_server.domain.tool import Effect as ToolEffect
+from errands_server.environment import World
 from errands_server.executor import answers, documents, results
 from errands_server.executor.dispatch import Dispatch
 from errands_server.executor.owner import DISPATCH_WINDOW, MAX_CALLS
 from errands_server.executor.turns import Turns
 from errands_server.ports import Refusal, Unknown
-from errands_server.world import World
 from tests.domain.scenarios import Shape
 from tests.domain.shelf import now_or_never
 

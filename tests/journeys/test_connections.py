@@ -8,9 +8,9 @@ from errands.v1 import connection_pb2 as pb
 from errands.v1 import event_pb2
 from errands_server.credentials.secret import Bearer, Grant
 from errands_server.credentials.vault import Vault
-from errands_server.store.sealing import Sealer, load_or_create_keys
+from errands_server.environment import World
+from errands_server.store.encryption import Sealer, load_or_create_keys
 from errands_server.store.store import Store
-from errands_server.world import World
 from tests.contract.refusals import refused
 from tests.databases import database_of
 from tests.journeys.conftest import Serve

@@ -159,7 +159,7 @@ class _Clock:
         self.monotonic = 0.0
 
     def world(self):  # type: ignore[no-untyped-def]
-        from errands_server.world import World
+        from errands_server.environment import World
 
         return World(monotonic=lambda: self.monotonic)
 

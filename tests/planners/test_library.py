@@ -11,8 +11,8 @@ import pytest
 
 from errands.v1 import integration_pb2
 from errands_server.domain.tool import ToolRef
+from errands_server.lru import Cache
 from errands_server.planners import library as reading
-from errands_server.planners.cache import Cache
 from errands_server.planners.library import Library
 from errands_server.ports import Candidate
 from tests.planners.catalogues import SHOP, TEXT, thing, tool

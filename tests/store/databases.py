@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from errands_server.store.keys import Key
+from errands_server.store.repositories.keys import Key
+from errands_server.store.schema.tables import metadata
 from errands_server.store.store import Store
-from errands_server.store.tables import metadata
-from errands_server.store.works import Append, Created, Creation
+from errands_server.store.write_requests import Append, Created, Creation
 from tests.databases import ELSEWHERE
 from tests.store.logs import NOW, OWNER, STRANGER, creation
 

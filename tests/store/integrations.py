@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from errands_server.store.connections import Connection
-from errands_server.store.flows import Flow
-from errands_server.store.integrations import Revision
+from errands_server.store.repositories.connections import Connection
+from errands_server.store.repositories.flows import Flow
+from errands_server.store.repositories.integrations import Revision
 from tests.store.logs import NOW
 
 

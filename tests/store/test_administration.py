@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from errands_server.domain.errors import Conflict
-from errands_server.store.integrations import Integration
-from errands_server.store.keys import Key
+from errands_server.store.repositories.integrations import Integration
+from errands_server.store.repositories.keys import Key
 from errands_server.store.store import Store
 from tests.store.databases import rows
 from tests.store.integrations import revision

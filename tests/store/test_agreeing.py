@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from errands_server.store.sealing import Sealer, Unsealable
+from errands_server.store.encryption import Sealer, Unsealable
 from errands_server.store.store import Store
 from tests.store.databases import rows
 

@@ -9,10 +9,10 @@ from sqlalchemy import CheckConstraint, Row, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from errands_server.domain import events as e
-from errands_server.store.audit import Action
-from errands_server.store.sealing import Sealer
+from errands_server.store.encryption import Sealer
+from errands_server.store.repositories.audit import Action
+from errands_server.store.schema.tables import metadata
 from errands_server.store.store import Store
-from errands_server.store.tables import metadata
 from tests.store.databases import rows
 from tests.store.integrations import connection, flow, revision
 from tests.store.logs import NOW, OWNER, append, ask, request, stored

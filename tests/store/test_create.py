@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from errands_server.domain import events as e
 from errands_server.domain.errors import Conflict
-from errands_server.store.reading import Selected
-from errands_server.store.requests import REQUEST_TTL
+from errands_server.store.journal_reads import Selected
+from errands_server.store.repositories.requests import REQUEST_TTL
 from errands_server.store.store import Store
 from tests.store.databases import Told, count_commits, in_one_batch, of_run, rows
 from tests.store.logs import FAILED, NOW, OWNER, STRANGER, beginning, creation, finished, request, stored

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from errands_server.domain.errors import CommitUnknown, RunChanged, Unavailable
-from errands_server.store import writer
+from errands_server.store import group_commit
 from errands_server.store.store import Store
 from tests.store.databases import PATIENCE, Told, in_one_batch, opened, rows, sqlite_only
 from tests.store.faults import Driver, full_disk, locked
@@ -184,7 +184,7 @@ async def test_what_was_unknown_is_told_once_it_is_known(store: Store, driver: D
 async def test_what_was_unknown_is_told_without_another_write(
     store: Store, driver: Driver, told: Told, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(writer, "PROBE", 0.01)  # a setting: seconds
+    monkeypatch.setattr(group_commit, "PROBE", 0.01)  # a setting: seconds
     driver.unreachable = True
     driver.lose_commit = True
     with pytest.raises(CommitUnknown):
@@ -259,7 +259,7 @@ async def test_a_full_disk_fails_the_whole_batch(store: Store, driver: Driver) -
 async def test_a_store_without_traffic_notices_that_there_is_space_again(
     store: Store, driver: Driver, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(writer, "PROBE", 0.01)  # a setting: seconds
+    monkeypatch.setattr(group_commit, "PROBE", 0.01)  # a setting: seconds
     before = await rows(store)
     with full_disk(driver):
         with pytest.raises(Unavailable):

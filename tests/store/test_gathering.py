@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from errands_server.domain.errors import Reason, Unavailable
-from errands_server.store.gathering import Gathered
-from errands_server.store.reading import Head
+from errands_server.store.heads import Gathered
+from errands_server.store.journal_reads import Head
 from errands_server.store.store import Store
 from tests.store.databases import postgres_only
 from tests.store.logs import append, note, stored

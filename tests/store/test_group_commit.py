@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from errands_server.domain.errors import RunChanged, Unavailable
-from errands_server.store import writer
+from errands_server.store import group_commit
 from errands_server.store.store import Store
 from tests.store.databases import Told, count_commits, in_one_batch, of_run, opened, rows
 from tests.store.logs import append, ask, creation, note, stored, texts
@@ -30,10 +30,12 @@ async def test_a_full_batch_is_one_commit(store: Store) -> None:
     commits = count_commits(store)
 
     outcomes = await in_one_batch(
-        store, *(store.journal.create(creation(f"r{number}")) for number in range(writer.MAX_BATCH))
+        store, *(store.journal.create(creation(f"r{number}")) for number in range(group_commit.MAX_BATCH))
     )
 
-    assert [outcome.run_id for outcome in outcomes] == [f"r{number}" for number in range(writer.MAX_BATCH)]
+    assert [outcome.run_id for outcome in outcomes] == [
+        f"r{number}" for number in range(group_commit.MAX_BATCH)
+    ]
     assert len(commits) == 1
 
 
@@ -196,7 +198,7 @@ async def test_a_closed_store_refuses_rather_than_let_anybody_wait(url: str) -> 
 
 
 async def test_more_writes_than_may_wait_are_refused(store: Store, monkeypatch: Any) -> None:
-    monkeypatch.setattr(writer, "MAX_WAITING", 3)  # a setting; the writer is what it is
+    monkeypatch.setattr(group_commit, "MAX_WAITING", 3)  # a setting; the writer is what it is
 
     outcomes = await in_one_batch(
         store, *(store.journal.create(creation(f"r{number}")) for number in range(4))

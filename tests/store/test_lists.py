@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from errands_server.domain import events as e
-from errands_server.store.approvals import ApprovalRow
-from errands_server.store.reading import Head
-from errands_server.store.runs import RunFilter
+from errands_server.store.journal_reads import Head
+from errands_server.store.repositories.approvals import ApprovalRow
+from errands_server.store.repositories.runs import RunFilter
+from errands_server.store.repositories.transaction import Transaction
+from errands_server.store.schema.tables import metadata
 from errands_server.store.store import Store
-from errands_server.store.tables import metadata
-from errands_server.store.transaction import Transaction
 from tests.store.databases import sqlite_only
 from tests.store.integrations import revision
 from tests.store.logs import FAILED, HOUR, NOW, OWNER, STRANGER, SUCCEEDED, answer, ask, request, stored

@@ -9,7 +9,7 @@ import pytest
 from errands_server.__main__ import migrate
 from errands_server.app import running
 from errands_server.config import Config
-from errands_server.store.migrating import HEAD, SchemaOutdated
+from errands_server.store.schema.migrate import HEAD, SchemaOutdated
 from tests.databases import empty_database
 from tests.store.databases import postgres_only, sqlite_only
 

@@ -9,11 +9,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect, text
 
-from errands_server.store import migrating
 from errands_server.store.database import sync_engine
-from errands_server.store.migrating import HEAD, SchemaOutdated, migrate, require
+from errands_server.store.schema.migrate import HEAD, SchemaOutdated, current, migrate, require
+from errands_server.store.schema.tables import metadata
 from errands_server.store.store import Store
-from errands_server.store.tables import metadata
 from tests.store.databases import Told, sqlite_only
 
 
@@ -73,7 +72,7 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
         migrate(connection)
         migrate(connection)
 
-        assert migrating.current(connection) == HEAD
+        assert current(connection) == HEAD
         require(connection)
 
 

@@ -16,7 +16,7 @@ import pytest
 from errands_server.domain.errors import CommitUnknown, Unavailable
 from errands_server.domain.run import Run
 from errands_server.store.database import sync_engine
-from errands_server.store.postgres import StillOpen, require_ended
+from errands_server.store.postgres.connection import StillOpen, require_ended
 from errands_server.store.store import Store, bring_up_to_date
 from tests.databases import database_of, looked_into
 from tests.postgres import cluster

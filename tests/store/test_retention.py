@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 
 from errands_server.domain import events as e
+from errands_server.environment import World
 from errands_server.services.principal import Principal, Scope
 from errands_server.services.runs import Runs
 from errands_server.services.views import RunView, Views
 from errands_server.store import retention
-from errands_server.store.requests import REQUEST_TTL
-from errands_server.store.runs import RunFilter
+from errands_server.store.repositories.requests import REQUEST_TTL
+from errands_server.store.repositories.runs import RunFilter
+from errands_server.store.schema.tables import metadata
 from errands_server.store.store import Store
-from errands_server.store.tables import metadata
 from errands_server.streams import Hub
-from errands_server.world import World
 from tests.store.databases import of_run, rows
 from tests.store.integrations import revision
 from tests.store.logs import (

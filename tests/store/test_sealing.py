@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errands_server.store.sealing import Sealer, Unsealable, load_or_create_keys, parse_keys
+from errands_server.store.encryption import Sealer, Unsealable, load_or_create_keys, parse_keys
 
 OLD, NEW = b"o" * 32, b"n" * 32
 

@@ -12,17 +12,17 @@ from sqlalchemy.exc import IntegrityError
 
 from errands_server.domain import events as e
 from errands_server.domain.errors import Conflict, NotFound, RunChanged
-from errands_server.store.approvals import Approvals
-from errands_server.store.audit import Action, Audit, Wanted
-from errands_server.store.connections import Connections
-from errands_server.store.flows import Flows
-from errands_server.store.integrations import Integrations
 from errands_server.store.journal import Journal
-from errands_server.store.keys import Key, Keys
-from errands_server.store.runs import RunFilter, Runs
+from errands_server.store.repositories.approvals import Approvals
+from errands_server.store.repositories.audit import Action, Audit, Wanted
+from errands_server.store.repositories.connections import Connections
+from errands_server.store.repositories.flows import Flows
+from errands_server.store.repositories.integrations import Integrations
+from errands_server.store.repositories.keys import Key, Keys
+from errands_server.store.repositories.runs import RunFilter, Runs
+from errands_server.store.repositories.tenants import Tenants
+from errands_server.store.repositories.transaction import Transaction
 from errands_server.store.store import Store
-from errands_server.store.tenants import Tenants
-from errands_server.store.transaction import Transaction
 from tests.store.databases import Rows, rows
 from tests.store.integrations import connection, flow, revision
 from tests.store.logs import NOW, OWNER, STRANGER, append, ask, creation, note, request, stored

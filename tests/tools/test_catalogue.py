@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from errands_server.store.sealing import Sealer
+from errands_server.store.encryption import Sealer
+from errands_server.store.repositories.transaction import Transaction
 from errands_server.store.store import Store
-from errands_server.store.transaction import Transaction
 from errands_server.tools.catalogue import Catalogue
 from tests.databases import database_of
 from tests.store.databases import opened

@@ -29,9 +29,9 @@ from errands.v1.run_pb2_grpc import RunServiceStub
 from errands_server.domain import commands
 from errands_server.domain.draft import Draft
 from errands_server.domain.events import AnyEvent, Claimed
+from errands_server.environment import World
 from errands_server.services.changes import change
 from errands_server.store.store import Store
-from errands_server.world import World
 from tests.databases import database_of
 from tests.demo.shops import open_shop
 from tests.torture.processes import KEY, Server

@@ -8,7 +8,7 @@ from errands.v1 import audit_pb2 as pb
 from errands.v1 import audit_pb2_grpc
 
 from ..services.audits import Audits
-from ..store.audit import Wanted
+from ..store.repositories.audit import Wanted
 from . import messages
 from .checks import MAX_ID, Checks, next_token
 from .gate import principal

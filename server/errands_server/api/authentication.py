@@ -11,8 +11,8 @@ from ..credentials.client import CLIENT_CREDENTIALS, OAuthClient, described
 from ..credentials.scheme import read_schemes
 from ..services.connect_steps import Ended, Outcome
 from ..services.registering import kinds
-from ..store.connections import Connection
-from ..store.integrations import Integration
+from ..store.repositories.connections import Connection
+from ..store.repositories.integrations import Integration
 from .wire import timestamp
 
 OUTCOME: Final = {

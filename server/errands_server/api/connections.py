@@ -10,11 +10,11 @@ from errands.v1 import connection_pb2_grpc
 
 from ..credentials.secret import Grant, Tokens
 from ..domain.errors import Reason
+from ..environment import World
 from ..services.connect_links import invalid
 from ..services.connect_steps import Answer
 from ..services.connecting import Connecting
 from ..services.connections import Connections
-from ..world import World
 from . import authentication, secrets
 from .checks import MAX_ID, Checks, identifier, next_token
 from .gate import caller, principal

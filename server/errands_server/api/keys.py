@@ -9,9 +9,9 @@ from errands.v1 import key_pb2 as pb
 from errands.v1 import key_pb2_grpc
 
 from ..domain.errors import Reason
+from ..environment import World
 from ..services.keys import Keys
 from ..services.principal import Scope
-from ..world import World
 from . import messages
 from .checks import Checks, identifier, next_token
 from .gate import principal

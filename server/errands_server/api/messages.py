@@ -17,10 +17,10 @@ from ..domain.events import Record
 from ..domain.run import Run
 from ..domain.tool import Effect, Tool
 from ..services.views import RunView
-from ..store.approvals import ApprovalRow
-from ..store.audit import Entry
-from ..store.integrations import Integration
-from ..store.keys import Key
+from ..store.repositories.approvals import ApprovalRow
+from ..store.repositories.audit import Entry
+from ..store.repositories.integrations import Integration
+from ..store.repositories.keys import Key
 from ..streams import View
 from . import authentication
 from .projections import PROJECTIONS

@@ -11,7 +11,7 @@ from ..domain import output_schema
 from ..domain.errors import Violation
 from ..domain.events import Strategy
 from ..services.creating import NewRun
-from ..store.requests import RequestKey
+from ..store.repositories.requests import RequestKey
 from .checks import MAX_ID, Checks
 from .gate import caller
 from .wire import STRATEGY_OF

@@ -21,9 +21,9 @@ from ..services.foreseeing import Foreseeing
 from ..services.links import Ticket, Tickets
 from ..services.principal import Principal, Scope
 from ..services.runs import Runs
-from ..store.requests import RequestKey
-from ..store.runs import RunFilter
-from ..store.sealing import Sealer
+from ..store.encryption import Sealer
+from ..store.repositories.requests import RequestKey
+from ..store.repositories.runs import RunFilter
 from ..streams import View
 from . import explaining, new_runs, passing, wire
 from .checks import MAX_ID, Checks, identifier, next_token

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from msgspec.structs import replace
 
 from ..domain.errors import Reason
+from ..environment import World
 from ..outbound.web import AddressForbidden, Unreachable, Web
 from ..ports import Failed
-from ..world import World
 from .credential import Credential
 from .obtaining import Kept, Obtained, good_until, key, refusal, unreachable
 from .pass_through import OktaApp

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..domain.errors import Reason
+from ..environment import World
 from ..ports import Failed, Request, Unauthorized
-from ..store.sealing import Unsealable
-from ..world import World
+from ..store.encryption import Unsealable
 from .access import Access, Demand, Source
 from .challenge import Challenge, challenge_of
 from .credential import Credential

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from ..environment import World
 from ..outbound.guard import AddressForbidden
 from ..outbound.web import Reply, Unreachable, Web
-from ..world import World
 from .client import OAuthClient
 from .discovery import AuthorizationServer, Discovery, OAuthFailed, is_internal
 from .secret import Grant, Tokens

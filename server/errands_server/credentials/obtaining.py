@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from ..domain.errors import Reason
-from ..flights import Flights
 from ..ports import Failed
+from ..singleflight import Flights
 from .pass_through import Values
 
 T = TypeVar("T")

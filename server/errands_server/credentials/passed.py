@@ -12,8 +12,8 @@ import httpx2
 from msgspec.structs import replace
 
 from ..ports import Failed, Request
+from ..store.encryption import Sealer, Unsealable
 from ..store.journal import Journal
-from ..store.sealing import Sealer, Unsealable
 from . import pass_through
 from .access import Access, Demand, Source
 from .apps import Apps

@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 import structlog
 
 from ..domain.errors import Reason, Unavailable
-from ..flights import Flights
 from ..ports import Failed, Unauthorized
+from ..singleflight import Flights
 from .client import OAuthClient
 from .discovery import OAuthFailed
 from .oauth import OAuth

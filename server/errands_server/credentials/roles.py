@@ -7,8 +7,8 @@ import threading
 from functools import partial
 from typing import Any, Final
 
+from ..environment import World
 from ..ports import Failed
-from ..world import World
 from .aws import region_of
 from .obtaining import Kept, Obtained, good_until, key, refusal, unreachable
 from .pass_through import AwsKeys, AwsRole

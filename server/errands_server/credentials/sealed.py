@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..store.sealing import Sealer
+from ..store.encryption import Sealer
 from .credential import Credential
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from ..store.sealing import Sealer
+from ..store.encryption import Sealer
 from .credential import Credential
 
 

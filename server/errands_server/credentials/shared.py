@@ -6,9 +6,9 @@ from functools import partial
 from typing import Final
 
 from ..domain.errors import Reason
-from ..flights import Flights
+from ..environment import World
 from ..ports import Failed, Request
-from ..world import World
+from ..singleflight import Flights
 from .access import Access, Demand, Source
 from .client import CLIENT_CREDENTIALS, OAuthClient
 from .discovery import OAuthFailed

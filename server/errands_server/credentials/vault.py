@@ -8,12 +8,12 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..store.audit import Action
-from ..store.connections import Connection
-from ..store.sealing import Sealer
+from ..environment import World
+from ..store.encryption import Sealer
+from ..store.repositories.audit import Action
+from ..store.repositories.connections import Connection
+from ..store.repositories.transaction import Transaction
 from ..store.store import Store
-from ..store.transaction import Transaction
-from ..world import World
 from .secret import Grant, Secret, kind, seal_grant, unseal_grant
 
 BY_SERVICE: Final = "service"

@@ -19,8 +19,8 @@ from ..domain.events import RunStatus, UnknownEvent
 from ..domain.run import Run
 from ..executor.beginning import begin
 from ..executor.owner import Owner, Parts
-from ..store.reading import Head, Inputs
-from ..store.works import Append
+from ..store.journal_reads import Head, Inputs
+from ..store.write_requests import Append
 
 NAME: Final = "embedded"
 _REST: Final = 5.0  # seconds in which runs that another process executes are let go

@@ -9,8 +9,8 @@ from ..domain.events import ApprovalKind, CallDelayed, CallFinished, CallLost, O
 from ..domain.policy import MAX_ATTEMPTS, MAX_PAGES, MAX_QUESTIONS, backoff, is_harmless
 from ..domain.run import CallProgress, CallState
 from ..domain.tool import Repeat
+from ..environment import World
 from ..ports import Answer, Asked, Done, Failed, Unauthorized, Unknown
-from ..world import World
 from . import documents
 from .turns import Turns
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..domain.draft import Draft
 from ..domain.effects import AskApproval, MakePlan, next_effects
 from ..domain.events import Claimed
-from ..store.reading import Inputs
+from ..store.journal_reads import Inputs
 from .owner import Parts
 from .planning import make_plan
 from .turns import Turns

@@ -13,9 +13,9 @@ from ..domain.errors import Reason
 from ..domain.events import ApprovalKind, AuthRequested, Call, CallFinished, CallStarted, Outcome
 from ..domain.policy import SECOND, is_harmless
 from ..domain.run import CallProgress, Run
+from ..environment import World
 from ..ports import Answer, Failed, Toolbox, Unauthorized, Unknown
 from ..tools.catalogue import Catalogue
-from ..world import World
 from .limits import Limits
 from .turns import Turns
 

@@ -11,8 +11,8 @@ from ..domain.draft import Draft
 from ..domain.events import Call, CallDelayed, Noted
 from ..domain.policy import SECOND
 from ..domain.run import CallProgress
+from ..environment import World
 from ..tools.catalogue import Catalogue, Current
-from ..world import World
 from .limits import Asker, Limits, Wait
 
 TELL: Final = SECOND  # a wait as long as this is told in the run's log

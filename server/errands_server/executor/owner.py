@@ -29,12 +29,12 @@ from ..domain.errors import CommitUnknown, Reason, RunChanged, Unavailable
 from ..domain.events import AnyEvent, ApprovalKind, AuthResolved, Call, CallAbandoned, Claimed
 from ..domain.run import CallState, Run
 from ..domain.tool import Effect as ToolEffect
+from ..environment import World
 from ..ports import Planner, Toolbox, Unknown
 from ..store.journal import Journal
-from ..store.reading import Inputs
-from ..store.works import Append
+from ..store.journal_reads import Inputs
+from ..store.write_requests import Append
 from ..tools.catalogue import Catalogue
-from ..world import World
 from . import answers, documents, planning, results
 from .dispatch import Dispatch, open_gate
 from .holding import Holding

@@ -15,10 +15,10 @@ from ..domain.events import AnyEvent, Noted, PlanMade, PlanRefused
 from ..domain.plan import Plan, check
 from ..domain.plan_reuse import DoesNotFit, rebind
 from ..domain.run import Run
+from ..environment import World
 from ..ports import Brief, Candidate, Planner
 from ..store.journal import Journal
-from ..store.reading import Inputs
-from ..world import World
+from ..store.journal_reads import Inputs
 
 _log = structlog.get_logger("errands.executor")
 

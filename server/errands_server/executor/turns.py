@@ -27,9 +27,9 @@ from ..domain.plan import PlannedCall, shown
 from ..domain.policy import APPROVAL_TTL, AUTHORIZATION_TTL
 from ..domain.run import Run
 from ..domain.tool import ToolRef
+from ..environment import World
 from ..ports import Asked, Request, Toolbox, Unauthorized
 from ..tools.catalogue import Catalogue
-from ..world import World
 
 
 class Turns(Struct, frozen=True, kw_only=True):

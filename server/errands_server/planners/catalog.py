@@ -9,9 +9,9 @@ import msgspec
 
 from ..domain.errors import Reason
 from ..domain.plan import MAX_STEPS, Plan
+from ..lru import Cache
 from ..ports import Brief, Explained, Finding, Refusal
 from .assembly import assemble
-from .cache import Cache
 from .conclusion import conclusion
 from .explaining import explained
 from .library import Library

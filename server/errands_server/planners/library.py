@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from ..domain.tool import ToolRef
-from ..flights import Flights
+from ..lru import Cache
 from ..ports import Candidate
-from .cache import Cache
+from ..singleflight import Flights
 from .forms import informed
 from .ranking import Catalogue
 from .sheets import Sheet, read

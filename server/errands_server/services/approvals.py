@@ -14,11 +14,11 @@ from ..domain import commands, question
 from ..domain.draft import Draft
 from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Violation
 from ..domain.events import AnyEvent, ApprovalKind, ApprovalRequested, Decision
+from ..environment import World
 from ..executor import documents
-from ..store.approvals import ApprovalRow
-from ..store.sealing import Sealer
+from ..store.encryption import Sealer
+from ..store.repositories.approvals import ApprovalRow
 from ..store.store import Store
-from ..world import World
 from . import links
 from .changes import change_together
 from .passing import spilled

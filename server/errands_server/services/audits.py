@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..store.audit import Entry, Wanted
+from ..store.repositories.audit import Entry, Wanted
 from ..store.store import Store
 from .principal import Principal, Scope
 

@@ -9,10 +9,10 @@ from typing import Any, Final, TypeAlias
 
 from ..domain.draft import Draft
 from ..domain.events import AnyEvent, AuthResolved
-from ..store.reading import Head
-from ..store.runs import RunFilter
+from ..environment import World
+from ..store.journal_reads import Head
+from ..store.repositories.runs import RunFilter
 from ..store.store import Store
-from ..world import World
 from .changes import change
 
 Granted: TypeAlias = Callable[[str, str, str], Awaitable[None]]

@@ -9,9 +9,9 @@ from ..domain.draft import Draft
 from ..domain.errors import CommitUnknown, Conflict, Reason, RunChanged, Unavailable
 from ..domain.events import AnyEvent
 from ..domain.run import Run
+from ..environment import World
 from ..store.journal import Journal
-from ..store.works import Append
-from ..world import World
+from ..store.write_requests import Append
 
 _TRIES: Final = 20
 

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from ..domain.errors import Conflict, Invalid, Reason, Violation
 from ..domain.events import AuthRequested
-from ..store.sealing import Sealer, Unsealable
+from ..environment import World
+from ..store.encryption import Sealer, Unsealable
 from ..store.store import Store
-from ..world import World
 from .principal import Principal, check_tenant
 
 TTL: Final = 3_600_000  # milliseconds

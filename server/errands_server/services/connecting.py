@@ -16,11 +16,11 @@ from ..credentials.oauth import OAuth
 from ..credentials.secret import Grant, Secret, Tokens
 from ..credentials.vault import Vault
 from ..domain.errors import Conflict, Exhausted, Forbidden, Invalid, Reason, Refused, Violation
-from ..store.audit import Action
-from ..store.connections import Connection
-from ..store.sealing import Sealer
+from ..environment import World
+from ..store.encryption import Sealer
+from ..store.repositories.audit import Action
+from ..store.repositories.connections import Connection
 from ..store.store import Store
-from ..world import World
 from . import connect_links
 from .approvals import BY_LINK
 from .authorizations import Authorizations

@@ -15,11 +15,11 @@ from ..credentials.oauth import OAuth
 from ..credentials.secret import ApiKey, ApiKeys, Grant, Tokens
 from ..credentials.vault import Vault
 from ..domain.errors import Invalid, NotFound, Reason, Violation
-from ..store.audit import Action
-from ..store.connections import Connection
-from ..store.sealing import Unsealable
+from ..environment import World
+from ..store.encryption import Unsealable
+from ..store.repositories.audit import Action
+from ..store.repositories.connections import Connection
 from ..store.store import Store
-from ..world import World
 from .authorizations import Authorizations
 from .principal import Principal, Scope
 from .ways import Ways

@@ -21,16 +21,16 @@ from ..domain.plan import Plan
 from ..domain.run import RULES_VERSION, Run
 from ..engines import embedded
 from ..engines.embedded import EmbeddedEngine
+from ..environment import World
 from ..executor.planning import make_plan
 from ..ports import Brief, Explained, Finding, Planner, Refusal
-from ..store.reading import Head, Inputs, Selected
-from ..store.requests import RequestKey
-from ..store.sealing import Sealer
+from ..store.encryption import Sealer
+from ..store.journal_reads import Head, Inputs, Selected
+from ..store.repositories.requests import RequestKey
 from ..store.store import Store
-from ..store.works import Created, Creation, Repeated
+from ..store.write_requests import Created, Creation, Repeated
 from ..streams import Hub, Subscription
 from ..tools.catalogue import Catalogue
-from ..world import World
 from .passing import Passing, spilled
 from .principal import Principal, Scope
 from .quotas import Quotas

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from ..credentials.credential import Credential
 from ..credentials.sealed import unseal
 from ..domain.errors import Invalid, Violation
-from ..store.integrations import Revision
-from ..store.sealing import Sealer
+from ..store.encryption import Sealer
+from ..store.repositories.integrations import Revision
 from ..tools.importing import Source, Terms, import_again, import_source, said_base_url
 from ..tools.mcp import importing as mcp
 from ..tools.mcp.importing import McpImporter, McpSource, McpTerms

@@ -11,11 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..credentials.secret import Grant
-from ..store.audit import Action
-from ..store.flows import Flow
-from ..store.sealing import Sealer, Unsealable
+from ..environment import World
+from ..store.encryption import Sealer, Unsealable
+from ..store.repositories.audit import Action
+from ..store.repositories.flows import Flow
 from ..store.store import Store
-from ..world import World
 from .connect_links import Link, expired, invalid, used
 from .principal import Principal
 

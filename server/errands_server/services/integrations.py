@@ -16,16 +16,16 @@ from ..credentials.scheme import read_schemes
 from ..credentials.sealed import seal
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..domain.tool import Tool
-from ..store.audit import Action
-from ..store.integrations import Integration, Revision
-from ..store.sealing import Sealer
+from ..environment import World
+from ..store.encryption import Sealer
+from ..store.repositories.audit import Action
+from ..store.repositories.integrations import Integration, Revision
 from ..store.store import Store
 from ..tools.catalogue import Catalogue
 from ..tools.changes import ToolChanges
 from ..tools.importing import Source, changes_between
 from ..tools.mcp.importing import McpSource
 from ..tools.servers import STDIO, home_of
-from ..world import World
 from .authorizations import Authorizations
 from .describing import Describing, Wanted
 from .principal import Principal, Scope

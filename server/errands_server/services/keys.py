@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..domain.errors import Forbidden, NotFound, Reason, Unauthenticated
-from ..store.audit import Action
-from ..store.keys import Key
+from ..environment import World
+from ..store.repositories.audit import Action
+from ..store.repositories.keys import Key
 from ..store.store import Store
-from ..world import World
 from .principal import Principal, Scope
 
 _REMEMBERED: Final = 10_000

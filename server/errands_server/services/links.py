@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from ..domain.errors import Invalid, Reason, Unauthenticated, Violation
 from ..domain.events import ApprovalRequested, Decision
-from ..store.sealing import Sealer, Unsealable
+from ..environment import World
+from ..store.encryption import Sealer, Unsealable
 from ..streams import View
-from ..world import World
 
 _MAC: Final = 32  # bytes
 TICKET_TTL: Final = 60_000  # milliseconds

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..domain.errors import Exhausted, Reason
 from ..domain.rates import Rate
-from ..world import World
+from ..environment import World
 
 if TYPE_CHECKING:
     from pyrate_limiter import StateBucket

@@ -11,14 +11,14 @@ from ..credentials.access import Access, Demand
 from ..credentials.keyring import Keyring
 from ..domain.errors import Conflict
 from ..domain.tool import ToolRef
+from ..environment import World
 from ..ports import Failed, Request, Unauthorized
-from ..store.integrations import Integration, Revision
+from ..store.repositories.integrations import Integration, Revision
 from ..store.store import Store
 from ..tools.catalogue import Catalogue, Current
 from ..tools.mcp.importing import KIND, McpImporter, read_listing
 from ..tools.mcp.sessions import CannotOpen, SdkMissing
 from ..tools.mcp.target import Listing, Owner, ServerError, Target, Unreadable
-from ..world import World
 
 _PATIENCE: Final = 5.0  # seconds a grant waits for the listing it makes possible
 _log = structlog.get_logger("errands.mcp")

@@ -13,11 +13,11 @@ from ..domain import commands
 from ..domain.errors import Conflict, Exhausted, NotFound, Reason, Refused, Unavailable
 from ..domain.events import Record
 from ..domain.policy import CANCEL_GRACE
-from ..store.reading import Head
-from ..store.runs import RunFilter
+from ..environment import World
+from ..store.journal_reads import Head
+from ..store.repositories.runs import RunFilter
 from ..store.store import Store
 from ..streams import Hub, View, encoded, records
-from ..world import World
 from .changes import change
 from .principal import Principal, Scope
 from .views import RunView, Views

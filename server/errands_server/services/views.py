@@ -14,7 +14,7 @@ from ..domain.fold import fold
 from ..domain.run import Run
 from ..executor import documents
 from ..store.journal import Journal
-from ..store.reading import PAGE, Head, Inputs, Latest
+from ..store.journal_reads import PAGE, Head, Inputs, Latest
 
 MAX_EVENTS: Final = 1_000
 MAX_EVENTS_IN_LISTS: Final = 50

@@ -14,10 +14,11 @@ from ..domain.effects import wake_at
 from ..domain.errors import Conflict, RunChanged
 from ..domain.events import Record, RunStatus
 from ..domain.run import Run
-from . import audit, requests, rows
-from . import tables as t
-from .requests import Remembered, RequestName
-from .works import Append, Created, Creation, Repeated, Together
+from . import bulk
+from .repositories import audit, requests
+from .repositories.requests import Remembered, RequestName
+from .schema import tables as t
+from .write_requests import Append, Created, Creation, Repeated, Together
 
 
 def write(connection: Connection, works: Sequence[Creation | Append | Together]) -> list[Any]:
@@ -89,27 +90,27 @@ _HEADS: Final = (
 )
 
 
-def _append(works: Sequence[Append], heads: _Heads, rows: _Rows) -> Any:
+def _append(works: Sequence[Append], heads: _Heads, pending: _Rows) -> Any:
     for work in works:
         tenant, sequence, epoch = heads.get(work.run_id, ("", 0, 0))
         if (work.tenant, work.after) != (tenant, sequence) or work.epoch not in {None, epoch}:
             return RunChanged(work.run_id)
     for work in works:
         heads[work.run_id] = (work.tenant, work.run.sequence, work.run.epoch)
-        rows.append(work)
+        pending.append(work)
     return None
 
 
-def _create(connection: Connection, work: Creation, heads: _Heads, rows: _Rows) -> Any:
+def _create(connection: Connection, work: Creation, heads: _Heads, pending: _Rows) -> Any:
     try:
-        known = _known(connection, work, rows)
+        known = _known(connection, work, pending)
     except Conflict as reused:
         return reused
     if known is not None:
         return Created(run_id=known, replayed=True)
     repeated = _repeated(connection, work)
     draft = work.build(repeated)
-    rows.create(work, repeated, draft)
+    pending.create(work, repeated, draft)
     heads[work.run_id] = (work.tenant, draft.run.sequence, draft.run.epoch)
     return Created(run_id=work.run_id, records=draft.records, run=draft.run)
 
@@ -120,12 +121,12 @@ def _made_before(connection: Connection, works: Sequence[Creation | Append | Tog
     return requests.find(connection, [requests.name_of(c.tenant, c.request) for c in creations if c.request])
 
 
-def _known(connection: Connection, work: Creation, rows: _Rows) -> str | None:
+def _known(connection: Connection, work: Creation, pending: _Rows) -> str | None:
     """The run this very request made before, in an earlier batch or in this one."""
     if work.request is None:
         return None
     name = requests.name_of(work.tenant, work.request)
-    known = rows.remembered.get(name)
+    known = pending.remembered.get(name)
     if known is None:
         return None
     if known.is_fresh(work.now):
@@ -267,14 +268,14 @@ class _Rows:
 
     def insert(self, connection: Connection) -> None:
         """Parents before children; approvals are asked before they are resolved or closed."""
-        rows.insert(connection, t.runs, self.runs)
-        rows.insert(connection, t.run_inputs, self.inputs)
-        rows.insert(connection, t.run_secrets, self.secrets)
-        rows.insert(connection, t.run_integrations, self.integrations)
-        rows.insert(connection, t.requests, self.requests)
-        rows.update(connection, t.runs, list(self.updates.values()))
-        rows.insert(connection, t.events, self.events)
-        rows.insert(connection, t.approvals, self.approvals)
+        bulk.insert(connection, t.runs, self.runs)
+        bulk.insert(connection, t.run_inputs, self.inputs)
+        bulk.insert(connection, t.run_secrets, self.secrets)
+        bulk.insert(connection, t.run_integrations, self.integrations)
+        bulk.insert(connection, t.requests, self.requests)
+        bulk.update(connection, t.runs, list(self.updates.values()))
+        bulk.insert(connection, t.events, self.events)
+        bulk.insert(connection, t.approvals, self.approvals)
         for statement, some in (
             (_ERASE_SECRETS, self.spent),
             (_RESOLVE, self.resolved),
@@ -282,9 +283,9 @@ class _Rows:
         ):
             if some:
                 connection.execute(statement, some)
-        rows.insert(connection, t.audit, self.audit)
+        bulk.insert(connection, t.audit, self.audit)
         # The id is a hash of the body: two calls that answer the same share one.
-        rows.insert(connection, t.artifacts, self.artifacts, new=True)
+        bulk.insert(connection, t.artifacts, self.artifacts, new=True)
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from . import postgres
+from .postgres.connection import arguments, located
 
 BUSY_TIMEOUT = "5"  # seconds a statement waits for another writer's lock; `?timeout=` in the URL goes first
 
@@ -23,7 +23,7 @@ def sync_engine(url: str) -> Engine:
     """
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, poolclass=NullPool, connect_args=postgres.arguments(parsed), **_QUIET)
+        return create_engine(parsed, poolclass=NullPool, connect_args=arguments(parsed), **_QUIET)
     engine = create_engine(
         parsed.set(drivername="sqlite+pysqlite"),
         poolclass=NullPool,
@@ -40,7 +40,7 @@ def async_engine(url: str) -> AsyncEngine:
     if parsed.get_backend_name() != "sqlite":
         # Asked before it is used: after the database was restarted, none of its connections works.
         pool = {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True}
-        return create_async_engine(parsed, connect_args=postgres.arguments(parsed), **pool, **_QUIET)
+        return create_async_engine(parsed, connect_args=arguments(parsed), **pool, **_QUIET)
     sqlite = parsed.set(drivername="sqlite+aiosqlite")
     engine = create_async_engine(sqlite, pool_size=4, max_overflow=4, **_QUIET)
     _configure_sqlite(engine.sync_engine)
@@ -60,7 +60,7 @@ def _parse(url: str) -> URL:
             "the URL of the database cannot be read; write postgresql://user@host/name"
         ) from None
     if parsed.get_backend_name() in {"postgresql", "postgres"}:
-        return postgres.located(parsed)
+        return located(parsed)
     if parsed.get_backend_name() != "sqlite":
         raise ValueError(f"{parsed.get_backend_name()} is no database for this; use sqlite or postgresql")
     return parsed if "timeout" in parsed.query else parsed.update_query_dict({"timeout": BUSY_TIMEOUT})

@@ -16,15 +16,15 @@ from ..domain.errors import Reason, Unavailable
 from ..domain.events import Record
 from ..domain.fold import fold
 from ..domain.run import Run
-from . import gathering, reading, requests
+from . import heads, journal_reads
 from .batch import write
 from .database import sync_engine
-from .gathering import Gathered
-from .glancing import Glance
-from .reading import PAGE, Head, Inputs, Latest
-from .requests import RequestKey
-from .works import Append, Created, Creation, Together
-from .writer import Batch, Writer
+from .group_commit import Batch, Writer
+from .heads import Gathered, Glance
+from .journal_reads import PAGE, Head, Inputs, Latest
+from .repositories import requests
+from .repositories.requests import RequestKey
+from .write_requests import Append, Created, Creation, Together
 
 T = TypeVar("T")
 _READERS: Final = 4  # threads that wait for PostgreSQL; SQLite answers at once, so there one is enough
@@ -35,11 +35,11 @@ OnCommit = Callable[[Creation | Append, Created | None], None]
 def _writing(engine: Engine) -> Batch:
     if engine.dialect.name == "sqlite":
         return write
-    from . import hints  # with the driver, which is an extra
+    from .postgres import notify  # with the driver, which is an extra
 
     def write_and_tell(connection: Connection, works: Sequence[Any]) -> list[Any]:
         outcomes = write(connection, works)
-        hints.tell(connection, works)
+        notify.tell(connection, works)
         return outcomes
 
     return write_and_tell
@@ -57,7 +57,7 @@ class Journal:
         self._mine = threading.local()
         self._reading: list[Connection] = []
         self._glance = Glance(self._engine) if embedded else None
-        self._gathered = None if embedded else Gathered(partial(self.reader, gathering.many))
+        self._gathered = None if embedded else Gathered(partial(self.reader, heads.many))
 
     def _connection(self) -> Connection:
         """The connection of this reader thread, for as long as the journal is open."""
@@ -113,7 +113,7 @@ class Journal:
 
     async def read(self, run_id: str, after: int = 0, limit: int = PAGE) -> list[Record]:
         """At most `limit` records behind `after`, in order."""
-        return await self.reader(reading.records, run_id, after, limit)
+        return await self.reader(journal_reads.records, run_id, after, limit)
 
     async def fold(self, run_id: str, run: Run | None = None) -> Run:
         """The run as its log tells it now, going on from `run` where one is given."""
@@ -128,7 +128,7 @@ class Journal:
         """The run's summary, whatever its tenant; callers check that."""
         if self._gathered is not None:
             return await self._gathered(run_id)
-        return await self.reader(reading.find_head, run_id)
+        return await self.reader(journal_reads.find_head, run_id)
 
     async def latest(self, run_id: str, after: int = 0) -> Latest | None:
         """The run with at most a page of records behind `after`; None where there is none."""
@@ -139,7 +139,7 @@ class Journal:
             head = await self._gathered(run_id)
         if head is not None and head.last_sequence <= after:
             return Latest(head, ())
-        return await self.reader(reading.latest, run_id, after)
+        return await self.reader(journal_reads.latest, run_id, after)
 
     async def answered(self, tenant: str, request: RequestKey, now: int) -> str | None:
         """The run this request made before, if it did. IDEMPOTENCY_KEY_REUSED: with another body."""
@@ -149,31 +149,31 @@ class Journal:
 
     async def inputs(self, run_id: str) -> Inputs:
         """What the run was given. RUN_NOT_FOUND: there is no such run."""
-        return await self.reader(reading.inputs, run_id)
+        return await self.reader(journal_reads.inputs, run_id)
 
     async def secrets(self, tenant: str, run_id: str) -> bytes | None:
         """What came with the tenant's run, sealed; None where nothing did, and once it has ended."""
-        return await self.reader(reading.secrets, tenant, run_id)
+        return await self.reader(journal_reads.secrets, tenant, run_id)
 
     async def artifact(self, run_id: str, artifact_id: str) -> bytes:
         """A document too large for an event."""
-        return await self.reader(reading.artifact, run_id, artifact_id)
+        return await self.reader(journal_reads.artifact, run_id, artifact_id)
 
     async def unfinished(self) -> list[Head]:
         """Every run that has not ended, oldest first."""
-        return await self.reader(reading.unfinished)
+        return await self.reader(journal_reads.unfinished)
 
     async def working(self) -> list[Head]:
         """Runs that wait for nobody and no time, oldest first, at most a page."""
-        return await self.reader(reading.working)
+        return await self.reader(journal_reads.working)
 
     async def heads(self, run_ids: Sequence[str]) -> list[Head]:
         """Summaries of those of these runs that there are, whatever their tenants. Only on PostgreSQL."""
-        return await self.reader(gathering.many, run_ids)
+        return await self.reader(heads.many, run_ids)
 
     async def due(self, before: int) -> list[Head]:
         """Runs for which something is due before this time, soonest first, at most a page."""
-        return await self.reader(reading.due, before)
+        return await self.reader(journal_reads.due, before)
 
     async def reader(self, read: Callable[..., T], *arguments: object) -> T:
         """The answer of `read(connection, *arguments)`, in a reader thread and a transaction of its own.

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from . import tables as t
-from .audit import beginning
-from .requests import REQUEST_TTL
+from .repositories.audit import beginning
+from .repositories.requests import REQUEST_TTL
+from .schema import tables as t
 
 PORTION = 200  # runs, or request ids, erased in one transaction, so that writers never wait long
 

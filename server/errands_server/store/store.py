@@ -10,14 +10,16 @@ from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy.exc import OperationalError
 
 from ..domain.errors import NotFound, Reason, Unavailable
-from . import agreeing, identity, migrating, retention
-from .connections import Connection, find_connection
+from . import encryption, retention
 from .database import async_engine, sync_engine
+from .encryption import Sealer
 from .journal import Journal, OnCommit
-from .keys import Key
-from .reading import Head
-from .sealing import Sealer
-from .transaction import Transaction, begin
+from .journal_reads import Head
+from .repositories import keys
+from .repositories.connections import Connection, find_connection
+from .repositories.keys import Key
+from .repositories.transaction import Transaction, begin
+from .schema import migrate
 
 
 class Store:
@@ -54,7 +56,7 @@ class Store:
 
     async def key(self, secret_hash: bytes) -> Key | None:
         """The key whose secret hashes to this, unless it was revoked."""
-        return await self.journal.reader(identity.find_key, secret_hash)
+        return await self.journal.reader(keys.find_key, secret_hash)
 
     async def connection(self, tenant: str, integration_id: str, user_id: str) -> Connection | None:
         """The user's connection to an integration of this tenant, as it was committed last."""
@@ -62,7 +64,7 @@ class Store:
 
     async def agree(self, sealer: Sealer, *, anew: bool = False) -> None:
         """Make sure that all servers of this database have the same keys. See `agreeing.agree`."""
-        await agreeing.agree(self._engine, sealer, anew=anew)
+        await encryption.agree(self._engine, sealer, anew=anew)
 
     async def erase_finished(self, before: int) -> int:
         """Erase runs that finished before this time, whole; how many."""
@@ -84,13 +86,13 @@ class Store:
 def bring_up_to_date(url: str) -> bool:
     """Run every migration the database lacks; whether there was one. Raises as `Store.open`."""
     with _prepared(url) as connection:
-        return migrating.migrate(connection)
+        return migrate.migrate(connection)
 
 
 def require(url: str) -> None:
     """Raise as `Store.open` unless the database is up to date."""
     with _prepared(url) as connection:
-        migrating.require(connection)
+        migrate.require(connection)
 
 
 @contextmanager

@@ -14,11 +14,11 @@ from ..credentials.credential import Credential
 from ..credentials.scheme import SecurityScheme, read_schemes
 from ..credentials.sealed import unseal
 from ..domain.tool import Tool, ToolRef
-from ..flights import Flights
 from ..ports import Candidate
-from ..store.integrations import Integration
-from ..store.reading import Selected
-from ..store.sealing import Sealer
+from ..singleflight import Flights
+from ..store.encryption import Sealer
+from ..store.journal_reads import Selected
+from ..store.repositories.integrations import Integration
 from ..store.store import Store
 from .operation import Operation
 from .servers import home_of

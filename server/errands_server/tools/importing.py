@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from ..domain.errors import Invalid, Reason, Violation
-from ..store.integrations import Revision
+from ..store.repositories.integrations import Revision
 from .changes import ToolChanges, tool_changes
 from .document import Description, describe
 from .fetch import fetch_document

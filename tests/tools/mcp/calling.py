@@ -12,7 +12,7 @@ from errands_server.credentials.credential import Credential
 from errands_server.domain.question import Input
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Answer, Request
-from errands_server.store.integrations import Revision
+from errands_server.store.repositories.integrations import Revision
 from errands_server.tools.mcp.configured import StdioServer
 from errands_server.tools.mcp.importing import McpImporter, McpSource, McpTerms
 from errands_server.tools.mcp.sender import McpSender

@@ -16,7 +16,7 @@ from ...credentials.credential import Credential
 from ...credentials.scheme import SecurityScheme
 from ...domain.errors import Invalid, Reason, Violation
 from ...ports import Failed, Unauthorized
-from ...store.integrations import Revision
+from ...store.repositories.integrations import Revision
 from ..cleaning import cleaned
 from ..node import DocumentError
 from ..servers import STDIO, endpoint_of, home_of

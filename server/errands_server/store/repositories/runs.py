@@ -9,8 +9,8 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, exists, select, true, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import tables as t
-from .reading import HEAD, Head, head
+from ..journal_reads import HEAD, Head, head
+from ..schema import tables as t
 
 
 class RunFilter(Struct, frozen=True, kw_only=True):

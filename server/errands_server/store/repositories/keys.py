@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import tables as t
+from ..schema import tables as t
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -88,3 +88,10 @@ def key(row: Any) -> Key:
         created_at=row.created_at,
         expires_at=row.expires_at,
     )
+
+
+def find_key(connection: Connection, secret_hash: bytes) -> Key | None:
+    """The key with this secret, unless it was revoked. Its expiry is for the caller to judge."""
+    query = select(t.keys).where(t.keys.c.secret_hash == secret_hash, t.keys.c.revoked_at.is_(None))
+    row = connection.execute(query).first()
+    return None if row is None else key(row)

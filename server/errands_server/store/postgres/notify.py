@@ -12,9 +12,9 @@ import psycopg
 from msgspec import Struct
 from sqlalchemy import Connection, make_url, text
 
-from ..domain.errors import Reason, Unavailable
-from . import postgres
-from .works import Append, Creation, Together
+from ...domain.errors import Reason, Unavailable
+from ..write_requests import Append, Creation, Together
+from .connection import TRANSACTION, arguments
 
 ALIVE: Final = 5.0  # seconds of silence after which the connection is asked whether it still works
 
@@ -39,7 +39,7 @@ def tell(connection: Connection, works: Sequence[Creation | Append | Together]) 
     for hint in _hints(works):
         said = {"channel": _CHANNEL, "payload": msgspec.json.encode(hint).decode()}
         row = connection.execute(_TELL, said).one()
-        connection.info[postgres.TRANSACTION] = row.transaction
+        connection.info[TRANSACTION] = row.transaction
 
 
 _TELL: Final = text("SELECT pg_notify(:channel, :payload), pg_current_xact_id()::text AS transaction")
@@ -65,9 +65,7 @@ async def hints(url: str) -> AsyncGenerator[Hint | None, None]:
     parsed = make_url(url)
     conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        connection = await psycopg.AsyncConnection.connect(
-            conninfo, autocommit=True, **postgres.arguments(parsed)
-        )
+        connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, **arguments(parsed))
         async with connection:
             await connection.execute(f"LISTEN {_CHANNEL}")
             yield None

@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import tables as t
+from ..schema import tables as t
 
 
 class Flow(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from . import postgres
+from .connection import arguments, located
 
 PATIENCE: Final = 5.0  # seconds the database has to answer
 
@@ -25,8 +25,8 @@ class Lead:
     """The lock, taken on a session of its own, which PostgreSQL ends with the process."""
 
     def __init__(self, url: str) -> None:
-        parsed = postgres.located(make_url(url))
-        arguments = postgres.arguments(parsed) | {"application_name": "errands lead"}
+        parsed = located(make_url(url))
+        settings = arguments(parsed) | {"application_name": "errands lead"}
         self._engine = create_async_engine(
             parsed, poolclass=NullPool, connect_args=arguments, isolation_level="AUTOCOMMIT"
         )

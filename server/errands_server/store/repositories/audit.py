@@ -12,9 +12,9 @@ from msgspec import Struct
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..domain import events as e
-from ..domain.events import Record
-from . import tables as t
+from ...domain import events as e
+from ...domain.events import Record
+from ..schema import tables as t
 
 
 class Action(StrEnum):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 from ..domain import events as e
 from ..domain.errors import NotFound, Reason
 from ..domain.events import Record, RunStatus, UnknownEvent
-from . import tables as t
+from .schema import tables as t
 
 PAGE: Final = 1_000  # records read at a time
 _LAST: Final = (1 << 31) - 1

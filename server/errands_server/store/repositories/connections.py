@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import tables as t
+from ..schema import tables as t
 
 
 class Connection(Struct, frozen=True, kw_only=True):

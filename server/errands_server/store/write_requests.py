@@ -15,9 +15,9 @@ from ..domain.errors import Reason, Unavailable
 from ..domain.events import Record
 from ..domain.fold import fold
 from ..domain.run import Run
-from . import tables as t
-from .reading import Inputs, records
-from .requests import RequestKey
+from .journal_reads import Inputs, records
+from .repositories.requests import RequestKey
+from .schema import tables as t
 
 # Unlike any other process's, and without a system call for each.
 _append_ids = itertools.count(secrets.randbits(62))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 
 HEAD: Final = "0005"
 _KEY: Final = 0x6D69_6772_6174_6521  # "migrate!"
-_SCRIPTS: Final = Path(__file__).parent / "migrations"
+_SCRIPTS: Final = Path(__file__).parent.parent / "migrations"
 
 
 class SchemaOutdated(Exception):

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from ..domain.errors import Reason, Unavailable
+from ...domain.errors import Reason, Unavailable
 from .approvals import Approvals
 from .audit import Audit
 from .connections import Connections

@@ -9,8 +9,8 @@ from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..domain import events as e
-from . import tables as t
+from ...domain import events as e
+from ..schema import tables as t
 
 
 class ApprovalRow(Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..domain.errors import Conflict, Reason
-from . import tables as t
+from ...domain.errors import Conflict, Reason
+from ..schema import tables as t
 
 
 class Revision(Struct, frozen=True, kw_only=True):

@@ -8,9 +8,9 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam
 
-from ..domain.errors import Conflict, Reason
-from . import rows
-from . import tables as t
+from ...domain.errors import Conflict, Reason
+from .. import bulk
+from ..schema import tables as t
 
 REQUEST_TTL: Final = 24 * 3_600 * 1_000  # milliseconds a request id is remembered
 
@@ -52,7 +52,7 @@ def name_of(tenant: str, request: RequestKey) -> RequestName:
 def find(connection: Connection, wanted: Iterable[RequestName]) -> dict[RequestName, Remembered]:
     """What is stored of these requests, which may be older than it is remembered."""
     keys = [dict(zip(_KEY, one, strict=True)) for one in dict.fromkeys(wanted)]
-    found = rows.find(connection, t.requests, keys, (*_KEY, "run_id", "body_hash", "created_at"))
+    found = bulk.find(connection, t.requests, keys, (*_KEY, "run_id", "body_hash", "created_at"))
     return {
         (tenant, method, request_id): Remembered(run_id, bytes(body_hash), created_at)
         for tenant, method, request_id, run_id, body_hash, created_at in found

@@ -15,6 +15,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from .schema import tables as t
 
 _NONCE: Final = 12  # bytes (NIST SP 800-38D)
 _KEY: Final = 32
@@ -98,3 +102,25 @@ def load_or_create_keys(path: Path) -> list[bytes]:
         file.flush()
         os.fsync(file.fileno())
     return parse_keys(path.read_text())
+
+
+_SAID: Final = b"opened"
+_PLACE: Final = "sealing"
+_KEEP: Final = text("INSERT INTO sealing (id, sealed) VALUES (1, :sealed) ON CONFLICT (id) DO NOTHING")
+
+
+async def agree(engine: AsyncEngine, sealer: Sealer, *, anew: bool) -> None:
+    """Raise Unsealable where others of this database seal with a key that this server does not have.
+
+    With `anew` they have to follow this server from now on.
+    """
+    async with engine.connect() as connection:
+        connection = await connection.execution_options(writes=True)
+        async with connection.begin():
+            mine = sealer.seal(_SAID, _PLACE)
+            await connection.execute(_KEEP, {"sealed": mine})
+            kept: bytes = (await connection.execute(select(t.sealing.c.sealed))).scalar_one()
+            if not anew:
+                sealer.open(kept, _PLACE)
+            if not sealer.seals_like(kept):  # rotated: who has the old key only could not open what comes
+                await connection.execute(update(t.sealing).values(sealed=mine))

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 
 from .. import metrics
 from ..domain.errors import CommitUnknown, Reason, Unavailable
-from . import postgres
+from .postgres.connection import TRANSACTION, require_ended
 
 MAX_BATCH: Final = 256
 MAX_WAITING: Final = 20_000
@@ -159,7 +159,7 @@ class Writer:
         try:
             transaction.commit()
         except Exception as error:
-            self._lost = connection.info.get(postgres.TRANSACTION)
+            self._lost = connection.info.get(TRANSACTION)
             # It may still be open on this connection, where no rollback would end it.
             transaction.rollback()
             connection.invalidate()
@@ -175,7 +175,7 @@ class Writer:
         self.healthy = False
         try:
             with connection.begin():
-                postgres.require_ended(connection, self._lost)
+                require_ended(connection, self._lost)
                 return [work.stored(connection) for work in works]
         except Exception:
             _log.exception("commit in doubt", works=len(works))
@@ -187,7 +187,7 @@ class Writer:
         works = self._doubtful
         try:
             with connection.begin():
-                postgres.require_ended(connection, self._lost)
+                require_ended(connection, self._lost)
                 outcomes = [work.stored(connection) for work in works]
                 self._write(connection, ())
         except Exception as error:
