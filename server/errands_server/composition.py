@@ -27,11 +27,11 @@ from .api.keys import KeyServicer
 from .api.messages import Messages
 from .api.runs import RunServicer
 from .config import Config
-from .credentials.apps import Apps
-from .credentials.keyring import Keyring
-from .credentials.oauth import OAuth
-from .credentials.passed import Passed
-from .credentials.roles import Roles
+from .credentials.aws.sts import Roles
+from .credentials.oauth.flows import OAuth
+from .credentials.pass_through.okta import Apps
+from .credentials.pass_through.resolver import Passed
+from .credentials.resolver import Keyring
 from .credentials.vault import Vault
 from .domain.events import ApprovalRequested, AuthRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine

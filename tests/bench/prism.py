@@ -24,7 +24,7 @@ import httpx2
 from msgspec import Struct, structs
 
 from errands_server.credentials.credential import Credential
-from errands_server.credentials.scheme import SecurityScheme
+from errands_server.credentials.security_scheme import SecurityScheme
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Request
 from errands_server.tools.arguments import ArgumentChecker

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from errands_server.credentials.aws import target
-from errands_server.credentials.scheme import SecurityScheme
-from errands_server.credentials.signing import AwsSigner
+from errands_server.credentials.aws.sigv4 import AwsSigner, target
+from errands_server.credentials.security_scheme import SecurityScheme
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from errands_server.credentials.challenge import Challenge, challenge_of
+from errands_server.credentials.oauth.discovery import Challenge, challenge_of
 
 
 @pytest.mark.parametrize(

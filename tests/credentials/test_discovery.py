@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from errands_server.credentials.client import OAuthClient
-from errands_server.credentials.discovery import AuthorizationServer, Discovery, OAuthFailed
+from errands_server.credentials.oauth.client import OAuthClient
+from errands_server.credentials.oauth.discovery import AuthorizationServer, Discovery, OAuthFailed
 from errands_server.outbound.web import Web
 from tests.tools.loopback import Received, http, service
 

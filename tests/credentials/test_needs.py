@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from errands_server.credentials.access import Demand
-from errands_server.credentials.needs import credential_of, wanted_scopes
-from errands_server.credentials.scheme import SecurityScheme
-from errands_server.credentials.secret import ApiKey
+from errands_server.credentials.grants import ApiKey
+from errands_server.credentials.requirements import Demand, credential_of, wanted_scopes
+from errands_server.credentials.security_scheme import SecurityScheme
 
 SCHEMES = {
     "login": SecurityScheme(kind="oauth2"),

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from errands_server.credentials.obtaining import Kept, Obtained, good_until, key, refusal
-from errands_server.credentials.pass_through import AwsRole, OktaApp
+from errands_server.credentials.pass_through.entries import AwsRole, OktaApp
+from errands_server.credentials.pass_through.token_cache import Kept, Obtained, good_until, key, refusal
 from errands_server.ports import Failed
 
 

@@ -14,10 +14,10 @@ from errands.v1 import connection_pb2 as pb
 from errands.v1 import event_pb2
 from errands.v1 import integration_pb2 as ipb
 from errands.v1.audit_pb2 import ListAuditRequest
-from errands_server.credentials.client import unpacked
-from errands_server.credentials.oauth import OAuth
-from errands_server.credentials.renewing import Renewing
-from errands_server.credentials.secret import Grant
+from errands_server.credentials.grants import Grant
+from errands_server.credentials.oauth.client import unpacked
+from errands_server.credentials.oauth.flows import OAuth
+from errands_server.credentials.oauth.refresh import Renewing
 from errands_server.credentials.vault import Held, Vault
 from errands_server.outbound.web import Web
 from errands_server.store.encryption import Sealer, load_or_create_keys

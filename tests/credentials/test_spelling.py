@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errands_server.credentials.credential import Credential
-from errands_server.credentials.scrubbing import HIDDEN, scrub, scrub_json
+from errands_server.credentials.redaction import HIDDEN, scrub, scrub_json
 
 SECRETS = st.text(
     st.one_of(st.sampled_from("abcXYZ012-_.~/+= %&\\\"'<>:;\n\t"), st.characters(codec="utf-8")),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from errands.v1 import connection_pb2 as pb
 from errands.v1 import event_pb2
-from errands_server.credentials.secret import Bearer, Grant
+from errands_server.credentials.grants import Bearer, Grant
 from errands_server.credentials.vault import Vault
 from errands_server.environment import World
 from errands_server.store.encryption import Sealer, load_or_create_keys

@@ -7,8 +7,8 @@ from typing import Final
 from errands.v1 import connection_pb2 as pb
 from errands.v1 import integration_pb2 as integration_pb
 
-from ..credentials.client import CLIENT_CREDENTIALS, OAuthClient, described
-from ..credentials.scheme import read_schemes
+from ..credentials.oauth.client import CLIENT_CREDENTIALS, OAuthClient, described
+from ..credentials.security_scheme import read_schemes
 from ..services.connect_steps import Ended, Outcome
 from ..services.registering import kinds
 from ..store.repositories.connections import Connection

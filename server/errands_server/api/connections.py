@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from errands.v1 import connection_pb2 as pb
 from errands.v1 import connection_pb2_grpc
 
-from ..credentials.secret import Grant, Tokens
+from ..credentials.grants import Grant, Tokens
 from ..domain.errors import Reason
 from ..environment import World
 from ..services.connect_links import invalid

@@ -7,8 +7,8 @@ from typing import Any, Final
 from errands.v1 import integration_pb2 as pb
 from errands.v1 import integration_pb2_grpc
 
-from ..credentials import secret
-from ..credentials.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, OAuthClient
+from ..credentials import grants
+from ..credentials.oauth.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, OAuthClient
 from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret
 from ..tools.importing import Source
@@ -201,17 +201,17 @@ def _secret(checks: Checks, request: Any) -> Secret | None:
     match request.credential.WhichOneof("credential"):
         case "bearer":
             token = secrets.bearer(checks, "credential.bearer", request.credential.bearer).token
-            return Secret("bearer", secret.bearer(token))
+            return Secret("bearer", grants.bearer(token))
         case "api_key":
             key = secrets.api_key(checks, "credential.api_key", request.credential.api_key)
-            return Secret("apiKey", secret.api_key(key.location, key.name, key.value))
+            return Secret("apiKey", grants.api_key(key.location, key.name, key.value))
         case "api_keys":
             keys = secrets.api_keys(checks, "credential.api_keys", request.credential.api_keys)
-            placed = (secret.api_key(key.location, key.name, key.value) for key in keys)
-            return Secret("apiKeys", secret.together(placed))
+            placed = (grants.api_key(key.location, key.name, key.value) for key in keys)
+            return Secret("apiKeys", grants.together(placed))
         case "basic":
             pair = secrets.basic(checks, "credential.basic", request.credential.basic)
-            return Secret("basic", secret.basic(pair.username, pair.password))
+            return Secret("basic", grants.basic(pair.username, pair.password))
         case _:
             checks.wrong("credential", "give bearer, api_key, api_keys or basic")
             return None

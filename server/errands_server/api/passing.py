@@ -11,7 +11,7 @@ from msgspec.structs import fields
 
 from errands.v1 import run_pb2 as pb
 
-from ..credentials.pass_through import AwsKeys, AwsRole, OktaApp, PassThrough, Values
+from ..credentials.pass_through.entries import AwsKeys, AwsRole, OktaApp, PassThrough, Values
 from ..domain.errors import Violation
 from .checks import MAX_ID, Checks
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from errands.v1 import run_pb2 as pb
 from errands.v1 import run_pb2_grpc
 
-from ..credentials.pass_through import PassThrough
+from ..credentials.pass_through.entries import PassThrough
 from ..domain.errors import Reason, Unauthenticated
 from ..domain.events import RunStatus
 from ..domain.run import FINAL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..credentials.secret import ApiKey, ApiKeys, Basic, Bearer
+from ..credentials.grants import ApiKey, ApiKeys, Basic, Bearer
 from .checks import Checks
 
 MAX_NAME: Final = 100

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import Struct
 
-from .signing import AwsSigner
+from ..store.encryption import Sealer
+from .aws.sigv4 import AwsSigner
 
 
 class Credential(Struct, frozen=True, kw_only=True):
@@ -26,3 +28,17 @@ class Credential(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "Credential(...)"
+
+
+def seal(sealer: Sealer, credential: Credential, integration_id: str) -> bytes:
+    """The credential, sealed. Only `unseal` with the same integration gives it back."""
+    return sealer.seal(msgspec.json.encode(credential), _place(integration_id))
+
+
+def unseal(sealer: Sealer, sealed: bytes, integration_id: str) -> Credential:
+    """What was sealed for this integration. Unsealable: the server's keys do not open it."""
+    return msgspec.json.decode(sealer.open(sealed, _place(integration_id)), type=Credential)
+
+
+def _place(integration_id: str) -> str:
+    return f"integration/{integration_id}/credential"

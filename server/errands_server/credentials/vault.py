@@ -14,7 +14,7 @@ from ..store.repositories.audit import Action
 from ..store.repositories.connections import Connection
 from ..store.repositories.transaction import Transaction
 from ..store.store import Store
-from .secret import Grant, Secret, kind, seal_grant, unseal_grant
+from .grants import Grant, Secret, kind, seal_grant, unseal_grant
 
 BY_SERVICE: Final = "service"
 Room: TypeAlias = Callable[[str, Callable[[], Awaitable[int]]], Awaitable[None]]

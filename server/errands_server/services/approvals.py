@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..credentials.passed import Passed
+from ..credentials.pass_through.resolver import Passed
 from ..domain import commands, question
 from ..domain.draft import Draft
 from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Violation

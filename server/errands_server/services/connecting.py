@@ -10,10 +10,10 @@ from urllib.parse import quote
 import structlog
 from msgspec.structs import replace
 
-from ..credentials.client import OAuthClient
-from ..credentials.discovery import OAuthFailed
-from ..credentials.oauth import OAuth
-from ..credentials.secret import Grant, Secret, Tokens
+from ..credentials.grants import Grant, Secret, Tokens
+from ..credentials.oauth.client import OAuthClient
+from ..credentials.oauth.discovery import OAuthFailed
+from ..credentials.oauth.flows import OAuth
 from ..credentials.vault import Vault
 from ..domain.errors import Conflict, Exhausted, Forbidden, Invalid, Reason, Refused, Violation
 from ..environment import World

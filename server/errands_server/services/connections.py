@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from ..credentials.discovery import OAuthFailed
-from ..credentials.oauth import OAuth
-from ..credentials.secret import ApiKey, ApiKeys, Grant, Tokens
+from ..credentials.grants import ApiKey, ApiKeys, Grant, Tokens
+from ..credentials.oauth.discovery import OAuthFailed
+from ..credentials.oauth.flows import OAuth
 from ..credentials.vault import Vault
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..environment import World

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..credentials.pass_through import PassThrough, seal
+from ..credentials.pass_through.entries import PassThrough, seal
 from ..domain.draft import Draft
 from ..domain.effects import MakePlan, next_effects
 from ..domain.errors import CommitUnknown, Invalid, Reason, Unavailable, Violation

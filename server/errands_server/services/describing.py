@@ -7,8 +7,7 @@ import asyncio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..credentials.credential import Credential
-from ..credentials.sealed import unseal
+from ..credentials.credential import Credential, unseal
 from ..domain.errors import Invalid, Violation
 from ..store.encryption import Sealer
 from ..store.repositories.integrations import Revision

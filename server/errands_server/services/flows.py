@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..credentials.secret import Grant
+from ..credentials.grants import Grant
 from ..environment import World
 from ..store.encryption import Sealer, Unsealable
 from ..store.repositories.audit import Action

@@ -10,10 +10,9 @@ from typing import Any, Final, NoReturn
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..credentials.client import CLIENT_CREDENTIALS, OAuthClient, described, packed, unpacked
-from ..credentials.credential import Credential
-from ..credentials.scheme import read_schemes
-from ..credentials.sealed import seal
+from ..credentials.credential import Credential, seal
+from ..credentials.oauth.client import CLIENT_CREDENTIALS, OAuthClient, described, packed, unpacked
+from ..credentials.security_scheme import read_schemes
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..domain.tool import Tool
 from ..environment import World

@@ -8,9 +8,9 @@ from typing import Final
 
 import httpx2
 
-from ..credentials.aws import target
-from ..credentials.pass_through import AwsKeys, AwsRole, OktaApp, PassThrough
-from ..credentials.passed import UNTOLD, holding, origin
+from ..credentials.aws.sigv4 import target
+from ..credentials.pass_through.entries import AwsKeys, AwsRole, OktaApp, PassThrough
+from ..credentials.pass_through.resolver import UNTOLD, holding, origin
 from ..domain.errors import Violation
 from ..tools.catalogue import Catalogue, Current
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..credentials.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, OAuthClient
-from ..credentials.discovery import OPENID, is_internal
-from ..credentials.scheme import SecurityScheme
+from ..credentials.oauth.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, OAuthClient
+from ..credentials.oauth.discovery import OPENID, is_internal
+from ..credentials.security_scheme import SecurityScheme
 from ..domain.errors import Invalid, Violation
 from ..tools.node import DocumentError
 from ..tools.servers import origin_of

@@ -7,8 +7,8 @@ from typing import Final, Self
 
 import structlog
 
-from ..credentials.access import Access, Demand
-from ..credentials.keyring import Keyring
+from ..credentials.requirements import Access, Demand
+from ..credentials.resolver import Keyring
 from ..domain.errors import Conflict
 from ..domain.tool import ToolRef
 from ..environment import World

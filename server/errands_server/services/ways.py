@@ -7,11 +7,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from ..credentials.access import Demand
-from ..credentials.client import AUTHORIZATION_CODE, OAuthClient
-from ..credentials.needs import wanted_scopes
-from ..credentials.scheme import SecurityScheme
-from ..credentials.secret import ApiKeys, Secret, kind
+from ..credentials.grants import ApiKeys, Secret, kind
+from ..credentials.oauth.client import AUTHORIZATION_CODE, OAuthClient
+from ..credentials.requirements import Demand, wanted_scopes
+from ..credentials.security_scheme import SecurityScheme
 from ..domain.errors import Conflict, Invalid, NotFound, Reason, Violation
 from ..tools.catalogue import Catalogue, Current, Loaded
 

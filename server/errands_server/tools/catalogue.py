@@ -9,10 +9,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from ..credentials.client import OAuthClient, unpacked
-from ..credentials.credential import Credential
-from ..credentials.scheme import SecurityScheme, read_schemes
-from ..credentials.sealed import unseal
+from ..credentials.credential import Credential, unseal
+from ..credentials.oauth.client import OAuthClient, unpacked
+from ..credentials.security_scheme import SecurityScheme, read_schemes
 from ..domain.tool import Tool, ToolRef
 from ..ports import Candidate
 from ..singleflight import Flights

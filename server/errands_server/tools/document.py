@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ..credentials.scheme import SecurityScheme
+from ..credentials.security_scheme import SecurityScheme
 from ..domain.tool import Effect, Repeat, Tool
 from . import notation
 from .bodies import json_content, text_content

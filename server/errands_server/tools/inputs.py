@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from msgspec import Struct
 
-from ..credentials.scheme import SecurityScheme
+from ..credentials.security_scheme import SecurityScheme
 from .bodies import Body, json_content, read_body, text_content
 from .describing import described
 from .node import Node

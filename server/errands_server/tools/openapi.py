@@ -11,15 +11,15 @@ from typing import Any, Final, Self
 import httpx2
 from msgspec import structs
 
+from ..credentials.aws.sigv4 import AwsSigner
 from ..credentials.credential import Credential
-from ..credentials.signing import AwsSigner
+from ..credentials.redaction import cleaned
 from ..domain.errors import Reason
 from ..domain.tool import Effect
 from ..outbound.guard import AddressForbidden
 from ..outbound.transport import GuardedTransport, read_bounded
 from ..ports import Answer, Failed, Request, Unknown
 from .arguments import ArgumentChecker
-from .cleaning import cleaned
 from .operation import Operation
 from .outgoing import Outgoing, Unsendable, compose
 from .reply import Reply, answer_of

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from ..credentials.scheme import SecurityScheme
+from ..credentials.security_scheme import SecurityScheme
 from ..domain.tool import Tool
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..credentials.scheme import OPEN, SecurityScheme
+from ..credentials.security_scheme import OPEN, SecurityScheme
 from .node import Node
 
 

@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..credentials.access import Access, Demand, Source
 from ..credentials.credential import Credential
-from ..credentials.keyring import Keyring
-from ..credentials.scrubbing import scrub, scrub_json, secrets_of
+from ..credentials.redaction import scrub, scrub_json, secrets_of
+from ..credentials.requirements import Access, Demand, Source
+from ..credentials.resolver import Keyring
 from ..domain.errors import Reason, Unavailable
 from ..ports import Answer, Failed, Request, Unauthorized
 from .catalogue import Catalogue, Current, Loaded

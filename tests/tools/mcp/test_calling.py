@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from errands_server.credentials.aws.sigv4 import AwsSigner
 from errands_server.credentials.credential import Credential
-from errands_server.credentials.signing import AwsSigner
 from errands_server.domain.errors import Reason
 from errands_server.domain.tool import Repeat
 from errands_server.ports import Answer, Done, Failed, Unknown

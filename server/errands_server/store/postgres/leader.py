@@ -28,7 +28,7 @@ class Lead:
         parsed = located(make_url(url))
         settings = arguments(parsed) | {"application_name": "errands lead"}
         self._engine = create_async_engine(
-            parsed, poolclass=NullPool, connect_args=arguments, isolation_level="AUTOCOMMIT"
+            parsed, poolclass=NullPool, connect_args=settings, isolation_level="AUTOCOMMIT"
         )
         self._session: AsyncConnection | None = None
         self._held = False

@@ -18,7 +18,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
 from ...credentials.credential import Credential
-from ...credentials.scrubbing import scrub_json
+from ...credentials.redaction import scrub_json
 from .attempt import Attempt, Resume, current
 from .calls import Calls
 from .forms import Unshowable, question

@@ -13,11 +13,11 @@ import msgspec
 from msgspec import Struct
 
 from ...credentials.credential import Credential
-from ...credentials.scheme import SecurityScheme
+from ...credentials.redaction import cleaned
+from ...credentials.security_scheme import SecurityScheme
 from ...domain.errors import Invalid, Reason, Violation
 from ...ports import Failed, Unauthorized
 from ...store.repositories.integrations import Revision
-from ..cleaning import cleaned
 from ..node import DocumentError
 from ..servers import STDIO, endpoint_of, home_of
 from .answers import not_opened

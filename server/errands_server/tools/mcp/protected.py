@@ -10,7 +10,7 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
-from ...credentials.scheme import SecurityScheme
+from ...credentials.security_scheme import SecurityScheme
 from ...domain.errors import Invalid
 from ..fetch import fetch_document
 from ..node import DocumentError

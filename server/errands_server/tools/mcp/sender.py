@@ -12,11 +12,11 @@ from typing import Any, Final, cast
 import msgspec
 
 from ...credentials.credential import Credential
+from ...credentials.redaction import cleaned
 from ...domain.errors import Reason
 from ...domain.tool import Repeat
 from ...ports import Answer, Failed, Request
 from ..arguments import ArgumentChecker
-from ..cleaning import cleaned
 from ..operation import Operation
 from .answers import broken_off, not_opened, refused, replied
 from .attempt import Attempt, Resume, current

@@ -16,7 +16,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
-from ...credentials.scrubbing import scrub
+from ...credentials.redaction import scrub
 from .attempt import Attempt, current
 from .configured import StdioServer
 from .http import MAX_ANSWER, session_client

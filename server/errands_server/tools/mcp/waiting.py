@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ...credentials.scrubbing import scrub, scrub_json
+from ...credentials.redaction import scrub, scrub_json
 from ...domain.errors import Reason
 from ...domain.question import Question
 from ...ports import Asked, Failed, Unauthorized

@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 
 from msgspec.structs import replace
 
-from ..domain.errors import Reason
-from ..environment import World
-from ..outbound.web import AddressForbidden, Unreachable, Web
-from ..ports import Failed
-from .credential import Credential
-from .obtaining import Kept, Obtained, good_until, key, refusal, unreachable
-from .pass_through import OktaApp
-from .scrubbing import scrub
+from ...domain.errors import Reason
+from ...environment import World
+from ...outbound.web import AddressForbidden, Unreachable, Web
+from ...ports import Failed
+from ..credential import Credential
+from ..redaction import scrub
+from .entries import OktaApp
+from .token_cache import Kept, Obtained, good_until, key, refusal, unreachable
 
 _LIFETIME: Final = 300  # seconds an assertion is good for
 _FORM: Final = {"content-type": "application/x-www-form-urlencoded"}

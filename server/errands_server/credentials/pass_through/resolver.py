@@ -11,20 +11,18 @@ from typing import Final
 import httpx2
 from msgspec.structs import replace
 
-from ..ports import Failed, Request
-from ..store.encryption import Sealer, Unsealable
-from ..store.journal import Journal
-from . import pass_through
-from .access import Access, Demand, Source
-from .apps import Apps
-from .aws import target
-from .credential import Credential
-from .obtaining import refusal
-from .pass_through import AwsKeys, AwsRole, OktaApp, PassThrough
-from .roles import Roles
-from .scrubbing import secrets_of
-from .signing import AwsSigner
-from .spelling import spelled
+from ...ports import Failed, Request
+from ...store.encryption import Sealer, Unsealable
+from ...store.journal import Journal
+from ..aws.sigv4 import AwsSigner, target
+from ..aws.sts import Roles
+from ..credential import Credential
+from ..redaction import secrets_of, spelled
+from ..requirements import Access, Demand, Source
+from . import entries
+from .entries import AwsKeys, AwsRole, OktaApp, PassThrough
+from .okta import Apps
+from .token_cache import refusal
 
 MAX_RUNS: Final = 1_000  # whose secrets stay opened
 UNTOLD: Final = (
@@ -142,7 +140,7 @@ class Passed:
         """What came with a run; nothing where it has ended or cannot be opened."""
         sealed = await self._journal.secrets(tenant, run_id)
         try:
-            return () if sealed is None else pass_through.unseal(self._sealer, sealed, tenant, run_id)
+            return () if sealed is None else entries.unseal(self._sealer, sealed, tenant, run_id)
         except Unsealable:
             return ()
 
@@ -153,7 +151,7 @@ async def holding(entries: Iterable[PassThrough], texts: Mapping[str, str]) -> l
 
 
 def _holding(entries: list[PassThrough], texts: Mapping[str, str]) -> list[str]:
-    hidden = {secret for entry in entries for secret in _given(entry) if len(secret) >= pass_through.SHORTEST}
+    hidden = {secret for entry in entries for secret in _given(entry) if len(secret) >= entries.SHORTEST}
     known = [spelled(secret) for secret in hidden]
     return [name for name, text in texts.items() if any(secret.found_in(text) for secret in known)]
 

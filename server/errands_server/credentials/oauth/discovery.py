@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from ..outbound.guard import AddressForbidden
-from ..outbound.web import Unreachable, Web
+from ...outbound.guard import AddressForbidden
+from ...outbound.web import Unreachable, Web
 from .client import OAuthClient
 
 _TTL: Final = 3_600.0  # seconds metadata is believed
@@ -144,3 +145,26 @@ def origin(url: str) -> str:
 def is_internal(client: OAuthClient, url: str) -> bool:
     """Whether this endpoint may lie inside: an operator opened its origin."""
     return origin(url) in client.internal_origins
+
+
+_PARAMETER: Final = re.compile(r'([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s",]+))')
+_SCHEME: Final = re.compile(r"\bBearer\b", re.IGNORECASE)
+_MOST: Final = 100  # scopes
+
+
+class Challenge(Struct, frozen=True):
+    """The error, and the scopes that would do; empty where it does not say."""
+
+    error: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+def challenge_of(header: str) -> Challenge:
+    """What a WWW-Authenticate header says to bearers of tokens."""
+    scheme = _SCHEME.search(header)
+    if scheme is None:
+        return Challenge()
+    found = _PARAMETER.findall(header[scheme.end() :])
+    said = {name.lower(): quoted or plain for name, quoted, plain in found}
+    scopes = said.get("scope", "").split()
+    return Challenge(said.get("error", "").lower(), tuple(dict.fromkeys(scopes))[:_MOST])

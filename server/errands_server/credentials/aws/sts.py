@@ -7,11 +7,11 @@ import threading
 from functools import partial
 from typing import Any, Final
 
-from ..environment import World
-from ..ports import Failed
-from .aws import region_of
-from .obtaining import Kept, Obtained, good_until, key, refusal, unreachable
-from .pass_through import AwsKeys, AwsRole
+from ...environment import World
+from ...ports import Failed
+from ..pass_through.entries import AwsKeys, AwsRole
+from ..pass_through.token_cache import Kept, Obtained, good_until, key, refusal, unreachable
+from .sigv4 import region_of
 
 _DURATION: Final = 3_600  # seconds; what every role allows
 _PATIENCE: Final = 10  # seconds for one try of a request

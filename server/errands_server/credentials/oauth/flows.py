@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from ..environment import World
-from ..outbound.guard import AddressForbidden
-from ..outbound.web import Reply, Unreachable, Web
+from ...environment import World
+from ...outbound.guard import AddressForbidden
+from ...outbound.web import Reply, Unreachable, Web
+from ..grants import Grant, Tokens
 from .client import OAuthClient
 from .discovery import AuthorizationServer, Discovery, OAuthFailed, is_internal
-from .secret import Grant, Tokens
 
 if TYPE_CHECKING:
-    from .protocol import Protocol
+    from .authlib_client import Protocol
 
 _CODE: Final = re.compile(r"[\w.:/-]{1,64}")  # of an error; RFC 6749 allows more, nobody uses it
 _SCOPES: Final = re.compile(r"[\x20-\x7e]{1,20000}")
@@ -119,7 +119,7 @@ class OAuth:
         return server
 
     def _protocol(self, client: OAuthClient, redirect_uri: str = "") -> Protocol:
-        from .protocol import Protocol
+        from .authlib_client import Protocol
 
         async def send(url: str, headers: Mapping[str, str], body: str) -> _Answer:
             return _Answer(await self._web.post(url, headers, body, internal=is_internal(client, url)))
@@ -132,7 +132,7 @@ class OAuth:
         return self._grant(await self._guarded(ask), scopes, refresh_token)
 
     async def _guarded(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        from .protocol import OAuth2Error
+        from .authlib_client import OAuth2Error
 
         try:
             return await ask()

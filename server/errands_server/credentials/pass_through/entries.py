@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from ..store.encryption import Sealer
+from ...store.encryption import Sealer
 
 SHORTEST: Final = 8  # characters; a shorter header or parameter is taken for a plain word
 # Headers that say what is wanted and hold no secret.

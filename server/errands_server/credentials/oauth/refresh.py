@@ -8,14 +8,14 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from ..domain.errors import Reason, Unavailable
-from ..ports import Failed, Unauthorized
-from ..singleflight import Flights
+from ...domain.errors import Reason, Unavailable
+from ...ports import Failed, Unauthorized
+from ...singleflight import Flights
+from ..grants import Grant, Tokens
+from ..vault import Held, Vault
 from .client import OAuthClient
 from .discovery import OAuthFailed
-from .oauth import OAuth
-from .secret import Grant, Tokens
-from .vault import Held, Vault
+from .flows import OAuth
 
 LEEWAY: Final = 60_000  # milliseconds before its end in which a token is renewed
 _LEASE: Final = 60_000  # milliseconds; longer than an exchange with a server may take

@@ -11,10 +11,10 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from ..domain.errors import Reason
-from ..ports import Failed
-from ..singleflight import Flights
-from .pass_through import Values
+from ...domain.errors import Reason
+from ...ports import Failed
+from ...singleflight import Flights
+from .entries import Values
 
 T = TypeVar("T")
 MAX_KEPT: Final = 1_000
