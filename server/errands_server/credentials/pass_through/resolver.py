@@ -19,8 +19,7 @@ from ..aws.sts import Roles
 from ..credential import Credential
 from ..redaction import secrets_of, spelled
 from ..requirements import Access, Demand, Source
-from . import entries
-from .entries import AwsKeys, AwsRole, OktaApp, PassThrough
+from .entries import SHORTEST, AwsKeys, AwsRole, OktaApp, PassThrough, unseal
 from .okta import Apps
 from .token_cache import refusal
 
@@ -140,7 +139,7 @@ class Passed:
         """What came with a run; nothing where it has ended or cannot be opened."""
         sealed = await self._journal.secrets(tenant, run_id)
         try:
-            return () if sealed is None else entries.unseal(self._sealer, sealed, tenant, run_id)
+            return () if sealed is None else unseal(self._sealer, sealed, tenant, run_id)
         except Unsealable:
             return ()
 
@@ -151,7 +150,7 @@ async def holding(entries: Iterable[PassThrough], texts: Mapping[str, str]) -> l
 
 
 def _holding(entries: list[PassThrough], texts: Mapping[str, str]) -> list[str]:
-    hidden = {secret for entry in entries for secret in _given(entry) if len(secret) >= entries.SHORTEST}
+    hidden = {secret for entry in entries for secret in _given(entry) if len(secret) >= SHORTEST}
     known = [spelled(secret) for secret in hidden]
     return [name for name, text in texts.items() if any(secret.found_in(text) for secret in known)]
 
