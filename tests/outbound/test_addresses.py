@@ -15,11 +15,11 @@ import pytest
 from errands_server.domain.errors import Invalid, Reason
 from errands_server.outbound.guard import AddressForbidden, GuardedNetwork, permitted, resolve
 from errands_server.ports import Answer, Failed
-from errands_server.tools.document import read
-from errands_server.tools.fetch import fetch_document
-from errands_server.tools.node import DocumentError
-from errands_server.tools.openapi import OpenApiSender
-from errands_server.tools.servers import parse
+from errands_server.tools.openapi.document import read
+from errands_server.tools.openapi.json_node import DocumentError
+from errands_server.tools.openapi.loader import fetch_document
+from errands_server.tools.openapi.sender import OpenApiSender
+from errands_server.tools.origins import parse
 from tests.outbound.spellings import LOOPBACK, NEVER, ODD_URLS, PRIVATE, spelled
 from tests.tools.loopback import TLS, call, http, operation, service
 

@@ -14,8 +14,8 @@ import pytest
 
 from errands_server.domain.errors import Invalid, Reason
 from errands_server.ports import Answer, Done, Failed, Unknown
-from errands_server.tools.fetch import fetch_document
-from errands_server.tools.openapi import MAX_ANSWER, OpenApiSender
+from errands_server.tools.openapi.loader import fetch_document
+from errands_server.tools.openapi.sender import MAX_ANSWER, OpenApiSender
 from tests.outbound.test_addresses import listening
 from tests.tools.loopback import TLS, Received, call, http, operation, service
 

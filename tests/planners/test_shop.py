@@ -9,7 +9,7 @@ import pytest
 from errands_server.domain.errors import Reason
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Candidate, Refusal
-from errands_server.tools import document
+from errands_server.tools.openapi import document
 from tests.planners.conftest import Planned, calls
 
 ADA = "ada@example.com"

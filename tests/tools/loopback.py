@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Answer, Request
-from errands_server.tools.document import Operation, read
-from errands_server.tools.openapi import Credential, OpenApiSender
+from errands_server.tools.openapi.document import Operation, read
+from errands_server.tools.openapi.sender import Credential, OpenApiSender
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; loading real roots takes longer than a test

@@ -17,8 +17,8 @@ from jsonschema import Draft202012Validator
 
 from errands_server.domain.errors import Reason
 from errands_server.ports import Answer, Done, Failed
-from errands_server.tools.document import Operation, read
-from errands_server.tools.openapi import OpenApiSender
+from errands_server.tools.openapi.document import Operation, read
+from errands_server.tools.openapi.sender import OpenApiSender
 from tests.tools.loopback import TLS, Received, call, http, operation, service
 
 FILE = {"type": "string", "format": "binary"}

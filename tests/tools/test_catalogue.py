@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from errands_server.store.encryption import Sealer
 from errands_server.store.repositories.transaction import Transaction
 from errands_server.store.store import Store
-from errands_server.tools.catalogue import Catalogue
+from errands_server.tools.catalog import Catalogue
 from tests.databases import database_of
 from tests.store.databases import opened
 from tests.store.integrations import revision

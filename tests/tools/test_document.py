@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from errands_server.domain.tool import Effect, Repeat, Tool
-from errands_server.tools.document import Description, DocumentError, Operation, read
+from errands_server.tools.openapi.document import Description, DocumentError, Operation, read
 
 PETS: dict[str, Any] = {
     "openapi": "3.0.3",

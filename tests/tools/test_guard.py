@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from errands_server.domain.errors import Invalid, Reason
 from errands_server.outbound.guard import AddressForbidden, permitted, resolve
-from errands_server.tools.fetch import fetch_document
-from errands_server.tools.notation import MAX_TEXT
+from errands_server.tools.openapi.loader import fetch_document
+from errands_server.tools.openapi.text import MAX_TEXT
 
 Serve = Callable[[str], bytes]
 

@@ -14,11 +14,11 @@ import pytest
 from errands.v1 import integration_pb2 as pb
 from errands_server.app import Overrides
 from errands_server.domain.errors import Invalid, Reason
-from errands_server.tools.catalogue import Catalogue
-from errands_server.tools.document import describe
-from errands_server.tools.gathering import MAX_DOCUMENTS, Gathered, document, gather, pack, unpack
-from errands_server.tools.importing import Source, Terms, import_source
-from errands_server.tools.node import DocumentError
+from errands_server.tools.catalog import Catalogue
+from errands_server.tools.openapi.document import describe
+from errands_server.tools.openapi.importer import Source, Terms, import_source
+from errands_server.tools.openapi.json_node import DocumentError
+from errands_server.tools.openapi.loader import MAX_DOCUMENTS, Gathered, document, gather, pack, unpack
 from tests.service import Service, serving
 from tests.tools.test_guard import ok, web
 

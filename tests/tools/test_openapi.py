@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 
 from errands_server.domain.errors import Reason
 from errands_server.ports import Done, Failed, Unknown
-from errands_server.tools.document import read
-from errands_server.tools.openapi import Credential, OpenApiSender
+from errands_server.tools.openapi.document import read
+from errands_server.tools.openapi.sender import Credential, OpenApiSender
 from tests.tools.loopback import (
     NOW,
     TLS,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errands_server.ports import Done
-from errands_server.tools.openapi import OpenApiSender
+from errands_server.tools.openapi.sender import OpenApiSender
 from tests.tools.loopback import TLS, Received, call, http, operation, service, taking
 
 # The values of OAS 3.1 §4.8.12.4, and what its table makes of them.

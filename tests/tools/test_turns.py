@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from errands_server.tools.turns import TOGETHER, Turns
+from errands_server.tools.openapi.import_limits import TOGETHER, Turns
 
 
 async def reading(turns: Turns, tenant: str, begun: list[str], over: asyncio.Event) -> None:

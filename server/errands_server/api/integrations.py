@@ -11,8 +11,8 @@ from ..credentials import grants
 from ..credentials.oauth.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, OAuthClient
 from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret
-from ..tools.importing import Source
-from ..tools.mcp.importing import McpSource
+from ..tools.mcp.importer import McpSource
+from ..tools.openapi.importer import Source
 from . import messages, secrets, wire
 from .checks import Checks, name, next_token
 from .gate import principal

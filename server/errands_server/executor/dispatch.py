@@ -15,7 +15,7 @@ from ..domain.policy import SECOND, is_harmless
 from ..domain.run import CallProgress, Run
 from ..environment import World
 from ..ports import Answer, Failed, Toolbox, Unauthorized, Unknown
-from ..tools.catalogue import Catalogue
+from ..tools.catalog import Catalogue
 from .limits import Limits
 from .turns import Turns
 

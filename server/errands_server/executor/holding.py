@@ -12,7 +12,7 @@ from ..domain.events import Call, CallDelayed, Noted
 from ..domain.policy import SECOND
 from ..domain.run import CallProgress
 from ..environment import World
-from ..tools.catalogue import Catalogue, Current
+from ..tools.catalog import Catalogue, Current
 from .limits import Asker, Limits, Wait
 
 TELL: Final = SECOND  # a wait as long as this is told in the run's log

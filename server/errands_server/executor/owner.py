@@ -34,7 +34,7 @@ from ..ports import Planner, Toolbox, Unknown
 from ..store.journal import Journal
 from ..store.journal_reads import Inputs
 from ..store.write_requests import Append
-from ..tools.catalogue import Catalogue
+from ..tools.catalog import Catalogue
 from . import answers, documents, planning, results
 from .dispatch import Dispatch, open_gate
 from .holding import Holding

@@ -29,7 +29,7 @@ from ..domain.run import Run
 from ..domain.tool import ToolRef
 from ..environment import World
 from ..ports import Asked, Request, Toolbox, Unauthorized
-from ..tools.catalogue import Catalogue
+from ..tools.catalog import Catalogue
 
 
 class Turns(Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ from ..store.repositories.requests import RequestKey
 from ..store.store import Store
 from ..store.write_requests import Created, Creation, Repeated
 from ..streams import Hub, Subscription
-from ..tools.catalogue import Catalogue
+from ..tools.catalog import Catalogue
 from .passing import Passing, spilled
 from .principal import Principal, Scope
 from .quotas import Quotas

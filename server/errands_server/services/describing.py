@@ -11,11 +11,11 @@ from ..credentials.credential import Credential, unseal
 from ..domain.errors import Invalid, Violation
 from ..store.encryption import Sealer
 from ..store.repositories.integrations import Revision
-from ..tools.importing import Source, Terms, import_again, import_source, said_base_url
-from ..tools.mcp import importing as mcp
-from ..tools.mcp.importing import McpImporter, McpSource, McpTerms
-from ..tools.servers import home_of
-from ..tools.turns import Turn, Turns
+from ..tools.mcp import importer as mcp
+from ..tools.mcp.importer import McpImporter, McpSource, McpTerms
+from ..tools.openapi.import_limits import Turn, Turns
+from ..tools.openapi.importer import Source, Terms, import_again, import_source, said_base_url
+from ..tools.origins import home_of
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from ..domain.plan import PlannedCall, shown
 from ..domain.preflight import MISSING, PASSED_THROUGH, ForeseenCall, Missing, Preflight, expected, lacking
 from ..domain.run import Run
 from ..ports import Request, Toolbox
-from ..tools.catalogue import Catalogue
+from ..tools.catalog import Catalogue
 from .connecting import Connecting
 from .principal import Principal, Scope
 

@@ -20,11 +20,10 @@ from ..store.encryption import Sealer
 from ..store.repositories.audit import Action
 from ..store.repositories.integrations import Integration, Revision
 from ..store.store import Store
-from ..tools.catalogue import Catalogue
-from ..tools.changes import ToolChanges
-from ..tools.importing import Source, changes_between
-from ..tools.mcp.importing import McpSource
-from ..tools.servers import STDIO, home_of
+from ..tools.catalog import Catalogue
+from ..tools.mcp.importer import McpSource
+from ..tools.openapi.importer import Source, ToolChanges, changes_between
+from ..tools.origins import STDIO, home_of
 from .authorizations import Authorizations
 from .describing import Describing, Wanted
 from .principal import Principal, Scope

@@ -12,7 +12,7 @@ from ..credentials.aws.sigv4 import target
 from ..credentials.pass_through.entries import AwsKeys, AwsRole, OktaApp, PassThrough
 from ..credentials.pass_through.resolver import UNTOLD, holding, origin
 from ..domain.errors import Violation
-from ..tools.catalogue import Catalogue, Current
+from ..tools.catalog import Catalogue, Current
 
 ALL: Final = "*"
 _NO_ROLES: Final = "this server assumes no AWS roles; its operator may allow it with --aws-sts-endpoint"

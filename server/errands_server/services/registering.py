@@ -12,8 +12,8 @@ from ..credentials.oauth.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, O
 from ..credentials.oauth.discovery import OPENID, is_internal
 from ..credentials.security_scheme import SecurityScheme
 from ..domain.errors import Invalid, Violation
-from ..tools.node import DocumentError
-from ..tools.servers import origin_of
+from ..tools.openapi.json_node import DocumentError
+from ..tools.origins import origin_of
 from .principal import Principal, Scope
 
 _FLOWS: Final = {AUTHORIZATION_CODE: "authorizationCode", CLIENT_CREDENTIALS: "clientCredentials"}

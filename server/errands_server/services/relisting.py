@@ -15,10 +15,10 @@ from ..environment import World
 from ..ports import Failed, Request, Unauthorized
 from ..store.repositories.integrations import Integration, Revision
 from ..store.store import Store
-from ..tools.catalogue import Catalogue, Current
-from ..tools.mcp.importing import KIND, McpImporter, read_listing
-from ..tools.mcp.sessions import CannotOpen, SdkMissing
-from ..tools.mcp.target import Listing, Owner, ServerError, Target, Unreadable
+from ..tools.catalog import Catalogue, Current
+from ..tools.mcp.endpoint import Listing, Owner, ServerError, Target, Unreadable
+from ..tools.mcp.importer import KIND, McpImporter, read_listing
+from ..tools.mcp.session_pool import CannotOpen, SdkMissing
 
 _PATIENCE: Final = 5.0  # seconds a grant waits for the listing it makes possible
 _log = structlog.get_logger("errands.mcp")

@@ -12,7 +12,7 @@ from ..credentials.oauth.client import AUTHORIZATION_CODE, OAuthClient
 from ..credentials.requirements import Demand, wanted_scopes
 from ..credentials.security_scheme import SecurityScheme
 from ..domain.errors import Conflict, Invalid, NotFound, Reason, Violation
-from ..tools.catalogue import Catalogue, Current, Loaded
+from ..tools.catalog import Catalogue, Current, Loaded
 
 _CODE: Final = "authorizationCode"
 _TYPED: Final = {

@@ -15,9 +15,9 @@ from ..credentials.requirements import Access, Demand, Source
 from ..credentials.resolver import Keyring
 from ..domain.errors import Reason, Unavailable
 from ..ports import Answer, Failed, Request, Unauthorized
-from .catalogue import Catalogue, Current, Loaded
+from .catalog import Catalogue, Current, Loaded
 from .operation import Operation
-from .servers import STDIO
+from .origins import STDIO
 
 TIMEOUT = 30.0  # seconds for one attempt
 _REFUSALS = (401, 403)

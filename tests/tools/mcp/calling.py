@@ -13,10 +13,10 @@ from errands_server.domain.question import Input
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import Answer, Request
 from errands_server.store.repositories.integrations import Revision
-from errands_server.tools.mcp.configured import StdioServer
-from errands_server.tools.mcp.importing import McpImporter, McpSource, McpTerms
+from errands_server.tools.mcp.endpoint import StdioServer
+from errands_server.tools.mcp.importer import McpImporter, McpSource, McpTerms
 from errands_server.tools.mcp.sender import McpSender
-from errands_server.tools.mcp.sessions import Limits, Sessions
+from errands_server.tools.mcp.session_pool import Limits, Sessions
 from errands_server.tools.operation import Operation
 from tests.tools.loopback import TLS
 

@@ -14,7 +14,7 @@ from errands_server.domain.errors import Reason
 from errands_server.domain.tool import Repeat
 from errands_server.ports import Answer, Done, Failed, Unknown
 from errands_server.tools.mcp import sender
-from errands_server.tools.mcp.importing import McpSource, McpTerms
+from errands_server.tools.mcp.importer import McpSource, McpTerms
 from tests.tools.mcp.calling import TRACE, Caller, caller
 from tests.tools.mcp.servers import Desk
 from tests.tools.mcp.servers import desk as opened

@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 
 from errands_server.credentials.credential import Credential
 from errands_server.domain.errors import Invalid, Reason
-from errands_server.tools.mcp.importing import McpSource, McpTerms, read_again, read_listing
-from errands_server.tools.mcp.protected import protected_resource
-from errands_server.tools.mcp.target import Listing
+from errands_server.tools.mcp.endpoint import Listing
+from errands_server.tools.mcp.importer import McpSource, McpTerms, read_again, read_listing
+from errands_server.tools.mcp.protected_resource import protected_resource
 from tests.tools.mcp.calling import caller, operations
 from tests.tools.mcp.plain import TOOL, Plain, plain
 

@@ -16,10 +16,10 @@ from structlog.testing import CapturingLogger
 
 from errands_server.domain.errors import Reason
 from errands_server.ports import Answer, Done, Failed, Unknown
-from errands_server.tools.mcp import streams
-from errands_server.tools.mcp.configured import StdioServer, load_servers
-from errands_server.tools.mcp.importing import McpSource
-from errands_server.tools.mcp.sessions import Limits
+from errands_server.tools.mcp import sdk_streams
+from errands_server.tools.mcp.endpoint import StdioServer, load_servers
+from errands_server.tools.mcp.importer import McpSource
+from errands_server.tools.mcp.session_pool import Limits
 from tests.tools.mcp.calling import Caller, caller
 
 SCRIPT = str(Path(__file__).with_name("process.py"))
@@ -77,7 +77,7 @@ async def test_what_a_process_writes_to_standard_error_is_logged_without_its_sec
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     logged = CapturingLogger()  # whatever level other tests set
-    monkeypatch.setattr(streams, "_log", logged)
+    monkeypatch.setattr(sdk_streams, "_log", logged)
     async with caller(SOURCE, servers=servers(env={"DESK_TOKEN": TOKEN})) as call:
         assert said(await call("grumble")) == "grumbled"
 

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from errands_server.credentials.credential import Credential
 from errands_server.domain.question import Input
 from errands_server.ports import Answer, Asked, Done, Failed, Unauthorized
-from errands_server.tools.mcp import calls
-from errands_server.tools.mcp.configured import StdioServer
+from errands_server.tools.mcp import exchange
+from errands_server.tools.mcp.endpoint import StdioServer
 from tests.tools.mcp import asking_process
 from tests.tools.mcp.calling import Caller, McpSource, caller
 from tests.tools.mcp.plain import MODERN, Plain, error, plain
@@ -259,7 +259,7 @@ async def test_where_several_calls_ask_at_once_none_that_succeeds_all_the_same_i
 
 
 async def test_a_question_does_not_wait_for_ever_for_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "PATIENCE", 0.1)
+    monkeypatch.setattr(exchange, "PATIENCE", 0.1)
     async with process() as call:
         staying = asyncio.create_task(call("stay", timeout=5))
         answer = await call("ask", timeout=4)

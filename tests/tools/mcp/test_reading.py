@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from errands_server.domain.tool import Effect, Repeat
-from errands_server.tools.mcp.reading import MAX_DESCRIPTION, Place, read
-from errands_server.tools.mcp.target import Listing
+from errands_server.tools.mcp.endpoint import Listing
+from errands_server.tools.mcp.importer import MAX_DESCRIPTION, Place, read
 from errands_server.tools.operation import Operation
 
 OBJECT: Mapping[str, Any] = {"type": "object"}

@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from errands_server.credentials.credential import Credential
 from errands_server.domain.errors import Invalid, Reason
 from errands_server.ports import Answer, Done, Failed, Unauthorized, Unknown
-from errands_server.tools.mcp.http import MAX_ANSWER
-from errands_server.tools.mcp.importing import McpSource, McpTerms
-from errands_server.tools.mcp.sessions import OPENING
+from errands_server.tools.mcp.http_transport import MAX_ANSWER
+from errands_server.tools.mcp.importer import McpSource, McpTerms
+from errands_server.tools.mcp.session_pool import OPENING
 from tests.tools.loopback import service
 from tests.tools.mcp.calling import Caller, caller
 from tests.tools.mcp.plain import DONE, MODERN, TOOL, Answering, error, plain

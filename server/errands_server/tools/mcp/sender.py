@@ -16,13 +16,12 @@ from ...credentials.redaction import cleaned
 from ...domain.errors import Reason
 from ...domain.tool import Repeat
 from ...ports import Answer, Failed, Request
-from ..arguments import ArgumentChecker
 from ..operation import Operation
-from .answers import broken_off, not_opened, refused, replied
-from .attempt import Attempt, Resume, current
-from .configured import StdioServer
-from .sessions import CannotOpen, SdkMissing, Sessions
-from .target import Connection, Owner, Reply, ServerError, Target, Unreadable, target_of
+from ..validation import ArgumentChecker
+from .endpoint import Connection, Owner, Reply, ServerError, StdioServer, Target, Unreadable, target_of
+from .exchange import Attempt, Resume, current
+from .results import broken_off, not_opened, refused, replied
+from .session_pool import CannotOpen, SdkMissing, Sessions
 
 LONGEST: Final = 55.0  # seconds a call may take in all, however often it reports progress
 IDEMPOTENCY_KEY: Final = "errands/idempotency-key"  # in `_meta`

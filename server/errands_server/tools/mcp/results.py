@@ -13,13 +13,13 @@ from ...credentials.credential import Credential
 from ...domain.errors import Reason
 from ...domain.tool import Effect
 from ...ports import Answer, Done, Failed, Unauthorized, Unknown
-from ..openapi import MAX_ANSWER
-from ..reply import Reply as HttpReply
-from ..reply import answer_of as http_answer
-from ..words import own_words
-from .attempt import Attempt
-from .target import Reply, ServerError, Target
-from .waiting import waiting
+from ..openapi.response import Reply as HttpReply
+from ..openapi.response import answer_of as http_answer
+from ..openapi.response import own_words
+from ..openapi.sender import MAX_ANSWER
+from .elicitation import waiting
+from .endpoint import Reply, ServerError, Target
+from .exchange import Attempt
 
 # JSON-RPC codes by which the SDK itself says that no answer came, or none that can be read.
 _CLOSED: Final = -32000

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import yaml
 
-from .node import DocumentError
-from .notation import MAX_VALUES
+from .json_node import DocumentError
+from .text import MAX_VALUES
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,300})")

@@ -17,10 +17,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
 from ...credentials.redaction import scrub
-from .attempt import Attempt, current
-from .configured import StdioServer
-from .http import MAX_ANSWER, session_client
-from .target import Target
+from .endpoint import StdioServer, Target
+from .exchange import Attempt, current
+from .http_transport import MAX_ANSWER, session_client
 
 _LINE: Final = 64 << 10  # bytes of a line on standard error
 _SHOWN: Final = 2_000  # characters of it that are logged

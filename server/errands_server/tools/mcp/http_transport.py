@@ -9,8 +9,8 @@ import httpx2
 
 from ...credentials.credential import Credential
 from ...outbound.guard import AddressForbidden
-from ..servers import origin_of
-from .attempt import Attempt, current
+from ..origins import origin_of
+from .exchange import Attempt, current
 
 MAX_ANSWER: Final = 4 << 20  # bytes of one HTTP answer; JSON-RPC says a result twice
 _CONNECT: Final = 10.0  # seconds

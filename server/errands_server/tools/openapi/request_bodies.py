@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from .describing import described
-from .files import alternatives, file_schema, holds_file, is_file
-from .node import Node
-from .operation import CannotCall, Part
-from .schema import Converted, Direction, Schemas
+from ..operation import CannotCall, Part
+from .file_fields import alternatives, file_schema, holds_file, is_file
+from .json_node import Node
+from .schema import Converted, Direction, Schemas, described
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"

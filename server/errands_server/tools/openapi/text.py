@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .node import DocumentError
+from .json_node import DocumentError
 
 MAX_TEXT: Final = 32 * 1024 * 1024  # characters
 MAX_DEPTH: Final = 100  # of nested lists and objects; everything after this may recurse

@@ -11,18 +11,18 @@ from typing import Any, Final, Self
 import httpx2
 from msgspec import structs
 
-from ..credentials.aws.sigv4 import AwsSigner
-from ..credentials.credential import Credential
-from ..credentials.redaction import cleaned
-from ..domain.errors import Reason
-from ..domain.tool import Effect
-from ..outbound.guard import AddressForbidden
-from ..outbound.transport import GuardedTransport, read_bounded
-from ..ports import Answer, Failed, Request, Unknown
-from .arguments import ArgumentChecker
-from .operation import Operation
-from .outgoing import Outgoing, Unsendable, compose
-from .reply import Reply, answer_of
+from ...credentials.aws.sigv4 import AwsSigner
+from ...credentials.credential import Credential
+from ...credentials.redaction import cleaned
+from ...domain.errors import Reason
+from ...domain.tool import Effect
+from ...outbound.guard import AddressForbidden
+from ...outbound.transport import GuardedTransport, read_bounded
+from ...ports import Answer, Failed, Request, Unknown
+from ..operation import Operation
+from ..validation import ArgumentChecker
+from .request import Outgoing, Unsendable, compose
+from .response import Reply, answer_of
 
 MAX_ANSWER: Final = 1024 * 1024  # bytes after decompression
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
+import anyio
 from msgspec import Struct
 
 from ...domain.question import Input, Question
@@ -69,3 +71,55 @@ class Attempt:
 
 
 current: ContextVar[Attempt | None] = ContextVar("current", default=None)
+
+
+PATIENCE: Final = 10.0  # seconds a question waits for other calls to end
+
+
+class Calls:
+    def __init__(self) -> None:
+        self._under_way: set[Attempt] = set()
+        self._asking = 0
+        self._singly = False
+        self._moved = anyio.Event()
+
+    @asynccontextmanager
+    async def under_way(self, attempt: Attempt) -> AsyncGenerator[None]:
+        """Make a call in this context; it begins when its turn has come."""
+        while self._singly and self._under_way:
+            await self._moved.wait()
+        self._under_way.add(attempt)
+        try:
+            yield
+        finally:
+            self._under_way.discard(attempt)
+            self._move()
+
+    async def that_asks(self) -> Attempt | None:
+        """The call whose question has come. None where nobody can tell."""
+        known = current.get()
+        if known in self._under_way:
+            return known
+        self._singly = True
+        self._asking += 1
+        self._move()
+        try:
+            with anyio.move_on_after(PATIENCE):
+                while self._others_may_end():
+                    await self._moved.wait()
+        finally:
+            self._asking -= 1
+        if len(self._under_way) == 1:
+            return next(iter(self._under_way))
+        for attempt in self._under_way:
+            attempt.crowded = True
+        self._move()
+        return None
+
+    def _others_may_end(self) -> bool:
+        crowded = any(attempt.crowded for attempt in self._under_way)
+        return len(self._under_way) > max(1, self._asking) and not crowded
+
+    def _move(self) -> None:
+        self._moved.set()
+        self._moved = anyio.Event()

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from ...credentials.security_scheme import SecurityScheme
 from ...domain.errors import Invalid
-from ..fetch import fetch_document
-from ..node import DocumentError
-from ..servers import origin_of
+from ..openapi.json_node import DocumentError
+from ..openapi.loader import fetch_document
+from ..origins import origin_of
 
 _WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 _NAMED: Final = re.compile(r'\bresource_metadata="([^"]+)"')

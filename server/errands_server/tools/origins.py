@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import httpx2
 from msgspec import Struct
 
-from .node import DocumentError, Node
+from .openapi.json_node import DocumentError, Node
 from .operation import CannotCall
 
 STDIO: Final = "stdio:"  # begins the place of a process, where others have an origin

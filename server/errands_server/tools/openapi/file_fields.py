@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from .node import Node
+from .json_node import Node
 
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+( *; *[\w.-]+=([\w.+-]+|\"[ \w.+-]*\"))*", re.ASCII)
 _DEPTH: Final = 8  # of alternatives inside alternatives, which may be a circle

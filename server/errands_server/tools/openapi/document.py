@@ -8,17 +8,56 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ..credentials.security_scheme import SecurityScheme
-from ..domain.tool import Effect, Repeat, Tool
-from . import notation
-from .bodies import json_content, text_content
-from .inputs import KEY_HEADER, read_inputs
-from .naming import Names
-from .node import Document, DocumentError, Node
-from .operation import CannotCall, Description, Omission, Operation
+from ...credentials.security_scheme import OPEN, SecurityScheme
+from ...domain.tool import Effect, Repeat, Tool
+from ..operation import CannotCall, Description, Omission, Operation
+from ..origins import Base, base_for, base_of
+from ..tool_names import Names
+from .json_node import Document, DocumentError, Node
+from .request_bodies import json_content, text_content
 from .schema import Direction, Schemas
-from .security import read_schemes, read_scopes, read_security
-from .servers import Base, base_for, base_of
+from .tool_schema import KEY_HEADER, read_inputs
+
+
+def read_schemes(document: Node) -> dict[str, SecurityScheme]:
+    """The security schemes a document declares, by name."""
+    declared = document.at("components").at("securitySchemes")
+    return {name: _scheme(node.followed()) for name, node in declared.members()}
+
+
+def read_security(owner: Node) -> tuple[tuple[str, ...], ...]:
+    """The alternatives of a `security` list; an empty one means that none is needed.
+
+    A list without any is the same as one with the empty one. Nothing where there is no list.
+    """
+    listed = owner.at("security")
+    found = tuple(tuple(name for name, _ in item.members()) for item in listed.items())
+    return found or (OPEN if listed else ())
+
+
+def read_scopes(owner: Node) -> tuple[tuple[str, ...], ...]:
+    """What must be granted for each alternative of a `security` list, in the same order."""
+    return tuple(_scopes(item) for item in owner.at("security").items())
+
+
+def _scopes(alternative: Node) -> tuple[str, ...]:
+    scopes = (str(scope.value) for _, wanted in alternative.members() for scope in wanted.items())
+    return tuple(dict.fromkeys(scopes))
+
+
+def _scheme(node: Node) -> SecurityScheme:
+    flows = node.at("flows")
+    return SecurityScheme(
+        kind=node.text("type"),
+        scheme=node.text("scheme").lower(),
+        location=node.text("in"),
+        name=node.text("name"),
+        flows={name: flow.value for name, flow in flows.members()},
+        discovery_url=node.text("openIdConnectUrl"),
+        aws_service=node.at("x-errands-aws").text("service"),
+        aws_region=node.at("x-errands-aws").text("region"),
+    )
+
 
 MAX_OPERATIONS: Final = 5_000
 OUTPUT_BUDGET: Final = 16 * 1024  # bytes of JSON Schema: enough to see what an answer holds
@@ -51,7 +90,7 @@ class _Reading(Struct, frozen=True, kw_only=True):
 
 def read(text: str, *, base_url: str = "", source_url: str = "", honours_keys: bool = False) -> Description:
     """What `describe` makes of a document that stands alone."""
-    document = Document(notation.parse(text), source_url, {}, source_url)
+    document = Document(text.parse(text), source_url, {}, source_url)
     return describe(document, base_url=base_url, honours_keys=honours_keys)
 
 

@@ -8,12 +8,11 @@ from typing import Any, Final, cast
 
 from msgspec import Struct
 
-from ..credentials.security_scheme import SecurityScheme
-from .bodies import Body, json_content, read_body, text_content
-from .describing import described
-from .node import Node
-from .operation import CannotCall, Location, Parameter
-from .schema import Converted, Direction, Schemas
+from ...credentials.security_scheme import SecurityScheme
+from ..operation import CannotCall, Location, Parameter
+from .json_node import Node
+from .request_bodies import Body, json_content, read_body, text_content
+from .schema import Converted, Direction, Schemas, described
 
 BUDGET: Final = 128 * 1024  # bytes of JSON Schema for the arguments of one operation
 KEY_HEADER: Final = "Idempotency-Key"

@@ -20,7 +20,7 @@ from ..store.journal_reads import Selected
 from ..store.repositories.integrations import Integration
 from ..store.store import Store
 from .operation import Operation
-from .servers import home_of
+from .origins import home_of
 
 MAX_REVISIONS: Final = 256
 MAX_TOOLS: Final = 10_000  # of the revisions kept; 250 MB where they are like GitHub's

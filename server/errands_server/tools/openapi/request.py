@@ -10,14 +10,13 @@ from urllib.parse import quote
 import httpx2
 from msgspec import Struct
 
-from ..credentials.credential import Credential
-from ..domain.errors import Reason
-from ..domain.tool import Repeat
-from ..ports import Request
-from .inputs import KEY_HEADER
-from .operation import Location, Operation, Parameter
-from .parameters import header_text, path_text, query_pairs
-from .payload import Payload, payload
+from ...credentials.credential import Credential
+from ...domain.errors import Reason
+from ...domain.tool import Repeat
+from ...ports import Request
+from ..operation import Location, Operation, Parameter
+from .encoding import Payload, header_text, path_text, payload, query_pairs
+from .tool_schema import KEY_HEADER
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _UNFIT: Final = "the credential holds characters a header cannot carry"

@@ -19,11 +19,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from ...credentials.credential import Credential
 from ...credentials.redaction import scrub_json
-from .attempt import Attempt, Resume, current
-from .calls import Calls
-from .forms import Unshowable, question
-from .streams import over_http, over_process
-from .target import Listing, Reply, ServerError, Target, Unreadable
+from .elicitation import Unshowable, question
+from .endpoint import Listing, Reply, ServerError, Target, Unreadable
+from .exchange import Attempt, Calls, Resume, current
+from .sdk_streams import over_http, over_process
 
 MAX_TOOLS: Final = 5_000
 _MAX_PAGES: Final = 500

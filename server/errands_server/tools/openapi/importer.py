@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from ..domain.errors import Invalid, Reason, Violation
-from ..store.repositories.integrations import Revision
-from .changes import ToolChanges, tool_changes
+from ...domain.errors import Invalid, Reason, Violation
+from ...store.repositories.integrations import Revision
+from ..operation import Operation
+from ..origins import origin_of
 from .document import Description, describe
-from .fetch import fetch_document
-from .gathering import Gathered, document, gather, pack, unpack
-from .node import Document, DocumentError
-from .operation import Operation
-from .servers import origin_of
-from .turns import Turn, in_thread
+from .import_limits import Turn, in_thread
+from .json_node import Document, DocumentError
+from .loader import Gathered, document, fetch_document, gather, pack, unpack
+
+
+class ToolChanges(Struct, frozen=True):
+    """Names of tools, in order."""
+
+    added: Sequence[str] = ()
+    removed: Sequence[str] = ()
+    changed: Sequence[str] = ()
+
+
+def tool_changes(old: Sequence[Operation], new: Sequence[Operation]) -> ToolChanges:
+    """Which tools came, went, or are sent or described in another way."""
+    before, after = _by_name(old), _by_name(new)
+    return ToolChanges(
+        added=sorted(after.keys() - before.keys()),
+        removed=sorted(before.keys() - after.keys()),
+        changed=sorted(name for name in before.keys() & after.keys() if before[name] != after[name]),
+    )
+
+
+def _by_name(operations: Sequence[Operation]) -> Mapping[str, Operation]:
+    return {operation.tool.name: operation for operation in operations}
+
 
 KIND: Final = "openapi"
 
