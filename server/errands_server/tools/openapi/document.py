@@ -16,6 +16,7 @@ from ..tool_names import Names
 from .json_node import Document, DocumentError, Node
 from .request_bodies import json_content, text_content
 from .schema import Direction, Schemas
+from .text import parse
 from .tool_schema import KEY_HEADER, read_inputs
 
 
@@ -90,7 +91,7 @@ class _Reading(Struct, frozen=True, kw_only=True):
 
 def read(text: str, *, base_url: str = "", source_url: str = "", honours_keys: bool = False) -> Description:
     """What `describe` makes of a document that stands alone."""
-    document = Document(text.parse(text), source_url, {}, source_url)
+    document = Document(parse(text), source_url, {}, source_url)
     return describe(document, base_url=base_url, honours_keys=honours_keys)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urljoin
 
 from msgspec import Struct
+
+MAX_VALUES: Final = 2_000_000  # of one document, with YAML aliases written out
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_/{}$-]+")
 

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from .json_node import DocumentError
+from .json_node import MAX_VALUES, DocumentError
 
 MAX_TEXT: Final = 32 * 1024 * 1024  # characters
 MAX_DEPTH: Final = 100  # of nested lists and objects; everything after this may recurse
-MAX_VALUES: Final = 2_000_000  # with YAML aliases written out
 
 _BYTE: Final = re.compile(r" \(byte ([0-9]{1,9})\)")
 

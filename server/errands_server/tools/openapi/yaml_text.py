@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from .json_node import DocumentError
-from .text import MAX_VALUES
+from .json_node import MAX_VALUES, DocumentError
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,300})")
