@@ -39,7 +39,7 @@ from .environment import World
 from .executor.dispatch import open_gate
 from .executor.owner import Parts
 from .outbound.web import Web
-from .planners.catalog import CatalogPlanner
+from .planners.catalog.planner import CatalogPlanner
 from .ports import Planner, Toolbox
 from .services import connect_links, links
 from .services.approvals import Approvals

@@ -23,7 +23,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 
 from errands_server.domain.tool import ToolRef
-from errands_server.planners.catalog import CatalogPlanner
+from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Refusal
 from errands_server.tools.openapi import document
 from tests.bench.bfcl import Json, Row, differences, rows

@@ -22,7 +22,7 @@ from msgspec import Struct
 from errands_server.domain.explanation import ClauseRead
 from errands_server.domain.plan import Plan
 from errands_server.domain.tool import ToolRef
-from errands_server.planners.catalog import CatalogPlanner
+from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Refusal
 from errands_server.tools.openapi.document import read
 from tests.bench.documents import GITHUB, text_file

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from errands_server.domain.plan import Plan, check
-from errands_server.planners.catalog import CatalogPlanner
+from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Refusal
 
 NOW = datetime(2025, 3, 12, 9, tzinfo=UTC)  # a Wednesday

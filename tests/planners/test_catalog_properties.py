@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errands_server.domain.plan import Plan, check
-from errands_server.planners.catalog import CatalogPlanner
+from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Brief, Finding, Refusal
 from tests.planners.catalogues import CRM, PLANNER, SHOP
 from tests.planners.conftest import NOW

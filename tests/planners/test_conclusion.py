@@ -9,7 +9,7 @@ import pytest
 
 from errands_server.domain.plan import PlannedCall, Step
 from errands_server.domain.tool import ToolRef
-from errands_server.planners.catalog import CatalogPlanner
+from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Finding
 from tests.planners.catalogues import TEXT, WHOLE, listed, thing
 

@@ -9,7 +9,7 @@ import pytest
 from errands.v1 import plan_pb2 as pb
 from errands_server.domain.explanation import Origin, Source
 from errands_server.domain.plan import Plan
-from errands_server.planners.catalog import CatalogPlanner
+from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Explained, Refusal
 from tests.contract.refusals import refused
 from tests.planners.catalogues import SHOP, TEXT, thing, tool

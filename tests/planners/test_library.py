@@ -12,8 +12,8 @@ import pytest
 from errands.v1 import integration_pb2
 from errands_server.domain.tool import ToolRef
 from errands_server.lru import Cache
-from errands_server.planners import library as reading
-from errands_server.planners.library import Library
+from errands_server.planners.catalog import tool_index as reading
+from errands_server.planners.catalog.tool_index import Library
 from errands_server.ports import Candidate
 from tests.planners.catalogues import SHOP, TEXT, thing, tool
 from tests.service import Service

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errands_server.planners.matching import matched
+from errands_server.planners.catalog.slot_filling import matched
 
 
 def test_the_best_pair_yields_where_both_together_gain():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from errands_server.planners.clauses import clauses
-from errands_server.planners.mention import Kind
-from errands_server.planners.mentions import mentions
-from errands_server.planners.rows import series
+from errands_server.planners.catalog.clauses import clauses
+from errands_server.planners.catalog.entities import mentions
+from errands_server.planners.catalog.entity import Kind
+from errands_server.planners.catalog.sequences import series
 from tests.planners.conftest import NOW
 
 VALUES = [

@@ -8,8 +8,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from errands_server.planners.catalog import CatalogPlanner
-from errands_server.planners.reading import Reader
+from errands_server.planners.catalog.interpreter import Reader
+from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Brief
 from tests.planners.catalogues import CRM, SHOP
 from tests.planners.conftest import NOW

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from errands_server.planners.actions import Action, of_tool
-from errands_server.planners.answers import Answers, suppliers
-from errands_server.planners.sheets import named, read
+from errands_server.planners.catalog.actions import Action, of_tool
+from errands_server.planners.catalog.outputs import Answers, suppliers
+from errands_server.planners.catalog.tool_profile import named, read
 from errands_server.ports import Candidate, Refusal
 from tests.planners.catalogues import SHOP, TEXT, WHOLE, Json, thing, tool
 from tests.planners.conftest import calls

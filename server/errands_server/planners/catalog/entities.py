@@ -10,10 +10,9 @@ from typing import Final
 
 from .actions import QUESTIONS, VERBS
 from .dates import hours, moments
-from .mention import Kind, Mention
-from .numbers import numbers
-from .quantities import measures
-from .words import STOP, VAGUE, lexicon, stem, words
+from .entity import Kind, Mention
+from .numbers import measures, numbers
+from .tokens import STOP, VAGUE, lexicon, stem, words
 
 _QUOTED: Final = re.compile(
     r""""([^"]+)"|\u201c([^\u201d]+)\u201d|\u2018([^\u2019]+)\u2019|`([^`]+)`|(?<!\w)'([^']+(?:'\w[^']*)*)'(?!\w)"""

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ..ports import Finding
-from .schemas import Schema, kind, resolve
-from .words import GENERIC, parts, stemmed, stems
+from ...ports import Finding
+from .parameters import Schema, kind, resolve
+from .tokens import GENERIC, parts, stemmed, stems
 
 _COUNTS: Final = stemmed("count total number amount size")
 _ACCOUNTS: Final = stemmed("summary message report answer outcome explanation text")

@@ -2,29 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import islice
 from typing import Final
 
 from msgspec import Struct
 
-from ..domain.explanation import Source as Origin
-from ..domain.tool import ToolRef
+from ...domain.explanation import Source as Origin
+from ...domain.tool import ToolRef
 from .actions import Action
-from .answers import suppliers
-from .arguments import Binding
-from .bound import Argument
 from .clauses import Clause
-from .drafts import Draft, slot, step_id
-from .evidence import FAIR, QUERIES
-from .hearing import Hearing
-from .hints import Hints
-from .mention import POINTED, Kind, Mention
-from .ranking import Catalogue
-from .schemas import Leaf, Type
-from .sheets import Sheet
-from .slugs import divide
-from .words import lexicon, stems
+from .context import Hints
+from .entity import POINTED, Kind, Mention
+from .outputs import same, suppliers
+from .parameters import Leaf, Type
+from .scoring import FAIR, QUERIES
+from .slot_filling import Argument, Binding, Source, divide
+from .tokens import lexicon, stems
+from .tool_index import Catalogue
+from .tool_profile import Sheet
+from .utterance import Hearing
+
+_ADDRESSES: Final = frozenset({Type.EMAIL, Type.URL})
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """One call in the making. `clause` is the number of the clause it serves."""
+
+    sheet: Sheet
+    arguments: tuple[Argument, ...]
+    clause: int
+    fan: int = 1  # how many calls it becomes
+    after: tuple[int, ...] = ()  # drafts the intent puts before it
+
+    @property
+    def founded(self) -> bool:
+        """Whether anything said or known leads to this call."""
+        return any(argument.mentions or argument.key or argument.slot for argument in self.arguments)
+
+    @property
+    def given(self) -> tuple[object, ...]:
+        """What makes this call the same as another of its tool: each parameter with what it is given."""
+        return tuple((a.leaf.path, a.values, a.slot, a.key) for a in self.arguments)
+
+    def asked_for(self, meant: Set[str]) -> bool:
+        """Whether this call was made with these words, or more or fewer of them; no words mean anything."""
+        values = (value for argument in self.arguments if argument.mentions for value in argument.values)
+        said = {stem for value in values for stem in stems(str(value))}
+        return not meant or (bool(said) and (meant <= said or said <= meant))
+
+    @property
+    def singles_out(self) -> bool:
+        """Whether the first element of a list it answers can be meant: asked for by address, by name,
+        by its own identifier. The orders of a customer, or of a day, are just some orders."""
+        return any(self._names_one(argument) for argument in self.arguments)
+
+    def _names_one(self, argument: Argument) -> bool:
+        leaf = argument.leaf
+        if not (argument.mentions or argument.key):
+            return False
+        if leaf.identifies:
+            return same(self.sheet.subject(leaf), self.sheet.resource)
+        return leaf.type in _ADDRESSES or bool(leaf.type is Type.TEXT and leaf.words & QUERIES)
+
+
+def step_id(number: int) -> str:
+    """The id of the step a draft becomes, by its place among the drafts."""
+    return f"s{number + 1}"
+
+
+def slot(leaf: Leaf, taker: Binding, drafts: Sequence[Draft]) -> Source | None:
+    """Where the latest draft that can give this argument has it in its answer."""
+    meant = taker.meant(leaf)
+    taken = [argument.slot for argument in taker.arguments.values() if meant]
+    for number in range(len(drafts) - 1, -1, -1):
+        giver = drafts[number]
+        for given in suppliers(leaf, taker.sheet, giver.sheet) if giver.asked_for(meant) else ():
+            source = Source(number, given.path)
+            one = giver.singles_out or not any(isinstance(part, int) for part in given.path)
+            if one and source not in taken:
+                return source
+    return None
+
 
 _TRIED: Final = 5  # tools per argument
 _DEPTH: Final = 2  # look-ups may need look-ups, this deep

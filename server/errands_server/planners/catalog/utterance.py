@@ -1,20 +1,27 @@
-"""Phrasing: enumerations and booleans, which a sentence says in plain words rather than as values."""
+"""Hearing: what one clause of an intent offers to the parameters of tools."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
+from ...domain.plan import Path
+from ...domain.tool import ToolRef
 from .actions import Action, spoken
 from .clauses import Clause
-from .mention import Kind, Mention
-from .schemas import Leaf, Type
-from .sheets import Sheet
-from .words import Word, lexicon, stem, stemmed, stems
+from .cues import Said, surroundings
+from .entity import Kind, Mention, Series
+from .numbers import Row, rows
+from .parameters import Leaf, Type
+from .scoring import Evidence, weigh
+from .sequences import beneath, pairs, series, tails
+from .tokens import Word, lexicon, stem, stemmed, stems
+from .tool_profile import Sheet
 
 _NEGATIONS: Final = lexicon("not no without exclude excluding except never don doesn skip")
 # Words that ask for a thing without naming it: `include_owner` is said by "owner".
@@ -118,3 +125,62 @@ def _options(leaf: Leaf) -> list[Any]:
     if leaf.type is not Type.TEXT or isinstance(leaf.schema.get("enum"), list):
         return documented(leaf)
     return _EXAMPLE.findall(str(leaf.schema.get("description") or ""))
+
+
+Weighed: TypeAlias = dict[tuple[Path, int, frozenset[str]], Evidence | None]
+
+
+class Hearing(Struct, frozen=True):
+    """What one clause offers: its mentions in their surroundings, their rows, its plain words."""
+
+    said: tuple[Said, ...]
+    words: tuple[tuple[Word, Mention | None], ...]  # each with the mention it is part of
+    rows: tuple[Series, ...]
+    pairs: tuple[Series, ...]
+    tails: Mapping[Mention, tuple[Mention, str]]  # what may go on behind a mention, and the whole text
+    phrasing: Phrasing
+    counted: tuple[Row, ...]
+    weighed: dict[ToolRef, Weighed] = msgspec.field(default_factory=dict)  # what is known already
+
+    def weigh(self, leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Evidence | None:
+        """What speaks for giving a mention to a parameter, without words spent on other values; asked
+        again it answers from memory."""
+        known = self.weighed.setdefault(sheet.candidate.ref, {})
+        key = (leaf.path, said.mention.start, spent)
+        if key not in known:
+            known[key] = weigh(leaf, said, sheet, spent)
+        return known[key]
+
+    def only(self, mention: Mention) -> Hearing:
+        """Nothing but this mention of it."""
+        said = tuple(said for said in self.said if said.mention == mention)
+        return msgspec.structs.replace(self, said=said, rows=())
+
+    def row(self, sheet: Sheet) -> Row:
+        """What a tool that takes quantities is asked for: the row with most numbers, the first of such."""
+        if not sheet.quantities:
+            return ()
+        rows = [
+            row for row in self.counted if not any(sheet.known.intersection(line.stems[-1:]) for line in row)
+        ]
+        return max(rows, key=_numbers, default=())
+
+
+def _numbers(row: Row) -> int:
+    return sum(line.many.kind is not Kind.ARTICLE for line in row)
+
+
+def hearing(intent: str, clause: Clause, found: Sequence[Mention]) -> Hearing:
+    """What one clause of an intent offers."""
+    inside = tuple(m for m in found if clause.start <= m.start and m.end <= clause.end)
+    spoken = tuple(beneath(clause.words, inside, clause.start))
+    in_rows = tuple(series(intent, inside))
+    return Hearing(
+        said=tuple(surroundings(intent, clause, inside, in_rows)),
+        words=spoken,
+        rows=in_rows,
+        pairs=tuple(pairs(intent, inside)),
+        tails=tails(intent, inside),
+        phrasing=Phrasing(clause, spoken),
+        counted=rows(intent, inside),
+    )

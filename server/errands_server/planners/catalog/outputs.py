@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-from .schemas import Leaf, Type
-from .sheets import Sheet
-from .words import GENERIC, SYNONYMS, stemmed
+from .parameters import Leaf, Type
+from .tokens import GENERIC, SYNONYMS, stemmed
+from .tool_profile import Sheet
 
 # Facts everything has of its own: one thing's status is never another's.
 _OWN: Final = GENERIC | stemmed(

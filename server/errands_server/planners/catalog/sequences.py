@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from .mention import Kind, Mention, Series
-from .words import Word
+from .entity import Kind, Mention, Series
+from .tokens import Word
 
 BETWEEN: Final = re.compile(
     r"\s*(?:,\s*(?:and|or|&)|,|and(?:\salso)?|or|&|as\swell\sas|plus)\s*(?:the\s)?", re.IGNORECASE

@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from ..domain.errors import Reason
-from ..domain.plan import MAX_STEPS, Plan
-from ..lru import Cache
-from ..ports import Brief, Explained, Finding, Refusal
-from .assembly import assemble
-from .conclusion import conclusion
-from .explaining import explained
-from .library import Library
-from .mention import Kind
-from .reading import MOST, Reader, Reading
-from .schemas import Leaf
+from ...domain.errors import Reason
+from ...domain.explanation import Choice, ClauseRead, Considered, Origin
+from ...domain.plan import MAX_STEPS, Plan
+from ...lru import Cache
+from ...ports import Brief, Explained, Finding, Refusal
+from .entity import Kind
+from .interpreter import MOST, Reader, Reading
+from .lookups import Draft, step_id
+from .parameters import Leaf
+from .plan_builder import assemble
+from .result_builder import conclusion
+from .slot_filling import Argument
+from .tool_index import Library
+
+
+def explained(intent: str, readings: Sequence[Reading]) -> Iterator[ClauseRead]:
+    """The clauses as they were read. Calls name their steps where every clause is served."""
+    planned = all(reading.served for reading in readings)
+    known = 0
+    for reading in readings:
+        fresh = list(enumerate(reading.drafts))[known:]
+        known += len(fresh)
+        yield ClauseRead(
+            text=reading.clause.text.strip(),
+            considered=tuple(Considered(r.sheet.candidate.ref, r.score) for r in reading.ranked),
+            choices=tuple(_choice(intent, draft, step_id(n) if planned else "") for n, draft in fresh),
+            missing=tuple(leaf.path for leaf in reading.missing),
+        )
+
+
+def _choice(intent: str, draft: Draft, step: str) -> Choice:
+    origins = tuple(_origin(intent, argument) for argument in draft.arguments)
+    return Choice(step=step, ref=draft.sheet.candidate.ref, origins=origins)
+
+
+def _origin(intent: str, argument: Argument) -> Origin:
+    said = sorted(argument.mentions, key=lambda mention: mention.start)
+    return Origin(
+        path=argument.leaf.path,
+        source=argument.origin,
+        why=argument.why,
+        words=tuple(intent[mention.start : mention.end] for mention in said),
+    )
+
 
 MOST_KEPT: Final = 8 << 20  # bytes of plans made before, with what each was made from
 

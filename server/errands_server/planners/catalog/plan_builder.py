@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from ..domain.plan import ContextBinding, Path, Plan, PlannedCall, Slot, Step
-from .drafts import Draft, step_id
-from .schemas import Leaf
-from .words import spelled
+from ...domain.plan import ContextBinding, Path, Plan, PlannedCall, Slot, Step
+from .lookups import Draft, step_id
+from .parameters import Leaf
+from .tokens import spelled
 
 _SHOWN: Final = 3  # arguments in a step's description
 _LONG: Final = 40  # characters of one of them

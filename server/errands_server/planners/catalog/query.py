@@ -9,12 +9,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from .actions import COMMON, MAKING, NOUNS, VERBS, Action, spoken
+from .actions import COMMON, MAKING, NOUNS, VERBS, Action, spoken, taken_away
 from .clauses import Clause
-from .hearing import Hearing
-from .mention import Kind, Mention
-from .objects import taken_away
-from .words import STOP, SYNONYMS, Word, lexicon, stem
+from .entity import Kind, Mention
+from .tokens import STOP, SYNONYMS, Word, lexicon, stem
+from .utterance import Hearing
 
 _OPENING: Final = 2.0  # an uncommon verb, or the very subject: what opens a clause must be met
 _ASIDE: Final = 0.4  # words beside the demand itself

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from ..domain.plan import Path
+from ...domain.plan import Path
 from .dates import shown
-from .words import GENERIC, content, stemmed, stems
+from .tokens import GENERIC, content, stemmed, stems
 
 Schema = Mapping[str, Any]
 

@@ -11,9 +11,9 @@ from typing import Final
 from msgspec import Struct
 
 from .actions import MAKING, NOUNS, QUESTIONS, VERBS
-from .mention import Kind, Mention
-from .rows import covering
-from .words import STOP, VAGUE, Word, lexicon, words
+from .entity import Kind, Mention
+from .sequences import covering
+from .tokens import STOP, VAGUE, Word, lexicon, words
 
 
 class Clause(Struct, frozen=True, dict=True):

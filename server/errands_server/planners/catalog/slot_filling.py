@@ -5,25 +5,80 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
-from ..domain.explanation import Source as Origin
-from ..domain.plan import Path
-from .bound import Argument
-from .counting import Counted, Row
-from .evidence import GOOD, PLACES, Evidence, within
-from .hearing import Hearing
-from .hints import Hints
-from .matching import matched
-from .mention import OUTRIGHT, Kind, Mention, Series
-from .phrasing import Phrasing, documented
-from .quantities import measures
-from .schemas import Leaf, Schema, Type
-from .sheets import Sheet
-from .surroundings import Said
-from .words import stem
+from ...domain.explanation import Source as Origin
+from ...domain.plan import Path
+from .context import Hints
+from .cues import Said
+from .entity import OUTRIGHT, Kind, Mention, Series
+from .numbers import Counted, Row, measures
+from .parameters import Leaf, Schema, Type
+from .scoring import GOOD, PLACES, Evidence, within
+from .tokens import stem, stemmed
+from .tool_profile import Sheet
+from .utterance import Hearing, Phrasing, documented
+
+
+class Source(Struct, frozen=True):
+    """An earlier step, by its place among the drafts, and where in its answer a value lies."""
+
+    draft: int
+    path: Path
+
+
+class Argument(Struct, frozen=True, kw_only=True):
+    """One bound parameter. Several `values` mean several calls; `origin` and `why` say whence they came."""
+
+    leaf: Leaf
+    origin: Origin
+    why: str
+    values: tuple[Any, ...] = ()
+    slot: Source | None = None
+    key: str | None = None  # of the context, where that gave the value
+    score: float = GOOD
+    mentions: frozenset[Mention] = frozenset()
+
+    @property
+    def source(self) -> str:
+        """Where the value came from, in words."""
+        return f"{self.origin}: {self.why}"
+
+
+Scores = Mapping[tuple[int, int], float]
+
+
+def matched(scores: Scores) -> dict[int, int]:
+    """Give each taker at most one thing, each thing to at most one taker.
+
+    The best pairs first; then pairs swap wherever both together gain, or lose nothing and
+    come into order: things said first go to takers documented first.
+    """
+    given: dict[int, int] = {}
+    for taker, thing in sorted(scores, key=lambda pair: (-scores[pair], pair)):
+        if taker not in given and thing not in given.values():
+            given[taker] = thing
+    for _ in range(len(given) ** 2):
+        if not _swapped(given, scores):
+            break
+    return given
+
+
+def _swapped(given: dict[int, int], scores: Scores) -> bool:
+    for one, other in combinations(sorted(given), 2):
+        mine, yours = given[one], given[other]
+        if (one, yours) not in scores or (other, mine) not in scores:
+            continue
+        gain = scores[one, yours] + scores[other, mine] - scores[one, mine] - scores[other, yours]
+        if round(gain, 6) > 0 or (round(gain, 6) == 0 and mine > yours):
+            given[one], given[other] = yours, mine
+            return True
+    return False
+
 
 # Kinds of mentions that can be a documented value word for word.
 _CHOSEN: Final = frozenset({Kind.QUOTED, Kind.IDENTIFIER, Kind.NUMBER})
@@ -289,3 +344,39 @@ def _argument(
         score=evidence.score,
         mentions=frozenset(mentions),
     )
+
+
+_TEXTS: Final = frozenset({Type.TEXT, Type.ID})
+_OWNERS: Final = stemmed("owner org organization user account namespace group workspace tenant")
+
+
+def divide(binding: Binding, hearing: Hearing) -> None:
+    """Give the two parameters for an owner and a name the first slug that is said.
+
+    Everything that is done in one place names the same one, so another call may have it too.
+    """
+    slugs = [said for said in hearing.said if said.mention.kind is Kind.SLUG]
+    pair = _pair(binding.sheet) if slugs else None
+    if pair is None or not binding.arguments.keys().isdisjoint(leaf.path for leaf in pair):
+        return
+    others = {
+        word for leaf in binding.sheet.takes if leaf not in pair for word in leaf.particular.union(leaf.forms)
+    }
+    slug = next((said.mention for said in slugs if said.noun not in others), None)
+    if slug is None:
+        return
+    for leaf, value in zip(pair, str(slug.value).split("/"), strict=True):
+        why = f"its part of {slug.value!r}"
+        mentions = frozenset({slug})
+        binding.add(Argument(leaf=leaf, origin=Origin.INTENT, why=why, values=(value,), mentions=mentions))
+
+
+def _pair(sheet: Sheet) -> tuple[Leaf, Leaf] | None:
+    """The first two texts that stand beside each other in the path; without a path, an owner and the next."""
+    texts = [leaf for leaf in sheet.takes if leaf.required and leaf.type in _TEXTS and not leaf.array]
+    path = sheet.tool.path
+    for one, other in pairwise(texts):
+        beside = f"{{{one.name}}}/{{{other.name}}}" in path if path else bool(one.words & _OWNERS)
+        if beside and len(one.path) == len(other.path) == 1:
+            return one, other
+    return None

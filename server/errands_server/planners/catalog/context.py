@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from ..domain import context
-from .schemas import Leaf, Type
-from .sheets import Sheet
-from .words import stems
+from ...domain import context
+from .parameters import Leaf, Type
+from .tokens import stems
+from .tool_profile import Sheet
 
 _ZONES: Final = ("timezone", "time_zone", "timeZone", "tz")
 _TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
