@@ -23,7 +23,7 @@ from tests.postgres import cluster
 from tests.store.databases import PATIENCE, opened, postgres_only
 from tests.store.logs import append, creation, note, stored
 
-hints = pytest.importorskip("errands_server.store.hints")
+hints = pytest.importorskip("errands_server.store.postgres.notify")
 
 pytestmark = postgres_only
 

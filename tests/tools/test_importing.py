@@ -338,7 +338,7 @@ async def test_a_page_of_vast_tools_fits_what_clients_take(service):
 
 
 async def test_of_vast_revisions_only_those_used_last_stay_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("errands_server.tools.catalogue.MAX_TOOLS", 3)
+    monkeypatch.setattr("errands_server.tools.catalog.MAX_TOOLS", 3)
     found: list[Catalogue] = []
     overrides = Overrides(toolbox=lambda catalogue: found.append(catalogue))
     async with serving(tmp_path / "data", overrides) as service:

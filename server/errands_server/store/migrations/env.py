@@ -6,8 +6,8 @@ from alembic import context
 from sqlalchemy import Text
 from sqlalchemy.ext.compiler import compiles
 
-from ..schema.migrate import environment
-from ..schema.tables import metadata
+from errands_server.store.schema.migrate import environment
+from errands_server.store.schema.tables import metadata
 
 
 @compiles(Text, "postgresql")

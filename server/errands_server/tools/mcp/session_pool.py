@@ -83,7 +83,7 @@ class Slot:
 OPENING: Final = 20.0  # seconds a session may take to open, also waiting for room
 _CLOSING: Final = 10.0  # seconds; a process gets about 6 to end by itself, and is then killed
 _CONNECTIONS: Final = 256
-_SDK: Final = f"{__package__}.connection"
+_SDK: Final = f"{__package__}.client"
 
 Heard: TypeAlias = Callable[[Owner, Target, Listing], Awaitable[None]]
 
