@@ -34,7 +34,7 @@ from .store.store import Store
 from .streams import Hub
 
 if TYPE_CHECKING:
-    from .peers import Peers
+    from .engines.failover import Peers
 
 __all__ = ["SERVICES", "App", "FolderInUse", "Overrides", "running"]
 
@@ -142,7 +142,7 @@ class _Server:
         keys = Keys(store, parts.world, process_secret=config.api_key)
         server = cls(config, parts.engine, parts.hub, store)
         if not is_sqlite(config.database_url):
-            from .peers import Peers  # with the driver, which is an extra
+            from .engines.failover import Peers  # with the driver, which is an extra
 
             server._peers = Peers(
                 config.database_url, store.journal, parts.engine, parts.hub, parts.catalogue

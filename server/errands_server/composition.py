@@ -37,7 +37,7 @@ from .domain.events import ApprovalRequested, AuthRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
 from .environment import World
 from .executor.dispatch import open_gate
-from .executor.owner import Parts
+from .executor.run_loop import Parts
 from .outbound.web import Web
 from .planners.catalog.planner import CatalogPlanner
 from .ports import Planner, Toolbox

@@ -37,10 +37,10 @@ from errands_server.domain.events import (
 from errands_server.domain.run import CallState
 from errands_server.domain.tool import Effect as ToolEffect
 from errands_server.environment import World
-from errands_server.executor import answers, documents, results
+from errands_server.executor import documents, outcomes, results
 from errands_server.executor.dispatch import Dispatch
-from errands_server.executor.owner import DISPATCH_WINDOW, MAX_CALLS
-from errands_server.executor.turns import Turns
+from errands_server.executor.run_loop import DISPATCH_WINDOW, MAX_CALLS
+from errands_server.executor.turn import Turns
 from errands_server.ports import Refusal, Unknown
 from tests.domain.scenarios import Shape
 from tests.domain.shelf import now_or_never
@@ -240,7 +240,7 @@ class Process:
         self.tasks[call.id] = Task(perform=send, call=call, asked=self._simulation.now)
 
     def _answer(self, call: Call, answer: Any) -> Outcome:
-        return lambda draft: answers.record(draft, self._turns, self._world, call.id, answer)
+        return lambda draft: outcomes.record(draft, self._turns, self._world, call.id, answer)
 
     def _plan(self) -> Outcome:
         plan, plan_id = self._scenario.plan, self.run.plan_id

@@ -17,8 +17,8 @@ from ..domain.effects import next_effects
 from ..domain.errors import Exhausted, Reason, RunChanged, Unavailable
 from ..domain.events import RunStatus, UnknownEvent
 from ..domain.run import Run
-from ..executor.beginning import begin
-from ..executor.owner import Owner, Parts
+from ..executor.first_turn import begin
+from ..executor.run_loop import Owner, Parts
 from ..store.journal_reads import Head, Inputs
 from ..store.write_requests import Append
 

@@ -16,8 +16,8 @@ from ..domain.run import CallProgress, Run
 from ..environment import World
 from ..ports import Answer, Failed, Toolbox, Unauthorized, Unknown
 from ..tools.catalog import Catalogue
-from .limits import Limits
-from .turns import Turns
+from .rate_limits import Limits
+from .turn import Turns
 
 CALL_TIMEOUT = 60.0  # seconds; the toolbox has a shorter one of its own
 

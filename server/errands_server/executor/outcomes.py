@@ -12,7 +12,7 @@ from ..domain.tool import Repeat
 from ..environment import World
 from ..ports import Answer, Asked, Done, Failed, Unauthorized, Unknown
 from . import documents
-from .turns import Turns
+from .turn import Turns
 
 _GONE = frozenset({404, 410})
 _CONFLICT = 409

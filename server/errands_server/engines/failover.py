@@ -13,14 +13,14 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from .domain.errors import Unavailable
-from .engines.embedded import EmbeddedEngine
-from .executor.owner import DISPATCH_WINDOW
-from .store.journal import Journal
-from .store.postgres.leader import Lead
-from .store.postgres.notify import hints
-from .streams import Hub
-from .tools.catalog import Catalogue
+from ..domain.errors import Unavailable
+from ..executor.run_loop import DISPATCH_WINDOW
+from ..store.journal import Journal
+from ..store.postgres.leader import Lead
+from ..store.postgres.notify import hints
+from ..streams import Hub
+from ..tools.catalog import Catalogue
+from .embedded import EmbeddedEngine
 
 TURN: Final = 1.0  # seconds between looks at who executes
 SWEEP: Final = 3.0  # seconds between looks at what others committed

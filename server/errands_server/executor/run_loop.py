@@ -35,11 +35,10 @@ from ..store.journal import Journal
 from ..store.journal_reads import Inputs
 from ..store.write_requests import Append
 from ..tools.catalog import Catalogue
-from . import answers, documents, planning, results
+from . import documents, outcomes, planning, results
 from .dispatch import Dispatch, open_gate
-from .holding import Holding
-from .limits import Limits
-from .turns import Turns
+from .rate_limits import Holding, Limits
+from .turn import Turns
 
 DISPATCH_WINDOW: Final = 2.0  # seconds from asking for the commit to sending the call
 MAX_CALLS: Final = 16  # of one run at the same time
@@ -357,7 +356,7 @@ class Owner:
             answer = await self._dispatch.send(call, run)
         except asyncio.CancelledError:
             answer = Unknown(message="it was cut off when the run was stopped")
-        return lambda draft: answers.record(draft, self._turns, self._parts.world, call.id, answer)
+        return lambda draft: outcomes.record(draft, self._turns, self._parts.world, call.id, answer)
 
     def _look_up(self) -> None:
         """Ask once more for what the run waits for: it may have come before the wait was stored."""

@@ -6,9 +6,9 @@ from ..domain.draft import Draft
 from ..domain.effects import AskApproval, MakePlan, next_effects
 from ..domain.events import Claimed
 from ..store.journal_reads import Inputs
-from .owner import Parts
 from .planning import make_plan
-from .turns import Turns
+from .run_loop import Parts
+from .turn import Turns
 
 
 async def begin(parts: Parts, tenant: str, run_id: str, inputs: Inputs, draft: Draft) -> None:
