@@ -41,24 +41,22 @@ from .executor.run_loop import Parts
 from .outbound.web import Web
 from .planners.catalog.planner import CatalogPlanner
 from .ports import Planner, Toolbox
-from .services import connect_links, links
 from .services.approvals import Approvals
-from .services.audits import Audits
+from .services.audit import Audits
 from .services.authorizations import Authorizations
-from .services.connecting import Connecting
+from .services.connect import Connecting
+from .services.connect_methods import Ways
 from .services.connections import Connections
-from .services.creating import Creating
-from .services.describing import Describing
-from .services.foreseeing import Foreseeing
+from .services.imports import Describing
 from .services.integrations import Integrations
 from .services.keys import Keys
-from .services.links import Tickets
-from .services.passing import Passing
+from .services.mcp_refresh import Relisting
+from .services.pass_through import Passing
+from .services.preflight import Foreseeing
 from .services.quotas import Quotas
-from .services.relisting import Relisting
-from .services.runs import Runs
-from .services.views import Views
-from .services.ways import Ways
+from .services.run_creation import Creating
+from .services.runs import Runs, Views
+from .services.tokens import Tickets, approval_token, connect_token
 from .store.encryption import Sealer
 from .store.store import Store
 from .store.write_requests import Append, Created, Creation
@@ -139,7 +137,7 @@ class Links:
         self.public_url = ""
 
     def url(self, tenant: str, request: ApprovalRequested, decision: Decision) -> str:
-        token = links.token(self._sealer, tenant, request, decision)
+        token = approval_token(self._sealer, tenant, request, decision)
         return f"{self.base_url}/v1/runs/approval?token={token}"
 
     @property
@@ -147,7 +145,7 @@ class Links:
         return self.public_url.rstrip("/")
 
     def connect_url(self, tenant: str, run_id: str, asked: AuthRequested) -> str:
-        return f"{self.base_url}/connect/{connect_links.of_run(self._sealer, tenant, run_id, asked)}"
+        return f"{self.base_url}/connect/{connect_token(self._sealer, tenant, run_id, asked)}"
 
 
 class Access(Struct, frozen=True):

@@ -28,7 +28,7 @@ from errands_server.domain.events import AnyEvent, Noted
 from errands_server.domain.run import Run
 from errands_server.environment import World
 from errands_server.ports import Answer, Done, Request
-from errands_server.services.changes import change
+from errands_server.services.run_changes import change
 from errands_server.store.store import Store
 from errands_server.store.write_requests import Append
 from tests.bench.stored import Stored, stored

@@ -7,8 +7,7 @@ import asyncio
 from errands_server.domain import events as e
 from errands_server.environment import World
 from errands_server.services.principal import Principal, Scope
-from errands_server.services.runs import Runs
-from errands_server.services.views import RunView, Views
+from errands_server.services.runs import Runs, RunView, Views
 from errands_server.store import retention
 from errands_server.store.repositories.requests import REQUEST_TTL
 from errands_server.store.repositories.runs import RunFilter

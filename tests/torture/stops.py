@@ -30,7 +30,7 @@ from errands_server.domain import commands
 from errands_server.domain.draft import Draft
 from errands_server.domain.events import AnyEvent, Claimed
 from errands_server.environment import World
-from errands_server.services.changes import change
+from errands_server.services.run_changes import change
 from errands_server.store.store import Store
 from tests.databases import database_of
 from tests.demo.shops import open_shop

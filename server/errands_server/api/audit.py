@@ -7,7 +7,7 @@ from typing import Any
 from errands.v1 import audit_pb2 as pb
 from errands.v1 import audit_pb2_grpc
 
-from ..services.audits import Audits
+from ..services.audit import Audits
 from ..store.repositories.audit import Wanted
 from . import messages
 from .checks import MAX_ID, Checks, next_token

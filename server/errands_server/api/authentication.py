@@ -9,8 +9,8 @@ from errands.v1 import integration_pb2 as integration_pb
 
 from ..credentials.oauth.client import CLIENT_CREDENTIALS, OAuthClient, described
 from ..credentials.security_scheme import read_schemes
-from ..services.connect_steps import Ended, Outcome
-from ..services.registering import kinds
+from ..services.connect import Ended, Outcome
+from ..services.oauth_clients import kinds
 from ..store.repositories.connections import Connection
 from ..store.repositories.integrations import Integration
 from .wire import timestamp

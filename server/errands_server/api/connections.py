@@ -11,10 +11,9 @@ from errands.v1 import connection_pb2_grpc
 from ..credentials.grants import Grant, Tokens
 from ..domain.errors import Reason
 from ..environment import World
-from ..services.connect_links import invalid
-from ..services.connect_steps import Answer
-from ..services.connecting import Connecting
+from ..services.connect import Answer, Connecting
 from ..services.connections import Connections
+from ..services.tokens import invalid_link
 from . import authentication, secrets
 from .checks import MAX_ID, Checks, identifier, next_token
 from .gate import caller, principal
@@ -229,7 +228,7 @@ def _check_browser(checks: Checks, proof: str) -> None:
 
 def _token(request: Any) -> str:
     if not request.token or len(request.token) > MAX_TOKEN or not request.token.isascii():
-        raise invalid()
+        raise invalid_link()
     return str(request.token)
 
 

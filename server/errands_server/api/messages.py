@@ -16,7 +16,7 @@ from ..domain import events as e
 from ..domain.events import Record
 from ..domain.run import Run
 from ..domain.tool import Effect, Tool
-from ..services.views import RunView
+from ..services.runs import RunView
 from ..store.repositories.approvals import ApprovalRow
 from ..store.repositories.audit import Entry
 from ..store.repositories.integrations import Integration

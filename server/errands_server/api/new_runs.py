@@ -10,7 +10,7 @@ from errands.v1 import run_pb2 as pb
 from ..domain import output_schema
 from ..domain.errors import Violation
 from ..domain.events import Strategy
-from ..services.creating import NewRun
+from ..services.run_creation import NewRun
 from ..store.repositories.requests import RequestKey
 from .checks import MAX_ID, Checks
 from .gate import caller

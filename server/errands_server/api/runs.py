@@ -15,12 +15,11 @@ from ..credentials.pass_through.entries import PassThrough
 from ..domain.errors import Reason, Unauthenticated
 from ..domain.events import RunStatus
 from ..domain.run import FINAL
-from ..services import views
-from ..services.creating import CREATE, Creating, NewRun
-from ..services.foreseeing import Foreseeing
-from ..services.links import Ticket, Tickets
+from ..services.preflight import Foreseeing
 from ..services.principal import Principal, Scope
-from ..services.runs import Runs
+from ..services.run_creation import CREATE, Creating, NewRun
+from ..services.runs import MAX_EVENTS, MAX_EVENTS_IN_LISTS, Runs, RunView
+from ..services.tokens import Ticket, Tickets
 from ..store.encryption import Sealer
 from ..store.repositories.requests import RequestKey
 from ..store.repositories.runs import RunFilter
@@ -94,14 +93,14 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             preflight=preflight(await self._foreseeing.preflight(who, run, passed_through)),
         )
 
-    def _created(self, who: Principal, seen: views.RunView) -> pb.CreateRunResponse:
+    def _created(self, who: Principal, seen: RunView) -> pb.CreateRunResponse:
         view = _view(who)
         events = self._messages.events(who.tenant, seen.head.run_id, seen.records, view)
         return pb.CreateRunResponse(
             run_id=seen.head.run_id,
             repeat_key=seen.head.repeat_key,
             status=wire.STATUS[seen.run.status],
-            events=wire.within(events[: views.MAX_EVENTS]),
+            events=wire.within(events[:MAX_EVENTS]),
             execution_plan_id=seen.run.plan_id,
             plan=wire.plan_of(seen.run),
             repeat_run_id=seen.head.repeat_run_id or "",
@@ -122,14 +121,14 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return RequestKey(CREATE, request.request_id, mac)
 
     async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.GetRunResponse | bytes:
-        most = views.MAX_EVENTS if request.include_events else 0
+        most = MAX_EVENTS if request.include_events else 0
         who = principal()
         seen = await self._runs.get(who, _run_id(request.run_id), events=most)
         if most:
             return pb.GetRunResponse(run=self._run(seen, most))
         return self._shown.answer(seen, _view(who), lambda: pb.GetRunResponse(run=self._run(seen)))
 
-    def _run(self, seen: views.RunView, most_events: int = 0) -> pb.Run:
+    def _run(self, seen: RunView, most_events: int = 0) -> pb.Run:
         return self._messages.run(seen, most_events=most_events, view=_view(principal()))
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: Any) -> pb.ListRunsResponse:
@@ -152,7 +151,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             integration_ids=ids,
             before=before,
         )
-        most = views.MAX_EVENTS_IN_LISTS if request.include_events else 0
+        most = MAX_EVENTS_IN_LISTS if request.include_events else 0
         page = await self._runs.page(principal(), wanted, limit=size, skip=skip, events=most)
         runs = wire.within([self._run(seen, most) for seen in page.runs])
         more = page.more or len(runs) < len(page.runs)
@@ -197,7 +196,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     async def ListRunEvents(self, request: pb.ListRunEventsRequest, context: Any) -> pb.ListRunEventsResponse:
         checks = Checks()
-        checks.number("limit", request.limit, least=0, most=views.MAX_EVENTS)
+        checks.number("limit", request.limit, least=0, most=MAX_EVENTS)
         after = checks.cursor("after_sequence", request.after_sequence)
         checks.done()
         run_id = _run_id(request.run_id)

@@ -8,7 +8,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from ..services.views import RunView
+from ..services.runs import RunView
 from ..streams import View
 
 MOST: Final = 1_024  # answers kept

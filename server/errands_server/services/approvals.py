@@ -19,10 +19,10 @@ from ..executor import documents
 from ..store.encryption import Sealer
 from ..store.repositories.approvals import ApprovalRow
 from ..store.store import Store
-from . import links
-from .changes import change_together
-from .passing import spilled
+from . import tokens
+from .pass_through import spilled
 from .principal import Principal, Scope, check_tenant
+from .run_changes import change_together
 
 BY_LINK: Final = "link"
 
@@ -74,11 +74,11 @@ class Approvals:
         The token is the credential; a caller with a key must be of its tenant all the same.
         TOKEN_INVALID, CREDENTIALS_INVALID.
         """
-        pointer, mac = links.point(token)
+        pointer, mac = tokens.read_approval_token(token)
         row = await self._find(pointer.tenant, pointer.approval_id)
         if row is None:
-            raise links.invalid_token()
-        links.verify(self._sealer, pointer, mac, row.request)
+            raise tokens.invalid_token()
+        tokens.verify_approval_token(self._sealer, pointer, mac, row.request)
         check_tenant(caller, pointer.tenant)
         both = commands.CHOICES[row.request.kind]
         allowed = both if pointer.decision is Decision.APPROVE else (Decision.DENY,)
@@ -108,7 +108,7 @@ class Approvals:
         if chosen not in allowed:
             message = f"this link only allows {', '.join(allowed)}"
             raise Forbidden(Reason.SCOPE_MISSING, message, subject=Scope.APPROVALS)
-        pointer, _ = links.point(token)
+        pointer, _ = tokens.read_approval_token(token)
         answer = Answer(approval_id=row.approval_id, decision=chosen, values=values)
         actor = BY_LINK if caller is None else caller.actor
         return (await self._decide(pointer.tenant, actor, [answer]))[0]

@@ -13,7 +13,7 @@ from ..environment import World
 from ..store.journal_reads import Head
 from ..store.repositories.runs import RunFilter
 from ..store.store import Store
-from .changes import change
+from .run_changes import change
 
 Granted: TypeAlias = Callable[[str, str, str], Awaitable[None]]
 

@@ -21,8 +21,8 @@ from ..store.repositories.audit import Action
 from ..store.repositories.connections import Connection
 from ..store.store import Store
 from .authorizations import Authorizations
+from .connect_methods import Ways
 from .principal import Principal, Scope
-from .ways import Ways
 
 _REVOCATION: Final = 5.0  # seconds a service may take
 

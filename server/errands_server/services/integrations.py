@@ -25,10 +25,10 @@ from ..tools.mcp.importer import McpSource
 from ..tools.openapi.importer import Source, ToolChanges, changes_between
 from ..tools.origins import STDIO, home_of
 from .authorizations import Authorizations
-from .describing import Describing, Wanted
+from .imports import Describing, Wanted
+from .oauth_clients import Service, registered
 from .principal import Principal, Scope
 from .quotas import Quotas
-from .registering import Service, registered
 
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without look-alikes
 

@@ -9,8 +9,8 @@ WITHOUT = """
 import asyncio, sys
 sys.modules["mcp"] = None  # as where it is not installed
 from errands_server.domain.errors import Invalid
-from errands_server.tools.mcp.importing import McpImporter, McpSource, McpTerms
-from errands_server.tools.mcp.sessions import Sessions
+from errands_server.tools.mcp.importer import McpImporter, McpSource, McpTerms
+from errands_server.tools.mcp.session_pool import Sessions
 
 async def main():
     async with Sessions() as sessions:

@@ -31,10 +31,10 @@ from ..store.store import Store
 from ..store.write_requests import Created, Creation, Repeated
 from ..streams import Hub, Subscription
 from ..tools.catalog import Catalogue
-from .passing import Passing, spilled
+from .pass_through import Passing, spilled
 from .principal import Principal, Scope
 from .quotas import Quotas
-from .views import MAX_EVENTS, RunView, Views
+from .runs import MAX_EVENTS, RunView, Views
 
 ALL: Final = "*"
 CREATE: Final = "CreateRun"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
 
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..credentials.grants import Grant, Secret, Tokens
@@ -21,14 +23,53 @@ from ..store.encryption import Sealer
 from ..store.repositories.audit import Action
 from ..store.repositories.connections import Connection
 from ..store.store import Store
-from . import connect_links
+from . import tokens
 from .approvals import BY_LINK
 from .authorizations import Authorizations
-from .connect_links import TTL, ConnectLinks, Link
-from .connect_steps import Answer, Asked, Ended, Outcome
-from .flows import Flowing, Pending
+from .connect_flows import Flowing, Pending
+from .connect_methods import Ways, check_typed
 from .principal import Principal, Scope, check_tenant
-from .ways import Ways, check_typed
+from .tokens import LINK_TTL, ConnectLinks, Link
+
+
+class Outcome(StrEnum):
+    """How a flow ended."""
+
+    CONNECTED = "connected"
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a link asks for, as its page shows it."""
+
+    integration_name: str
+    base_url: str
+    user_id: str
+    scopes: tuple[str, ...]
+    scope_texts: Mapping[str, str]  # of those the service describes
+    expires_at: int
+    type: str
+    keys: Mapping[str, str] = {}  # of type `apiKeys`: the names in which they are sent, by scheme
+    page_url: str = ""  # of type `page`: where the service wants the user to do something
+
+
+class Ended(Struct, frozen=True, kw_only=True):
+    """What became of a flow, and where the browser goes next; empty for nowhere."""
+
+    outcome: Outcome
+    integration_name: str
+    user_id: str
+    return_url: str = ""
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a browser brought back from an authorization server."""
+
+    code: str = ""
+    error: str = ""
+    issuer: str = ""
+
 
 STATE_TTL: Final = 900_000  # milliseconds a user may take at the service
 CONFIRM_TTL: Final = 600_000  # milliseconds the application may take to say who the user is
@@ -86,9 +127,9 @@ class Connecting:
             user_id=user_id,
             scopes=scopes or way.scopes,
             return_url=return_url,
-            expires_at=self._world.now() + TTL,
+            expires_at=self._world.now() + LINK_TTL,
         )
-        return self.url(connect_links.by_itself(self._sealer, link)), link.expires_at
+        return self.url(tokens.standalone_connect_token(self._sealer, link)), link.expires_at
 
     def url(self, token: str) -> str:
         return f"{self._public_url()}/connect/{token}"
@@ -155,13 +196,13 @@ class Connecting:
             raise Invalid([Violation("credential", "the link asks for nothing that is typed in")])
         flow = await self._flows.bound(link, browser, link.expires_at)
         if not await self._authorizations.resolve(link.tenant, link.run_id, link.id, granted=True):
-            raise connect_links.used("nothing waits for this any more")
+            raise tokens.used_link("nothing waits for this any more")
         await self._flows.end(flow.id, link)
         return await self._ended(Outcome.CONNECTED, link, link.return_url)
 
     async def _visit(self, flow_id: str, pending: Pending, client: OAuthClient) -> str:
         """Send the browser to the service, to come back with a state that is good once."""
-        state = connect_links.state(self._sealer, pending.link.tenant, flow_id, secrets.token_urlsafe(32))
+        state = tokens.seal_state(self._sealer, pending.link.tenant, flow_id, secrets.token_urlsafe(32))
         verifier = secrets.token_urlsafe(48)
         scopes = await self._scopes(pending.link, client)
         try:
@@ -187,7 +228,7 @@ class Connecting:
 
         LINK_INVALID, LINK_EXPIRED, LINK_USED, CREDENTIALS_INVALID, CONNECT_FAILED, QUOTA_EXCEEDED.
         """
-        tenant, flow_id = connect_links.read_state(self._sealer, state)
+        tenant, flow_id = tokens.read_state(self._sealer, state)
         check_tenant(caller, tenant)
         pending = await self._flows.taken(tenant, flow_id, state, browser)
         _check_issuer(pending, answer.issuer)

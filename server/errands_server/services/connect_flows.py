@@ -16,8 +16,8 @@ from ..store.encryption import Sealer, Unsealable
 from ..store.repositories.audit import Action
 from ..store.repositories.flows import Flow
 from ..store.store import Store
-from .connect_links import Link, expired, invalid, used
 from .principal import Principal
+from .tokens import Link, expired_link, invalid_link, used_link
 
 _ELSEWHERE: Final = "the link is in use in another browser"
 _DONE: Final = "the link has done its work"
@@ -54,7 +54,7 @@ class Flowing:
         async with self._store.begin(link.tenant) as transaction:
             flow = await transaction.flows.of_link(link.id)
         if flow is not None and flow.status == "ended":
-            raise used(_DONE)
+            raise used_link(_DONE)
 
     async def bound(self, link: Link, browser: str, until: int) -> Flow:
         """The flow of a link, which belongs to the first browser that begins it. LINK_USED."""
@@ -70,9 +70,9 @@ class Flowing:
                 return new
             flow = await transaction.flows.of_link(link.id)
         if flow is None or not hmac.compare_digest(flow.browser_hash, new.browser_hash):
-            raise used(_ELSEWHERE)
+            raise used_link(_ELSEWHERE)
         if flow.status == "ended":
-            raise used(_DONE)
+            raise used_link(_DONE)
         return flow
 
     async def continue_with(self, flow_id: str, pending: Pending, token: str, *, status: str) -> None:
@@ -82,11 +82,11 @@ class Flowing:
         async with self._store.begin(tenant, writes=True) as transaction:
             flow = await transaction.flows.find(flow_id)
             if flow is None or flow.status == "ended":
-                raise used(_DONE)
+                raise used_link(_DONE)
             kept = max(pending.until, pending.link.expires_at) if status == "begun" else pending.until
             changed = replace(flow, token_hash=_hash(token), status=status, secret=sealed, expires_at=kept)
             if not await transaction.flows.move(changed, token_hash=flow.token_hash):
-                raise used(_ELSEWHERE)
+                raise used_link(_ELSEWHERE)
 
     async def taken(self, tenant: str, flow_id: str, state: str, browser: str) -> Pending:
         """What a flow waited for this state with; nobody can take it again.
@@ -96,17 +96,17 @@ class Flowing:
         async with self._store.begin(tenant, writes=True) as transaction:
             flow = await transaction.flows.find(flow_id)
             if flow is None:
-                raise expired()
+                raise expired_link()
             if not hmac.compare_digest(flow.browser_hash, _hash(browser)):
-                raise used(_ELSEWHERE)
+                raise used_link(_ELSEWHERE)
             if flow.status != "begun" or not hmac.compare_digest(flow.token_hash or b"", _hash(state)):
-                raise used("the answer was used before")
+                raise used_link("the answer was used before")
             pending = self._opened(tenant, flow)
             taken = replace(flow, token_hash=None, secret=None)
             if not await transaction.flows.move(taken, token_hash=flow.token_hash):
-                raise used("the answer was used before")
+                raise used_link("the answer was used before")
         if pending.until <= self._world.now():
-            raise expired()
+            raise expired_link()
         return pending
 
     async def confirmed(self, tenant: str, token: str) -> tuple[str, Pending]:
@@ -114,14 +114,14 @@ class Flowing:
         async with self._store.begin(tenant, writes=True) as transaction:
             flow = await transaction.flows.continued_by(_hash(token))
             if flow is None or flow.status != "unconfirmed":
-                raise invalid("flow")
+                raise invalid_link("flow")
             pending = self._opened(tenant, flow)
             taken = replace(flow, token_hash=None, secret=None)
             if not await transaction.flows.move(taken, token_hash=flow.token_hash):
-                raise invalid("flow")
+                raise invalid_link("flow")
         if pending.until <= self._world.now():
             await self.forget(tenant, flow.id)
-            raise expired()
+            raise expired_link()
         return flow.id, pending
 
     async def end(self, flow_id: str, link: Link) -> None:
@@ -155,7 +155,7 @@ class Flowing:
         try:
             opened = self._sealer.open(flow.secret or b"", _place(tenant, flow.id))
         except Unsealable as error:
-            raise expired() from error
+            raise expired_link() from error
         return msgspec.json.decode(opened, type=Pending)
 
 

@@ -12,7 +12,7 @@ from ..domain.preflight import MISSING, PASSED_THROUGH, ForeseenCall, Missing, P
 from ..domain.run import Run
 from ..ports import Request, Toolbox
 from ..tools.catalog import Catalogue
-from .connecting import Connecting
+from .connect import Connecting
 from .principal import Principal, Scope
 
 
