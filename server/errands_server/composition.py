@@ -21,8 +21,8 @@ from . import metrics
 from .api.approvals import ApprovalServicer
 from .api.audit import AuditServicer
 from .api.connections import ConnectionServicer
-from .api.gate import Gate
 from .api.integrations import MAX_DOCUMENT, IntegrationServicer
+from .api.interceptor import Gate
 from .api.keys import KeyServicer
 from .api.messages import Messages
 from .api.runs import RunServicer

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import uvloop
 
-from errands_server.api.gate import Gate
+from errands_server.api.interceptor import Gate
 from tests.bench import server
 from tests.bench.clocks import Clocks
 

@@ -12,7 +12,7 @@ from grpc import StatusCode, aio
 
 from errands.v1 import event_pb2, integration_pb2, plan_pb2
 from errands.v1 import run_pb2 as runs
-from errands_server.api.new_runs import plan_wait
+from errands_server.api.create_run import plan_wait
 from errands_server.domain.errors import Reason
 from errands_server.domain.plan import Plan, Step
 from errands_server.ports import Brief, Refusal

@@ -15,7 +15,7 @@ from errands.v1 import (
     plan_pb2,
     run_pb2,
 )
-from errands_server.api import gate, messages, wire
+from errands_server.api import enums, interceptor, messages
 from errands_server.app import SERVICES
 from errands_server.domain import events as e
 from errands_server.domain.events import AnyEvent, Outcome, Record, RunStatus, Strategy
@@ -156,12 +156,12 @@ def test_connect_links_are_shown_only_to_who_may_connect_users() -> None:
 
 def test_every_value_of_every_enum_is_mapped_both_ways() -> None:
     for enum, table in (
-        (event_pb2.RunStatus, wire.STATUS),
-        (event_pb2.Outcome, wire.OUTCOME),
-        (approval_pb2.ApprovalKind, wire.KIND),
-        (approval_pb2.Decision, wire.DECISION),
-        (approval_pb2.ApprovalStatus, wire.APPROVAL_STATUS),
-        (run_pb2.ApprovalStrategy, wire.STRATEGY),
+        (event_pb2.RunStatus, enums.STATUS),
+        (event_pb2.Outcome, enums.OUTCOME),
+        (approval_pb2.ApprovalKind, enums.KIND),
+        (approval_pb2.Decision, enums.DECISION),
+        (approval_pb2.ApprovalStatus, enums.APPROVAL_STATUS),
+        (run_pb2.ApprovalStrategy, enums.STRATEGY),
     ):
         assert set(table.values()) == set(enum.values()) - {0}, enum
 
@@ -214,7 +214,7 @@ def test_every_service_of_the_contract_is_served() -> None:
 
 
 def test_only_what_takes_a_proof_of_its_own_needs_no_key() -> None:
-    public = {method for method in gate._PUBLIC_METHODS if method.startswith("/errands.v1.")}
+    public = {method for method in interceptor._PUBLIC_METHODS if method.startswith("/errands.v1.")}
 
     assert public == {
         "/errands.v1.ApprovalService/GetApprovalByToken",

@@ -14,11 +14,11 @@ from ..domain.errors import Reason
 from ..domain.events import Decision
 from ..services.approvals import Answer, Approvals
 from ..services.principal import Scope
-from . import wire
-from .checks import Checks, identifier, next_token
-from .gate import caller, principal
+from . import enums
+from .enums import APPROVAL_STATUS_OF, DECISION_OF
+from .interceptor import caller, principal
 from .messages import Messages
-from .wire import APPROVAL_STATUS_OF, DECISION_OF
+from .validation import Checks, identifier, next_token
 
 MAX_REASON: Final = 1_000
 MAX_OUTPUT: Final = 1 << 20  # bytes
@@ -74,8 +74,8 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         row, action, allowed = await self._approvals.by_token(token, caller().principal)
         return pb.GetApprovalByTokenResponse(
             approval=self._messages.approval_row(row),
-            action=wire.DECISION[action],
-            allowed=[wire.DECISION[choice] for choice in allowed],
+            action=enums.DECISION[action],
+            allowed=[enums.DECISION[choice] for choice in allowed],
         )
 
     async def DecideByToken(self, request: pb.DecideByTokenRequest, context: Any) -> pb.DecideByTokenResponse:

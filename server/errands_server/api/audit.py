@@ -10,8 +10,8 @@ from errands.v1 import audit_pb2_grpc
 from ..services.audit import Audits
 from ..store.repositories.audit import Wanted
 from . import messages
-from .checks import MAX_ID, Checks, next_token
-from .gate import principal
+from .interceptor import principal
+from .validation import MAX_ID, Checks, next_token
 
 
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):

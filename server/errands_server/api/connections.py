@@ -14,10 +14,10 @@ from ..environment import World
 from ..services.connect import Answer, Connecting
 from ..services.connections import Connections
 from ..services.tokens import invalid_link
-from . import authentication, secrets
-from .checks import MAX_ID, Checks, identifier, next_token
-from .gate import caller, principal
-from .wire import timestamp
+from . import credentials
+from .enums import timestamp
+from .interceptor import caller, principal
+from .validation import MAX_ID, Checks, identifier, next_token
 
 MAX_URL: Final = 2_048
 MAX_TOKEN: Final = 16_384
@@ -42,18 +42,18 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         checks.done()
         assert grant is not None  # noqa: S101 (a violation otherwise)
         made = await self._connections.create(principal(), request.integration_id, request.user_id, grant)
-        return pb.CreateConnectionResponse(connection=authentication.connection(made))
+        return pb.CreateConnectionResponse(connection=credentials.connection(made))
 
     def _grant(self, checks: Checks, request: Any) -> Grant | None:
         match request.WhichOneof("credential"):
             case "bearer":
-                return Grant(secret=secrets.bearer(checks, "bearer", request.bearer))
+                return Grant(secret=credentials.bearer(checks, "bearer", request.bearer))
             case "api_key":
-                return Grant(secret=secrets.described_api_key(checks, "api_key", request.api_key))
+                return Grant(secret=credentials.described_api_key(checks, "api_key", request.api_key))
             case "api_keys":
-                return Grant(secret=secrets.scheme_keys(checks, "api_keys", request.api_keys))
+                return Grant(secret=credentials.scheme_keys(checks, "api_keys", request.api_keys))
             case "basic":
-                return Grant(secret=secrets.basic(checks, "basic", request.basic))
+                return Grant(secret=credentials.basic(checks, "basic", request.basic))
             case "tokens":
                 return self._tokens(checks, request.tokens)
             case _:
@@ -61,8 +61,8 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
                 return None
 
     def _tokens(self, checks: Checks, given: pb.ConnectionTokens) -> Grant:
-        secrets.secret_text(checks, "tokens.access_token", given.access_token)
-        checks.printable("tokens.refresh_token", given.refresh_token, most=secrets.MAX_SECRET)
+        credentials.secret_text(checks, "tokens.access_token", given.access_token)
+        checks.printable("tokens.refresh_token", given.refresh_token, most=credentials.MAX_SECRET)
         expires_at = None
         if given.HasField("expires_at"):
             # One that ran out is as good as any other, where it can be renewed.
@@ -70,13 +70,13 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
             expires_at = checks.timestamp("tokens.expires_at", given.expires_at, after=least)
         return Grant(
             secret=Tokens(access_token=given.access_token, refresh_token=given.refresh_token),
-            scopes=secrets.scope_list(checks, "tokens.scopes", given.scopes),
+            scopes=credentials.scope_list(checks, "tokens.scopes", given.scopes),
             expires_at=expires_at,
         )
 
     async def GetConnection(self, request: pb.GetConnectionRequest, context: Any) -> pb.GetConnectionResponse:
         found = await self._connections.get(principal(), _id(request))
-        return pb.GetConnectionResponse(connection=authentication.connection(found))
+        return pb.GetConnectionResponse(connection=credentials.connection(found))
 
     async def ListConnections(
         self, request: pb.ListConnectionsRequest, context: Any
@@ -97,7 +97,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         )
         more = len(found) > size
         return pb.ListConnectionsResponse(
-            connections=[authentication.connection(one) for one in found[:size]],
+            connections=[credentials.connection(one) for one in found[:size]],
             next_page_token=next_token(found[size - 1].id, filters) if more else "",
         )
 
@@ -113,7 +113,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         checks = Checks()
         checks.text("integration_id", request.integration_id, least=1, most=MAX_ID)
         checks.text("user_id", request.user_id, least=1, most=MAX_ID)
-        scopes = secrets.scope_list(checks, "scopes", request.scopes)
+        scopes = credentials.scope_list(checks, "scopes", request.scopes)
         web_url(checks, "return_url", request.return_url)
         checks.done()
         url, expires_at = await self._connecting.link(
@@ -133,7 +133,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         checks.text("user_id", request.user_id, least=1, most=MAX_ID)
         checks.done()
         made, return_url = await self._connecting.confirm(principal(), request.flow, request.user_id)
-        return pb.ConfirmConnectionResponse(connection=authentication.connection(made), return_url=return_url)
+        return pb.ConfirmConnectionResponse(connection=credentials.connection(made), return_url=return_url)
 
     async def GetConnectLink(
         self, request: pb.GetConnectLinkRequest, context: Any
@@ -160,14 +160,14 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
             checks.wrong("refuse", "goes without a credential")
         checks.done()
         if request.refuse:
-            return authentication.begun(
+            return credentials.begun(
                 await self._connecting.refuse(token, request.browser, caller=caller().principal)
             )
         secret = None if typed is None else typed.secret
         begun = await self._connecting.begin(token, request.browser, secret, caller=caller().principal)
         if isinstance(begun, str):
             return pb.BeginConnectResponse(redirect_url=begun)
-        return authentication.begun(begun)
+        return credentials.begun(begun)
 
     async def FinishConnect(self, request: pb.FinishConnectRequest, context: Any) -> pb.FinishConnectResponse:
         checks = Checks()
@@ -183,7 +183,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         ended = await self._connecting.finish(
             request.state, request.browser, answer, caller=caller().principal
         )
-        return authentication.finished(ended)
+        return credentials.finished(ended)
 
     async def GetConnectSettings(
         self, request: pb.GetConnectSettingsRequest, context: Any

@@ -13,10 +13,10 @@ from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret
 from ..tools.mcp.importer import McpSource
 from ..tools.openapi.importer import Source
-from . import messages, secrets, wire
-from .checks import Checks, name, next_token
-from .gate import principal
-from .secrets import scope_list
+from . import credentials, enums, messages
+from .credentials import scope_list
+from .interceptor import principal
+from .validation import Checks, name, next_token
 
 MAX_NAME: Final = 100
 MAX_URL: Final = 2_048
@@ -116,7 +116,7 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
     async def ListTools(self, request: pb.ListToolsRequest, context: Any) -> pb.ListToolsResponse:
         size, after = _page(request, request.id)
         found = await self._integrations.tools(principal(), _id(request), after=after, limit=size + 1)
-        tools = wire.within([messages.tool(one) for one in found[:size]])
+        tools = enums.within([messages.tool(one) for one in found[:size]])
         more = len(found) > len(tools)
         return pb.ListToolsResponse(
             tools=tools, next_page_token=next_token(tools[-1].name, request.id) if more else ""
@@ -200,17 +200,17 @@ def _secret(checks: Checks, request: Any) -> Secret | None:
         )
     match request.credential.WhichOneof("credential"):
         case "bearer":
-            token = secrets.bearer(checks, "credential.bearer", request.credential.bearer).token
+            token = credentials.bearer(checks, "credential.bearer", request.credential.bearer).token
             return Secret("bearer", grants.bearer(token))
         case "api_key":
-            key = secrets.api_key(checks, "credential.api_key", request.credential.api_key)
+            key = credentials.api_key(checks, "credential.api_key", request.credential.api_key)
             return Secret("apiKey", grants.api_key(key.location, key.name, key.value))
         case "api_keys":
-            keys = secrets.api_keys(checks, "credential.api_keys", request.credential.api_keys)
+            keys = credentials.api_keys(checks, "credential.api_keys", request.credential.api_keys)
             placed = (grants.api_key(key.location, key.name, key.value) for key in keys)
             return Secret("apiKeys", grants.together(placed))
         case "basic":
-            pair = secrets.basic(checks, "credential.basic", request.credential.basic)
+            pair = credentials.basic(checks, "credential.basic", request.credential.basic)
             return Secret("basic", grants.basic(pair.username, pair.password))
         case _:
             checks.wrong("credential", "give bearer, api_key, api_keys or basic")
@@ -225,7 +225,7 @@ def _client(checks: Checks, request: Any) -> OAuthClient | None:
         checks.printable(f"oauth_client.{field}", getattr(given, field), most=MAX_URL)
     checks.text("oauth_client.client_id", given.client_id, least=1, most=MAX_URL)
     checks.printable("oauth_client.client_id", given.client_id, most=MAX_URL)
-    checks.printable("oauth_client.client_secret", given.client_secret, most=secrets.MAX_SECRET)
+    checks.printable("oauth_client.client_secret", given.client_secret, most=credentials.MAX_SECRET)
     checks.one_of("oauth_client.token_auth_method", given.token_auth_method, _METHODS)
     checks.one_of("oauth_client.grant", given.grant, _GRANTS)
     return OAuthClient(

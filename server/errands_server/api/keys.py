@@ -13,8 +13,8 @@ from ..environment import World
 from ..services.keys import Keys
 from ..services.principal import Scope
 from . import messages
-from .checks import Checks, identifier, next_token
-from .gate import principal
+from .interceptor import principal
+from .validation import Checks, identifier, next_token
 
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SCOPES: Final = tuple(str(scope) for scope in Scope)

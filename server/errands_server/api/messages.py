@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 from errands.v1 import approval_pb2 as approval_pb
 from errands.v1 import audit_pb2 as audit_pb
 from errands.v1 import event_pb2 as event_pb
 from errands.v1 import integration_pb2 as integration_pb
 from errands.v1 import key_pb2 as key_pb
+from errands.v1 import plan_pb2 as plan_pb
+from errands.v1 import preflight_pb2 as preflight_pb
 from errands.v1 import run_pb2 as run_pb
 
 from ..domain import commands
 from ..domain import events as e
 from ..domain.events import Record
+from ..domain.explanation import Choice, ClauseRead, Considered, Origin, Source
+from ..domain.plan import Path
+from ..domain.preflight import Expected, ForeseenCall, Missing, Preflight
 from ..domain.run import Run
 from ..domain.tool import Effect, Tool
 from ..services.runs import RunView
@@ -22,9 +28,8 @@ from ..store.repositories.audit import Entry
 from ..store.repositories.integrations import Integration
 from ..store.repositories.keys import Key
 from ..streams import View
-from . import authentication
-from .projections import PROJECTIONS
-from .wire import (
+from . import credentials, enums
+from .enums import (
     APPROVAL_STATUS,
     DECISION,
     KIND,
@@ -38,6 +43,7 @@ from .wire import (
     timestamp,
     within,
 )
+from .events import PROJECTIONS
 
 
 def _call(call: e.Call) -> approval_pb.ApprovalCall:
@@ -239,7 +245,7 @@ def integration(found: Integration) -> integration_pb.Integration:
         internal=found.internal,
         revision=found.revision,
         tool_count=found.tool_count,
-        auth=authentication.auth(found),
+        auth=credentials.auth(found),
         created_at=timestamp(found.created_at),
         left_out=found.left_out,
         rate_limit=found.rate_limit,
@@ -282,3 +288,97 @@ def key(found: Key) -> key_pb.Key:
         created_at=timestamp(found.created_at),
         expires_at=None if found.expires_at is None else timestamp(found.expires_at),
     )
+
+
+_ACCESS: Final[dict[str, Any]] = {
+    "none": preflight_pb.CALL_ACCESS_NONE,
+    "run": preflight_pb.CALL_ACCESS_PASS_THROUGH,
+    "user": preflight_pb.CALL_ACCESS_USER,
+    "shared": preflight_pb.CALL_ACCESS_SHARED,
+    "missing": preflight_pb.CALL_ACCESS_MISSING,
+}
+
+
+def preflight(found: Preflight) -> preflight_pb.Preflight:
+    return preflight_pb.Preflight(
+        calls=map(_preflight_call, found.calls),
+        missing=[_missing(one, found.user_id) for one in found.missing],
+        approvals=map(_expected, found.approvals),
+    )
+
+
+def _preflight_call(call: ForeseenCall) -> preflight_pb.PreflightCall:
+    reads = call.effect is Effect.READ
+    return preflight_pb.PreflightCall(
+        step_id=call.step_id,
+        integration_id=call.tool.integration_id,
+        integration_name=call.integration_name,
+        tool=call.tool.name,
+        title=call.title,
+        effect=approval_pb.CALL_EFFECT_READ if reads else approval_pb.CALL_EFFECT_WRITE,
+        origin=call.origin,
+        access=_ACCESS[call.access],
+    )
+
+
+def _missing(missing: Missing, user_id: str) -> preflight_pb.MissingConnection:
+    return preflight_pb.MissingConnection(
+        integration_id=missing.integration_id,
+        integration_name=missing.integration_name,
+        user_id=user_id,
+        scopes=missing.scopes,
+        url=missing.url,
+        expires_at=None if missing.expires_at is None else enums.timestamp(missing.expires_at),
+    )
+
+
+def _expected(approval: Expected) -> preflight_pb.ExpectedApproval:
+    return preflight_pb.ExpectedApproval(
+        kind=enums.KIND[approval.kind], step_id=approval.step_id, calls=approval.calls
+    )
+
+
+_SOURCES: Final[dict[Source, Any]] = {
+    Source.INTENT: plan_pb.ARGUMENT_SOURCE_INTENT,
+    Source.CONTEXT: plan_pb.ARGUMENT_SOURCE_CONTEXT,
+    Source.STEP: plan_pb.ARGUMENT_SOURCE_STEP,
+    Source.SCHEMA: plan_pb.ARGUMENT_SOURCE_SCHEMA,
+}
+
+
+def explanation(clauses: Iterable[ClauseRead]) -> plan_pb.PlanExplanation:
+    return plan_pb.PlanExplanation(clauses=map(_clause, clauses))
+
+
+def _clause(clause: ClauseRead) -> plan_pb.ExplainedClause:
+    return plan_pb.ExplainedClause(
+        text=clause.text,
+        tools=map(_tool, clause.considered),
+        calls=map(_explained_call, clause.choices),
+        missing=map(_dotted, clause.missing),
+    )
+
+
+def _tool(tool: Considered) -> plan_pb.ConsideredTool:
+    return plan_pb.ConsideredTool(
+        integration_id=tool.ref.integration_id, tool=tool.ref.name, score=tool.score
+    )
+
+
+def _explained_call(choice: Choice) -> plan_pb.ExplainedCall:
+    return plan_pb.ExplainedCall(
+        step_id=choice.step,
+        integration_id=choice.ref.integration_id,
+        tool=choice.ref.name,
+        arguments=map(_argument, choice.origins),
+    )
+
+
+def _argument(origin: Origin) -> plan_pb.ExplainedArgument:
+    return plan_pb.ExplainedArgument(
+        path=_dotted(origin.path), source=_SOURCES[origin.source], reason=origin.why, words=origin.words
+    )
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(map(str, path))

@@ -24,13 +24,12 @@ from ..store.encryption import Sealer
 from ..store.repositories.requests import RequestKey
 from ..store.repositories.runs import RunFilter
 from ..streams import View
-from . import explaining, new_runs, passing, wire
-from .checks import MAX_ID, Checks, identifier, next_token
-from .gate import caller, principal
-from .messages import Messages
-from .preflighting import preflight
-from .shown import Shown
-from .wire import STATUS_OF
+from . import create_run, enums, messages, pass_through
+from .enums import STATUS_OF
+from .interceptor import caller, principal
+from .messages import Messages, preflight
+from .response_cache import Shown
+from .validation import MAX_ID, Checks, identifier, next_token
 
 DEFAULT_RUNS: Final = 10
 MAX_SKIP: Final = 100_000
@@ -64,10 +63,13 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         problems = await self._creating.problems(who, request.selected_customer_integration_ids[:100])
         passed: tuple[PassThrough, ...] = ()
         if request.pass_through:
-            passed, wrong = passing.read(request.pass_through)
+            passed, wrong = pass_through.read(request.pass_through)
             selection = request.selected_customer_integration_ids[:100]
-            problems += [*wrong, *await self._creating.unfit(who, selection, passed, new_runs.texts(request))]
-        wanted = new_runs.read(request, key, context.time_remaining(), problems)
+            problems += [
+                *wrong,
+                *await self._creating.unfit(who, selection, passed, create_run.texts(request)),
+            ]
+        wanted = create_run.read(request, key, context.time_remaining(), problems)
         wanted = replace(wanted, passed=passed) if passed else wanted
         if request.validate_only:
             return await self._validated(who, request, wanted)
@@ -80,14 +82,14 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         explanation = None
         if request.explain:
             run, clauses = await self._creating.explain(who, wanted)
-            explanation = explaining.explanation(clauses)
+            explanation = messages.explanation(clauses)
         else:
             run = await self._creating.preview(who, wanted)
         passed_through = {one.customer_integration_id for one in request.pass_through}
-        plan = wire.plan_of(run)
+        plan = enums.plan_of(run)
         plan.ClearField("execution_plan_id")
         return pb.CreateRunResponse(
-            status=wire.STATUS[RunStatus.QUEUED],
+            status=enums.STATUS[RunStatus.QUEUED],
             plan=plan,
             explanation=explanation,
             preflight=preflight(await self._foreseeing.preflight(who, run, passed_through)),
@@ -99,10 +101,10 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return pb.CreateRunResponse(
             run_id=seen.head.run_id,
             repeat_key=seen.head.repeat_key,
-            status=wire.STATUS[seen.run.status],
-            events=wire.within(events[:MAX_EVENTS]),
+            status=enums.STATUS[seen.run.status],
+            events=enums.within(events[:MAX_EVENTS]),
             execution_plan_id=seen.run.plan_id,
-            plan=wire.plan_of(seen.run),
+            plan=enums.plan_of(seen.run),
             repeat_run_id=seen.head.repeat_run_id or "",
         )
 
@@ -153,7 +155,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         )
         most = MAX_EVENTS_IN_LISTS if request.include_events else 0
         page = await self._runs.page(principal(), wanted, limit=size, skip=skip, events=most)
-        runs = wire.within([self._run(seen, most) for seen in page.runs])
+        runs = enums.within([self._run(seen, most) for seen in page.runs])
         more = page.more or len(runs) < len(page.runs)
         return pb.ListRunsResponse(
             runs=runs, next_page_token=next_token(runs[-1].run_id, filters) if more else ""
@@ -206,7 +208,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         )
         view = _view(who, tool_calls=request.include_tool_calls)
         events = self._messages.events(who.tenant, run_id, records, view)
-        kept = wire.within(events)
+        kept = enums.within(events)
         answer = pb.ListRunEventsResponse(
             events=kept, tenant=who.tenant, links=view.links, connect_links=view.connect_links
         )
@@ -224,12 +226,12 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         seen = await self._runs.get(who, _run_id(request.run_id))
         view = _view(who, tool_calls=request.include_tool_calls)
         ticket, expires_at = self._tickets.issue(who.tenant, seen.head.run_id, view)
-        return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=wire.timestamp(expires_at))
+        return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=enums.timestamp(expires_at))
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Any) -> pb.GetPlanResponse:
         plan_id = identifier(request.execution_plan_id, Reason.PLAN_NOT_FOUND)
         seen = await self._runs.plan(principal(), plan_id)
-        return pb.GetPlanResponse(plan=wire.plan_of(seen.run))
+        return pb.GetPlanResponse(plan=enums.plan_of(seen.run))
 
 
 def _watched(ticket: Ticket | None, *, include_tool_calls: bool) -> tuple[str, View]:

@@ -13,7 +13,7 @@ from errands.v1 import run_pb2 as pb
 
 from ..credentials.pass_through.entries import AwsKeys, AwsRole, OktaApp, PassThrough, Values
 from ..domain.errors import Violation
-from .checks import MAX_ID, Checks
+from .validation import MAX_ID, Checks
 
 MAX_ENTRIES: Final = 100
 MAX_NAMES: Final = 50  # headers of one entry, and query parameters

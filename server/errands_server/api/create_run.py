@@ -12,9 +12,9 @@ from ..domain.errors import Violation
 from ..domain.events import Strategy
 from ..services.run_creation import NewRun
 from ..store.repositories.requests import RequestKey
-from .checks import MAX_ID, Checks
-from .gate import caller
-from .wire import STRATEGY_OF
+from .enums import STRATEGY_OF
+from .interceptor import caller
+from .validation import MAX_ID, Checks
 
 MAX_INTENT: Final = 10_000
 MAX_CONTEXT: Final = 65_536

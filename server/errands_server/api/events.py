@@ -10,7 +10,7 @@ from errands.v1 import event_pb2 as event_pb
 from ..domain import events as e
 from ..domain.events import Outcome, RunStatus
 from ..streams import View
-from .wire import DECISION, OUTCOME, STATUS, document, json_text, plan, run_error, timestamp
+from .enums import DECISION, OUTCOME, STATUS, document, json_text, plan, run_error, timestamp
 
 Projection = Callable[[event_pb.RunEvent, Any, View], bool]
 """Fills the arm of a message; False where the view does not show the event."""
