@@ -15,7 +15,7 @@ import grpc
 from grpc import aio
 from msgspec import Struct
 
-from errands.serving import address, configure_log, count, event_loop, given, listed, seconds
+from errands.server_process import address, configure_log, count, event_loop, given, listed, seconds
 
 from .settings import MAX_STREAMS, Settings
 

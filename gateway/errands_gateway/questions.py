@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
-from errands.questions import Field, fields
+from errands.question_fields import Field, fields
 from errands.v1 import approval_pb2 as pb
 
 from . import checking, values

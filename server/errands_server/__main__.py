@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from errands.serving import configure_log, event_loop, settle
+from errands.server_process import configure_log, event_loop, settle
 
 from . import config as configuration
 from .config import Config

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from errands.serving import address, count, given, listed, seconds
+from errands.server_process import address, count, given, listed, seconds
 
 from .domain.rates import Rate
 from .domain.rates import parse as parse_rate

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import uvloop
 
-from errands.serving import configure_log, settle
+from errands.server_process import configure_log, settle
 from errands_server.app import Overrides, running
 from errands_server.config import Config
 from errands_server.domain import commands

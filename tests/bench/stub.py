@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from errands.serving import configure_log
+from errands.server_process import configure_log
 from tests.bench.bfcl import Json, Row
 from tests.service import Service, serving
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from errands.serving import configure_log
+from errands.server_process import configure_log
 from errands_server import config as configuration
 from errands_server.app import Overrides, running
 from errands_server.domain.plan import Plan, PlannedCall, Step

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from errands.cli.exits import Exit
-from errands.cli.keys import expiry
+from errands.cli.commands.keys import expiry
+from errands.cli.exit_codes import Exit
 from tests.cli.command_line import Errands
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from errands.cli.exits import Exit
+from errands.cli.exit_codes import Exit
 from tests.cli.command_line import ERRANDS, Errands
 
 SECRET = "hunter2-hunter2"

@@ -9,7 +9,7 @@ from importlib import import_module
 import pytest
 
 from errands.cli.app import COMMANDS
-from errands.cli.exits import MEANINGS, Exit
+from errands.cli.exit_codes import MEANINGS, Exit
 from tests.cli.command_line import Errands, environment
 
 errands = Errands()

@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 import structlog
 
-from errands.serving import access, configure_log
+from errands.server_process import access, configure_log
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from errands.cli.exits import Exit
+from errands.cli.exit_codes import Exit
 from tests.cli.command_line import Errands, environment
 from tests.cli.servers import COMMAND, Server
 from tests.tools.mcp import process

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from errands.cli.exits import Exit
+from errands.cli.exit_codes import Exit
 from tests.cli.command_line import Errands
 
 ORDER = "Find the customer ada@example.com, then order 3 blue mugs for her"

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from errands.cli.exits import Exit
+from errands.cli.exit_codes import Exit
 from tests.cli.command_line import Errands
 from tests.cli.servers import Server
 from tests.demo import shops

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from errands.cli.exits import Exit
+from errands.cli.exit_codes import Exit
 from tests.cli.command_line import ERRANDS, Errands
 
 FIND = "Find the customer ada@example.com"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errands.cli.words import clean, columns, pretty, shortened
+from errands.cli.text import clean, columns, pretty, shortened
 
 
 @pytest.mark.parametrize(

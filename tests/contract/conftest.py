@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from errands.serving import configure_log
+from errands.server_process import configure_log
 from errands.v1 import integration_pb2
 from errands_server.app import Overrides
 from errands_server.environment import World

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from errands.cli.exits import Exit
+from errands.cli.exit_codes import Exit
 from errands.v1 import approval_pb2, event_pb2
 from errands_server.app import Overrides
 from tests.cli.command_line import Errands, environment

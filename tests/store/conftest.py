@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from errands.serving import configure_log
+from errands.server_process import configure_log
 from errands_server.store.store import Store
 from tests.databases import ELSEWHERE, database_of, empty_database
 from tests.store.databases import Told, opened

@@ -18,7 +18,7 @@ from grpc import aio
 from grpc_status import rpc_status
 from msgspec import Struct
 
-from errands.serving import access
+from errands.server_process import access
 
 from .. import metrics
 from ..domain.errors import Invalid, Reason, Refused, Unauthenticated, Violation

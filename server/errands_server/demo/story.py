@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import click
 
-from errands.cli import asking
+from errands.cli import prompts
 from errands.cli.follow import Follower
 from errands.cli.screen import Screen, screen
 from errands.client import Error
@@ -133,11 +133,11 @@ def _decide(stage: Stage, shown: Screen, event: RunEvent, *, ask: bool) -> None:
     asked = event.approval_required
     if ask:
         with shown.still():
-            said = asking.ask(stage.session, asked)
+            said = prompts.ask(stage.session, asked)
         shown.say(said or "decided")
         return
     shown.say("\nNobody is here to decide, so the demonstration approves it; with --ask, you do.\n")
-    asking.decide(stage.session, asked.approval_id, "approve", reason="the demonstration")
+    prompts.decide(stage.session, asked.approval_id, "approve", reason="the demonstration")
 
 
 def _crash_midway(stage: Stage, shown: Screen, over: Event) -> bool:

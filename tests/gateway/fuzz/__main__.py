@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from errands.serving import configure_log
+from errands.server_process import configure_log
 from errands_gateway.table import OPERATIONS
 from tests.gateway.fuzz.stage import stage
 from tests.service import Service

@@ -13,7 +13,7 @@ import pytest
 from grpc import aio
 from structlog.testing import capture_logs
 
-from errands.serving import event_loop
+from errands.server_process import event_loop
 from errands.v1 import event_pb2, run_pb2, run_pb2_grpc
 from errands_gateway.app import Listening, listening
 from errands_gateway.connection import Connection

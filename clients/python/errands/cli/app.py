@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from .exits import MEANINGS, Exit
+from .exit_codes import MEANINGS, Exit
 from .options import GLOBAL
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from errands.v1.event_pb2 import (
 )
 from errands.v1.plan_pb2 import PLAN_TYPE_JSON, ExecutionPlan, PlanStep
 
-from .. import questions
+from .. import question_fields
 from .documents import bare, when
-from .words import clean, line, pretty
+from .text import clean, line, pretty
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ def approval(asked: Approval) -> Description:
 def _question(question: ApprovalQuestion) -> list[str]:
     """The fields of a form, and what may be given."""
     said = [f"  without an answer it said: {line(question.said)}"] if question.said else []
-    return said + [f"  ? {text}" for text in map(field, questions.fields(question.schema_json))]
+    return said + [f"  ? {text}" for text in map(field, question_fields.fields(question.schema_json))]
 
 
-def field(asked: questions.Field) -> str:
+def field(asked: question_fields.Field) -> str:
     """A field in a line: its name, what it is called, what may be given, and whether it must be."""
     titled = [line(asked.title)] if asked.title != asked.name else []
     kind = asked.format or asked.kind

@@ -11,9 +11,9 @@ import click
 from google.protobuf.message import Message
 
 from ..client import Answer, Connection, Error
-from . import exits
+from . import exit_codes
 from .options import Settings, settings
-from .words import clean
+from .text import clean
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,7 +30,7 @@ class Failure(click.ClickException):
         wrong = error.violations
         several = len(wrong) > 1  # one is in the message already, with its field
         super().__init__(f"{len(wrong)} fields are wrong ({error.reason})" if several else clean(str(error)))
-        self.exit_code: int = exits.of_code(error.code)  # type: ignore[misc] # click reads it from the instance
+        self.exit_code: int = exit_codes.of_code(error.code)  # type: ignore[misc] # click reads it from the instance
         self._violations = [f"  {clean(v.field)}: {clean(v.message)}" for v in wrong] if several else []
 
     def show(self, file: IO[Any] | None = None) -> None:

@@ -8,9 +8,9 @@ import click
 
 from errands.v1.approval_pb2 import Approval
 
-from . import asking, exits
+from . import exit_codes, prompts
 from .documents import bare
-from .exits import Exit
+from .exit_codes import Exit
 from .follow import Follower
 from .screen import Screen, screen
 from .session import Session
@@ -43,7 +43,7 @@ def _watch(session: Session, follower: Follower, shown: Screen) -> Exit:
         shown.event(event)
         if event.HasField("approval_required"):
             _offer(session, follower, shown, event.approval_required)
-    return exits.of_status(bare(follower.run(), "status"))
+    return exit_codes.of_status(bare(follower.run(), "status"))
 
 
 def _offer(session: Session, follower: Follower, shown: Screen, asked: Approval) -> None:
@@ -51,9 +51,9 @@ def _offer(session: Session, follower: Follower, shown: Screen, asked: Approval)
     if asked.approval_id not in {pending.approval_id for pending in follower.run().pending_approvals}:
         return
     if session.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        shown.say(asking.commands(asked))
+        shown.say(prompts.commands(asked))
         return
     with shown.still():
-        said = asking.ask(session, asked)
+        said = prompts.ask(session, asked)
     if said:
         shown.say(said)

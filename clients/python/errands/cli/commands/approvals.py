@@ -13,10 +13,10 @@ from errands.v1.approval_pb2 import (
     ListApprovalsResponse,
 )
 
-from . import asking, describe
-from .documents import bare, document
-from .options import Command
-from .session import Session, echo_json, with_session
+from .. import describe, prompts
+from ..documents import bare, document
+from ..options import Command
+from ..session import Session, echo_json, with_session
 
 _DOUBTS: Final = ("retry", "done", "fail")
 
@@ -46,8 +46,8 @@ def approvals(session: Session, *, every: bool, run_id: str) -> None:
 @with_session
 def approve(session: Session, *, approval_id: str, answer: str, reason: str) -> None:
     """Approve exactly what APPROVAL shows. Doing it again changes nothing."""
-    input_json = asking.json_text(answer)
-    _show(session, asking.decide(session, approval_id, "approve", reason=reason, input_json=input_json))
+    input_json = prompts.json_text(answer)
+    _show(session, prompts.decide(session, approval_id, "approve", reason=reason, input_json=input_json))
 
 
 @click.command(cls=Command)
@@ -56,7 +56,7 @@ def approve(session: Session, *, approval_id: str, answer: str, reason: str) -> 
 @with_session
 def deny(session: Session, *, approval_id: str, reason: str) -> None:
     """Deny APPROVAL. Doing it again changes nothing."""
-    _show(session, asking.decide(session, approval_id, "deny", reason=reason))
+    _show(session, prompts.decide(session, approval_id, "deny", reason=reason))
 
 
 @click.command(cls=Command)
@@ -70,8 +70,8 @@ def decide(session: Session, *, approval_id: str, decision: str, output: str, re
 
     retry sends it again, and it may take effect twice; done takes it as carried out; fail gives it up.
     """
-    output_json = asking.json_text(output)
-    _show(session, asking.decide(session, approval_id, decision, reason=reason, output_json=output_json))
+    output_json = prompts.json_text(output)
+    _show(session, prompts.decide(session, approval_id, decision, reason=reason, output_json=output_json))
 
 
 def _show(session: Session, approval: Approval) -> None:
@@ -83,6 +83,6 @@ def _show(session: Session, approval: Approval) -> None:
 
 def _standing(approval: Approval) -> str:
     if approval.status == APPROVAL_STATUS_PENDING:
-        return asking.commands(approval)
+        return prompts.commands(approval)
     decided = f": {bare(approval, 'decision')} by {approval.actor}" if approval.decision else ""
     return f"{bare(approval, 'status')}{decided}"

@@ -10,10 +10,10 @@ import click
 
 from errands.v1.audit_pb2 import AuditEntry, ListAuditRequest, ListAuditResponse
 
-from .documents import document, when
-from .options import Command
-from .session import Session, echo_json, with_session
-from .words import columns, line
+from ..documents import document, when
+from ..options import Command
+from ..session import Session, echo_json, with_session
+from ..text import columns, line
 
 _PAGE: Final = 100
 

@@ -18,14 +18,14 @@ from errands.v1.plan_pb2 import (
 )
 from errands.v1.run_pb2 import CreateRunRequest, CreateRunResponse
 
-from . import describe
-from .documents import bare, document
-from .exits import Exit
-from .foreseen import foreseen
-from .named import integration_ids
-from .options import Command, asking_people, of_an_intent, strategy
-from .session import Session, echo_json, with_session
-from .words import clean, line, shortened
+from .. import describe
+from ..documents import bare, document
+from ..exit_codes import Exit
+from ..names import integration_ids
+from ..options import Command, asking_people, of_an_intent, strategy
+from ..preflight import foreseen
+from ..session import Session, echo_json, with_session
+from ..text import clean, line, shortened
 
 _SHORT: Final = 60  # characters of the words an argument comes from
 

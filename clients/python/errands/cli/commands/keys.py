@@ -18,10 +18,10 @@ from errands.v1.key_pb2 import (
     RevokeKeyResponse,
 )
 
-from .documents import document, when
-from .options import Group
-from .session import Session, echo_json, with_session
-from .words import columns
+from ..documents import document, when
+from ..options import Group
+from ..session import Session, echo_json, with_session
+from ..text import columns
 
 _SCOPES: Final = ("runs:write", "runs:read", "approvals", "integrations", "connections", "admin", "operator")
 _SPAN: Final = re.compile(r"([1-9]\d{0,5})([mhd])")

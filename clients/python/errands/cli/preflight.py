@@ -9,7 +9,7 @@ from errands.v1.approval_pb2 import APPROVAL_KIND_PLAN
 from errands.v1.preflight_pb2 import ExpectedApproval, MissingConnection, Preflight, PreflightCall
 
 from .documents import bare
-from .words import clean, columns, line
+from .text import clean, columns, line
 
 _ACCESS: Final = {
     "NONE": "no account",

@@ -32,12 +32,12 @@ from errands.v1.connection_pb2 import (
     UpdateConnectSettingsResponse,
 )
 
-from . import secrets
-from .documents import bare, document, when
-from .named import integration_id
-from .options import Group
-from .session import Session, echo_json, with_session
-from .words import columns, line
+from .. import secrets
+from ..documents import bare, document, when
+from ..names import integration_id
+from ..options import Group
+from ..session import Session, echo_json, with_session
+from ..text import columns, line
 
 _PLACES: Final = ("header", "query", "cookie")
 _TYPES: Final = ("bearer", "api-key", "api-keys", "basic", "oauth2")

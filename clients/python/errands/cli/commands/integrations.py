@@ -25,13 +25,13 @@ from errands.v1.integration_pb2 import (
     UpdateIntegrationResponse,
 )
 
-from .credential import credential, credential_options
-from .documents import bare, document
-from .named import all_integrations, integration_id
-from .oauth import oauth_client, oauth_options
-from .options import Group
-from .session import Session, echo_json, with_session
-from .words import clean, columns, line
+from ..credential import credential, credential_options
+from ..documents import bare, document
+from ..names import all_integrations, integration_id
+from ..oauth import oauth_client, oauth_options
+from ..options import Group
+from ..session import Session, echo_json, with_session
+from ..text import clean, columns, line
 
 
 @click.group(cls=Group)

@@ -17,12 +17,12 @@ from errands.v1.approval_pb2 import (
     DecideApprovalResponse,
 )
 
-from .. import questions
+from .. import question_fields
 from ..client import Error
 from . import describe
 from .documents import document
 from .session import Session
-from .words import clean
+from .text import clean
 
 LATER: Final = "later"
 
@@ -52,7 +52,7 @@ def commands(asked: Approval) -> str:
     if asked.kind == APPROVAL_KIND_IN_DOUBT:
         return f"decide with: errands decide {asked.approval_id} retry|done|fail"
     if asked.kind == APPROVAL_KIND_INPUT:
-        fields = questions.fields(asked.question.schema_json)
+        fields = question_fields.fields(asked.question.schema_json)
         shape = json.dumps({field.name: "…" for field in fields if field.required} or {}, ensure_ascii=False)
         answer = f"errands approve {asked.approval_id} --input {shlex.quote(clean(shape))}"
         return f"answer with: {answer}  or  errands deny {asked.approval_id}"
@@ -87,7 +87,7 @@ def _output() -> str:
 def _input(asked: Approval) -> str:
     """The answer to a question, asked field by field; the server looks at it as a whole."""
     answer: dict[str, Any] = {}
-    for field in questions.fields(asked.question.schema_json):
+    for field in question_fields.fields(asked.question.schema_json):
         value = click.prompt(
             clean(f"{describe.field(field)}{'; several with commas' if field.kind == 'choices' else ''}"),
             default=_default(field),
@@ -98,7 +98,7 @@ def _input(asked: Approval) -> str:
     return json.dumps(answer)
 
 
-def _default(field: questions.Field) -> Any:
+def _default(field: question_fields.Field) -> Any:
     """What an empty line stands for; several as they would be typed."""
     given = field.default
     if isinstance(given, list) and not any("," in one for one in given):
@@ -106,7 +106,7 @@ def _default(field: questions.Field) -> Any:
     return "" if given is None else given
 
 
-def _value(field: questions.Field, text: Any) -> Any:
+def _value(field: question_fields.Field, text: Any) -> Any:
     """What was typed, as the field has it. UsageError: it cannot be that; the question is asked again."""
     if not isinstance(text, str):
         return text  # the default, taken as it is
