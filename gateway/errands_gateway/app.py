@@ -20,12 +20,13 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from . import docs, metrics, probes
-from .connection import Connection
-from .gateway import Gateway
-from .routing import routes, unknown_path
+from . import metrics
+from .backend import Gateway
+from .http import health, openapi
+from .http.protocol import Connection
+from .http.routing import routes, unknown_path
 from .settings import Settings
-from .table import OPERATIONS
+from .v1.operations import OPERATIONS
 
 CHANNEL_OPTIONS: Final = (
     # An OpenAPI document goes out, and a page of runs comes in.
@@ -100,8 +101,8 @@ def application(gateway: Gateway) -> ASGIApp:
     found: Sequence[BaseRoute] = [
         *routes(OPERATIONS, gateway),
         *routes((metrics.OPERATION,), gateway),
-        *probes.routes(gateway),
-        *docs.routes(OPERATIONS),
+        *health.routes(gateway),
+        *openapi.routes(OPERATIONS),
     ]
     app: ASGIApp = Router(found, redirect_slashes=False, default=unknown_path)
     settings = gateway.settings

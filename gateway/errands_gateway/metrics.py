@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from errands.v1 import key_pb2 as pb
 
-from .operation import STRING, Answer, Call, Operation
+from .http.operation import STRING, Answer, Call, Operation
 
 # When each counter was made is as many lines again, and nobody asks.
 disable_created_metrics()  # type: ignore[no-untyped-call] # it has no annotations

@@ -9,7 +9,7 @@ import grpc
 from google.rpc import error_details_pb2
 
 from errands.v1 import error_reason_pb2
-from errands_gateway.problems import STATUSES
+from errands_gateway.http.problems import STATUSES
 from errands_server.api.status import CODES, status
 from errands_server.domain.errors import (
     Conflict,

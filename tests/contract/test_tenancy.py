@@ -15,9 +15,9 @@ from grpc_status import rpc_status
 
 from errands.v1 import approval_pb2, integration_pb2, run_pb2
 from errands.v1 import connection_pb2 as pb
-from errands_gateway.openapi import document
-from errands_gateway.operation import Operation
-from errands_gateway.table import OPERATIONS
+from errands_gateway.http.openapi import document
+from errands_gateway.http.operation import Operation
+from errands_gateway.v1.operations import OPERATIONS
 from tests.contract import deeds
 from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk

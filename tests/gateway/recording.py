@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 from jsonschema import Draft202012Validator, FormatChecker
 
-from errands_gateway.openapi import document
-from errands_gateway.table import OPERATIONS
+from errands_gateway.http.openapi import document
+from errands_gateway.v1.operations import OPERATIONS
 from tests.gateway.approvals.parsed import Page
 
 FOLDER = Path(__file__).parent / "golden"

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from errands_gateway import connection
+from errands_gateway.http import protocol
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
 from tests.contract.told import HELD, READ, steps
@@ -139,7 +139,7 @@ async def test_who_asks_for_thousands_of_things_at_once_is_dropped(serve: Serve)
 async def test_who_never_comes_to_the_point_is_let_go(
     serve: Serve, begun: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_TIME", 0.2)
+    monkeypatch.setattr(protocol, "HEAD_TIME", 0.2)
     async with serve(steps(READ)) as service, line(service) as opened:
         opened.say(begun)
 
@@ -154,7 +154,7 @@ async def test_half_a_request_behind_a_stream_does_not_end_it(
         async with line(service, started.address) as opened:
             opened.ask("GET", f"/v1/runs/{run_id}/sse")
             await opened.until(b"event: step.started\n")
-            monkeypatch.setattr(connection, "HEAD_TIME", 0.05)
+            monkeypatch.setattr(protocol, "HEAD_TIME", 0.05)
             opened.say(b"GET /healthz HTTP/1.1\r\nhost: ")
             for _ in range(5):
                 await opened.until(b"\r\n:\n\n\r\n")

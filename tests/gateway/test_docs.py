@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from errands.v1 import run_pb2
-from errands_gateway.table import OPERATIONS
+from errands_gateway.v1.operations import OPERATIONS
 from tests.service import PATIENCE, Service
 
 CHROMIUM = shutil.which("chromium")

@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from errands.v1 import approval_pb2, connection_pb2, event_pb2, plan_pb2
-from errands_gateway import browsers
-from errands_gateway.documents import events
-from errands_gateway.schemas.events import MEMBERS, component
-from errands_gateway.table import OPERATIONS
+from errands_gateway.pages import browser_binding
+from errands_gateway.v1.documents import events
+from errands_gateway.v1.operations import OPERATIONS
+from errands_gateway.v1.schemas.events import MEMBERS, component
 from errands_server.domain.errors import Reason
 from errands_server.domain.plan import Plan
 from errands_server.ports import Brief, Refusal
@@ -237,7 +237,7 @@ async def connections(ask: Recorder, service: Service) -> None:
     path = link["url"].partition(service.app.http_address)[2]
     await ask("openConnectLink", "GET", path)
     cookie = "c" * 43
-    form = {"form": browsers.form(cookie), "secret": "t0p-secret"}
+    form = {"form": browser_binding.form(cookie), "secret": "t0p-secret"}
     sent = await ask("sendConnectForm", "POST", path, form=form, Cookie=f"errands-connect={cookie}")
     assert "Going on to app.example" in sent
     flow = await _flow(service, desk, cookie)

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from errands.v1 import approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
-from errands_gateway import names
-from errands_gateway.openapi import document
-from errands_gateway.table import OPERATIONS
+from errands_gateway.http.openapi import document
+from errands_gateway.v1 import field_names
+from errands_gateway.v1.operations import OPERATIONS
 
 # Fields REST has no name for: it takes finished runs as they are, and browsers prove themselves by a cookie.
 ONLY_GRPC = {"explain", "allow_finished", "browser"}
@@ -40,7 +40,9 @@ def test_every_field_of_a_request_has_the_name_that_rest_gives_it(module: object
         for method in service.methods:
             for field in method.input_type.fields:
                 if field.name not in ONLY_GRPC:
-                    assert names.rest(field.name).partition(".")[0] in taken, f"{method.name} {field.name}"
+                    assert field_names.rest(field.name).partition(".")[0] in taken, (
+                        f"{method.name} {field.name}"
+                    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_every_field_of_a_request_has_the_name_that_rest_gives_it(module: object
     ],
 )
 def test_a_path_in_a_grpc_request_is_one_in_a_rest_request(field: str, expected: str) -> None:
-    assert names.rest(field) == expected
+    assert field_names.rest(field) == expected
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_a_path_in_a_grpc_request_is_one_in_a_rest_request(field: str, expected:
     ],
 )
 def test_messages_have_the_names_of_rest_and_what_they_quote_stays(message: str, expected: str) -> None:
-    assert names.said(message) == expected
+    assert field_names.said(message) == expected
 
 
 def test_no_component_has_a_name_in_the_manner_of_grpc() -> None:

@@ -11,7 +11,7 @@ from grpc import aio
 
 from errands_gateway.app import CHANNEL_OPTIONS, listening
 from errands_gateway.settings import Settings
-from errands_gateway.table import OPERATIONS
+from errands_gateway.v1.operations import OPERATIONS
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
 from tests.contract.told import HELD_WRITE, Told, steps

@@ -14,10 +14,10 @@ from jsonschema import Draft202012Validator
 from starlette.routing import Route
 
 from errands_gateway.app import application
-from errands_gateway.gateway import Gateway
-from errands_gateway.openapi import document
+from errands_gateway.backend import Gateway
+from errands_gateway.http.openapi import document
 from errands_gateway.settings import Settings
-from errands_gateway.table import OPERATIONS
+from errands_gateway.v1.operations import OPERATIONS
 from tests.gateway.asking import asking, reason
 from tests.service import Service
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from errands.server_process import configure_log
-from errands_gateway.table import OPERATIONS
+from errands_gateway.v1.operations import OPERATIONS
 from tests.gateway.fuzz.stage import stage
 from tests.service import Service
 

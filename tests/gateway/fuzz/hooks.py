@@ -20,7 +20,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from errands_gateway import browsers
+from errands_gateway.pages import browser_binding
 
 FOUND: dict[str, Any] = json.loads(os.environ["ERRANDS_FUZZ"])
 _SHARE = 0.8  # of the ids a request names are there to be found
@@ -96,7 +96,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         case.body.update(token=_token(), form=_FORM)
         case.cookies["errands-form"] = _FORM
     elif operation == "sendConnectForm":
-        case.body.update(form=browsers.form(_FORM), secret="t0p-secret")
+        case.body.update(form=browser_binding.form(_FORM), secret="t0p-secret")
         case.cookies["errands-connect"] = _FORM
     else:
         _BODIES.get(operation, lambda body: None)(case.body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from errands.v1 import event_pb2
-from errands_gateway.frames import PIECE, frames, joined
+from errands_gateway.streaming.frames import PIECE, frames, joined
 from tests.contract.conftest import Serve
 from tests.contract.told import READ, WRITE, chain, steps
 from tests.gateway.asking import asking

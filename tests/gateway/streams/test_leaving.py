@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from errands.server_process import event_loop
 from errands.v1 import event_pb2, run_pb2, run_pb2_grpc
 from errands_gateway.app import Listening, listening
-from errands_gateway.connection import Connection
+from errands_gateway.http.protocol import Connection
 from errands_gateway.settings import Settings
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk

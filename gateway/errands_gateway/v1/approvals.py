@@ -1,0 +1,117 @@
+"""Approvals over REST: the inbox, and decisions by key."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.types import ASGIApp
+
+from errands.v1 import approval_pb2 as pb
+
+from ..http.operation import Answer, Body, Call, Operation, Parameter, ref
+from ..http.response import answer
+from . import values
+from .documents.approvals import approval
+from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
+from .schemas.words import APPROVAL_STATUSES
+
+_TAG: Final = "Approval"
+_STATUS_NUMBERS: Final = values.numbers(values.APPROVAL_STATUS)
+_DECISION_NUMBERS: Final = values.numbers(values.DECISION)
+
+
+async def _list(call: Call) -> ASGIApp:
+    request = pb.ListApprovalsRequest(
+        status=_STATUS_NUMBERS.get(call.query.get("status", ""), 0),
+        run_id=call.query.get("runId", ""),
+        **paging(call),
+    )
+    found = await call.ask(call.gateway.approvals.ListApprovals, request)
+    return page(call, "approvals", [approval(one) for one in found.approvals], found.next_page_token)
+
+
+async def _decide(call: Call) -> ASGIApp:
+    body = call.body
+    request = pb.DecideApprovalRequest(
+        approval_id=call.path["approvalId"],
+        decision=_DECISION_NUMBERS[body["decision"]],
+        reason=body.get("reason", ""),
+        output_json=values.json_text(body["output"]) if "output" in body else "",
+        input_json=values.json_text(body["input"]) if "input" in body else "",
+    )
+    return answer(approval((await call.ask(call.gateway.approvals.DecideApproval, request)).approval))
+
+
+async def _decide_several(call: Call) -> ASGIApp:
+    decisions = [_decision(one) for one in call.body["decisions"]]
+    request = pb.BatchDecideApprovalsRequest(decisions=decisions)
+    decided = await call.ask(call.gateway.approvals.BatchDecideApprovals, request)
+    return answer({"approvals": [approval(one) for one in decided.approvals]})
+
+
+def _decision(one: dict[str, Any]) -> pb.DecideApprovalRequest:
+    return pb.DecideApprovalRequest(
+        approval_id=one["approvalId"],
+        decision=_DECISION_NUMBERS[one["decision"]],
+        reason=one.get("reason", ""),
+        input_json=values.json_text(one["input"]) if "input" in one else "",
+    )
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/v1/approvals",
+        id="listApprovals",
+        tag=_TAG,
+        summary="List approvals, newest first",
+        parameters=(
+            Parameter(
+                name="status",
+                schema={"type": "string", "enum": list(APPROVAL_STATUSES)},
+                description="With this status; `pending` is the inbox.",
+            ),
+            Parameter(
+                name="runId",
+                schema={"type": "string", "format": "uuid", "minLength": 1},
+                description="Of this run.",
+            ),
+            PAGE_SIZE,
+            PAGE_TOKEN,
+        ),
+        answers={200: Answer(description="A page.", schema=ref("ApprovalPage"))},
+        problems=(404,),
+        handle=_list,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/approvals",
+        id="decideApprovals",
+        tag=_TAG,
+        summary="Decide several approvals, all or none",
+        body=Body(component="BatchDecideApprovalsRequest"),
+        answers={200: Answer(description="The approvals, decided.", schema=ref("DecidedApprovals"))},
+        problems=(404, 409),
+        handle=_decide_several,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/approvals/{approvalId}",
+        id="decideApproval",
+        tag=_TAG,
+        summary="Decide one approval, also one that is in doubt",
+        parameters=(
+            Parameter(
+                name="approvalId",
+                where="path",
+                schema={"type": "string", "format": "uuid"},
+                description="The approval.",
+                required=True,
+            ),
+        ),
+        body=Body(component="DecideApprovalRequest", limit=2 << 20),
+        answers={200: Answer(description="The approval, decided.", schema=ref("Approval"))},
+        problems=(404, 409),
+        handle=_decide,
+    ),
+)

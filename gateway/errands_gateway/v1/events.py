@@ -1,0 +1,192 @@
+"""A run's events over REST: pages as JSON, streams as Server-Sent Events, and stream tickets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.types import ASGIApp
+
+from errands.v1 import run_pb2 as pb
+
+from ..http.operation import STRING, Answer, Body, Call, Operation, Parameter, ref
+from ..http.request import names
+from ..http.response import answer
+from ..streaming import sse
+from . import values
+from .documents import events as documents
+from .runs import INCLUDE_TOOL_CALLS, RUN_ID
+
+_TAG: Final = "Run"
+_SSE: Final = "text/event-stream"
+_CURSOR: Final = re.compile(r"[0-9]{1,18}")
+_MAX_TICKET: Final = 2_048  # characters
+# What every reader of JSON keeps exactly (RFC 7493).
+_CURSORS: Final = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
+
+
+def _sequence(given: Sequence[str]) -> int | None:
+    """What a `Last-Event-ID` says; an EventSource that saw no event yet may send an empty one."""
+    if not any(given):
+        return None
+    if len(given) > 1 or not _CURSOR.fullmatch(given[0]):
+        raise ValueError("must be the sequence of an event")
+    return int(given[0])
+
+
+_LAST_EVENT_ID: Final = (
+    Parameter(
+        name="Last-Event-ID",
+        where="header",
+        schema={"type": "string", "pattern": "^[0-9]{0,18}$"},
+        description="Go on behind this sequence; wins over `lastEventId`.",
+        read=_sequence,
+    ),
+    Parameter(
+        name="lastEventId",
+        schema=_CURSORS,
+        description="Go on behind this sequence.",
+    ),
+)
+_TICKET: Final = Parameter(
+    name="ticket",
+    schema={**STRING, "minLength": 1, "maxLength": _MAX_TICKET},
+    description="A stream ticket, for readers that cannot send a key.",
+)
+_STREAM: Final = Answer(
+    description="`id` is the sequence, `event` the type, `data` a RunEvent. Ends with the run.",
+    schema={"type": "string", "description": "Server-Sent Events."},
+    media_type=_SSE,
+)
+_ENDED: Final = Answer(description="The run has ended and nothing is behind the cursor.")
+
+
+def _cursor(call: Call, default: int = 0) -> int:
+    """Where to go on: the header first, because it is what a reconnecting EventSource knows."""
+    header = call.headers.get("Last-Event-ID")
+    return int(call.query.get("lastEventId", default)) if header is None else int(header)
+
+
+async def _stream(call: Call) -> ASGIApp:
+    return await _opened(call, _cursor(call))
+
+
+async def _opened(call: Call, after: int) -> ASGIApp:
+    run_id, tool_calls = call.path["runId"], call.query.get("includeToolCalls", False)
+    if call.head:
+        return await _headers(call, run_id, after)
+    ticket = call.query.get("ticket", "")
+    if ticket and not call.caller.keyed:
+        stream = await call.gateway.streams.by_ticket(
+            ticket, call.caller.request_id, run_id, after, tool_calls=tool_calls
+        )
+    else:
+        stream = await call.gateway.streams.by_key(call.caller, run_id, after, tool_calls=tool_calls)
+    return stream or sse.ended()
+
+
+async def _headers(call: Call, run_id: str, after: int) -> ASGIApp:
+    """What a stream would begin with. Spends no ticket."""
+    request = pb.ListRunEventsRequest(run_id=run_id, after_sequence=after, limit=1)
+    page = await call.ask(call.gateway.runs.ListRunEvents, request)
+    return sse.ended() if page.end and not page.events else sse.opening
+
+
+async def _events(call: Call) -> ASGIApp:
+    after = call.query.get("after", 0)
+    if names(call.request.headers, _SSE):
+        return await _opened(call, _cursor(call, after))
+    request = pb.ListRunEventsRequest(
+        run_id=call.path["runId"],
+        after_sequence=after,
+        limit=call.query.get("limit", 100),
+        include_tool_calls=call.query.get("includeToolCalls", False),
+    )
+    page = await call.ask(call.gateway.runs.ListRunEvents, request)
+    document = {
+        "events": documents.events(page.events),
+        "nextAfter": page.next_after_sequence,
+        "end": page.end,
+    }
+    return answer(document)
+
+
+async def _ticket(call: Call) -> ASGIApp:
+    tool_calls = call.body.get("includeToolCalls", False)
+    run_id = call.path["runId"]
+    request = pb.CreateStreamTicketRequest(run_id=run_id, include_tool_calls=tool_calls)
+    made = await call.ask(call.gateway.runs.CreateStreamTicket, request)
+    view = {"includeToolCalls": "true"} if tool_calls else {}
+    document = {
+        "ticket": made.ticket,
+        "url": f"/v1/runs/{run_id}/sse?{urlencode({'ticket': made.ticket, **view})}",
+        "expiresAt": values.moment(made.expires_at),
+    }
+    return answer(document, 201)
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/v1/runs/{runId}/sse",
+        id="RunController_sse",
+        tag=_TAG,
+        summary="Stream a run's events",
+        description="First the past, then live, until the run ends. A comment every 15 s keeps it alive.",
+        parameters=(RUN_ID, INCLUDE_TOOL_CALLS, *_LAST_EVENT_ID, _TICKET),
+        answers={200: _STREAM, 204: _ENDED},
+        problems=(404, 429),
+        handle=_stream,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/runs/{runId}/events",
+        id="listRunEvents",
+        tag=_TAG,
+        summary="Read a page of a run's events",
+        description="A stream where `Accept` names text/event-stream.",
+        parameters=(
+            RUN_ID,
+            Parameter(
+                name="after",
+                schema={**_CURSORS, "default": 0},
+                description="Only events behind this sequence.",
+            ),
+            Parameter(
+                name="limit",
+                schema={"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100},
+                description="At most this many.",
+            ),
+            INCLUDE_TOOL_CALLS,
+            *_LAST_EVENT_ID,
+            _TICKET,
+        ),
+        answers={
+            200: Answer(
+                description="The page, or the stream.",
+                schema=ref("RunEventPage"),
+                more={_SSE: {"type": "string", "description": "Server-Sent Events."}},
+            ),
+            204: _ENDED,
+        },
+        problems=(404, 429),
+        handle=_events,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/runs/{runId}/stream-tickets",
+        id="createStreamTicket",
+        tag=_TAG,
+        summary="Make a ticket for one stream",
+        description="Opens one stream of this run within a minute, for readers that cannot send a key. "
+        "An EventSource whose stream was cut asks with the same ticket again, and takes every status but "
+        "200 as final: on `error` with `readyState` CLOSED, go on with a new ticket and `lastEventId`.",
+        parameters=(RUN_ID,),
+        body=Body(component="CreateStreamTicketRequest", required=False),
+        answers={201: Answer(description="The ticket.", schema=ref("StreamTicket"))},
+        problems=(404,),
+        handle=_ticket,
+    ),
+)

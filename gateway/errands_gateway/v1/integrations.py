@@ -1,0 +1,239 @@
+"""Integrations over REST."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.types import ASGIApp
+
+from errands.v1 import integration_pb2 as pb
+
+from ..http.operation import STRING, Answer, Body, Call, Operation, Parameter, ref
+from ..http.response import answer, nothing
+from . import values
+from .documents import integrations as documents
+from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
+
+_TAG: Final = "Integration"
+_PATH: Final = "/v1/integrations"
+_MAX_BODY: Final = 33 << 20  # bytes; a document may have 32 MiB
+_STATUS_NUMBERS: Final = values.numbers(values.INTEGRATION_STATUS)
+
+_ID: Final = Parameter(name="id", where="path", schema=STRING, description="The integration.", required=True)
+_ONE: Final = Answer(description="The integration.", schema=ref("Integration"))
+
+
+def _source(body: Mapping[str, Any]) -> dict[str, Any]:
+    match body.get("openapi"):
+        case {"url": str(url)}:
+            return {"openapi_url": url}
+        case {"document": str(text)}:
+            return {"openapi_document": text}
+        case {"document": document}:
+            return {"openapi_document": values.json_text(document)}
+        case _:
+            return _mcp(body)
+
+
+def _mcp(body: Mapping[str, Any]) -> dict[str, Any]:
+    match body.get("mcp"):
+        case {"url": str(url)}:
+            return {"mcp_url": url}
+        case {"server": str(name)}:
+            return {"mcp_server": name}
+        case _:
+            return {}
+
+
+def _credential(body: Mapping[str, Any]) -> pb.IntegrationCredential | None:
+    auth = dict(body.get("auth", {}))
+    match auth.pop("type", None):
+        case "bearer":
+            return pb.IntegrationCredential(bearer=pb.BearerCredential(**auth))
+        case "apiKey":
+            return pb.IntegrationCredential(api_key=pb.ApiKeyCredential(**auth))
+        case "apiKeys":
+            keys = [pb.ApiKeyCredential(**key) for key in auth["keys"]]
+            return pb.IntegrationCredential(api_keys=pb.ApiKeysCredential(keys=keys))
+        case "basic":
+            return pb.IntegrationCredential(basic=pb.BasicCredential(**auth))
+        case _:
+            return None
+
+
+def _whole(body: Mapping[str, Any], name: str) -> int | None:
+    """A whole number, which JSON may also write as 3.0."""
+    return int(body[name]) if name in body else None
+
+
+def _oauth_client(body: Mapping[str, Any]) -> pb.OAuthClient | None:
+    if "oauthClient" not in body:
+        return None
+    given = body["oauthClient"]
+    return pb.OAuthClient(
+        client_id=given["clientId"],
+        client_secret=given.get("clientSecret", ""),
+        issuer=given.get("issuer", ""),
+        authorization_url=given.get("authorizationUrl", ""),
+        token_url=given.get("tokenUrl", ""),
+        refresh_url=given.get("refreshUrl", ""),
+        scopes=given.get("scopes", ()),
+        token_auth_method=given.get("tokenAuthMethod", ""),
+        resource=given.get("resource", ""),
+        grant=given.get("grant", ""),
+    )
+
+
+async def _create(call: Call) -> ASGIApp:
+    body = call.body
+    request = pb.CreateIntegrationRequest(
+        name=body["name"],
+        **_source(body),
+        base_url=body.get("baseUrl", ""),
+        internal=body.get("internal", False),
+        credential=_credential(body),
+        shared_credential=body.get("sharedCredential", False),
+        honours_idempotency_keys=body.get("honoursIdempotencyKeys", False),
+        rate_limit=body.get("rateLimit", ""),
+        max_concurrency=_whole(body, "maxConcurrency") or 0,
+        oauth_client=_oauth_client(body),
+    )
+    made = (await call.ask(call.gateway.integrations.CreateIntegration, request)).integration
+    return answer(documents.integration(made), 201, {"Location": f"{_PATH}/{made.id}"})
+
+
+async def _update(call: Call) -> ASGIApp:
+    body = call.body
+    request = pb.UpdateIntegrationRequest(
+        id=call.path["id"],
+        name=body.get("name"),
+        **_source(body),
+        base_url=body.get("baseUrl"),
+        credential=_credential(body),
+        shared_credential=body.get("sharedCredential", False),
+        remove_credential=body.get("removeCredential", False),
+        status=_STATUS_NUMBERS.get(body.get("status", ""), 0),
+        honours_idempotency_keys=body.get("honoursIdempotencyKeys"),
+        rate_limit=body.get("rateLimit"),
+        max_concurrency=_whole(body, "maxConcurrency"),
+        oauth_client=_oauth_client(body),
+        remove_oauth_client=body.get("removeOauthClient", False),
+    )
+    changed = await call.ask(call.gateway.integrations.UpdateIntegration, request)
+    return answer(documents.updated(changed))
+
+
+async def _get(call: Call) -> ASGIApp:
+    request = pb.GetIntegrationRequest(id=call.path["id"])
+    return answer(
+        documents.integration((await call.ask(call.gateway.integrations.GetIntegration, request)).integration)
+    )
+
+
+async def _list(call: Call) -> ASGIApp:
+    request = pb.ListIntegrationsRequest(**paging(call))
+    found = await call.ask(call.gateway.integrations.ListIntegrations, request)
+    items = [documents.integration(one) for one in found.integrations]
+    return page(call, "integrations", items, found.next_page_token)
+
+
+async def _delete(call: Call) -> ASGIApp:
+    await call.ask(
+        call.gateway.integrations.DeleteIntegration, pb.DeleteIntegrationRequest(id=call.path["id"])
+    )
+    return nothing()
+
+
+async def _tools(call: Call) -> ASGIApp:
+    request = pb.ListToolsRequest(id=call.path["id"], **paging(call))
+    found = await call.ask(call.gateway.integrations.ListTools, request)
+    return page(call, "tools", [documents.tool(one) for one in found.tools], found.next_page_token)
+
+
+_LINKS: Final = {
+    name: {"operationId": operation, "parameters": {"id": "$response.body#/id"}}
+    for name, operation in (
+        ("integration", "getIntegration"),
+        ("tools", "listTools"),
+        ("update", "updateIntegration"),
+        ("delete", "deleteIntegration"),
+    )
+}
+
+OPERATIONS: Final = (
+    Operation(
+        method="POST",
+        path=_PATH,
+        id="createIntegration",
+        tag=_TAG,
+        summary="Create an integration from an OpenAPI document or an MCP server",
+        body=Body(component="CreateIntegrationRequest", limit=_MAX_BODY),
+        answers={
+            201: Answer(
+                description="The integration is stored.",
+                schema=ref("Integration"),
+                headers={"Location": "Path of the integration."},
+                links=_LINKS,
+            )
+        },
+        problems=(409, 422),
+        handle=_create,
+    ),
+    Operation(
+        method="GET",
+        path=_PATH,
+        id="listIntegrations",
+        tag=_TAG,
+        summary="List integrations by name",
+        parameters=(PAGE_SIZE, PAGE_TOKEN),
+        answers={200: Answer(description="A page.", schema=ref("IntegrationPage"))},
+        handle=_list,
+    ),
+    Operation(
+        method="GET",
+        path=_PATH + "/{id}",
+        id="getIntegration",
+        tag=_TAG,
+        summary="Read an integration",
+        parameters=(_ID,),
+        answers={200: _ONE},
+        problems=(404,),
+        handle=_get,
+    ),
+    Operation(
+        method="PATCH",
+        path=_PATH + "/{id}",
+        id="updateIntegration",
+        tag=_TAG,
+        summary="Change an integration, as a new revision",
+        parameters=(_ID,),
+        body=Body(component="UpdateIntegrationRequest", limit=_MAX_BODY),
+        answers={200: Answer(description="As it is now.", schema=ref("UpdatedIntegration"))},
+        problems=(404, 409, 422),
+        handle=_update,
+    ),
+    Operation(
+        method="DELETE",
+        path=_PATH + "/{id}",
+        id="deleteIntegration",
+        tag=_TAG,
+        summary="Delete an integration",
+        description="Runs that would still call it fail those calls.",
+        parameters=(_ID,),
+        answers={204: Answer(description="It is deleted.")},
+        problems=(404, 409),
+        handle=_delete,
+    ),
+    Operation(
+        method="GET",
+        path=_PATH + "/{id}/tools",
+        id="listTools",
+        tag=_TAG,
+        summary="List an integration's tools by name",
+        parameters=(_ID, PAGE_SIZE, PAGE_TOKEN),
+        answers={200: Answer(description="A page.", schema=ref("ToolPage"))},
+        problems=(404,),
+        handle=_tools,
+    ),
+)

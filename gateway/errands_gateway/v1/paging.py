@@ -1,0 +1,44 @@
+"""Pages of lists: which one is wanted, and the link to the next."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from ..http.operation import STRING, Call, Parameter
+from ..http.response import answer, base
+
+PAGE_SIZE: Final = Parameter(
+    name="pageSize",
+    schema={"type": "integer", "minimum": 1, "maximum": 100, "default": 50},
+    description="How many a page has at most.",
+)
+PAGE_TOKEN: Final = Parameter(
+    name="pageToken", schema=STRING, description="The `nextPageToken` of the page before."
+)
+
+
+def paging(call: Call) -> dict[str, Any]:
+    """Size and token, as every list of the contract names them."""
+    return {"page_size": call.query.get("pageSize", 50), "page_token": call.query.get("pageToken", "")}
+
+
+def page(call: Call, name: str, items: list[Any], token: str) -> Response:
+    """A page of `items`; the token of the next one is in the body and in the Link header."""
+    document = {name: items}
+    if token:
+        return answer({**document, "nextPageToken": token}, headers=next_link(call, pageToken=token))
+    return answer(document)
+
+
+def next_link(call: Call, **changed: str) -> dict[str, str]:
+    """`Link: rel="next"` (RFC 8288): this request with some parameters changed."""
+    kept = [
+        (name, value)
+        for name, value in call.request.query_params.multi_items()
+        if name not in {*changed, "page", "pageToken"}
+    ]
+    query = urlencode([*kept, *changed.items()])
+    return {"Link": f'<{base(call)}{call.request.url.path}?{query}>; rel="next"'}
