@@ -20,7 +20,6 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from . import metrics
 from .backend import Gateway
 from .http import health, openapi
 from .http.protocol import Connection
@@ -100,7 +99,7 @@ def application(gateway: Gateway) -> ASGIApp:
     """The whole of it as one ASGI application."""
     found: Sequence[BaseRoute] = [
         *routes(OPERATIONS, gateway),
-        *routes((metrics.OPERATION,), gateway),
+        *routes((health.METRICS,), gateway),
         *health.routes(gateway),
         *openapi.routes(OPERATIONS),
     ]

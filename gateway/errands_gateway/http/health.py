@@ -1,16 +1,23 @@
-"""`/healthz` and `/readyz`, for load balancers and orchestrators."""
+"""`/healthz` and `/readyz` for load balancers and orchestrators, `/metrics` for Prometheus."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from grpc import aio
 from grpc_health.v1 import health_pb2
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from errands.v1 import key_pb2 as pb
 
 from ..backend import Gateway
+from .operation import STRING, Answer, Call, Operation
 from .routing import Answers, read_only
 
 _PATIENCE: Final = 2.0  # seconds
@@ -39,3 +46,22 @@ def _ready(gateway: Gateway) -> Answers:
 
 def _not_ready() -> Response:
     return PlainTextResponse("not ready\n", status_code=503, headers={"Retry-After": "1"})
+
+
+async def _numbers(call: Call) -> ASGIApp:
+    # The numbers add up all tenants. They name none, and still are not everybody's business.
+    await call.ask(call.gateway.keys.ListKeys, pb.ListKeysRequest(page_size=1))  # needs scope `admin`
+    text = await asyncio.to_thread(generate_latest)
+    return Response(text, headers={"Cache-Control": "no-store"}, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+# `/metrics` speaks a format of its own, so it is none of the operations that `/openapi.json` describes.
+METRICS: Final = Operation(
+    method="GET",
+    path="/metrics",
+    id="getMetrics",
+    tag="",
+    summary="Read what this process counts",
+    answers={200: Answer(description="The numbers.", schema=STRING, media_type="text/plain")},
+    handle=_numbers,
+)

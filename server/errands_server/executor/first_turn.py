@@ -6,7 +6,7 @@ from ..domain.draft import Draft
 from ..domain.effects import AskApproval, MakePlan, next_effects
 from ..domain.events import Claimed
 from ..store.journal_reads import Inputs
-from .planning import make_plan
+from .plan_effects import make_plan
 from .run_loop import Parts
 from .turn import Turns
 

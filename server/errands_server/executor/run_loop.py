@@ -35,7 +35,7 @@ from ..store.journal import Journal
 from ..store.journal_reads import Inputs
 from ..store.write_requests import Append
 from ..tools.catalog import Catalogue
-from . import documents, outcomes, planning, results
+from . import documents, outcomes, plan_effects, results
 from .dispatch import Dispatch, open_gate
 from .rate_limits import Holding, Limits
 from .turn import Turns
@@ -372,7 +372,7 @@ class Owner:
     async def _make_plan(self, run: Run) -> Outcome:
         inputs = await self._load_inputs()
         candidates = await self._parts.catalogue.candidates(self._tenant, inputs.integrations)
-        events = await planning.make_plan(
+        events = await plan_effects.make_plan(
             self._parts.planner,
             self._parts.journal,
             self._parts.world,

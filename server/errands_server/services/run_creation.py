@@ -22,7 +22,7 @@ from ..domain.run import RULES_VERSION, Run
 from ..engines import embedded
 from ..engines.embedded import EmbeddedEngine
 from ..environment import World
-from ..executor.planning import make_plan
+from ..executor.plan_effects import make_plan
 from ..ports import Brief, Explained, Finding, Planner, Refusal
 from ..store.encryption import Sealer
 from ..store.journal_reads import Head, Inputs, Selected
