@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 # Importing gRPC takes longer than everything else together, so the help of a command stands
 # here and its module is imported when it runs.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    "run": ("errands.cli.running:run", "Start a run and show what it does."),
-    "plan": ("errands.cli.planning:plan", "Show what a run would do, and why."),
-    "watch": ("errands.cli.running:watch", "Show a run's events from the start or a cursor to its end."),
-    "ls": ("errands.cli.runs:ls", "List runs, newest first."),
-    "get": ("errands.cli.runs:get", "Show one run."),
-    "cancel": ("errands.cli.runs:cancel", "Stop a run; nothing starts from this moment on."),
-    "approvals": ("errands.cli.approvals:approvals", "List what waits for a decision."),
-    "approve": ("errands.cli.approvals:approve", "Approve exactly what an approval shows."),
-    "deny": ("errands.cli.approvals:deny", "Deny an approval."),
-    "decide": ("errands.cli.approvals:decide", "Decide about a call whose outcome is in doubt."),
-    "integrations": ("errands.cli.integrations:integrations", "The services runs may call."),
-    "connections": ("errands.cli.connections:connections", "Users' own access to integrations."),
-    "keys": ("errands.cli.keys:keys", "API keys."),
-    "audit": ("errands.cli.audit:audit", "List who decided, cancelled and changed what, newest first."),
+    "run": ("errands.cli.commands.runs:run", "Start a run and show what it does."),
+    "plan": ("errands.cli.commands.plan:plan", "Show what a run would do, and why."),
+    "watch": ("errands.cli.commands.runs:watch", "Show a run's events from the start or a cursor to its end."),
+    "ls": ("errands.cli.commands.runs:ls", "List runs, newest first."),
+    "get": ("errands.cli.commands.runs:get", "Show one run."),
+    "cancel": ("errands.cli.commands.runs:cancel", "Stop a run; nothing starts from this moment on."),
+    "approvals": ("errands.cli.commands.approvals:approvals", "List what waits for a decision."),
+    "approve": ("errands.cli.commands.approvals:approve", "Approve exactly what an approval shows."),
+    "deny": ("errands.cli.commands.approvals:deny", "Deny an approval."),
+    "decide": ("errands.cli.commands.approvals:decide", "Decide about a call whose outcome is in doubt."),
+    "integrations": ("errands.cli.commands.integrations:integrations", "The services runs may call."),
+    "connections": ("errands.cli.commands.connections:connections", "Users' own access to integrations."),
+    "keys": ("errands.cli.commands.keys:keys", "API keys."),
+    "audit": ("errands.cli.commands.audit:audit", "List who decided, cancelled and changed what, newest first."),
 }
 # Commands of other installed packages, with the extra each belongs to.
 FORWARDED: Final[Mapping[str, tuple[str, str]]] = {
