@@ -20,9 +20,9 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from .backend import Gateway
+from .backend import Backend
 from .http import health, openapi
-from .http.protocol import Connection
+from .http.protocol import HttpProtocol
 from .http.routing import routes, unknown_path
 from .settings import Settings
 from .v1.operations import OPERATIONS
@@ -57,7 +57,7 @@ class Listening(Struct, frozen=True):
     """A gateway that answers at `address`, HOST:PORT."""
 
     address: str
-    gateway: Gateway
+    gateway: Backend
 
     @property
     def url(self) -> str:
@@ -68,7 +68,7 @@ class Listening(Struct, frozen=True):
 async def listening(channel: aio.Channel, settings: Settings) -> AsyncGenerator[Listening, None]:
     """Answer over HTTP for the server behind `channel`. OSError: the address is taken."""
     _allow_many_files()
-    gateway = Gateway(channel, settings)
+    gateway = Backend(channel, settings)
     bound = _bound(settings.http)
     _tune(bound, settings.stall)
     # What goes wrong in a request is logged there; uvicorn would say it once more, unstructured.
@@ -80,7 +80,7 @@ async def listening(channel: aio.Channel, settings: Settings) -> AsyncGenerator[
         lifespan="off",
         server_header=False,
         proxy_headers=False,
-        http=Connection,
+        http=HttpProtocol,
         ws="none",
         timeout_graceful_shutdown=_CLOSING,
     )
@@ -95,7 +95,7 @@ async def listening(channel: aio.Channel, settings: Settings) -> AsyncGenerator[
         await task
 
 
-def application(gateway: Gateway) -> ASGIApp:
+def application(gateway: Backend) -> ASGIApp:
     """The whole of it as one ASGI application."""
     found: Sequence[BaseRoute] = [
         *routes(OPERATIONS, gateway),

@@ -24,7 +24,7 @@ MOST: Final = 512  # answers kept
 LARGEST: Final = 32 << 10  # bytes of one that is kept
 
 
-class Shown:
+class ResponseCache:
     """Keeps what was shown last. Every answer comes from the server; only its second making is spared."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Shown:
         return made
 
 
-class Gateway:
+class Backend:
     """One server behind one HTTP address. Holds no secret of its own."""
 
     def __init__(self, channel: aio.Channel, settings: Settings) -> None:
@@ -53,7 +53,7 @@ class Gateway:
         self.get_run: Any = channel.unary_unary(
             "/errands.v1.RunService/GetRun", request_serializer=GetRunRequest.SerializeToString
         )
-        self.shown = Shown()
+        self.shown = ResponseCache()
         self.approvals: Any = ApprovalServiceStub(channel)
         self.integrations: Any = IntegrationServiceStub(channel)
         self.connections: Any = ConnectionServiceStub(channel)

@@ -25,7 +25,7 @@ from .api.health import Health
 from .composition import SERVICES, Links, Overrides, Wiring, core, serving
 from .config import DAY, Config
 from .engines.embedded import EmbeddedEngine
-from .environment import World
+from .environment import Environment
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.principal import Scope
 from .store.database import is_sqlite
@@ -34,7 +34,7 @@ from .store.store import Store
 from .streams import Hub
 
 if TYPE_CHECKING:
-    from .engines.failover import Peers
+    from .engines.failover import Failover
 
 __all__ = ["SERVICES", "App", "FolderInUse", "Overrides", "running"]
 
@@ -124,7 +124,7 @@ class _Server:
         self._store = store
         self._health = Health(self._ready)
         self._drained = False
-        self._peers: Peers | None = None
+        self._peers: Failover | None = None
         self._grpc: aio.Server
         self.app: App
 
@@ -139,17 +139,17 @@ class _Server:
         stack: AsyncExitStack,
     ) -> _Server:
         parts = await core(config, overrides, store, sealer, wiring, stack)
-        keys = Keys(store, parts.world, process_secret=config.api_key)
+        keys = Keys(store, parts.environment, process_secret=config.api_key)
         server = cls(config, parts.engine, parts.hub, store)
         if not is_sqlite(config.database_url):
-            from .engines.failover import Peers  # with the driver, which is an extra
+            from .engines.failover import Failover  # with the driver, which is an extra
 
-            server._peers = Peers(
-                config.database_url, store.journal, parts.engine, parts.hub, parts.catalogue
+            server._peers = Failover(
+                config.database_url, store.journal, parts.engine, parts.hub, parts.catalog
             )
         server._grpc = await serving(parts, keys, stack)
         await server._listen(parts.links_at, await _first_key(store, keys), stack)
-        stack.enter_context(_task(server._sweep(parts.world), "errands retention"))
+        stack.enter_context(_task(server._sweep(parts.environment), "errands retention"))
         return server
 
     async def _listen(self, links_at: Links, operator_key: str, stack: AsyncExitStack) -> None:
@@ -228,16 +228,16 @@ class _Server:
         self._hub.close()
         await self._grpc.stop(grace=2)
 
-    async def _sweep(self, world: World) -> None:
+    async def _sweep(self, environment: Environment) -> None:
         while True:
             try:
-                await self._store.forget_requests(world.now())
-                await self._store.forget_flows(world.now())
+                await self._store.forget_requests(environment.now())
+                await self._store.forget_flows(environment.now())
                 if self._config.keep is not None:
-                    count = await self._store.erase_finished(world.now() - self._config.keep)
+                    count = await self._store.erase_finished(environment.now() - self._config.keep)
                     _log.info("erased finished runs", count=count, keep_days=self._config.keep / DAY)
                 if self._config.keep_audit is not None:
-                    await self._store.erase_audit(world.now() - self._config.keep_audit)
+                    await self._store.erase_audit(environment.now() - self._config.keep_audit)
             except Exception:
                 _log.exception("retention failed")
             await asyncio.sleep(_HOUR)

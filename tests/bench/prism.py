@@ -26,7 +26,7 @@ from msgspec import Struct, structs
 from errands_server.credentials.credential import Credential
 from errands_server.credentials.security_scheme import SecurityScheme
 from errands_server.domain.tool import ToolRef
-from errands_server.ports import Request
+from errands_server.ports import CallRequest
 from errands_server.tools.openapi.document import Description, Operation, read
 from errands_server.tools.openapi.request import Outgoing, Unsendable, compose
 from errands_server.tools.operation import Location
@@ -112,7 +112,7 @@ class _Calls:
         verdict.unsent = self._checker.problem(ref, operation.tool, arguments)
         if verdict.unsent:
             return None
-        request = Request(ref=ref, arguments=arguments, idempotency_key="key", user_id="user")
+        request = CallRequest(ref=ref, arguments=arguments, idempotency_key="key", user_id="user")
         try:
             return compose(operation, request, credential(self._description, operation))
         except Unsendable as refusal:

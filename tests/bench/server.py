@@ -26,8 +26,8 @@ from errands_server.domain import commands
 from errands_server.domain.draft import Draft
 from errands_server.domain.events import AnyEvent, Noted
 from errands_server.domain.run import Run
-from errands_server.environment import World
-from errands_server.ports import Answer, Done, Request
+from errands_server.environment import Environment
+from errands_server.ports import CallRequest, CallResult, CallSucceeded
 from errands_server.services.run_changes import change
 from errands_server.store.store import Store
 from errands_server.store.write_requests import Append
@@ -40,17 +40,17 @@ KEY = "bench-key"
 class NoOp:
     """A toolbox whose every call is done at once."""
 
-    async def source(self, request: Request) -> str:
+    async def source(self, request: CallRequest) -> str:
         return "none"
 
-    async def missing(self, request: Request) -> None:
+    async def missing(self, request: CallRequest) -> None:
         return None
 
-    async def shared(self, request: Request) -> bool:
+    async def shared(self, request: CallRequest) -> bool:
         return False
 
-    async def call(self, request: Request) -> Answer:
-        return Done(output=b'{"id":"x_1","ok":true}')
+    async def call(self, request: CallRequest) -> CallResult:
+        return CallSucceeded(output=b'{"id":"x_1","ok":true}')
 
 
 class Control:
@@ -94,7 +94,7 @@ class Control:
 
     async def _append(self, run_id: str, run: Run, count: int) -> None:
         for _ in range(count):
-            draft = Draft(run, World().now())
+            draft = Draft(run, Environment().now())
             draft.add(Noted(text="a note of the usual length"))
             work = Append(
                 tenant="default",
@@ -113,7 +113,7 @@ class Control:
         return time.perf_counter()
 
     async def _change(self, run_id: str, decide: Callable[[Draft], list[AnyEvent]]) -> None:
-        await change(self._journal, World(), "default", run_id, decide)
+        await change(self._journal, Environment(), "default", run_id, decide)
 
 
 async def main(log: BinaryIO) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import uvloop
 
-from errands_server.api.interceptor import Gate
+from errands_server.api.interceptor import Interceptor
 from tests.bench import server
 from tests.bench.clocks import Clocks
 
@@ -68,12 +68,12 @@ def put_clocks() -> Clocks:
     clocks = Clocks()
     for stage, place in PLACES:
         clocks.put(stage, f"{_SERVER}.{place}")
-    unary = Gate._unary
+    unary = Interceptor._unary
 
-    def clocked(gate: Gate, *arguments: Any) -> Any:
+    def clocked(gate: Interceptor, *arguments: Any) -> Any:
         return clocks.on(GATE, unary(gate, *arguments))
 
-    Gate._unary = clocked  # type: ignore[method-assign]
+    Interceptor._unary = clocked  # type: ignore[method-assign]
     return clocks
 
 

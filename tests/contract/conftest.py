@@ -13,7 +13,7 @@ import pytest
 from errands.server_process import configure_log
 from errands.v1 import integration_pb2
 from errands_server.app import Overrides
-from errands_server.environment import World
+from errands_server.environment import Environment
 from tests.contract import desk as desks
 from tests.contract.desk import Desk
 from tests.contract.told import READ, Make, Told, steps
@@ -32,8 +32,8 @@ class Clock:
         return time.time_ns() // 1_000_000 + self.moved
 
     @property
-    def world(self) -> World:
-        return World(now=self.now, jitter=lambda: 0.0)
+    def environment(self) -> Environment:
+        return Environment(now=self.now, jitter=lambda: 0.0)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -61,7 +61,7 @@ def serve(tmp_path: Path, desk: Desk, clock: Clock) -> Serve:
         plan: Told | Make | None = None, *, fresh: bool = True, **settings: Any
     ) -> AsyncGenerator[Service, None]:
         planner = plan if isinstance(plan, Told) else Told(plan or steps(READ))
-        overrides = Overrides(world=clock.world, planner=planner)
+        overrides = Overrides(environment=clock.environment, planner=planner)
         async with serving(tmp_path / "data", overrides, **settings) as service:
             if fresh:
                 await add_desk(service, desk)

@@ -12,7 +12,7 @@ from grpc import aio
 
 from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1 import connection_pb2 as pb
-from errands_server.store.repositories.audit import Action
+from errands_server.store.repositories.audit import AuditAction
 from tests.contract import deeds
 from tests.contract.conftest import Clock, Serve, add_desk
 from tests.contract.desk import Desk
@@ -64,7 +64,7 @@ async def test_every_administrative_change_leaves_an_entry(service: Service, des
     changing = {method for method in methods() if not method.partition("/")[2].startswith(READS)}
     assert done == changing - DECIDES - TELLS_NOTHING
     by_others = {"approval.decide", "run.cancel", "connection.break"}
-    assert {entry.action for entry in before} == set(Action) - by_others
+    assert {entry.action for entry in before} == set(AuditAction) - by_others
 
 
 async def test_an_entry_says_what_was_changed(service: Service, desk: Desk) -> None:
@@ -268,4 +268,4 @@ async def _until_gone(service: Service, run_id: str) -> None:
 
 
 def test_every_action_is_named_after_what_it_is_done_to() -> None:
-    assert all(action.value.split(".")[0] == action.name.split("_")[0].lower() for action in Action)
+    assert all(action.value.split(".")[0] == action.name.split("_")[0].lower() for action in AuditAction)

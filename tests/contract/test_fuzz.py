@@ -121,7 +121,7 @@ async def _awaited(work: Awaitable[Any]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     started = World(tmp_path_factory.mktemp("fuzz"))
     started.start()
     yield started
@@ -180,7 +180,7 @@ def _values(field: FieldDescriptor, texts: Any, build: Any) -> SearchStrategy[An
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-def test_no_request_brings_the_service_out_of_its_contract(world: World, method: Any) -> None:
+def test_no_request_brings_the_service_out_of_its_contract(environment: World, method: Any) -> None:
     path = f"/{method.containing_service.full_name}/{method.name}"
 
     @settings(
@@ -190,14 +190,14 @@ def test_no_request_brings_the_service_out_of_its_contract(world: World, method:
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
-    @given(request=requests(method.input_type, world.names))
+    @given(request=requests(method.input_type, environment.names))
     def every(request: Any) -> None:
-        error = world.run(_sent(world.service, path, request))
+        error = environment.run(_sent(environment.service, path, request))
         if error is not None:
             check(error)
 
     every()
-    assert world.run(_healthy(world.service))
+    assert environment.run(_healthy(environment.service))
 
 
 async def _sent(service: Service, path: str, request: Any) -> aio.AioRpcError | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from errands_server.domain.errors import Reason, Unauthenticated
-from errands_server.environment import World
+from errands_server.environment import Environment
 from errands_server.services.keys import DEFAULT_TENANT, Keys
 from errands_server.services.principal import Principal, Scope
 from errands_server.store.repositories.keys import Key
@@ -32,7 +32,7 @@ class HeldStore(Store):
 async def test_a_look_up_older_than_a_revocation_is_not_remembered(tmp_path: Path) -> None:
     store = await HeldStore.open(database_of(tmp_path), lambda work, created: None)
     assert isinstance(store, HeldStore)
-    keys = Keys(store, World())
+    keys = Keys(store, Environment())
     operator = Principal(DEFAULT_TENANT, "process", frozenset({Scope.OPERATOR}))
     try:
         key, secret = await keys.issue(DEFAULT_TENANT, name="gone", scopes=frozenset({Scope.RUNS_READ}))

@@ -118,7 +118,7 @@ def stage(tmp_path: Path, oidc: Provider) -> Staging:
         *scenes: Scene, clock: Clock | None = None, **settings: Any
     ) -> AsyncGenerator[Stage, None]:
         clock = clock or Clock()
-        overrides = Overrides(planner=Scripted(*(scenes or (READ,))), world=clock.world)
+        overrides = Overrides(planner=Scripted(*(scenes or (READ,))), environment=clock.environment)
         settings = {"public_url": PUBLIC_URL, **settings}
         async with serving(tmp_path / "data", overrides, **settings) as service, serving_api(oidc) as api:
             yield Stage(service, api, oidc, clock, tmp_path / "data")

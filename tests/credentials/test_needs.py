@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from errands_server.credentials.grants import ApiKey
-from errands_server.credentials.requirements import Demand, credential_of, wanted_scopes
+from errands_server.credentials.requirements import CredentialRequirement, credential_of, wanted_scopes
 from errands_server.credentials.security_scheme import SecurityScheme
 
 SCHEMES = {
@@ -15,8 +15,8 @@ SCHEMES = {
 }
 
 
-def _demand(*alternatives: tuple[tuple[str, ...], tuple[str, ...]]) -> Demand:
-    return Demand(
+def _demand(*alternatives: tuple[tuple[str, ...], tuple[str, ...]]) -> CredentialRequirement:
+    return CredentialRequirement(
         origin="https://a.test",
         schemes=SCHEMES,
         security=tuple(names for names, _ in alternatives),
@@ -57,7 +57,7 @@ def test_a_key_goes_where_the_operation_or_the_service_wants_it() -> None:
     assert first is not None
     assert first.query == {"k": "v"}
     assert credential_of(own, _demand()) is not None
-    assert credential_of(key, Demand(origin="https://a.test")) is None
+    assert credential_of(key, CredentialRequirement(origin="https://a.test")) is None
 
 
 def test_secrets_are_not_shown_by_their_representation() -> None:

@@ -7,8 +7,14 @@ import asyncio
 import pytest
 
 from errands_server.credentials.pass_through.entries import AwsRole, OktaApp
-from errands_server.credentials.pass_through.token_cache import Kept, Obtained, good_until, key, refusal
-from errands_server.ports import Failed
+from errands_server.credentials.pass_through.token_cache import (
+    CachedToken,
+    TokenCache,
+    good_until,
+    key,
+    refusal,
+)
+from errands_server.ports import CallFailed
 
 
 class Fetching:
@@ -18,13 +24,13 @@ class Fetching:
         self.now = 0
         self.count = 0
         self.may_answer = asyncio.Event()
-        self.answer: Failed | None = None
+        self.answer: CallFailed | None = None
 
-    async def __call__(self) -> Obtained[str] | Failed:
+    async def __call__(self) -> CachedToken[str] | CallFailed:
         self.count += 1
         number = self.count
         await self.may_answer.wait()
-        return self.answer or Obtained(f"token {number}", good_until(self.now, 60_000))
+        return self.answer or CachedToken(f"token {number}", good_until(self.now, 60_000))
 
 
 @pytest.fixture
@@ -33,11 +39,11 @@ def fetching() -> Fetching:
 
 
 @pytest.fixture
-def kept(fetching: Fetching) -> Kept[str]:
-    return Kept(lambda: fetching.now)
+def kept(fetching: Fetching) -> TokenCache[str]:
+    return TokenCache(lambda: fetching.now)
 
 
-async def test_many_who_want_it_at_once_share_one_fetch(kept: Kept[str], fetching: Fetching) -> None:
+async def test_many_who_want_it_at_once_share_one_fetch(kept: TokenCache[str], fetching: Fetching) -> None:
     tasks = [asyncio.create_task(kept.get("a", fetching)) for _ in range(50)]
     await asyncio.sleep(0)
     tasks[0].cancel()
@@ -49,16 +55,16 @@ async def test_many_who_want_it_at_once_share_one_fetch(kept: Kept[str], fetchin
 
 
 async def test_who_comes_while_the_first_are_being_told_shares_it_too(
-    kept: Kept[str], fetching: Fetching
+    kept: TokenCache[str], fetching: Fetching
 ) -> None:
-    late: list[asyncio.Task[str | Failed]] = []
+    late: list[asyncio.Task[str | CallFailed]] = []
 
-    async def come(turns: int) -> str | Failed:
+    async def come(turns: int) -> str | CallFailed:
         for _ in range(turns):  # of the event loop, after the fetch
             await asyncio.sleep(0)
         return await kept.get("a", fetching)
 
-    async def fetch() -> Obtained[str] | Failed:
+    async def fetch() -> CachedToken[str] | CallFailed:
         late.extend(asyncio.create_task(come(turns)) for turns in range(1, 5))
         return await fetching()
 
@@ -69,7 +75,7 @@ async def test_who_comes_while_the_first_are_being_told_shares_it_too(
     assert fetching.count == 1
 
 
-async def test_a_failure_is_shared_and_not_kept(kept: Kept[str], fetching: Fetching) -> None:
+async def test_a_failure_is_shared_and_not_kept(kept: TokenCache[str], fetching: Fetching) -> None:
     fetching.answer = refusal("no")
     fetching.may_answer.set()
     found = await asyncio.gather(*(kept.get("a", fetching) for _ in range(5)))
@@ -80,7 +86,7 @@ async def test_a_failure_is_shared_and_not_kept(kept: Kept[str], fetching: Fetch
     assert await kept.get("a", fetching) == "token 2"
 
 
-async def test_it_is_fetched_anew_shortly_before_its_end(kept: Kept[str], fetching: Fetching) -> None:
+async def test_it_is_fetched_anew_shortly_before_its_end(kept: TokenCache[str], fetching: Fetching) -> None:
     fetching.may_answer.set()
     first = await kept.get("a", fetching)
     fetching.now = 53_999
@@ -91,7 +97,7 @@ async def test_it_is_fetched_anew_shortly_before_its_end(kept: Kept[str], fetchi
     assert (first, still, anew) == ("token 1", "token 1", "token 2")
 
 
-async def test_only_what_is_kept_can_be_forgotten(kept: Kept[str], fetching: Fetching) -> None:
+async def test_only_what_is_kept_can_be_forgotten(kept: TokenCache[str], fetching: Fetching) -> None:
     """Of many whose token was refused, the first forgets it; the others use its successor."""
     fetching.may_answer.set()
     await kept.get("a", fetching)

@@ -17,8 +17,8 @@ from errands.v1.audit_pb2 import ListAuditRequest
 from errands_server.credentials.grants import Grant
 from errands_server.credentials.oauth.client import unpacked
 from errands_server.credentials.oauth.flows import OAuth
-from errands_server.credentials.oauth.refresh import Renewing
-from errands_server.credentials.vault import Held, Vault
+from errands_server.credentials.oauth.refresh import TokenRefresh
+from errands_server.credentials.vault import StoredConnection, Vault
 from errands_server.outbound.web import Web
 from errands_server.store.encryption import Sealer, load_or_create_keys
 from errands_server.store.store import Store
@@ -271,12 +271,12 @@ async def _process(found: Stage, kind: type[OAuth] = OAuth) -> AsyncGenerator[tu
     sealer = Sealer(load_or_create_keys(data / "secret.key"))
     store = await Store.open(database_of(data), lambda *_: None, migrate=False)
     web = Web()
-    vault = Vault(store, sealer, found.clock.world)
+    vault = Vault(store, sealer, found.clock.environment)
     async with store.begin("default") as transaction:
         integration = await transaction.integrations.find(found.integration)
     assert integration is not None
     client = unpacked(sealer, integration.oauth_client, integration.oauth_secret, integration.id)
-    renewing = Renewing(vault, kind(web, found.clock.world))
+    renewing = TokenRefresh(vault, kind(web, found.clock.environment))
     try:
         yield vault, lambda held: renewing.renewed(held, client)
     finally:
@@ -297,7 +297,7 @@ async def test_of_several_processes_one_refreshes_and_the_others_use_what_it_got
             held = await vault.held("default", found.integration, "user-1")
             renewals = await asyncio.gather(*(renew(held) for renew in (one, two, three) * 5))
 
-    assert all(isinstance(renewal, Held) for renewal in renewals)
+    assert all(isinstance(renewal, StoredConnection) for renewal in renewals)
     assert {renewal.secret.access_token for renewal in renewals} == {renewals[0].secret.access_token}
     assert renewals[0].secret != held.secret
     assert found.provider.counts() == {"authorization_code": 1, "refresh_token": 1}

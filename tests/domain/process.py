@@ -36,12 +36,12 @@ from errands_server.domain.events import (
 )
 from errands_server.domain.run import CallState
 from errands_server.domain.tool import Effect as ToolEffect
-from errands_server.environment import World
+from errands_server.environment import Environment
 from errands_server.executor import documents, outcomes, results
 from errands_server.executor.dispatch import Dispatch
 from errands_server.executor.run_loop import DISPATCH_WINDOW, MAX_CALLS
-from errands_server.executor.turn import Turns
-from errands_server.ports import Refusal, Unknown
+from errands_server.executor.step import StepRunner
+from errands_server.ports import CallOutcomeUnknown, Refusal
 from tests.domain.scenarios import Shape
 from tests.domain.shelf import now_or_never
 
@@ -77,7 +77,7 @@ class Process:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         self._scenario = simulation.scenario
-        self._world = World(
+        self._environment = Environment(
             now=lambda: simulation.now,
             monotonic=lambda: simulation.now / 1_000,
             new_id=simulation.new_id,
@@ -85,8 +85,12 @@ class Process:
         )
         shelf: Any = simulation.shelf
         # The shelf also says what is missing; calls go to the simulation's remote service.
-        self._turns = Turns(tenant="tenant", run_id=RUN_ID, catalogue=shelf, toolbox=shelf, world=self._world)
-        self._dispatch = Dispatch(turns=self._turns, catalogue=shelf, toolbox=shelf, world=self._world)
+        self._turns = StepRunner(
+            tenant="tenant", run_id=RUN_ID, catalog=shelf, toolbox=shelf, environment=self._environment
+        )
+        self._dispatch = Dispatch(
+            turns=self._turns, catalog=shelf, toolbox=shelf, environment=self._environment
+        )
         self.run = simulation.journal.run
         self.tasks: dict[str, Task] = {}
         self.outcomes: list[Outcome] = []
@@ -136,7 +140,7 @@ class Process:
         if task.call is not None:
             if self._simulation.tape.next() % 2 and not self._is_late(task):
                 task.perform()
-            self.outcomes.append(self._answer(task.call, Unknown(message="it was cut off")))
+            self.outcomes.append(self._answer(task.call, CallOutcomeUnknown(message="it was cut off")))
 
     def _is_late(self, task: Task) -> bool:
         return self._simulation.now - task.asked > DISPATCH_WINDOW * 1_000
@@ -240,7 +244,7 @@ class Process:
         self.tasks[call.id] = Task(perform=send, call=call, asked=self._simulation.now)
 
     def _answer(self, call: Call, answer: Any) -> Outcome:
-        return lambda draft: outcomes.record(draft, self._turns, self._world, call.id, answer)
+        return lambda draft: outcomes.record(draft, self._turns, self._environment, call.id, answer)
 
     def _plan(self) -> Outcome:
         plan, plan_id = self._scenario.plan, self.run.plan_id

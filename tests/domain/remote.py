@@ -12,7 +12,7 @@ from errands_server.domain.events import Call
 from errands_server.domain.policy import KEY_TTL, SECOND
 from errands_server.domain.question import Question
 from errands_server.domain.tool import Repeat, Tool
-from errands_server.ports import Answer, Asked, Done, Failed, Unknown
+from errands_server.ports import CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded, InputRequired
 from tests.domain.scenarios import Answered
 
 REMEMBERS: Final = KEY_TTL + 2 * SECOND  # a key is looked at up to a dispatch window after the decision
@@ -30,25 +30,27 @@ class Remote:
         self.effects: Counter[str] = Counter()  # by key
         self._had_effect_at: dict[str, int] = {}
 
-    def receive(self, call: Call, now: int) -> Answer:
+    def receive(self, call: Call, now: int) -> CallResult:
         name = call.tool.name
         script = self._scripts.get(name, (Answered.DONE,))
         answered = script[min(self.requests[name], len(script) - 1)]
         self.requests[name] += 1
         match answered:
             case Answered.BUSY:
-                return Failed(reason=Reason.SERVICE_RATE_LIMITED, message="busy", status=429, transient=True)
+                return CallFailed(
+                    reason=Reason.SERVICE_RATE_LIMITED, message="busy", status=429, transient=True
+                )
             case Answered.LOST_BEFORE:
-                return Unknown(message="the connection was reset")
+                return CallOutcomeUnknown(message="the connection was reset")
             case Answered.LOST_AFTER:
                 self._work(call, now)
-                return Unknown(message="the connection was reset")
+                return CallOutcomeUnknown(message="the connection was reset")
             case Answered.IN_PROGRESS if self._remembers(call, now):
-                return Failed(reason=Reason.SERVICE_REFUSED, message="in progress", status=409)
+                return CallFailed(reason=Reason.SERVICE_REFUSED, message="in progress", status=409)
             case Answered.ASKS:
-                return Asked(question=QUESTION)
+                return InputRequired(question=QUESTION)
             case Answered.REFUSED if not self._remembers(call, now):
-                return Failed(reason=Reason.SERVICE_REFUSED, message="refused", status=400)
+                return CallFailed(reason=Reason.SERVICE_REFUSED, message="refused", status=400)
             case _:
                 return self._work(call, now)
 
@@ -57,17 +59,17 @@ class Remote:
         at = self._had_effect_at.get(call.key)
         return keyed and at is not None and now - at <= REMEMBERS
 
-    def _work(self, call: Call, now: int) -> Answer:
+    def _work(self, call: Call, now: int) -> CallResult:
         if call.method == "DELETE":
             return self._delete(call, now)
         if not self._remembers(call, now):
             self.effects[call.key] += 1
             self._had_effect_at[call.key] = now
-        return Done(output=json.dumps({"id": call.tool.name}).encode(), status=200)
+        return CallSucceeded(output=json.dumps({"id": call.tool.name}).encode(), status=200)
 
-    def _delete(self, call: Call, now: int) -> Answer:
+    def _delete(self, call: Call, now: int) -> CallResult:
         if call.key in self._had_effect_at:
-            return Failed(reason=Reason.SERVICE_REFUSED, message="gone", status=404)
+            return CallFailed(reason=Reason.SERVICE_REFUSED, message="gone", status=404)
         self.effects[call.key] += 1
         self._had_effect_at[call.key] = now
-        return Done(output=b"null", status=204)
+        return CallSucceeded(output=b"null", status=204)

@@ -1,4 +1,4 @@
-"""What a process asks the catalogue, answered from a scenario without waiting."""
+"""What a process asks the catalog, answered from a scenario without waiting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from errands_server.domain.tool import Tool, ToolRef
-from errands_server.ports import Request, Unauthorized
+from errands_server.ports import AuthorizationRequired, CallRequest
 from tests.domain.scenarios import OPEN, ORIGIN, SECURED, Scenario
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ def now_or_never(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class Shelf:
-    """What the executor asks the catalogue: tools, and which integrations can be used now."""
+    """What the executor asks the catalog: tools, and which integrations can be used now."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._tools = scenario.tools
@@ -38,11 +38,11 @@ class Shelf:
         }
         return {key: value for key, value in current.items() if key not in self.inactive}
 
-    async def missing(self, request: Request) -> Unauthorized | None:
+    async def missing(self, request: CallRequest) -> AuthorizationRequired | None:
         lacks = self._tools[request.ref.name].secured and self.credential is None
-        return Unauthorized(message="no credential for this service") if lacks else None
+        return AuthorizationRequired(message="no credential for this service") if lacks else None
 
-    async def shared(self, request: Request) -> bool:
+    async def shared(self, request: CallRequest) -> bool:
         return request.ref.integration_id == SECURED and self.credential is not None
 
     async def tool(self, tenant: str, ref: ToolRef) -> tuple[Any, Tool]:

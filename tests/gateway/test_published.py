@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from starlette.routing import Route
 
 from errands_gateway.app import application
-from errands_gateway.backend import Gateway
+from errands_gateway.backend import Backend
 from errands_gateway.http.openapi import document
 from errands_gateway.settings import Settings
 from errands_gateway.v1.operations import OPERATIONS
@@ -197,7 +197,7 @@ async def test_each_path_of_the_document_takes_its_methods_and_no_others(service
 
 async def test_every_path_that_is_routed_is_in_the_document_but_those_for_operators_and_readers() -> None:
     async with aio.insecure_channel("127.0.0.1:1") as nobody:
-        app: Any = application(Gateway(nobody, Settings()))
+        app: Any = application(Backend(nobody, Settings()))
     routed = {route.path for route in app.routes if isinstance(route, Route)}
     beside = {path for path in routed if path.startswith("/docs")}
 

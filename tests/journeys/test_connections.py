@@ -8,7 +8,7 @@ from errands.v1 import connection_pb2 as pb
 from errands.v1 import event_pb2
 from errands_server.credentials.grants import Bearer, Grant
 from errands_server.credentials.vault import Vault
-from errands_server.environment import World
+from errands_server.environment import Environment
 from errands_server.store.encryption import Sealer, load_or_create_keys
 from errands_server.store.store import Store
 from tests.contract.refusals import refused
@@ -96,7 +96,7 @@ async def test_a_run_that_was_not_woken_goes_on_after_a_restart(serve: Serve, tm
 
 async def stored_elsewhere(data: Path, integration: str, origin: str) -> None:
     store = await Store.open(database_of(data), lambda *_: None)
-    vault = Vault(store, Sealer(load_or_create_keys(data / "secret.key")), World())
+    vault = Vault(store, Sealer(load_or_create_keys(data / "secret.key")), Environment())
     grant = Grant(secret=Bearer(token=SECRET))
     await vault.put("default", integration, "user-1", origin=origin, grant=grant, actor="test")
     await store.close()

@@ -7,7 +7,7 @@ from typing import Any
 from errands.v1 import event_pb2, run_pb2
 from errands.v1.connection_pb2 import ConnectionBearer
 from errands_server.app import Overrides
-from errands_server.ports import Answer, Done, Request, Unauthorized
+from errands_server.ports import AuthorizationRequired, CallRequest, CallResult, CallSucceeded
 from tests.journeys.conftest import Serve
 from tests.recorder import recording
 from tests.scripted import Scene, Scripted
@@ -22,17 +22,17 @@ class Granted:
         self._lasting = lasting
         self._asked = False
 
-    async def shared(self, request: Request) -> bool:
+    async def shared(self, request: CallRequest) -> bool:
         return False
 
-    async def missing(self, request: Request) -> Unauthorized | None:
+    async def missing(self, request: CallRequest) -> AuthorizationRequired | None:
         return None
 
-    async def call(self, request: Request) -> Answer:
+    async def call(self, request: CallRequest) -> CallResult:
         if not self._asked:
             self._asked = True
-            return Unauthorized(message="missing, a moment ago", lasting=self._lasting)
-        return Done(output=b"{}")
+            return AuthorizationRequired(message="missing, a moment ago", lasting=self._lasting)
+        return CallSucceeded(output=b"{}")
 
 
 def _overrides(toolbox: Any) -> Overrides:

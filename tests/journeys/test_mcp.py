@@ -205,7 +205,7 @@ class Seeing(Scripted):
         return await super().plan(brief)
 
 
-async def test_a_catalogue_that_changes_is_a_new_revision_and_runs_keep_theirs(tmp_path: Path) -> None:
+async def test_a_catalog_that_changes_is_a_new_revision_and_runs_keep_theirs(tmp_path: Path) -> None:
     planner = Seeing(Scene("grow"), Scene("greet", {"name": "Ada"}, after=["s1"]))
     async with desk() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
         made = await add(service, "desk", mcp_url=found.url, internal=True)

@@ -67,7 +67,7 @@ def clock() -> Clock:
 async def till(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> AsyncGenerator[Till]:
     """A till, and runs of one step, or of as many as the test says."""
     steps = [Scene("act")] * getattr(request, "param", 1)
-    overrides = Overrides(world=clock.world, planner=Scripted(*steps))
+    overrides = Overrides(environment=clock.environment, planner=Scripted(*steps))
     async with (
         plain("2025-11-25") as server,
         serving(tmp_path / "data", overrides) as service,

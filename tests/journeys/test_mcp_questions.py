@@ -62,7 +62,7 @@ def clock() -> Clock:
 async def studio_at(
     data: Path, found: Desk, clock: Clock, tool: str = "paint", **arguments: Any
 ) -> AsyncGenerator[Studio]:
-    overrides = Overrides(world=clock.world, planner=Scripted(Scene(tool, arguments)))
+    overrides = Overrides(environment=clock.environment, planner=Scripted(Scene(tool, arguments)))
     async with serving(data, overrides) as service:
         yield Studio(service, found)
 

@@ -138,7 +138,7 @@ async def test_a_call_that_waited_too_long_between_storing_and_sending_is_not_se
         await release.wait()
 
     clock = _Clock()
-    overrides = Overrides(planner=Scripted(order()), gate=gate, world=clock.world())
+    overrides = Overrides(planner=Scripted(order()), gate=gate, environment=clock.environment())
     async with serve(shop=shop, overrides=overrides) as service:
         created = await service.create("order")
         await held.wait()
@@ -158,10 +158,10 @@ class _Clock:
     def __init__(self) -> None:
         self.monotonic = 0.0
 
-    def world(self):  # type: ignore[no-untyped-def]
-        from errands_server.environment import World
+    def environment(self):  # type: ignore[no-untyped-def]
+        from errands_server.environment import Environment
 
-        return World(monotonic=lambda: self.monotonic)
+        return Environment(monotonic=lambda: self.monotonic)
 
 
 async def test_independent_steps_run_at_the_same_time(serve: Serve, shop: Shop) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from errands_server.domain.errors import Invalid, Reason
 from errands_server.outbound.guard import AddressForbidden, GuardedNetwork, permitted, resolve
-from errands_server.ports import Answer, Failed
+from errands_server.ports import CallFailed, CallResult
 from errands_server.tools.openapi.document import read
 from errands_server.tools.openapi.json_node import DocumentError
 from errands_server.tools.openapi.loader import fetch_document
@@ -40,11 +40,11 @@ async def listening() -> AsyncIterator[tuple[int, list[int]]]:
         yield server.sockets[0].getsockname()[1], reached
 
 
-async def _called(host: str, port: int, *, internal: bool = False) -> Answer:
+async def _called(host: str, port: int, *, internal: bool = False) -> CallResult:
     try:
         wanted = operation(f"http://{host}:{port}", "get")
     except (DocumentError, UnicodeError) as error:
-        return Failed(reason=Reason.ADDRESS_FORBIDDEN, message=str(error))
+        return CallFailed(reason=Reason.ADDRESS_FORBIDDEN, message=str(error))
     async with OpenApiSender(tls=TLS) as sender:
         return await call(sender, wanted, internal=internal, timeout=3)
 
@@ -64,7 +64,7 @@ async def test_no_spelling_of_a_private_address_is_reached_without_the_grant(hos
         answer = await _called(host, port)
         reason = await _fetched(f"http://{host}:{port}/")
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason in {Reason.ADDRESS_FORBIDDEN, Reason.SERVICE_UNREACHABLE}, answer
     assert reason in KEPT_OUT
     assert reached == []
@@ -77,7 +77,7 @@ async def test_metadata_and_special_addresses_are_not_dialled_even_with_the_gran
     answer = await _called(host, 80, internal=True)
     reason = await _fetched(f"http://{host}/", internal=True)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason in {Reason.ADDRESS_FORBIDDEN, Reason.SERVICE_UNREACHABLE}, answer
     assert reason in KEPT_OUT
     assert dialled == []
@@ -147,9 +147,9 @@ async def test_a_name_that_changes_between_look_and_connect_is_dialled_as_it_was
     # One question for each connection, and its answer is what is dialled.
     assert asked == ["rebinding.example"] * 2
     assert dialled == [OPEN]
-    assert isinstance(first, Failed)
+    assert isinstance(first, CallFailed)
     assert first.reason is Reason.SERVICE_UNREACHABLE
-    assert isinstance(second, Failed)
+    assert isinstance(second, CallFailed)
     assert second.reason is Reason.ADDRESS_FORBIDDEN
 
 
@@ -203,7 +203,7 @@ async def test_the_grant_opens_the_registered_origin_and_no_other_port_of_the_sa
             answer = await call(sender, operation(found.origin, "get"))
             reason = await _fetched(f"{found.origin}/openapi.json", internal=True)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.SERVICE_REFUSED
     assert reason is Reason.ADDRESS_FORBIDDEN
     assert reached == []

@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 
 from errands_server.domain.errors import Invalid, Reason
-from errands_server.ports import Answer, Done, Failed, Unknown
+from errands_server.ports import CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded
 from errands_server.tools.openapi.loader import fetch_document
 from errands_server.tools.openapi.sender import MAX_ANSWER, OpenApiSender
 from tests.outbound.test_addresses import listening
@@ -148,15 +148,15 @@ async def _attacked(behave: Behave, ask: Callable[[str], Awaitable[object]]) -> 
 
 @pytest.mark.parametrize("attack", HOSTILE)
 async def test_no_answer_takes_more_memory_or_time_than_a_call_may(attack: str) -> None:
-    async def ask(origin: str) -> Answer:
+    async def ask(origin: str) -> CallResult:
         async with OpenApiSender(tls=TLS) as sender:
             return await call(sender, operation(origin, "get"), timeout=PATIENCE)
 
     began = monotonic()
     answer, peak, stall = await _attacked(HOSTILE[attack], ask)
 
-    assert isinstance(answer, Failed | Unknown | Done)
-    assert not isinstance(answer, Done) or len(answer.output) <= MAX_ANSWER
+    assert isinstance(answer, CallFailed | CallOutcomeUnknown | CallSucceeded)
+    assert not isinstance(answer, CallSucceeded) or len(answer.output) <= MAX_ANSWER
     assert peak < 24 * MIB, f"{peak / MIB:.0f} MiB"
     assert stall < 1.0, f"{stall:.2f} s"
     assert monotonic() - began < PATIENCE + 4
@@ -185,7 +185,7 @@ async def test_a_body_that_is_compressed_more_than_once_is_not_unpacked() -> Non
         async with hostile(sends(_whole(twice, *headers))) as origin, OpenApiSender(tls=TLS) as sender:
             answer = await call(sender, operation(origin, "get"), timeout=PATIENCE)
 
-        assert isinstance(answer, Unknown)
+        assert isinstance(answer, CallOutcomeUnknown)
         assert "compressed more than once" in answer.message
 
 
@@ -243,7 +243,7 @@ async def test_a_redirect_is_followed_within_its_origin_only(target: str, status
 
     assert reached == []
     assert (len(asked) == 2) == REDIRECTS[target]
-    assert isinstance(answer, Done) == REDIRECTS[target]
+    assert isinstance(answer, CallSucceeded) == REDIRECTS[target]
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
@@ -251,7 +251,7 @@ async def test_a_write_is_never_sent_on(method: str) -> None:
     async with service(http(307, Location="/elsewhere")) as found, OpenApiSender(tls=TLS) as sender:
         answer = await call(sender, operation(found.origin, method), timeout=PATIENCE)
 
-    assert not isinstance(answer, Done)
+    assert not isinstance(answer, CallSucceeded)
     assert len(found.received) == 1
 
 
@@ -267,6 +267,6 @@ async def test_every_hop_of_a_chain_is_checked() -> None:
         async with service(behave) as found, OpenApiSender(tls=TLS) as sender:
             answer = await call(sender, operation(found.origin, "get"), timeout=PATIENCE)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert len(found.received) == 4
     assert reached == []

@@ -1,4 +1,4 @@
-"""Small catalogues as real documents would give them: a shop, a calendar with weather, a CRM."""
+"""Small catalogs as real documents would give them: a shop, a calendar with weather, a CRM."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from errands_server.domain.errors import Reason
 from errands_server.domain.tool import ToolRef
 from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Refusal
-from tests.planners.catalogues import CRM, PLANNER, SHOP
+from tests.planners.catalogs import CRM, PLANNER, SHOP
 from tests.planners.conftest import NOW, calls
 
 ADA = "ada@example.com"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from errands_server.domain.plan import Plan, check
 from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Brief, Finding, Refusal
-from tests.planners.catalogues import CRM, PLANNER, SHOP
+from tests.planners.catalogs import CRM, PLANNER, SHOP
 from tests.planners.conftest import NOW
 
 TOOLS = SHOP + PLANNER + CRM

@@ -11,7 +11,7 @@ from errands_server.domain.plan import PlannedCall, Step
 from errands_server.domain.tool import ToolRef
 from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Finding
-from tests.planners.catalogues import TEXT, WHOLE, listed, thing
+from tests.planners.catalogs import TEXT, WHOLE, listed, thing
 
 
 def finding(tool: str, output: Any, description: str = "", outcome: str = "done") -> Finding:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from errands.v1 import plan_pb2 as pb
-from errands_server.domain.explanation import Origin, Source
+from errands_server.domain.explanation import ArgumentSource, Origin
 from errands_server.domain.plan import Plan
 from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Brief, Candidate, Explained, Refusal
 from tests.contract.refusals import refused
-from tests.planners.catalogues import SHOP, TEXT, thing, tool
+from tests.planners.catalogs import SHOP, TEXT, thing, tool
 from tests.planners.conftest import NOW
 from tests.service import Service, violations
 
@@ -67,15 +67,18 @@ async def test_every_argument_names_its_source_and_the_words_it_was_said_in(plan
     found = origins(await planner.explained(brief(ORDER, "note=gift")))
 
     assert (found["listCustomers.email"].source, found["listCustomers.email"].words) == (
-        Source.INTENT,
+        ArgumentSource.INTENT,
         (ADA,),
     )
     assert found["createOrder.quantity"].words == ("3",)
     assert (found["createOrder.customer_id"].source, found["createOrder.customer_id"].why) == (
-        Source.STEP,
+        ArgumentSource.STEP,
         "s1: 0.id",
     )
-    assert (found["createOrder.note"].source, found["createOrder.note"].why) == (Source.CONTEXT, "note")
+    assert (found["createOrder.note"].source, found["createOrder.note"].why) == (
+        ArgumentSource.CONTEXT,
+        "note",
+    )
 
 
 async def test_a_default_of_the_schema_is_told_as_such(planner: CatalogPlanner, brief):
@@ -88,7 +91,10 @@ async def test_a_default_of_the_schema_is_told_as_such(planner: CatalogPlanner, 
     )
     found = origins(await planner.explained(brief("make a report", tools=(report,))))
 
-    assert (found["makeReport.shape"].source, found["makeReport.shape"].why) == (Source.SCHEMA, "default")
+    assert (found["makeReport.shape"].source, found["makeReport.shape"].why) == (
+        ArgumentSource.SCHEMA,
+        "default",
+    )
 
 
 async def test_a_refused_plan_tells_what_is_missing_and_names_no_step(planner: CatalogPlanner, brief):

@@ -1,4 +1,4 @@
-"""The library: catalogues are read once, beside the event loop, and kept within bounds."""
+"""The library: catalogs are read once, beside the event loop, and kept within bounds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 
 from errands.v1 import integration_pb2
 from errands_server.domain.tool import ToolRef
-from errands_server.lru import Cache
+from errands_server.lru import LruCache
 from errands_server.planners.catalog import tool_index as reading
-from errands_server.planners.catalog.tool_index import Library
+from errands_server.planners.catalog.tool_index import ToolIndexCache
 from errands_server.ports import Candidate
-from tests.planners.catalogues import SHOP, TEXT, thing, tool
+from tests.planners.catalogs import SHOP, TEXT, thing, tool
 from tests.service import Service
 
 MANY = 1_500  # tools, which take the planner longer than several requests take the server
@@ -53,8 +53,8 @@ async def test_many_who_wait_for_the_same_tools_have_them_read_once(monkeypatch:
         return read(sheets)
 
     monkeypatch.setattr(reading, "informed", counted)
-    library, candidates = Library(), crowd(100)
-    await asyncio.gather(*(library.catalogue(list(candidates)) for _ in range(5)))
+    library, candidates = ToolIndexCache(), crowd(100)
+    await asyncio.gather(*(library.catalog(list(candidates)) for _ in range(5)))
 
     assert len(readings) == 1
 
@@ -75,18 +75,18 @@ async def test_other_requests_are_answered_while_the_first_plan_over_many_tools_
     assert answered > 25
 
 
-async def test_those_who_wait_for_the_same_tools_are_given_one_catalogue():
-    library, tools = Library(), crowd(50)
+async def test_those_who_wait_for_the_same_tools_are_given_one_catalog():
+    library, tools = ToolIndexCache(), crowd(50)
 
-    one, other = await asyncio.gather(library.catalogue(tools), library.catalogue(tools))
+    one, other = await asyncio.gather(library.catalog(tools), library.catalog(tools))
 
-    assert one is other is await library.catalogue(tools)
+    assert one is other is await library.catalog(tools)
 
 
-async def test_one_who_gives_up_takes_the_catalogue_from_nobody():
-    library, tools = Library(), crowd(50)
-    hasty = asyncio.create_task(library.catalogue(tools))
-    patient = asyncio.create_task(library.catalogue(tools))
+async def test_one_who_gives_up_takes_the_catalog_from_nobody():
+    library, tools = ToolIndexCache(), crowd(50)
+    hasty = asyncio.create_task(library.catalog(tools))
+    patient = asyncio.create_task(library.catalog(tools))
     await asyncio.sleep(0)  # both have begun to wait
     hasty.cancel()
 
@@ -95,29 +95,29 @@ async def test_one_who_gives_up_takes_the_catalogue_from_nobody():
     assert len((await patient).sheets) == 50
 
 
-async def test_catalogues_are_kept_up_to_so_many_tools_and_the_latest_always():
-    library = Library(tools=5)
+async def test_catalogs_are_kept_up_to_so_many_tools_and_the_latest_always():
+    library = ToolIndexCache(tools=5)
     small, other, large = SHOP[:2], SHOP[2:4], SHOP
-    first = await library.catalogue(small)
-    second = await library.catalogue(other)
-    assert await library.catalogue(small) is first
+    first = await library.catalog(small)
+    second = await library.catalog(other)
+    assert await library.catalog(small) is first
 
-    latest = await library.catalogue(large)
+    latest = await library.catalog(large)
 
-    assert await library.catalogue(large) is latest
-    assert await library.catalogue(other) is not second
+    assert await library.catalog(large) is latest
+    assert await library.catalog(other) is not second
 
 
-async def test_a_revision_is_another_catalogue():
-    library = Library()
+async def test_a_revision_is_another_catalog():
+    library = ToolIndexCache()
     renewed = [Candidate(ToolRef("shop", 2, c.tool.name), "shop", c.tool) for c in SHOP]
 
-    assert await library.catalogue(SHOP) is not await library.catalogue(renewed)
+    assert await library.catalog(SHOP) is not await library.catalog(renewed)
 
 
 @pytest.mark.parametrize("most", [1, 4])
 def test_a_cache_drops_what_was_used_longest_ago(most: int):
-    cache: Cache[str, int] = Cache(most, lambda weight: weight)
+    cache: LruCache[str, int] = LruCache(most, lambda weight: weight)
     for name, weight in (("a", 2), ("b", 2), ("c", 2)):
         cache.keep(name, weight)
         cache.find("a")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from errands_server.domain.errors import Reason
-from tests.planners.catalogues import CRM, SHOP, TEXT, WHOLE, listed, thing, tool
+from tests.planners.catalogs import CRM, SHOP, TEXT, WHOLE, listed, thing, tool
 from tests.planners.conftest import calls
 
 DECIMAL = {"type": "number"}

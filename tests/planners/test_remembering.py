@@ -8,10 +8,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from errands_server.planners.catalog.interpreter import Reader
+from errands_server.planners.catalog.interpreter import Interpreter
 from errands_server.planners.catalog.planner import CatalogPlanner
 from errands_server.ports import Brief
-from tests.planners.catalogues import CRM, SHOP
+from tests.planners.catalogs import CRM, SHOP
 from tests.planners.conftest import NOW
 
 
@@ -19,13 +19,13 @@ from tests.planners.conftest import NOW
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The intents that were read."""
     read: list[str] = []
-    original = Reader.readings
+    original = Interpreter.readings
 
-    def counted(self: Reader) -> Sequence[object]:
+    def counted(self: Interpreter) -> Sequence[object]:
         read.append(self._intent)
         return original(self)
 
-    monkeypatch.setattr(Reader, "readings", counted)
+    monkeypatch.setattr(Interpreter, "readings", counted)
     return read
 
 

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from errands_server.planners.catalog.actions import Action, of_tool
-from errands_server.planners.catalog.outputs import Answers, suppliers
+from errands_server.planners.catalog.outputs import OutputIndex, suppliers
 from errands_server.planners.catalog.tool_profile import named, read
 from errands_server.ports import Candidate, Refusal
-from tests.planners.catalogues import SHOP, TEXT, WHOLE, Json, thing, tool
+from tests.planners.catalogs import SHOP, TEXT, WHOLE, Json, thing, tool
 from tests.planners.conftest import calls
 
 HOME = "/albums/{owner}/{album}"
@@ -276,7 +276,7 @@ def test_a_name_loses_its_tag_and_who_asks(name, tags, words):
 
 def test_the_index_of_answers_finds_what_a_search_of_every_tool_finds():
     sheets = [read(candidate) for candidate in (*SHOP, *ALBUMS)]
-    answers = Answers(sheets)
+    answers = OutputIndex(sheets)
 
     for taker in sheets:
         for leaf in taker.takes:

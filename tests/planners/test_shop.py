@@ -21,7 +21,7 @@ ORDERS_FOUND = ("listOrders", {"customer_id": "s1.customers.0.id"})
 def shop() -> tuple[Candidate, ...]:
     text = files("errands_server.demo.shop").joinpath("openapi.json").read_text()
     operations = document.read(text, base_url="http://127.0.0.1:1").operations
-    # Refs name immutable revisions: `shop` revision 1 is the small catalogue of the other tests.
+    # Refs name immutable revisions: `shop` revision 1 is the small catalog of the other tests.
     return tuple(Candidate(ToolRef("demo", 1, o.tool.name), "shop", o.tool) for o in operations)
 
 

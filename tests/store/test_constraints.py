@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from errands_server.domain import events as e
 from errands_server.store.encryption import Sealer
-from errands_server.store.repositories.audit import Action
+from errands_server.store.repositories.audit import AuditAction
 from errands_server.store.schema.tables import metadata
 from errands_server.store.store import Store
 from tests.store.databases import rows
@@ -43,7 +43,7 @@ async def full(store: Store) -> Store:
         await transaction.integrations.add("i1", "shop", revision(), NOW)
         assert await transaction.connections.add(connection())
         assert await transaction.flows.add(flow())
-        await transaction.audit.add(Action.RUN_CANCEL, actor="key:k", subject="r1", at=NOW)
+        await transaction.audit.add(AuditAction.RUN_CANCEL, actor="key:k", subject="r1", at=NOW)
     await store.agree(Sealer([bytes(32)]))
     return store
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from errands_server.domain.errors import Reason, Unavailable
-from errands_server.store.heads import Gathered
+from errands_server.store.heads import BatchedHeadReader
 from errands_server.store.journal_reads import Head
 from errands_server.store.store import Store
 from tests.store.databases import postgres_only
@@ -48,7 +48,7 @@ async def test_those_who_ask_during_a_look_share_the_next_and_see_what_was_commi
     head: Head,
 ) -> None:
     desk = Desk(head)
-    gathered = Gathered(desk.look)
+    gathered = BatchedHeadReader(desk.look)
     first = asyncio.create_task(gathered("r1"))
     await desk.begun.wait()
     newer = replace(head, last_sequence=head.last_sequence + 1)
@@ -64,7 +64,7 @@ async def test_those_who_ask_during_a_look_share_the_next_and_see_what_was_commi
 
 async def test_trouble_is_told_to_everyone_who_waits_and_the_next_look_is_made(head: Head) -> None:
     desk = Desk(head)
-    gathered = Gathered(desk.look)
+    gathered = BatchedHeadReader(desk.look)
     desk.may_end.set()
     desk.trouble = Unavailable(Reason.STORE_UNAVAILABLE, "away")
 
@@ -76,7 +76,7 @@ async def test_trouble_is_told_to_everyone_who_waits_and_the_next_look_is_made(h
 
 async def test_who_gives_up_takes_it_from_nobody(head: Head) -> None:
     desk = Desk(head)
-    gathered = Gathered(desk.look)
+    gathered = BatchedHeadReader(desk.look)
     gone, waits = (asyncio.create_task(gathered("r1")) for _ in range(2))
     await desk.begun.wait()
     gone.cancel()

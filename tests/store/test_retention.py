@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from errands_server.domain import events as e
-from errands_server.environment import World
+from errands_server.environment import Environment
 from errands_server.services.principal import Principal, Scope
 from errands_server.services.runs import Runs, RunView, Views
 from errands_server.store import retention
@@ -84,7 +84,7 @@ class Erasing(Views):
 async def test_a_page_goes_without_what_is_erased_while_it_is_made(store: Store) -> None:
     await finished(store, "old")
     await finished(store, "young", now=NOW + 1)
-    runs = Runs(store, Hub(lambda *_: b""), World(), Erasing(store, NOW + 1))
+    runs = Runs(store, Hub(lambda *_: b""), Environment(), Erasing(store, NOW + 1))
     reader = Principal(OWNER, "k", frozenset({Scope.RUNS_READ}))
 
     page = await runs.page(reader, RunFilter(), limit=10, skip=0, events=0)

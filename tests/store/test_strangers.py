@@ -13,14 +13,14 @@ from sqlalchemy.exc import IntegrityError
 from errands_server.domain import events as e
 from errands_server.domain.errors import Conflict, NotFound, RunChanged
 from errands_server.store.journal import Journal
-from errands_server.store.repositories.approvals import Approvals
-from errands_server.store.repositories.audit import Action, Audit, Wanted
-from errands_server.store.repositories.connections import Connections
-from errands_server.store.repositories.flows import Flows
-from errands_server.store.repositories.integrations import Integrations
-from errands_server.store.repositories.keys import Key, Keys
-from errands_server.store.repositories.runs import RunFilter, Runs
-from errands_server.store.repositories.tenants import Tenants
+from errands_server.store.repositories.approvals import ApprovalRepository
+from errands_server.store.repositories.audit import AuditAction, AuditFilter, AuditRepository
+from errands_server.store.repositories.connections import ConnectionRepository
+from errands_server.store.repositories.flows import FlowRepository
+from errands_server.store.repositories.integrations import IntegrationRepository
+from errands_server.store.repositories.keys import Key, KeyRepository
+from errands_server.store.repositories.runs import RunFilter, RunRepository
+from errands_server.store.repositories.tenants import TenantRepository
 from errands_server.store.repositories.transaction import Transaction
 from errands_server.store.store import Store
 from tests.store.databases import Rows, rows
@@ -44,8 +44,8 @@ async def _revise(transaction: Transaction) -> None:
 async def _say(transaction: Transaction) -> Any:
     """An entry of one's own, which the owner does not see."""
     async with transaction._connection.begin_nested() as nested:
-        await transaction.audit.add(Action.RUN_CANCEL, actor="me", subject="r1", at=NOW)
-        found = await transaction.audit.list(Wanted(subject="r1"), limit=9)
+        await transaction.audit.add(AuditAction.RUN_CANCEL, actor="me", subject="r1", at=NOW)
+        found = await transaction.audit.list(AuditFilter(subject="r1"), limit=9)
         await nested.rollback()
     return [entry for entry in found if entry.actor != "me"]
 
@@ -85,7 +85,7 @@ ATTEMPTS: dict[str, tuple[Attempt, type[Exception] | None]] = {
     "Flows.delete": (lambda tx: tx.flows.delete("f1"), None),
     "Tenants.verifier_url": (lambda tx: tx.tenants.verifier_url(), None),
     "Audit.add": (_say, None),
-    "Audit.list": (lambda tx: tx.audit.list(Wanted(subject="a1"), limit=9), None),
+    "Audit.list": (lambda tx: tx.audit.list(AuditFilter(subject="a1"), limit=9), None),
     "Keys.add": (lambda tx: tx.keys.add(KEY, b"new secret"), IntegrityError),
     "Keys.any": (lambda tx: tx.keys.any(), None),
     "Keys.list": (lambda tx: tx.keys.list(limit=9), None),
@@ -122,14 +122,23 @@ async def owned(store: Store) -> Rows:
         assert await transaction.connections.add(CONNECTION)
         assert await transaction.flows.add(FLOW)
         assert await transaction.tenants.verify_at("https://app.test/verify")
-        await transaction.audit.add(Action.APPROVAL_DECIDE, actor="key:acme-key", subject="a1", at=NOW)
+        await transaction.audit.add(AuditAction.APPROVAL_DECIDE, actor="key:acme-key", subject="a1", at=NOW)
     async with store.begin(STRANGER, writes=True) as transaction:
         assert await transaction.keys.revoke("strangers-key", NOW)
     return await rows(store)
 
 
 def test_every_method_of_every_repository_is_tried() -> None:
-    kinds = (Runs, Approvals, Integrations, Keys, Connections, Flows, Tenants, Audit)
+    kinds = (
+        RunRepository,
+        ApprovalRepository,
+        IntegrationRepository,
+        KeyRepository,
+        ConnectionRepository,
+        FlowRepository,
+        TenantRepository,
+        AuditRepository,
+    )
 
     # What a tenant settles for itself has no name that a stranger could give.
     assert set(ATTEMPTS) == _methods(*kinds) - {"Tenants.verify_at"}

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from errands_server.domain.tool import ToolRef
-from errands_server.ports import Answer, Request
+from errands_server.ports import CallRequest, CallResult
 from errands_server.tools.openapi.document import Operation, read
 from errands_server.tools.openapi.sender import Credential, OpenApiSender
 
@@ -111,8 +111,8 @@ async def call(
     credential: Credential | None = None,
     internal: bool = True,
     timeout: float = 5,
-) -> Answer:
-    request = Request(
+) -> CallResult:
+    request = CallRequest(
         ref=ToolRef("i", 1, wanted.tool.name),
         arguments=arguments or {},
         idempotency_key="key-1",
@@ -121,6 +121,6 @@ async def call(
     return await sender.send(wanted, request, credential=credential, internal=internal, timeout=timeout)
 
 
-async def answer_to(reply: bytes, method: str = "post", **options: Any) -> Answer:
+async def answer_to(reply: bytes, method: str = "post", **options: Any) -> CallResult:
     async with service(reply) as found, OpenApiSender(tls=TLS, now=lambda: NOW) as sender:
         return await call(sender, operation(found.origin, method), **options)

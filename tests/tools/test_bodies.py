@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from errands_server.domain.errors import Reason
-from errands_server.ports import Answer, Done, Failed
+from errands_server.ports import CallFailed, CallResult, CallSucceeded
 from errands_server.tools.openapi.document import Operation, read
 from errands_server.tools.openapi.sender import OpenApiSender
 from tests.tools.loopback import TLS, Received, call, http, operation, service
@@ -35,7 +35,7 @@ def form(media_type: str, properties: dict[str, Any], **encoding: Any) -> dict[s
     return {media_type: {"schema": schema, "encoding": encoding} if encoding else {"schema": schema}}
 
 
-async def exchange(content: dict[str, Any], body: Any) -> tuple[Answer, Received | None]:
+async def exchange(content: dict[str, Any], body: Any) -> tuple[CallResult, Received | None]:
     async with service(http(200)) as found, OpenApiSender(tls=TLS) as sender:
         answer = await call(sender, bodied(found.origin, content), {"body": body})
     return answer, found.received[0] if found.received else None
@@ -44,7 +44,7 @@ async def exchange(content: dict[str, Any], body: Any) -> tuple[Answer, Received
 async def sent(content: dict[str, Any], body: Any) -> Received:
     answer, request = await exchange(content, body)
 
-    assert isinstance(answer, Done), answer
+    assert isinstance(answer, CallSucceeded), answer
     assert request is not None
     return request
 
@@ -258,7 +258,7 @@ def test_a_base64_string_of_the_document_is_no_file():
 async def test_a_file_that_is_none_is_refused_and_nothing_sent(given, place):
     answer, request = await exchange(form(MULTIPART, {"f": FILE}), {"f": given})
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ARGUMENTS_INVALID
     assert answer.message.startswith(place)
     assert request is None
@@ -267,7 +267,7 @@ async def test_a_file_that_is_none_is_refused_and_nothing_sent(given, place):
 async def test_a_form_that_is_no_object_is_refused():
     answer, request = await exchange({MULTIPART: {}}, "text")
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.message.startswith("arguments.body: ")
     assert request is None
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from errands_server.store.encryption import Sealer
 from errands_server.store.repositories.transaction import Transaction
 from errands_server.store.store import Store
-from errands_server.tools.catalog import Catalogue
+from errands_server.tools.catalog import ToolCatalog
 from tests.databases import database_of
 from tests.store.databases import opened
 from tests.store.integrations import revision
@@ -56,13 +56,13 @@ def slow(store: Store) -> Slow:
 
 
 @pytest.fixture
-def catalogue(slow: Slow) -> Catalogue:
-    return Catalogue(slow, SEALER)
+def catalog(slow: Slow) -> ToolCatalog:
+    return ToolCatalog(slow, SEALER)
 
 
-async def begun(catalogue: Catalogue, slow: Slow) -> asyncio.Task[Any]:
+async def begun(catalog: ToolCatalog, slow: Slow) -> asyncio.Task[Any]:
     """Somebody who has asked and looked, and is not yet answered."""
-    early = asyncio.create_task(catalogue.active(OWNER))
+    early = asyncio.create_task(catalog.active(OWNER))
     await slow.looked.wait()
     return early
 
@@ -74,11 +74,11 @@ async def deactivate(store: Store) -> None:
         await transaction.integrations.revise(replace(shop, active=False), revision(), NOW)
 
 
-async def test_many_who_ask_at_once_share_one_look(catalogue: Catalogue, slow: Slow) -> None:
+async def test_many_who_ask_at_once_share_one_look(catalog: ToolCatalog, slow: Slow) -> None:
     asking = [
         asyncio.create_task(ask)
         for _ in range(50)
-        for ask in (catalogue.active(OWNER), catalogue.load(OWNER, "i1", 1))
+        for ask in (catalog.active(OWNER), catalog.load(OWNER, "i1", 1))
     ]
     await slow.looked.wait()
     slow.may_end.set()
@@ -87,11 +87,11 @@ async def test_many_who_ask_at_once_share_one_look(catalogue: Catalogue, slow: S
     assert slow.begun == 2  # one for what is active, one for the revision
 
 
-async def test_who_asks_behind_a_change_is_told_of_it(store: Store, catalogue: Catalogue, slow: Slow) -> None:
-    early = await begun(catalogue, slow)
+async def test_who_asks_behind_a_change_is_told_of_it(store: Store, catalog: ToolCatalog, slow: Slow) -> None:
+    early = await begun(catalog, slow)
     await deactivate(store)
-    catalogue.changed(OWNER)
-    late = asyncio.create_task(catalogue.active(OWNER))
+    catalog.changed(OWNER)
+    late = asyncio.create_task(catalog.active(OWNER))
     await asyncio.sleep(0)  # it asks
     slow.may_end.set()
 
@@ -99,31 +99,31 @@ async def test_who_asks_behind_a_change_is_told_of_it(store: Store, catalogue: C
     assert "i1" not in await late
 
 
-async def test_a_look_before_a_change_is_not_kept(store: Store, catalogue: Catalogue, slow: Slow) -> None:
-    early = await begun(catalogue, slow)
+async def test_a_look_before_a_change_is_not_kept(store: Store, catalog: ToolCatalog, slow: Slow) -> None:
+    early = await begun(catalog, slow)
     await deactivate(store)
-    catalogue.changed(OWNER)
+    catalog.changed(OWNER)
     slow.may_end.set()
 
     assert "i1" in await early
-    assert "i1" not in await catalogue.active(OWNER)
+    assert "i1" not in await catalog.active(OWNER)
 
 
-async def test_who_gives_up_does_not_take_it_from_the_others(catalogue: Catalogue, slow: Slow) -> None:
-    first = await begun(catalogue, slow)
-    second = asyncio.create_task(catalogue.active(OWNER))
+async def test_who_gives_up_does_not_take_it_from_the_others(catalog: ToolCatalog, slow: Slow) -> None:
+    first = await begun(catalog, slow)
+    second = asyncio.create_task(catalog.active(OWNER))
     await asyncio.sleep(0)  # it asks
     first.cancel()
     slow.may_end.set()
 
     assert "i1" in await second
-    await catalogue.aclose()
+    await catalog.aclose()
     with pytest.raises(asyncio.CancelledError):
         await first
 
 
 async def test_a_revision_nobody_has_is_told_to_everyone_who_asks(store: Store) -> None:
-    catalogue = Catalogue(store, SEALER)
-    asking = [catalogue.load(OWNER, "i1", 7) for _ in range(2)]
+    catalog = ToolCatalog(store, SEALER)
+    asking = [catalog.load(OWNER, "i1", 7) for _ in range(2)]
     outcomes = await asyncio.gather(*asking, return_exceptions=True)
     assert [str(outcome) for outcome in outcomes] == ["integration i1 has no revision 7"] * 2

@@ -14,11 +14,11 @@ import pytest
 from errands.v1 import integration_pb2 as pb
 from errands_server.app import Overrides
 from errands_server.domain.errors import Invalid, Reason
-from errands_server.tools.catalog import Catalogue
+from errands_server.tools.catalog import ToolCatalog
 from errands_server.tools.openapi.document import describe
-from errands_server.tools.openapi.importer import Source, Terms, import_source
+from errands_server.tools.openapi.importer import OpenApiSource, OpenApiTerms, import_source
 from errands_server.tools.openapi.json_node import DocumentError
-from errands_server.tools.openapi.loader import MAX_DOCUMENTS, Gathered, document, gather, pack, unpack
+from errands_server.tools.openapi.loader import MAX_DOCUMENTS, LoadedDocument, document, gather, pack, unpack
 from tests.service import Service, serving
 from tests.tools.test_guard import ok, web
 
@@ -126,7 +126,7 @@ async def test_another_origin_is_not_asked_and_the_refusal_names_the_place():
         )
         async with web(shelf) as origin:
             with pytest.raises(Invalid, match="another origin") as caught:
-                await import_source(Source(url=f"{origin}/main.yaml"), Terms(internal=True))
+                await import_source(OpenApiSource(url=f"{origin}/main.yaml"), OpenApiTerms(internal=True))
 
     assert other.asked == []
     assert caught.value.reason is Reason.DOCUMENT_INVALID
@@ -140,7 +140,7 @@ async def test_a_document_given_as_text_refers_to_nothing_outside():
             "/v1", "https://a.example"
         )
         with pytest.raises(Invalid, match="bundle it into one file"):
-            await import_source(Source(text=text), Terms(internal=True))
+            await import_source(OpenApiSource(text=text), OpenApiTerms(internal=True))
 
     assert shelf.asked == []
 
@@ -148,10 +148,10 @@ async def test_a_document_given_as_text_refers_to_nothing_outside():
 async def test_a_file_that_is_missing_matters_only_where_it_is_needed():
     files = {"/main.json": describing({"/x": get("x", **{"x-example": {"$ref": "gone.json"}})})}
     async with web(Shelf(files)) as origin:
-        fine = await import_source(Source(url=f"{origin}/main.json"), Terms(internal=True))
+        fine = await import_source(OpenApiSource(url=f"{origin}/main.json"), OpenApiTerms(internal=True))
         files["/main.json"] = describing({"/x": {"$ref": "gone.json#/a"}})
         with pytest.raises(Invalid, match=r"paths\./x: .*cannot be had: the server answered 404"):
-            await import_source(Source(url=f"{origin}/main.json"), Terms(internal=True))
+            await import_source(OpenApiSource(url=f"{origin}/main.json"), OpenApiTerms(internal=True))
 
     assert fine.tool_count == 1
 
@@ -179,16 +179,16 @@ async def test_files_that_refer_to_each_other_in_a_circle_are_refused_for_it():
     }
     async with web(Shelf(files)) as origin:
         with pytest.raises(Invalid, match="leads back to itself"):
-            await import_source(Source(url=f"{origin}/main.json"), Terms(internal=True))
+            await import_source(OpenApiSource(url=f"{origin}/main.json"), OpenApiTerms(internal=True))
 
 
 def test_what_is_stored_reads_as_it_did_and_bare_texts_of_old_do_too():
-    gathered = Gathered(
+    gathered = LoadedDocument(
         url="https://a.example/x", texts={"https://a.example/x": "{}"}, base_url="https://b.example"
     )
 
     assert unpack(pack(gathered)) == gathered
-    assert len(pack(Gathered(url="", texts={"": MAIN * 1000}))) < len(MAIN) * 20
+    assert len(pack(LoadedDocument(url="", texts={"": MAIN * 1000}))) < len(MAIN) * 20
     assert document(unpack(MAIN.encode())).value["openapi"] == "3.1.0"
 
 
@@ -313,7 +313,7 @@ async def test_a_large_document_is_read_while_the_server_goes_on():
 
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(watch())
-        revision = await import_source(Source(text=text), Terms())
+        revision = await import_source(OpenApiSource(text=text), OpenApiTerms())
         watching.cancel()
 
     assert revision.tool_count == 3_000
@@ -339,8 +339,8 @@ async def test_a_page_of_vast_tools_fits_what_clients_take(service):
 
 async def test_of_vast_revisions_only_those_used_last_stay_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("errands_server.tools.catalog.MAX_TOOLS", 3)
-    found: list[Catalogue] = []
-    overrides = Overrides(toolbox=lambda catalogue: found.append(catalogue))
+    found: list[ToolCatalog] = []
+    overrides = Overrides(toolbox=lambda catalog: found.append(catalog))
     async with serving(tmp_path / "data", overrides) as service:
         text = describing({"/a": get("a"), "/b": get("b")})
         one, other = [(await created(service, text, name=name)).id for name in "xy"]

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from errands_server.domain.errors import Reason
-from errands_server.ports import Done, Failed, Unknown
+from errands_server.ports import CallFailed, CallOutcomeUnknown, CallSucceeded
 from errands_server.tools.openapi.document import read
 from errands_server.tools.openapi.sender import Credential, OpenApiSender
 from tests.tools.loopback import (
@@ -92,7 +92,7 @@ async def test_a_path_argument_cannot_lead_to_another_operation(sender, value):
             sender, operation(found.origin, path="/users/{id}", parameters=parameters), {"id": value}
         )
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ARGUMENTS_INVALID
     assert found.received == []
 
@@ -103,7 +103,7 @@ async def test_a_header_argument_cannot_write_headers_of_its_own(sender, value):
         wanted = operation(found.origin, parameters=[taking("X-A", "header", {"type": "string"})])
         answer = await call(sender, wanted, {"X-A": value})
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ARGUMENTS_INVALID
     assert found.received == []
 
@@ -115,7 +115,7 @@ async def test_arguments_that_do_not_fit_are_refused_by_path_and_never_sent(send
             sender, operation(found.origin, **with_body(items)), {"body": {"items": [1, "2"]}}
         )
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ARGUMENTS_INVALID
     assert answer.message.startswith("arguments.body.items[1]: ")
     assert found.received == []
@@ -127,7 +127,7 @@ async def test_a_hostile_schema_does_not_hold_up_the_server(sender):
         started = time.monotonic()
         answer = await call(sender, operation(found.origin, **slow), {"body": "a" * 28 + "!"})
 
-    assert isinstance(answer, Done)
+    assert isinstance(answer, CallSucceeded)
     assert time.monotonic() - started < 10  # the pattern would take minutes
 
 
@@ -140,7 +140,7 @@ async def test_a_schema_that_is_nothing_but_itself_is_refused_without_an_error(s
     }
     answer = await call(sender, read(json.dumps(document)).operations[0], {"body": 1})
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ARGUMENTS_INVALID
 
 
@@ -171,7 +171,7 @@ async def test_a_credential_that_no_header_can_carry_is_refused_unsent_and_unquo
             sender, operation(found.origin), credential=Credential(headers={"X": f"{SECRET}\n"})
         )
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.CREDENTIALS_INVALID
     assert SECRET not in answer.message
     assert found.received == []
@@ -189,7 +189,7 @@ async def test_the_environment_does_not_redirect_calls(sender, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     async with service(http(200)) as found, OpenApiSender() as fresh:
-        assert isinstance(await call(fresh, operation(found.origin)), Done)
+        assert isinstance(await call(fresh, operation(found.origin)), CallSucceeded)
 
 
 # What comes back.
@@ -211,17 +211,17 @@ async def test_the_environment_does_not_redirect_calls(sender, monkeypatch):
 async def test_an_answer_becomes_json_and_json_stays_as_it_was(body, content_type, output):
     answer = await answer_to(http(200, body, content_type))
 
-    assert answer == Done(output=body if output is None else output, status=200)
+    assert answer == CallSucceeded(output=body if output is None else output, status=200)
 
 
 async def test_a_compressed_answer_is_read():
     answer = await answer_to(http(200, gzip.compress(b'{"a":1}'), Content_Encoding="gzip"))
 
-    assert answer == Done(output=b'{"a":1}', status=200)
+    assert answer == CallSucceeded(output=b'{"a":1}', status=200)
 
 
 async def test_an_answer_without_a_body_is_null():
-    assert await answer_to(b"HTTP/1.1 204 No Content\r\n\r\n") == Done(output=b"null", status=204)
+    assert await answer_to(b"HTTP/1.1 204 No Content\r\n\r\n") == CallSucceeded(output=b"null", status=204)
 
 
 @pytest.mark.parametrize("compressed", [True, False])
@@ -231,9 +231,9 @@ async def test_an_answer_that_is_too_large_fails_a_read_and_does_not_undo_a_writ
 
     read_answer, write_answer = await answer_to(reply, "get"), await answer_to(reply, "post")
 
-    assert isinstance(read_answer, Failed)
+    assert isinstance(read_answer, CallFailed)
     assert read_answer.reason is Reason.OUTPUT_TOO_LARGE
-    assert isinstance(write_answer, Done)
+    assert isinstance(write_answer, CallSucceeded)
     assert json.loads(write_answer.output)["truncated"] is True
 
 
@@ -256,20 +256,20 @@ FAILS = [
 async def test_a_refusal_is_certain(method, status, reason, transient):
     answer = await answer_to(http(status), method)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert (answer.reason, answer.status, answer.transient) == (reason, status, transient)
 
 
 @pytest.mark.parametrize("status", [408, 502, 504, 524, 302, 303])
 async def test_an_answer_that_says_nothing_about_a_write_leaves_it_unknown(status):
-    assert isinstance(await answer_to(http(status)), Unknown)
+    assert isinstance(await answer_to(http(status)), CallOutcomeUnknown)
 
 
 async def test_only_a_read_may_follow_an_internal_error():
     for method, transient in (("get", True), ("post", False)):
         answer = await answer_to(http(500), method)
 
-        assert isinstance(answer, Failed)
+        assert isinstance(answer, CallFailed)
         assert answer.transient is transient
 
 
@@ -286,7 +286,7 @@ async def test_only_a_read_may_follow_an_internal_error():
 async def test_retry_after_is_understood_in_both_forms(value, seconds):
     answer = await answer_to(http(429, Retry_After=value))
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.retry_after == seconds
 
 
@@ -327,7 +327,7 @@ async def test_retry_after_is_understood_in_both_forms(value, seconds):
 async def test_a_refusal_carries_the_words_of_the_service(body, words):
     answer = await answer_to(http(422, body))
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     said = "the service answered 422 (Unprocessable Entity)"
     assert answer.message.replace("Content", "Entity") == (f"{said}: {words}" if words else said)
 
@@ -348,7 +348,7 @@ async def test_a_secret_never_comes_back_in_a_message_not_even_half_of_one(shown
 
     answer = await answer_to(http(401, body), credential=credential)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert "s3cr" not in answer.message
     assert base64.b64encode(SECRET.encode()).decode()[:6] not in answer.message
     assert len(answer.message) <= 500
@@ -360,7 +360,7 @@ async def test_a_basic_password_is_a_secret_too():
 
     answer = await answer_to(http(401, b'{"message": "hunter22 is wrong"}'), credential=credential)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.message == "the service answered 401 (Unauthorized): [secret] is wrong"
 
 
@@ -370,7 +370,7 @@ async def test_a_secret_that_an_answer_echoes_is_hidden_and_the_answer_stays_jso
 
     answer = await answer_to(http(200, body), credential=credential)
 
-    assert isinstance(answer, Done)
+    assert isinstance(answer, CallSucceeded)
     assert json.loads(answer.output) == {"url": "/x?key=[secret]", "n": 12345678, "[secret]": [1]}
 
 
@@ -384,7 +384,7 @@ async def test_a_get_follows_redirects_within_its_origin(sender):
     async with service(behave) as found:
         answer = await call(sender, operation(found.origin, "get"))
 
-    assert answer == Done(output=b"1", status=200)
+    assert answer == CallSucceeded(output=b"1", status=200)
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -396,7 +396,7 @@ async def test_a_redirect_to_another_origin_is_refused_and_the_credential_stays_
         credential = Credential(headers={"Authorization": "Bearer t"})
         answer = await call(sender, operation(found.origin, method), credential=credential)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.SERVICE_REFUSED
     assert other.connections == 0
 
@@ -405,7 +405,7 @@ async def test_a_write_is_never_sent_again_for_a_redirect(sender):
     async with service(http(307, Location="/there")) as found:
         answer = await call(sender, operation(found.origin))
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert len(found.received) == 1
 
 
@@ -413,7 +413,7 @@ async def test_a_circle_of_redirects_ends(sender):
     async with service(http(302, Location="/v1/x")) as found:
         answer = await call(sender, operation(found.origin, "get"))
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.SERVICE_REFUSED
     assert len(found.received) == 6
 
@@ -427,14 +427,14 @@ async def test_a_service_that_is_not_there_was_certainly_not_called(sender):
 
     answer = await call(sender, wanted)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert (answer.reason, answer.transient) == (Reason.SERVICE_UNREACHABLE, True)
 
 
 async def test_a_name_that_does_not_exist_was_certainly_not_called(sender):
     answer = await call(sender, operation(f"http://{'a' * 64}.invalid"))
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert (answer.reason, answer.transient) == (Reason.SERVICE_UNREACHABLE, True)
 
 
@@ -447,7 +447,7 @@ async def test_a_handshake_that_never_ends_is_certainly_not_a_call(sender):
         wanted = operation(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         answer = await call(sender, wanted, timeout=0.1)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.SERVICE_UNREACHABLE
 
 
@@ -473,7 +473,7 @@ async def test_a_connection_that_breaks_after_the_request_leaves_the_call_unknow
     async with service(behaviour) as found:
         answer = await call(sender, operation(found.origin))
 
-    assert isinstance(answer, Unknown)
+    assert isinstance(answer, CallOutcomeUnknown)
     assert len(found.received) == 1
 
 
@@ -497,7 +497,7 @@ async def test_a_call_without_an_answer_in_time_is_unknown(sender):
     async with stalling() as found:
         answer = await call(sender, operation(found.origin), timeout=0.1)
 
-    assert isinstance(answer, Unknown)
+    assert isinstance(answer, CallOutcomeUnknown)
 
 
 async def test_a_call_that_never_got_a_connection_in_time_was_certainly_not_made():
@@ -507,7 +507,7 @@ async def test_a_call_that_never_got_a_connection_in_time_was_certainly_not_made
         answer = await call(sender, operation(found.origin), timeout=0.1)
         first.cancel()
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.SERVICE_UNREACHABLE
     assert len(found.received) == 1
 
@@ -521,7 +521,7 @@ async def test_cancelling_passes_through_and_frees_the_connection():
             await under_way
         answer = await call(sender, operation(found.origin), timeout=0.1)
 
-    assert isinstance(answer, Unknown)  # so it had a connection
+    assert isinstance(answer, CallOutcomeUnknown)  # so it had a connection
 
 
 async def test_a_refusal_whose_body_never_ends_is_still_a_refusal(sender):
@@ -531,7 +531,7 @@ async def test_a_refusal_whose_body_never_ends_is_still_a_refusal(sender):
     async with service(behave) as found:
         answer = await call(sender, operation(found.origin), timeout=0.1)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.status == 400
 
 
@@ -546,8 +546,8 @@ async def test_a_request_lost_with_a_kept_connection_is_not_sent_again_unseen(se
         first = await call(sender, operation(found.origin))
         second = await call(sender, operation(found.origin))
 
-    assert isinstance(first, Done)
-    assert isinstance(second, Unknown)
+    assert isinstance(first, CallSucceeded)
+    assert isinstance(second, CallOutcomeUnknown)
     assert found.connections == 1  # it did go over the kept connection
     assert len(found.received) == 2
 
@@ -565,7 +565,7 @@ async def test_a_connection_the_service_has_closed_is_not_used_again(sender):
     async with service(answer_and_close) as found:
         for _ in range(3):
             closed.clear()
-            assert isinstance(await call(sender, operation(found.origin)), Done)
+            assert isinstance(await call(sender, operation(found.origin)), CallSucceeded)
             await closed.wait()
 
     assert found.connections == 3
@@ -578,17 +578,17 @@ async def test_loopback_is_out_of_reach_without_the_grant(sender):
     async with service(http(200)) as found:
         answer = await call(sender, operation(found.origin), internal=False)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ADDRESS_FORBIDDEN
     assert found.connections == 0
 
 
 async def test_a_connection_opened_under_the_grant_serves_nobody_else(sender):
     async with service(http(200)) as found:
-        assert isinstance(await call(sender, operation(found.origin), internal=True), Done)
+        assert isinstance(await call(sender, operation(found.origin), internal=True), CallSucceeded)
         answer = await call(sender, operation(found.origin), internal=False)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ADDRESS_FORBIDDEN
     assert len(found.received) == 1
 
@@ -597,7 +597,7 @@ async def test_a_connection_opened_under_the_grant_serves_nobody_else(sender):
 async def test_metadata_is_out_of_reach_even_under_the_grant(sender, host):
     answer = await call(sender, operation(f"http://{host}"), internal=True, timeout=1)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ADDRESS_FORBIDDEN
 
 
@@ -634,7 +634,7 @@ async def test_tls_proves_the_name_although_the_address_is_dialled(tmp_path):
     async with service(http(200, b"1"), tls=server) as found, OpenApiSender(tls=client) as sender:
         answer = await call(sender, operation(found.origin))
 
-    assert answer == Done(output=b"1", status=200)
+    assert answer == CallSucceeded(output=b"1", status=200)
     assert found.received[0].headers["host"].startswith("localhost:")
 
 
@@ -643,6 +643,6 @@ async def test_a_service_that_proves_another_name_gets_no_request(tmp_path):
     async with service(http(200), tls=server) as found, OpenApiSender(tls=client) as sender:
         answer = await call(sender, operation(found.origin))
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.SERVICE_UNREACHABLE
     assert found.received == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errands_server.ports import Done
+from errands_server.ports import CallSucceeded
 from errands_server.tools.openapi.sender import OpenApiSender
 from tests.tools.loopback import TLS, Received, call, http, operation, service, taking
 
@@ -67,7 +67,7 @@ async def sent(where: str, value: Any, **declared: Any) -> str:
         wanted = operation(found.origin, path=path, parameters=[taking("c", where, {}, **declared)])
         answer = await call(sender, wanted, {"c": value})
 
-    assert isinstance(answer, Done), answer
+    assert isinstance(answer, CallSucceeded), answer
     (request,) = found.received
     return carried(where, request)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from errands_server.tools.openapi.import_limits import TOGETHER, Turns
+from errands_server.tools.openapi.import_limits import TOGETHER, ImportLimits
 
 
-async def reading(turns: Turns, tenant: str, begun: list[str], over: asyncio.Event) -> None:
+async def reading(turns: ImportLimits, tenant: str, begun: list[str], over: asyncio.Event) -> None:
     async with turns.turn(tenant):
         begun.append(tenant)
         await over.wait()
@@ -20,7 +20,7 @@ async def settled() -> None:
 
 
 async def test_a_tenant_reads_one_description_after_the_other_and_holds_up_nobody_else():
-    turns, begun, over = Turns(), list[str](), asyncio.Event()
+    turns, begun, over = ImportLimits(), list[str](), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for tenant in ("greedy", "greedy", "greedy", "modest"):
             group.create_task(reading(turns, tenant, begun, over))
@@ -33,7 +33,7 @@ async def test_a_tenant_reads_one_description_after_the_other_and_holds_up_nobod
 
 
 async def test_few_are_read_at_a_time_and_one_that_is_given_up_makes_room():
-    turns, begun, over = Turns(), list[str](), asyncio.Event()
+    turns, begun, over = ImportLimits(), list[str](), asyncio.Event()
     tasks = [asyncio.create_task(reading(turns, str(n), begun, over)) for n in range(TOGETHER + 1)]
     await settled()
     early = list(begun)

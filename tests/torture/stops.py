@@ -29,7 +29,7 @@ from errands.v1.run_pb2_grpc import RunServiceStub
 from errands_server.domain import commands
 from errands_server.domain.draft import Draft
 from errands_server.domain.events import AnyEvent, Claimed
-from errands_server.environment import World
+from errands_server.environment import Environment
 from errands_server.services.run_changes import change
 from errands_server.store.store import Store
 from tests.databases import database_of
@@ -91,7 +91,7 @@ async def scenario(folder: Path, seconds: float, meanwhile: Meanwhile) -> tuple[
 async def _elsewhere(data: Path, run_id: str, decide: Meanwhile) -> None:
     store = await Store.open(database_of(data), lambda *_: None, migrate=False)
     try:
-        await change(store.journal, World(), "default", run_id, decide)
+        await change(store.journal, Environment(), "default", run_id, decide)
     finally:
         await store.close()
 

@@ -16,14 +16,14 @@ from starlette.types import ASGIApp
 
 from errands.v1 import key_pb2 as pb
 
-from ..backend import Gateway
+from ..backend import Backend
 from .operation import STRING, Answer, Call, Operation
 from .routing import Answers, read_only
 
 _PATIENCE: Final = 2.0  # seconds
 
 
-def routes(gateway: Gateway) -> list[Route]:
+def routes(gateway: Backend) -> list[Route]:
     """Healthy as long as this process answers; ready as long as the server behind it serves."""
     return [read_only("/healthz", _healthy), read_only("/readyz", _ready(gateway))]
 
@@ -32,7 +32,7 @@ async def _healthy(_: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-def _ready(gateway: Gateway) -> Answers:
+def _ready(gateway: Backend) -> Answers:
     async def ready(_: Request) -> Response:
         try:
             answer = await gateway.health.Check(health_pb2.HealthCheckRequest(), timeout=_PATIENCE)

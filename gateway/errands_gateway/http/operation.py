@@ -14,7 +14,7 @@ from .caller import Caller
 from .problems import Problem
 
 if TYPE_CHECKING:
-    from ..backend import Gateway
+    from ..backend import Backend
 
 Schema = Mapping[str, Any]
 """A JSON Schema."""
@@ -70,7 +70,7 @@ class Call(Struct, kw_only=True):
     """A request that was read: parameters and body have the shapes their schemas say."""
 
     request: Request
-    gateway: Gateway
+    gateway: Backend
     caller: Caller
     path: Mapping[str, str] = {}
     query: Mapping[str, Any] = {}

@@ -17,7 +17,7 @@ MAX_WAITING: Final = 500  # requests behind the one that is answered; one read m
 _EXTENSION: Final = "errands.connection"
 
 
-class Connection(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """A connection of uvicorn's. `lost` is done once there is nobody left to answer.
 
     ASGI's own way to learn of that costs every stream a task, says nothing to a stream whose
@@ -159,8 +159,8 @@ class Connection(HttpToolsProtocol):
             self.lost.remove_done_callback(cancel)
 
 
-def connection(scope: Any) -> Connection:
+def connection(scope: Any) -> HttpProtocol:
     """The connection a request came on."""
     found = scope["extensions"][_EXTENSION]["connection"]
-    assert isinstance(found, Connection)  # noqa: S101 (no other server runs this application)
+    assert isinstance(found, HttpProtocol)  # noqa: S101 (no other server runs this application)
     return found

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import metrics
-from ..backend import Gateway
+from ..backend import Backend
 from .caller import caller, request_id
 from .operation import Call, Operation
 from .problems import Problem, of_call, problem, response
@@ -28,7 +28,7 @@ _READING: Final = ("GET", "HEAD")
 Answers = Callable[[Request], Awaitable[Response]]
 
 
-def routes(operations: Iterable[Operation], gateway: Gateway) -> list[Route]:
+def routes(operations: Iterable[Operation], gateway: Backend) -> list[Route]:
     """Longer paths first: `/v1/runs/approval` is not a run."""
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in operations:
@@ -40,7 +40,7 @@ def routes(operations: Iterable[Operation], gateway: Gateway) -> list[Route]:
 class Endpoint:
     """All methods of one path, as bare ASGI."""
 
-    def __init__(self, operations: Mapping[str, Operation], gateway: Gateway) -> None:
+    def __init__(self, operations: Mapping[str, Operation], gateway: Backend) -> None:
         self._operations = dict(operations)
         if "GET" in operations:
             self._operations["HEAD"] = operations["GET"]

@@ -51,7 +51,7 @@ class Follower:
 
     __slots__ = ("_feed", "_waiter", "caller", "cursor", "refused")
 
-    def __init__(self, feed: Feed, caller: Caller, cursor: int) -> None:
+    def __init__(self, feed: Fanout, caller: Caller, cursor: int) -> None:
         self._feed = feed
         self._waiter: asyncio.Future[None] | None = None
         self.caller = caller
@@ -100,7 +100,7 @@ class Follower:
         return piece
 
 
-class Feed:
+class Fanout:
     """One upstream, from a cursor on, and the last frames it brought.
 
     It runs on the credential of a follower who is there; when that one leaves, on another's.
@@ -236,13 +236,13 @@ class Feed:
         return False
 
 
-class Feeds:
+class Fanouts:
     """The feeds of a gateway."""
 
     def __init__(self, runs: Any, settings: Settings) -> None:
         self._runs = runs
         self._settings = settings
-        self._feeds: dict[View, Feed] = {}
+        self._feeds: dict[View, Fanout] = {}
 
     def __len__(self) -> int:
         return len(self._feeds)
@@ -252,7 +252,7 @@ class Feeds:
         """Follow a run live from a cursor near its head."""
         feed = self._feeds.get(view)
         if feed is None or feed.over:
-            feed = self._feeds[view] = Feed(self._runs, self._settings, view, cursor)
+            feed = self._feeds[view] = Fanout(self._runs, self._settings, view, cursor)
         follower = Follower(feed, caller, cursor)
         feed.join(follower)
         try:

@@ -18,10 +18,10 @@ from errands.v1 import run_pb2 as pb
 from .. import metrics
 from ..http.caller import Caller
 from ..http.problems import Problem, problem
-from ..http.protocol import Connection, connection
+from ..http.protocol import HttpProtocol, connection
 from ..settings import Settings
 from . import tickets
-from .fanout import Feeds, View
+from .fanout import Fanouts, View
 from .frames import COMMENT, frames, joined
 from .tickets import Ticketed
 
@@ -45,7 +45,7 @@ class Streams:
         self._runs = runs
         self._settings = settings
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.feeds = Feeds(runs, settings)
+        self.feeds = Fanouts(runs, settings)
         self.open: Counter[str] = Counter()
         self.closing = False
 
@@ -140,7 +140,7 @@ class _Watch:
     """One key watching one run: the past in pages at its own pace, the present from a feed."""
 
     def __init__(
-        self, runs: Any, feeds: Feeds, settings: Settings, caller: Caller, run_id: str, *, tool_calls: bool
+        self, runs: Any, feeds: Fanouts, settings: Settings, caller: Caller, run_id: str, *, tool_calls: bool
     ) -> None:
         self._runs = runs
         self._feeds = feeds
@@ -231,7 +231,7 @@ class _Reader:
 
     __slots__ = ("_send", "connection", "stall")
 
-    def __init__(self, send: Send, connection: Connection, stall: float) -> None:
+    def __init__(self, send: Send, connection: HttpProtocol, stall: float) -> None:
         self._send = send
         self.stall = stall
         self.connection = connection

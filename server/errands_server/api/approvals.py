@@ -12,7 +12,7 @@ from errands.v1 import approval_pb2_grpc
 
 from ..domain.errors import Reason
 from ..domain.events import Decision
-from ..services.approvals import Answer, Approvals
+from ..services.approvals import Approvals, DecisionRequest
 from ..services.principal import Scope
 from . import enums
 from .enums import APPROVAL_STATUS_OF, DECISION_OF
@@ -90,7 +90,7 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         return pb.DecideByTokenResponse(approval=self._messages.approval_row(row))
 
 
-def _answers(requests: Sequence[pb.DecideApprovalRequest], paths: Sequence[str]) -> list[Answer]:
+def _answers(requests: Sequence[pb.DecideApprovalRequest], paths: Sequence[str]) -> list[DecisionRequest]:
     checks = Checks()
     answers = [_answer(checks, request, path) for request, path in zip(requests, paths, strict=True)]
     checks.done()
@@ -104,7 +104,7 @@ def _answers(requests: Sequence[pb.DecideApprovalRequest], paths: Sequence[str])
     return identified
 
 
-def _answer(checks: Checks, request: pb.DecideApprovalRequest, path: str) -> Answer:
+def _answer(checks: Checks, request: pb.DecideApprovalRequest, path: str) -> DecisionRequest:
     decision = checks.choice(f"{path}decision", request.decision, DECISION_OF, Decision.DENY)
     if not request.decision:
         checks.wrong(f"{path}decision", "must be set")
@@ -114,7 +114,7 @@ def _answer(checks: Checks, request: pb.DecideApprovalRequest, path: str) -> Ans
         output = checks.json_text(f"{path}output_json", request.output_json, most=MAX_OUTPUT)
         if decision is not Decision.DONE:
             checks.wrong(f"{path}output_json", "goes only with DECISION_DONE")
-    return Answer(
+    return DecisionRequest(
         approval_id=request.approval_id,
         decision=decision,
         reason=request.reason,

@@ -8,7 +8,7 @@ from errands.v1 import audit_pb2 as pb
 from errands.v1 import audit_pb2_grpc
 
 from ..services.audit import Audits
-from ..store.repositories.audit import Wanted
+from ..store.repositories.audit import AuditFilter
 from . import messages
 from .interceptor import principal
 from .validation import MAX_ID, Checks, next_token
@@ -32,8 +32,8 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         )
 
 
-def _wanted(checks: Checks, request: pb.ListAuditRequest) -> Wanted:
-    return Wanted(
+def _wanted(checks: Checks, request: pb.ListAuditRequest) -> AuditFilter:
+    return AuditFilter(
         actor=checks.text("actor", request.actor, most=MAX_ID),
         action=checks.text("action", request.action, most=MAX_ID),
         subject=checks.text("subject", request.subject, most=MAX_ID),

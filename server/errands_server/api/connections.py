@@ -10,8 +10,8 @@ from errands.v1 import connection_pb2_grpc
 
 from ..credentials.grants import Grant, Tokens
 from ..domain.errors import Reason
-from ..environment import World
-from ..services.connect import Answer, Connecting
+from ..environment import Environment
+from ..services.connect import ConnectService, ConnectStep
 from ..services.connections import Connections
 from ..services.tokens import invalid_link
 from . import credentials
@@ -27,10 +27,12 @@ MAX_PROOF: Final = 512
 
 
 class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
-    def __init__(self, connections: Connections, connecting: Connecting, world: World) -> None:
+    def __init__(
+        self, connections: Connections, connecting: ConnectService, environment: Environment
+    ) -> None:
         self._connections = connections
         self._connecting = connecting
-        self._world = world
+        self._environment = environment
 
     async def CreateConnection(
         self, request: pb.CreateConnectionRequest, context: Any
@@ -66,7 +68,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         expires_at = None
         if given.HasField("expires_at"):
             # One that ran out is as good as any other, where it can be renewed.
-            least = -1 if given.refresh_token else self._world.now()
+            least = -1 if given.refresh_token else self._environment.now()
             expires_at = checks.timestamp("tokens.expires_at", given.expires_at, after=least)
         return Grant(
             secret=Tokens(access_token=given.access_token, refresh_token=given.refresh_token),
@@ -179,7 +181,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         checks.text("iss", request.iss, most=MAX_URL)
         _check_browser(checks, request.browser)
         checks.done()
-        answer = Answer(code=request.code, error=request.error, issuer=request.iss)
+        answer = ConnectStep(code=request.code, error=request.error, issuer=request.iss)
         ended = await self._connecting.finish(
             request.state, request.browser, answer, caller=caller().principal
         )

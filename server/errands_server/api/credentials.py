@@ -10,7 +10,7 @@ from errands.v1 import integration_pb2 as integration_pb
 from ..credentials.grants import ApiKey, ApiKeys, Basic, Bearer
 from ..credentials.oauth.client import CLIENT_CREDENTIALS, OAuthClient, described
 from ..credentials.security_scheme import read_schemes
-from ..services.connect import Ended, Outcome
+from ..services.connect import ConnectOutcome, ConnectResult
 from ..services.oauth_clients import kinds
 from ..store.repositories.connections import Connection
 from ..store.repositories.integrations import Integration
@@ -18,9 +18,9 @@ from .enums import timestamp
 from .validation import Checks
 
 OUTCOME: Final = {
-    Outcome.CONNECTED: pb.CONNECT_OUTCOME_CONNECTED,
-    Outcome.REFUSED: pb.CONNECT_OUTCOME_REFUSED,
-    Outcome.UNCONFIRMED: pb.CONNECT_OUTCOME_UNCONFIRMED,
+    ConnectOutcome.CONNECTED: pb.CONNECT_OUTCOME_CONNECTED,
+    ConnectOutcome.REFUSED: pb.CONNECT_OUTCOME_REFUSED,
+    ConnectOutcome.UNCONFIRMED: pb.CONNECT_OUTCOME_UNCONFIRMED,
 }
 
 
@@ -64,12 +64,12 @@ def connection(found: Connection) -> pb.Connection:
     )
 
 
-def begun(ended: Ended) -> pb.BeginConnectResponse:
+def begun(ended: ConnectResult) -> pb.BeginConnectResponse:
     """A flow that ended with its first step."""
     return pb.BeginConnectResponse(outcome=OUTCOME[ended.outcome], return_url=ended.return_url)
 
 
-def finished(ended: Ended) -> pb.FinishConnectResponse:
+def finished(ended: ConnectResult) -> pb.FinishConnectResponse:
     return pb.FinishConnectResponse(
         outcome=OUTCOME[ended.outcome],
         integration_name=ended.integration_name,

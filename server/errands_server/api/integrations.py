@@ -12,7 +12,7 @@ from ..credentials.oauth.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, O
 from ..domain.errors import Reason
 from ..services.integrations import Change, Integrations, Secret
 from ..tools.mcp.importer import McpSource
-from ..tools.openapi.importer import Source
+from ..tools.openapi.importer import OpenApiSource
 from . import credentials, enums, messages
 from .credentials import scope_list
 from .interceptor import principal
@@ -145,7 +145,7 @@ def _page(request: Any, filters: object) -> tuple[int, str]:
     return size, after
 
 
-def _source(checks: Checks, request: Any) -> Source | McpSource | None:
+def _source(checks: Checks, request: Any) -> OpenApiSource | McpSource | None:
     if request.WhichOneof("openapi") and request.WhichOneof("mcp"):
         checks.wrong("mcp", "does not go with openapi: an integration has one description")
     return _mcp(checks, request) or _document(checks, request)
@@ -166,17 +166,17 @@ def _mcp(checks: Checks, request: Any) -> McpSource | None:
     return source
 
 
-def _document(checks: Checks, request: Any) -> Source | None:
+def _document(checks: Checks, request: Any) -> OpenApiSource | None:
     match request.WhichOneof("openapi"):
         case "openapi_url":
-            return Source(url=_url(checks, "openapi_url", request.openapi_url))
+            return OpenApiSource(url=_url(checks, "openapi_url", request.openapi_url))
         case "openapi_document":
             document = request.openapi_document
             if not document.strip():
                 checks.wrong("openapi_document", "must not be empty")
             if len(document.encode()) > MAX_DOCUMENT:
                 checks.wrong("openapi_document", f"is larger than {MAX_DOCUMENT >> 20} MiB")
-            return Source(text=document)
+            return OpenApiSource(text=document)
         case _:
             return None
 

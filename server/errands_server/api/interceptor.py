@@ -77,7 +77,7 @@ def _missing() -> Unauthenticated:
     return Unauthenticated(Reason.CREDENTIALS_MISSING, message)
 
 
-class Gate:
+class Interceptor:
     """Where services are added whose every call passes here; it takes the place of the server for that.
 
     Each method is wrapped once, when it is added. gRPC's own interceptors are asked for every call,

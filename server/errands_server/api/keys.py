@@ -9,7 +9,7 @@ from errands.v1 import key_pb2 as pb
 from errands.v1 import key_pb2_grpc
 
 from ..domain.errors import Reason
-from ..environment import World
+from ..environment import Environment
 from ..services.keys import Keys
 from ..services.principal import Scope
 from . import messages
@@ -21,9 +21,9 @@ _SCOPES: Final = tuple(str(scope) for scope in Scope)
 
 
 class KeyServicer(key_pb2_grpc.KeyServiceServicer):
-    def __init__(self, keys: Keys, world: World) -> None:
+    def __init__(self, keys: Keys, environment: Environment) -> None:
         self._keys = keys
-        self._world = world
+        self._environment = environment
 
     async def CreateKey(self, request: pb.CreateKeyRequest, context: Any) -> pb.CreateKeyResponse:
         checks = Checks()
@@ -35,7 +35,7 @@ class KeyServicer(key_pb2_grpc.KeyServiceServicer):
             checks.wrong("tenant", "must be 1 to 63 of a-z, 0-9, - and _, not beginning with - or _")
         expires_at = None
         if request.HasField("expires_at"):
-            expires_at = checks.timestamp("expires_at", request.expires_at, after=self._world.now())
+            expires_at = checks.timestamp("expires_at", request.expires_at, after=self._environment.now())
         checks.done()
         key, secret = await self._keys.create(
             principal(),

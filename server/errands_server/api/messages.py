@@ -17,14 +17,14 @@ from errands.v1 import run_pb2 as run_pb
 from ..domain import commands
 from ..domain import events as e
 from ..domain.events import Record
-from ..domain.explanation import Choice, ClauseRead, Considered, Origin, Source
+from ..domain.explanation import ArgumentSource, Choice, ClauseRead, Considered, Origin
 from ..domain.plan import Path
 from ..domain.preflight import Expected, ForeseenCall, Missing, Preflight
 from ..domain.run import Run
 from ..domain.tool import Effect, Tool
 from ..services.runs import RunView
 from ..store.repositories.approvals import ApprovalRow
-from ..store.repositories.audit import Entry
+from ..store.repositories.audit import AuditEntry
 from ..store.repositories.integrations import Integration
 from ..store.repositories.keys import Key
 from ..streams import View
@@ -268,7 +268,7 @@ def tool(found: Tool) -> integration_pb.Tool:
     )
 
 
-def audit_entry(found: Entry) -> audit_pb.AuditEntry:
+def audit_entry(found: AuditEntry) -> audit_pb.AuditEntry:
     return audit_pb.AuditEntry(
         id=found.id,
         created_at=timestamp(found.at),
@@ -338,11 +338,11 @@ def _expected(approval: Expected) -> preflight_pb.ExpectedApproval:
     )
 
 
-_SOURCES: Final[dict[Source, Any]] = {
-    Source.INTENT: plan_pb.ARGUMENT_SOURCE_INTENT,
-    Source.CONTEXT: plan_pb.ARGUMENT_SOURCE_CONTEXT,
-    Source.STEP: plan_pb.ARGUMENT_SOURCE_STEP,
-    Source.SCHEMA: plan_pb.ARGUMENT_SOURCE_SCHEMA,
+_SOURCES: Final[dict[ArgumentSource, Any]] = {
+    ArgumentSource.INTENT: plan_pb.ARGUMENT_SOURCE_INTENT,
+    ArgumentSource.CONTEXT: plan_pb.ARGUMENT_SOURCE_CONTEXT,
+    ArgumentSource.STEP: plan_pb.ARGUMENT_SOURCE_STEP,
+    ArgumentSource.SCHEMA: plan_pb.ARGUMENT_SOURCE_SCHEMA,
 }
 
 

@@ -15,7 +15,7 @@ MOST: Final = 1_024  # answers kept
 LARGEST: Final = 32 << 10  # bytes of one that is kept
 
 
-class Shown:
+class ResponseCache:
     """Keeps the latest answer of each run and view. It is the caller who looked at the log, so what is
     kept is given again only where the log still ends with the same event.
     """

@@ -15,9 +15,9 @@ from ..credentials.pass_through.entries import PassThrough
 from ..domain.errors import Reason, Unauthenticated
 from ..domain.events import RunStatus
 from ..domain.run import FINAL
-from ..services.preflight import Foreseeing
+from ..services.preflight import PreflightService
 from ..services.principal import Principal, Scope
-from ..services.run_creation import CREATE, Creating, NewRun
+from ..services.run_creation import CREATE, NewRun, RunCreation
 from ..services.runs import MAX_EVENTS, MAX_EVENTS_IN_LISTS, Runs, RunView
 from ..services.tokens import Ticket, Tickets
 from ..store.encryption import Sealer
@@ -28,7 +28,7 @@ from . import create_run, enums, messages, pass_through
 from .enums import STATUS_OF
 from .interceptor import caller, principal
 from .messages import Messages, preflight
-from .response_cache import Shown
+from .response_cache import ResponseCache
 from .validation import MAX_ID, Checks, identifier, next_token
 
 DEFAULT_RUNS: Final = 10
@@ -40,8 +40,8 @@ _AT_END: Final = (("errands-end", "1"),)
 class RunServicer(run_pb2_grpc.RunServiceServicer):
     def __init__(
         self,
-        creating: Creating,
-        foreseeing: Foreseeing,
+        creating: RunCreation,
+        foreseeing: PreflightService,
         runs: Runs,
         tickets: Tickets,
         made: Messages,
@@ -53,7 +53,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         self._tickets = tickets
         self._messages = made
         self._sealer = sealer
-        self._shown = Shown()
+        self._shown = ResponseCache()
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:
         who = principal()

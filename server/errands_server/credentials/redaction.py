@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct, structs
 
-from ..ports import Answer, Done
+from ..ports import CallResult, CallSucceeded
 from .credential import Credential
 
 _UNTOUCHED: Final = frozenset("-._~")  # like letters and digits, left alone by encoders (RFC 3986 §2.3)
@@ -188,11 +188,11 @@ def _password(token: str) -> Iterator[str]:
 MAX_MESSAGE: Final = 500  # characters, after secrets are out: a cut must not leave half of one
 
 
-_Said = TypeVar("_Said", bound=Answer)
+_Said = TypeVar("_Said", bound=CallResult)
 
 
 def cleaned(answer: _Said, credential: Credential) -> _Said:
     """The answer without what the credential holds."""
-    if isinstance(answer, Done):
+    if isinstance(answer, CallSucceeded):
         return structs.replace(answer, output=scrub_json(answer.output, credential))
     return structs.replace(answer, message=scrub(answer.message, credential)[:MAX_MESSAGE])

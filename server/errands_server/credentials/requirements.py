@@ -11,10 +11,10 @@ from .credential import Credential
 from .grants import ApiKey, ApiKeys, Basic, Bearer, Secret, Tokens, api_key, basic, bearer, together
 from .oauth.client import OAuthClient
 from .security_scheme import OPEN, SecurityScheme
-from .vault import Held
+from .vault import StoredConnection
 
 
-class Source(StrEnum):
+class CredentialSource(StrEnum):
     """Whose a credential is, surest first."""
 
     RUN = "run"  # came with the run
@@ -23,7 +23,7 @@ class Source(StrEnum):
     NONE = "none"  # nothing is sent
 
 
-class Demand(Struct, frozen=True, kw_only=True):
+class CredentialRequirement(Struct, frozen=True, kw_only=True):
     """What one operation asks for: where it goes, and what its service says that it needs."""
 
     origin: str
@@ -36,31 +36,31 @@ class Demand(Struct, frozen=True, kw_only=True):
     client: OAuthClient | None = None  # renews users' tokens, or obtains one for all of them
 
 
-class Access(Struct, frozen=True, kw_only=True):
+class ResolvedCredential(Struct, frozen=True, kw_only=True):
     """What authenticates one call, and whose it is."""
 
     credential: Credential
-    source: Source
-    held: Held | None = None  # the user's connection it was made from
+    source: CredentialSource
+    held: StoredConnection | None = None  # the user's connection it was made from
 
 
 _GRANTED = ("oauth2", "openIdConnect")
 
 
-def wanted_scopes(demand: Demand, granted: Collection[str] = ()) -> tuple[str, ...]:
+def wanted_scopes(demand: CredentialRequirement, granted: Collection[str] = ()) -> tuple[str, ...]:
     """What the user must grant: of the alternatives the one with the least besides `granted`."""
     missing = [tuple(scope for scope in scopes if scope not in granted) for scopes in _by_oauth(demand)]
     return min(missing, key=len, default=())
 
 
-def _by_oauth(demand: Demand) -> Iterator[tuple[str, ...]]:
+def _by_oauth(demand: CredentialRequirement) -> Iterator[tuple[str, ...]]:
     """The scopes of each alternative that asks for tokens."""
     for names, scopes in zip(demand.security, demand.scopes, strict=False):
         if any(name in demand.schemes and demand.schemes[name].kind in _GRANTED for name in names):
             yield scopes
 
 
-def wants_credential(demand: Demand, challenge: str) -> bool:
+def wants_credential(demand: CredentialRequirement, challenge: str) -> bool:
     """Whether a 401 to a call without a credential asks for one that the description knows of.
 
     It does not where the operation is expressly open and no `challenge` came (RFC 9110 §11.6.1):
@@ -70,7 +70,7 @@ def wants_credential(demand: Demand, challenge: str) -> bool:
     return known and (bool(challenge) or demand.security != OPEN)
 
 
-def credential_of(secret: Secret, demand: Demand) -> Credential | None:
+def credential_of(secret: Secret, demand: CredentialRequirement) -> Credential | None:
     """What goes with a request. None: the description does not say where the key belongs."""
     match secret:
         case Bearer(token=token) | Tokens(access_token=token):
@@ -86,7 +86,7 @@ def credential_of(secret: Secret, demand: Demand) -> Credential | None:
             return None if scheme is None else api_key(scheme.location, scheme.name, value)
 
 
-def _together(values: Mapping[str, str], demand: Demand) -> Credential | None:
+def _together(values: Mapping[str, str], demand: CredentialRequirement) -> Credential | None:
     """Of keys that are given by their schemes those the operation asks for; else all."""
     fitting = [names for names in demand.security if names and values.keys() >= set(names)]
     asked = min(fitting, key=len, default=tuple(values))
@@ -100,7 +100,7 @@ def _together(values: Mapping[str, str], demand: Demand) -> Credential | None:
     return structs.replace(together(placed), known=frozenset(values.values())) if placed else None
 
 
-def key_scheme(demand: Demand) -> SecurityScheme | None:
+def key_scheme(demand: CredentialRequirement) -> SecurityScheme | None:
     """The API key that the operation asks for, alone where that is enough, or else the service."""
     named = [name for names in sorted(demand.security, key=len) for name in names]
     asked = [demand.schemes[name] for name in named if name in demand.schemes]

@@ -6,45 +6,54 @@ from functools import partial
 from typing import Final
 
 from ..domain.errors import Reason
-from ..environment import World
-from ..ports import Failed, Request, Unauthorized
-from ..singleflight import Flights
+from ..environment import Environment
+from ..ports import AuthorizationRequired, CallFailed, CallRequest
+from ..singleflight import SingleFlight
 from ..store.encryption import Unsealable
 from .credential import Credential
 from .grants import Grant, Tokens
 from .oauth.client import CLIENT_CREDENTIALS, OAuthClient
 from .oauth.discovery import Challenge, OAuthFailed, challenge_of
 from .oauth.flows import OAuth
-from .oauth.refresh import LEEWAY, Renewal, Renewing, failed
-from .pass_through.resolver import Passed, spurned
-from .requirements import Access, Demand, Source, credential_of, wanted_scopes, wants_credential
-from .vault import Held, Vault
+from .oauth.refresh import LEEWAY, Renewal, TokenRefresh, failed
+from .pass_through.resolver import PassThroughResolver, spurned
+from .requirements import (
+    CredentialRequirement,
+    CredentialSource,
+    ResolvedCredential,
+    credential_of,
+    wanted_scopes,
+    wants_credential,
+)
+from .vault import StoredConnection, Vault
 
 _MAX_KEPT: Final = 1_000
 
 _Key = tuple[str, str, str, tuple[str, ...]]
 
 
-class Shared:
+class SharedCredentials:
     """The shared accounts of every tenant."""
 
-    def __init__(self, oauth: OAuth, world: World) -> None:
+    def __init__(self, oauth: OAuth, environment: Environment) -> None:
         self._oauth = oauth
-        self._world = world
+        self._environment = environment
         self._grants: dict[_Key, tuple[OAuthClient, Grant]] = {}
-        self._flights: Flights[Grant | Failed] = Flights()
+        self._flights: SingleFlight[Grant | CallFailed] = SingleFlight()
 
     async def aclose(self) -> None:
         await self._flights.aclose()
 
-    def serves(self, demand: Demand) -> bool:
+    def serves(self, demand: CredentialRequirement) -> bool:
         """Whether there is one for where this call goes."""
         return demand.shared is not None or _client(demand) is not None
 
-    async def access(self, request: Request, demand: Demand) -> Access | Failed:
+    async def access(
+        self, request: CallRequest, demand: CredentialRequirement
+    ) -> ResolvedCredential | CallFailed:
         """What authenticates the call, of an account that serves it."""
         if demand.shared is not None:
-            return Access(credential=demand.shared, source=Source.SHARED)
+            return ResolvedCredential(credential=demand.shared, source=CredentialSource.SHARED)
         client = _client(demand)
         assert client is not None  # noqa: S101 (else there is no account)
         key = _key(request, demand, client)
@@ -52,9 +61,11 @@ class Shared:
         if known is not None and known[0] == client and not self._runs_out(known[1]):
             return _access(known[1], demand)
         grant = await self._flights.join(key, partial(self._obtain, key, client))
-        return grant if isinstance(grant, Failed) else _access(grant, demand)
+        return grant if isinstance(grant, CallFailed) else _access(grant, demand)
 
-    async def renewed(self, request: Request, demand: Demand, refused: Access) -> Access | Failed:
+    async def renewed(
+        self, request: CallRequest, demand: CredentialRequirement, refused: ResolvedCredential
+    ) -> ResolvedCredential | CallFailed:
         """Another token in place of one that was refused."""
         client = _client(demand)
         if demand.shared is not None or client is None:
@@ -66,9 +77,9 @@ class Shared:
         return await self.access(request, demand)
 
     def _runs_out(self, grant: Grant) -> bool:
-        return grant.expires_at is not None and grant.expires_at - LEEWAY <= self._world.now()
+        return grant.expires_at is not None and grant.expires_at - LEEWAY <= self._environment.now()
 
-    async def _obtain(self, key: _Key, client: OAuthClient) -> Grant | Failed:
+    async def _obtain(self, key: _Key, client: OAuthClient) -> Grant | CallFailed:
         try:
             grant = await self._oauth.obtain(client, key[3])
         except OAuthFailed as failure:
@@ -79,13 +90,13 @@ class Shared:
         return grant
 
 
-def refusal() -> Failed:
+def refusal() -> CallFailed:
     """The answer to a call for which a shared account was refused: no user can do anything about it."""
     message = "the service refused the integration's shared account (401); its operator must renew it"
-    return Failed(reason=Reason.SERVICE_REFUSED, message=message, status=401)
+    return CallFailed(reason=Reason.SERVICE_REFUSED, message=message, status=401)
 
 
-def _client(demand: Demand) -> OAuthClient | None:
+def _client(demand: CredentialRequirement) -> OAuthClient | None:
     """The client that obtains tokens for itself, if it was registered for where this call goes."""
     client = demand.client
     if client is None or client.grant != CLIENT_CREDENTIALS or client.origin != demand.origin:
@@ -93,48 +104,52 @@ def _client(demand: Demand) -> OAuthClient | None:
     return client
 
 
-def _key(request: Request, demand: Demand, client: OAuthClient) -> _Key:
+def _key(request: CallRequest, demand: CredentialRequirement, client: OAuthClient) -> _Key:
     scopes = tuple(sorted({*client.scopes, *wanted_scopes(demand)}))
     return request.tenant, request.ref.integration_id, client.client_id, scopes
 
 
-def _access(grant: Grant, demand: Demand) -> Access:
+def _access(grant: Grant, demand: CredentialRequirement) -> ResolvedCredential:
     credential = credential_of(grant.secret, demand)
     assert credential is not None  # noqa: S101 (tokens need no description)
-    return Access(credential=credential, source=Source.SHARED)
+    return ResolvedCredential(credential=credential, source=CredentialSource.SHARED)
 
 
 _UNAUTHORIZED = 401
 
 
-class Keyring:
+class CredentialResolver:
     """Credentials of every tenant. They leave it for one call each and are kept nowhere else."""
 
-    def __init__(self, passed: Passed, vault: Vault, oauth: OAuth, world: World) -> None:
+    def __init__(
+        self, passed: PassThroughResolver, vault: Vault, oauth: OAuth, environment: Environment
+    ) -> None:
         self._passed = passed
         self._vault = vault
-        self._world = world
-        self._renewing = Renewing(vault, oauth)
-        self._shared = Shared(oauth, world)
+        self._environment = environment
+        self._renewing = TokenRefresh(vault, oauth)
+        self._shared = SharedCredentials(oauth, environment)
 
     async def aclose(self) -> None:
         """Wait for tokens that are being renewed."""
         await self._renewing.aclose()
         await self._shared.aclose()
 
-    async def source(self, request: Request, demand: Demand) -> Source:
+    async def source(self, request: CallRequest, demand: CredentialRequirement) -> CredentialSource:
         """Whose credential the call would be made with, as far as it can be made."""
         if request.ref.integration_id in request.passed:
-            return Source.RUN
+            return CredentialSource.RUN
         if await self._held(request, demand) is not None:
-            return Source.USER
-        return Source.SHARED if self._shared.serves(demand) else Source.NONE
+            return CredentialSource.USER
+        return CredentialSource.SHARED if self._shared.serves(demand) else CredentialSource.NONE
 
-    async def shared(self, request: Request, demand: Demand) -> bool:
+    async def shared(self, request: CallRequest, demand: CredentialRequirement) -> bool:
         """Whether the call would be made with an account that serves every user."""
-        return self._shared.serves(demand) and await self.source(request, demand) is Source.SHARED
+        return self._shared.serves(demand) and await self.source(request, demand) is CredentialSource.SHARED
 
-    async def missing(self, request: Request, demand: Demand) -> Unauthorized | None:
+    async def missing(
+        self, request: CallRequest, demand: CredentialRequirement
+    ) -> AuthorizationRequired | None:
         """What the user must authorize before this call can be made. Asks nobody outside."""
         if request.ref.integration_id in request.passed:
             return None
@@ -145,7 +160,9 @@ class Keyring:
             return _unauthorized(wanted_scopes(demand), "no credential for this service")
         return None
 
-    async def access(self, request: Request, demand: Demand) -> Access | Unauthorized | Failed:
+    async def access(
+        self, request: CallRequest, demand: CredentialRequirement
+    ) -> ResolvedCredential | AuthorizationRequired | CallFailed:
         """What authenticates this call now, renewed where it ran out."""
         if request.ref.integration_id in request.passed:
             return await self._passed.access(request, demand)
@@ -156,17 +173,21 @@ class Keyring:
             return await self._shared.access(request, demand)
         if demand.secured:
             return _unauthorized(wanted_scopes(demand), "no credential for this service")
-        return Access(credential=Credential(), source=Source.NONE)
+        return ResolvedCredential(credential=Credential(), source=CredentialSource.NONE)
 
     async def renewed(
-        self, request: Request, demand: Demand, refused: Access, answer: Failed
-    ) -> Access | Unauthorized | Failed | None:
+        self,
+        request: CallRequest,
+        demand: CredentialRequirement,
+        refused: ResolvedCredential,
+        answer: CallFailed,
+    ) -> ResolvedCredential | AuthorizationRequired | CallFailed | None:
         """Another try after the service refused `refused` so; None where there is none to make."""
-        if refused.source is Source.NONE and answer.status == _UNAUTHORIZED:
+        if refused.source is CredentialSource.NONE and answer.status == _UNAUTHORIZED:
             return await self._challenged(request, demand, answer)
-        if refused.source is Source.RUN and answer.status == _UNAUTHORIZED:
+        if refused.source is CredentialSource.RUN and answer.status == _UNAUTHORIZED:
             return await self._passed.renewed(request, demand, refused) or spurned(answer)
-        if refused.source is Source.SHARED and answer.status == _UNAUTHORIZED:
+        if refused.source is CredentialSource.SHARED and answer.status == _UNAUTHORIZED:
             return await self._shared.renewed(request, demand, refused)
         if refused.held is None:
             return None
@@ -176,27 +197,33 @@ class Keyring:
         return self._with(request, demand, renewal)
 
     async def refused(
-        self, request: Request, demand: Demand, refused: Access, answer: Failed
-    ) -> Unauthorized | Failed | None:
+        self,
+        request: CallRequest,
+        demand: CredentialRequirement,
+        refused: ResolvedCredential,
+        answer: CallFailed,
+    ) -> AuthorizationRequired | CallFailed | None:
         """What to make of it that the service refused another try, too; None where that says it all."""
-        if refused.source is Source.RUN and answer.status == _UNAUTHORIZED:
+        if refused.source is CredentialSource.RUN and answer.status == _UNAUTHORIZED:
             return spurned(answer)
-        if refused.source is Source.SHARED and answer.status == _UNAUTHORIZED:
+        if refused.source is CredentialSource.SHARED and answer.status == _UNAUTHORIZED:
             return refusal()
         if refused.held is None:
             return None
         if answer.status != _UNAUTHORIZED:
             return await self._too_narrow(request, demand, refused.held, answer)
         gone = await self._renewing.give_up(refused.held)
-        if isinstance(gone, Held):  # connected anew at this very moment: the next try is made with that
-            return Failed(reason=Reason.SERVICE_REFUSED, message=answer.message, transient=True)
-        return gone if isinstance(gone, Failed) else _unauthorized(wanted_scopes(demand), gone.message)
+        if isinstance(
+            gone, StoredConnection
+        ):  # connected anew at this very moment: the next try is made with that
+            return CallFailed(reason=Reason.SERVICE_REFUSED, message=answer.message, transient=True)
+        return gone if isinstance(gone, CallFailed) else _unauthorized(wanted_scopes(demand), gone.message)
 
-    async def known(self, request: Request) -> frozenset[str]:
+    async def known(self, request: CallRequest) -> frozenset[str]:
         """Every secret that came with the request's run, for whichever integration."""
         return await self._passed.known(request)
 
-    async def _held(self, request: Request, demand: Demand) -> Held | None:
+    async def _held(self, request: CallRequest, demand: CredentialRequirement) -> StoredConnection | None:
         """The user's connection, if it was made for where this call goes."""
         try:
             held = await self._vault.held(request.tenant, request.ref.integration_id, request.user_id)
@@ -208,7 +235,9 @@ class Keyring:
             return None
         return held
 
-    def _stop(self, request: Request, demand: Demand, held: Held) -> Unauthorized | None:
+    def _stop(
+        self, request: CallRequest, demand: CredentialRequirement, held: StoredConnection
+    ) -> AuthorizationRequired | None:
         """Why the call cannot be made with the user's connection as it is."""
         found = held.connection
         needed = wanted_scopes(demand, found.scopes)
@@ -224,35 +253,39 @@ class Keyring:
             return _unauthorized(wanted_scopes(demand), "the user's token ran out")
         return None
 
-    def _runs_out(self, held: Held, leeway: int) -> bool:
+    def _runs_out(self, held: StoredConnection, leeway: int) -> bool:
         expires_at = held.connection.expires_at
-        return expires_at is not None and expires_at - leeway <= self._world.now()
+        return expires_at is not None and expires_at - leeway <= self._environment.now()
 
-    async def _as_user(self, request: Request, demand: Demand, held: Held) -> Access | Unauthorized | Failed:
+    async def _as_user(
+        self, request: CallRequest, demand: CredentialRequirement, held: StoredConnection
+    ) -> ResolvedCredential | AuthorizationRequired | CallFailed:
         if (stop := self._stop(request, demand, held)) is not None:
             return stop
         renewal: Renewal = held
         renewable = isinstance(held.secret, Tokens) and held.secret.refresh_token
         if renewable and self._runs_out(held, LEEWAY):
             renewal = await self._renewing.renewed(held, demand.client)
-            if isinstance(renewal, Failed) and not self._runs_out(held, 0):
+            if isinstance(renewal, CallFailed) and not self._runs_out(held, 0):
                 renewal = held  # still good, and there is time to try again
         return self._with(request, demand, renewal)
 
-    def _with(self, request: Request, demand: Demand, renewal: Renewal) -> Access | Unauthorized | Failed:
-        if isinstance(renewal, Failed):
+    def _with(
+        self, request: CallRequest, demand: CredentialRequirement, renewal: Renewal
+    ) -> ResolvedCredential | AuthorizationRequired | CallFailed:
+        if isinstance(renewal, CallFailed):
             return renewal
-        if isinstance(renewal, Unauthorized):
+        if isinstance(renewal, AuthorizationRequired):
             return _unauthorized(wanted_scopes(demand), renewal.message)
         credential = credential_of(renewal.secret, demand)
         if credential is None:
             message = "the description names no place for an API key; connect with one"
-            return Failed(reason=Reason.CREDENTIALS_INVALID, message=message)
-        return Access(credential=credential, source=Source.USER, held=renewal)
+            return CallFailed(reason=Reason.CREDENTIALS_INVALID, message=message)
+        return ResolvedCredential(credential=credential, source=CredentialSource.USER, held=renewal)
 
     async def _challenged(
-        self, request: Request, demand: Demand, answer: Failed
-    ) -> Access | Unauthorized | Failed | None:
+        self, request: CallRequest, demand: CredentialRequirement, answer: CallFailed
+    ) -> ResolvedCredential | AuthorizationRequired | CallFailed | None:
         """The service wants a credential for what its description calls open."""
         held = await self._held(request, demand)
         if held is not None:  # connected at this very moment
@@ -263,8 +296,8 @@ class Keyring:
         return _unauthorized(scopes, answer.message)
 
     async def _too_narrow(
-        self, request: Request, demand: Demand, held: Held, answer: Failed
-    ) -> Unauthorized | None:
+        self, request: CallRequest, demand: CredentialRequirement, held: StoredConnection, answer: CallFailed
+    ) -> AuthorizationRequired | None:
         challenge: Challenge = challenge_of(answer.challenge)
         if challenge.error != "insufficient_scope":
             return None
@@ -273,5 +306,5 @@ class Keyring:
         return _unauthorized(scopes, "the user granted too little")
 
 
-def _unauthorized(scopes: tuple[str, ...], message: str) -> Unauthorized:
-    return Unauthorized(scopes=scopes, message=message, lasting=True)
+def _unauthorized(scopes: tuple[str, ...], message: str) -> AuthorizationRequired:
+    return AuthorizationRequired(scopes=scopes, message=message, lasting=True)

@@ -8,9 +8,9 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..environment import World
+from ..environment import Environment
 from ..store.encryption import Sealer
-from ..store.repositories.audit import Action
+from ..store.repositories.audit import AuditAction
 from ..store.repositories.connections import Connection
 from ..store.repositories.transaction import Transaction
 from ..store.store import Store
@@ -21,7 +21,7 @@ Room: TypeAlias = Callable[[str, Callable[[], Awaitable[int]]], Awaitable[None]]
 """Asks whether a tenant may have one connection more than are counted. Raises Exhausted."""
 
 
-class Held(Struct, frozen=True):
+class StoredConnection(Struct, frozen=True):
     """A connection with its secret."""
 
     tenant: str
@@ -32,20 +32,24 @@ class Held(Struct, frozen=True):
 class Vault:
     """The connections of every tenant."""
 
-    def __init__(self, store: Store, sealer: Sealer, world: World, room: Room | None = None) -> None:
+    def __init__(
+        self, store: Store, sealer: Sealer, environment: Environment, room: Room | None = None
+    ) -> None:
         self._room = room
         self._store = store
         self._sealer = sealer
-        self._world = world
+        self._environment = environment
 
-    async def held(self, tenant: str, integration_id: str, user_id: str) -> Held | None:
+    async def held(self, tenant: str, integration_id: str, user_id: str) -> StoredConnection | None:
         """The user's connection. Unsealable: the server's keys do not open it."""
         found = await self._store.connection(tenant, integration_id, user_id)
         return None if found is None else self.opened(tenant, found)
 
-    def opened(self, tenant: str, found: Connection) -> Held:
+    def opened(self, tenant: str, found: Connection) -> StoredConnection:
         """A connection with its secret. Unsealable."""
-        return Held(tenant, found, unseal_grant(self._sealer, found.secret, _place(tenant, found.id)).secret)
+        return StoredConnection(
+            tenant, found, unseal_grant(self._sealer, found.secret, _place(tenant, found.id)).secret
+        )
 
     async def put(
         self,
@@ -56,7 +60,7 @@ class Vault:
         origin: str,
         grant: Grant,
         actor: str,
-        action: Action = Action.CONNECTION_CREATE,
+        action: AuditAction = AuditAction.CONNECTION_CREATE,
     ) -> Connection:
         """Store what a user granted, in place of what there was, and say who did so. QUOTA_EXCEEDED."""
         while True:
@@ -86,9 +90,9 @@ class Vault:
     def _made(
         self, tenant: str, integration_id: str, user_id: str, origin: str, before: Connection | None
     ) -> Connection:
-        now = self._world.now()
+        now = self._environment.now()
         return Connection(
-            id=self._world.new_id() if before is None else before.id,
+            id=self._environment.new_id() if before is None else before.id,
             integration_id=integration_id,
             user_id=user_id,
             kind="",
@@ -107,48 +111,50 @@ class Vault:
             scopes=grant.scopes,
             secret=seal_grant(self._sealer, grant, _place(tenant, found.id)),
             expires_at=grant.expires_at,
-            updated_at=self._world.now(),
+            updated_at=self._environment.now(),
         )
 
-    async def renewed(self, held: Held, grant: Grant) -> Held | None:
+    async def renewed(self, held: StoredConnection, grant: Grant) -> StoredConnection | None:
         """Store what renews a connection; None where it was changed meanwhile, and stays so."""
         return await self._changed(held, self._with(held.tenant, held.connection, grant))
 
-    async def broken(self, held: Held) -> Held | None:
+    async def broken(self, held: StoredConnection) -> StoredConnection | None:
         """Its service refuses it from now on; None as above."""
         broken = replace(held.connection, status="broken")
         async with self._store.begin(held.tenant, writes=True) as transaction:
             if not await transaction.connections.revise(broken):
                 return None
-            now = self._world.now()
-            await _say(transaction, Action.CONNECTION_BREAK, broken, actor=BY_SERVICE, at=now)
+            now = self._environment.now()
+            await _say(transaction, AuditAction.CONNECTION_BREAK, broken, actor=BY_SERVICE, at=now)
         return self._revised(held, broken)
 
-    async def lacking(self, held: Held, missed: Mapping[str, tuple[str, ...]]) -> Held | None:
+    async def lacking(
+        self, held: StoredConnection, missed: Mapping[str, tuple[str, ...]]
+    ) -> StoredConnection | None:
         """Its service missed these scopes, by operation; None as above."""
         both = {**held.connection.lacking, **missed}
         return await self._changed(held, replace(held.connection, lacking=both))
 
-    async def leased(self, held: Held, milliseconds: int) -> bool:
+    async def leased(self, held: StoredConnection, milliseconds: int) -> bool:
         """Whether this process alone may renew it for so long, or until it changed."""
-        now = self._world.now()
+        now = self._environment.now()
         async with self._store.begin(held.tenant, writes=True) as transaction:
             found = held.connection
             return await transaction.connections.lease(
                 found.id, found.version, now=now, until=now + milliseconds
             )
 
-    async def released(self, held: Held) -> None:
+    async def released(self, held: StoredConnection) -> None:
         """Another may renew it now."""
         async with self._store.begin(held.tenant, writes=True) as transaction:
             await transaction.connections.release(held.connection.id, held.connection.version)
 
-    async def _changed(self, held: Held, changed: Connection) -> Held | None:
+    async def _changed(self, held: StoredConnection, changed: Connection) -> StoredConnection | None:
         async with self._store.begin(held.tenant, writes=True) as transaction:
             stored = await transaction.connections.revise(changed)
         return self._revised(held, changed) if stored else None
 
-    def _revised(self, held: Held, changed: Connection) -> Held:
+    def _revised(self, held: StoredConnection, changed: Connection) -> StoredConnection:
         return self.opened(held.tenant, replace(changed, version=changed.version + 1))
 
 
@@ -157,7 +163,7 @@ async def _stored(transaction: Transaction, made: Connection, *, new: bool) -> b
 
 
 async def _say(
-    transaction: Transaction, action: Action, found: Connection, *, actor: str, at: int, **more: bool
+    transaction: Transaction, action: AuditAction, found: Connection, *, actor: str, at: int, **more: bool
 ) -> None:
     await transaction.audit.add(
         action,

@@ -10,7 +10,7 @@ from .plan import Path
 from .tool import ToolRef
 
 
-class Source(StrEnum):
+class ArgumentSource(StrEnum):
     """What gave an argument its value."""
 
     INTENT = "intent"
@@ -23,7 +23,7 @@ class Origin(Struct, frozen=True, kw_only=True):
     """Where one argument comes from, with the words of the intent that are its value."""
 
     path: Path
-    source: Source
+    source: ArgumentSource
     why: str
     words: tuple[str, ...] = ()
 

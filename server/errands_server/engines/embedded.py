@@ -18,7 +18,7 @@ from ..domain.errors import Exhausted, Reason, RunChanged, Unavailable
 from ..domain.events import RunStatus, UnknownEvent
 from ..domain.run import Run
 from ..executor.first_turn import begin
-from ..executor.run_loop import Owner, Parts
+from ..executor.run_loop import RunDependencies, RunLoop
 from ..store.journal_reads import Head, Inputs
 from ..store.write_requests import Append
 
@@ -72,13 +72,13 @@ class FairQueue:
 class EmbeddedEngine:
     """Every run of this process has at most one owner task. Runs that wait for people have none."""
 
-    def __init__(self, parts: Parts, *, max_active: int = 256, max_queued: int = 1_000) -> None:
+    def __init__(self, parts: RunDependencies, *, max_active: int = 256, max_queued: int = 1_000) -> None:
         self._parts = parts
         self._max_active = max_active
         self._max_queued = max_queued
         self._queue = FairQueue()
         self._creating: Counter[str] = Counter()
-        self._owners: dict[str, Owner] = {}
+        self._owners: dict[str, RunLoop] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._draining = False
@@ -212,7 +212,7 @@ class EmbeddedEngine:
     def _fill(self) -> None:
         while len(self._queue) and len(self._tasks) < self._max_active:
             waiting = self._queue.take()
-            owner = Owner(self._parts, waiting.tenant, waiting.run_id)
+            owner = RunLoop(self._parts, waiting.tenant, waiting.run_id)
             if len(self._queue):
                 owner.make_room()
             self._owners[waiting.run_id] = owner
@@ -220,7 +220,7 @@ class EmbeddedEngine:
                 self._own(owner, waiting), name=f"run {waiting.run_id}"
             )
 
-    async def _own(self, owner: Owner, waiting: Waiting) -> None:
+    async def _own(self, owner: RunLoop, waiting: Waiting) -> None:
         try:
             await owner.execute(waiting.run, waiting.inputs)
         except UnknownEvent as error:
@@ -235,7 +235,7 @@ class EmbeddedEngine:
         finally:
             self._leave(owner, waiting)
 
-    def _leave(self, owner: Owner, waiting: Waiting) -> None:
+    def _leave(self, owner: RunLoop, waiting: Waiting) -> None:
         del self._owners[waiting.run_id]
         del self._tasks[waiting.run_id]
         if owner.stale and not owner.run.ended:
@@ -251,7 +251,7 @@ class EmbeddedEngine:
             run = await self._parts.journal.fold(waiting.run_id)
             if run.ended:
                 return
-            draft = Draft(run, self._parts.world.now())
+            draft = Draft(run, self._parts.environment.now())
             if run.epoch == 0:
                 return
             message = "The engine could not go on; the server's log says why."
@@ -272,7 +272,7 @@ class EmbeddedEngine:
     async def _sweep(self) -> None:
         while True:
             try:
-                self.resume(await self._parts.journal.due(self._parts.world.now() + int(SWEEP * 1_000)))
+                self.resume(await self._parts.journal.due(self._parts.environment.now() + int(SWEEP * 1_000)))
             except Exception:
                 _log.exception("sweep failed")
             await asyncio.sleep(SWEEP)

@@ -16,10 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..domain.errors import Unavailable
 from ..executor.run_loop import DISPATCH_WINDOW
 from ..store.journal import Journal
-from ..store.postgres.leader import Lead
+from ..store.postgres.leader import LeaderLock
 from ..store.postgres.notify import hints
 from ..streams import Hub
-from ..tools.catalog import Catalogue
+from ..tools.catalog import ToolCatalog
 from .embedded import EmbeddedEngine
 
 TURN: Final = 1.0  # seconds between looks at who executes
@@ -29,18 +29,18 @@ PORTION: Final = 1_000  # runs asked for at once
 _log = structlog.get_logger("errands.peers")
 
 
-class Peers:
+class Failover:
     """This process among those that share its database. Started once, closed once."""
 
     def __init__(
-        self, url: str, journal: Journal, engine: EmbeddedEngine, hub: Hub, catalogue: Catalogue
+        self, url: str, journal: Journal, engine: EmbeddedEngine, hub: Hub, catalog: ToolCatalog
     ) -> None:
         self._url = url
         self._journal = journal
         self._engine = engine
         self._hub = hub
-        self._catalogue = catalogue
-        self._lead = Lead(url)
+        self._catalog = catalog
+        self._lead = LeaderLock(url)
         self._tasks: list[asyncio.Task[None]] = []
         self.reachable = True
         self.executing = False
@@ -108,7 +108,7 @@ class Peers:
                         self._engine.nudge(head.tenant, head.run_id)
 
     async def _sweep(self) -> None:
-        self._catalogue.forget()
+        self._catalog.forget()
         followed = self._hub.followed()
         for start in range(0, len(followed), PORTION):
             for head in await self._journal.heads(followed[start : start + PORTION]):

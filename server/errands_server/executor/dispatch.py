@@ -13,11 +13,11 @@ from ..domain.errors import Reason
 from ..domain.events import ApprovalKind, AuthRequested, Call, CallFinished, CallStarted, Outcome
 from ..domain.policy import SECOND, is_harmless
 from ..domain.run import CallProgress, Run
-from ..environment import World
-from ..ports import Answer, Failed, Toolbox, Unauthorized, Unknown
-from ..tools.catalog import Catalogue
-from .rate_limits import Limits
-from .turn import Turns
+from ..environment import Environment
+from ..ports import AuthorizationRequired, CallFailed, CallOutcomeUnknown, CallResult, Toolbox
+from ..tools.catalog import ToolCatalog
+from .rate_limits import IntegrationLimiter
+from .step import StepRunner
 
 CALL_TIMEOUT = 60.0  # seconds; the toolbox has a shorter one of its own
 
@@ -29,12 +29,12 @@ async def open_gate(_: Call) -> None:
 class Dispatch(Struct, frozen=True, kw_only=True):
     """Sends the calls of one run. `gate` is passed between storing a call and sending it."""
 
-    turns: Turns
-    catalogue: Catalogue
+    turns: StepRunner
+    catalog: ToolCatalog
     toolbox: Toolbox
-    world: World
+    environment: Environment
     gate: Callable[[Call], Awaitable[None]] = open_gate
-    limits: Limits = field(default_factory=Limits)
+    limits: IntegrationLimiter = field(default_factory=IntegrationLimiter)
 
     async def start(self, draft: Draft, call_id: str) -> Call | None:
         """Record that the call starts, and give it; or record why it does not."""
@@ -52,35 +52,35 @@ class Dispatch(Struct, frozen=True, kw_only=True):
         draft.add(CallStarted(call=call, epoch=draft.run.epoch, attempt=progress.attempts + 1))
         return call
 
-    async def send(self, call: Call, run: Run) -> Answer:
+    async def send(self, call: Call, run: Run) -> CallResult:
         """Send it, once. Never raises for what the service does."""
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
                 answer = await self.toolbox.call(self.turns.request(run, call))
         except TimeoutError:
-            return Unknown(message=f"no answer within {CALL_TIMEOUT:.0f} s")
+            return CallOutcomeUnknown(message=f"no answer within {CALL_TIMEOUT:.0f} s")
         self._listen(call, answer)
         return answer
 
-    def _listen(self, call: Call, answer: Answer) -> None:
+    def _listen(self, call: Call, answer: CallResult) -> None:
         """Where a service says when it takes calls again, all of the integration's wait for that."""
-        if not isinstance(answer, Failed) or answer.reason is not Reason.SERVICE_RATE_LIMITED:
+        if not isinstance(answer, CallFailed) or answer.reason is not Reason.SERVICE_RATE_LIMITED:
             return
         if answer.retry_after:
-            now = self.world.now()
+            now = self.environment.now()
             self.limits.pause(call.tool.integration_id, now + int(answer.retry_after * SECOND), now=now)
 
-    async def missing(self, call: Call, run: Run) -> Unauthorized | None:
+    async def missing(self, call: Call, run: Run) -> AuthorizationRequired | None:
         """What the user must authorize before it can be sent."""
         return await self.toolbox.missing(self.turns.request(run, call))
 
     async def _refusal(self, draft: Draft, progress: CallProgress) -> CallFinished | AuthRequested | None:
         call = progress.call
-        current = (await self.catalogue.active(self.turns.tenant)).get(call.tool.integration_id)
+        current = (await self.catalog.active(self.turns.tenant)).get(call.tool.integration_id)
         if current is None:
             message = f"{call.integration_name} was deactivated or deleted."
             return _failed(call, Reason.INTEGRATION_INACTIVE, message)
-        _, tool = await self.catalogue.tool(self.turns.tenant, call.tool)
+        _, tool = await self.catalog.tool(self.turns.tenant, call.tool)
         if self.turns.hash(draft, call.id, call.tool, tool.origin, call.arguments) != call.hash:
             message = "The call is not what it was when it was proposed; nothing was sent."
             return _failed(call, Reason.ARGUMENTS_CHANGED, message)

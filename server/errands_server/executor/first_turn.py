@@ -7,20 +7,25 @@ from ..domain.effects import AskApproval, MakePlan, next_effects
 from ..domain.events import Claimed
 from ..store.journal_reads import Inputs
 from .plan_effects import make_plan
-from .run_loop import Parts
-from .turn import Turns
+from .run_loop import RunDependencies
+from .step import StepRunner
 
 
-async def begin(parts: Parts, tenant: str, run_id: str, inputs: Inputs, draft: Draft) -> None:
+async def begin(parts: RunDependencies, tenant: str, run_id: str, inputs: Inputs, draft: Draft) -> None:
     """Claim the run for this process, plan it, and put the plan before a person where one is to agree.
 
     It is what an owner would do first. Whatever leaves the process waits for the commit.
     """
     draft.add(Claimed(epoch=draft.run.epoch + 1))
     if MakePlan() in next_effects(draft.run, draft.now):
-        candidates = await parts.catalogue.candidates(tenant, inputs.integrations)
+        candidates = await parts.catalog.candidates(tenant, inputs.integrations)
         planned = await make_plan(
-            parts.planner, parts.journal, parts.world, run=draft.run, inputs=inputs, candidates=candidates
+            parts.planner,
+            parts.journal,
+            parts.environment,
+            run=draft.run,
+            inputs=inputs,
+            candidates=candidates,
         )
         draft.add(*planned)
     if any(isinstance(effect, AskApproval) for effect in next_effects(draft.run, draft.now)):
@@ -28,11 +33,11 @@ async def begin(parts: Parts, tenant: str, run_id: str, inputs: Inputs, draft: D
     draft.announce()
 
 
-def _turns(parts: Parts, tenant: str, run_id: str) -> Turns:
-    return Turns(
+def _turns(parts: RunDependencies, tenant: str, run_id: str) -> StepRunner:
+    return StepRunner(
         tenant=tenant,
         run_id=run_id,
-        catalogue=parts.catalogue,
+        catalog=parts.catalog,
         toolbox=parts.toolbox,
-        world=parts.world,
+        environment=parts.environment,
     )

@@ -9,31 +9,40 @@ from ..domain.events import ApprovalKind, CallDelayed, CallFinished, CallLost, O
 from ..domain.policy import MAX_ATTEMPTS, MAX_PAGES, MAX_QUESTIONS, backoff, is_harmless
 from ..domain.run import CallProgress, CallState
 from ..domain.tool import Repeat
-from ..environment import World
-from ..ports import Answer, Asked, Done, Failed, Unauthorized, Unknown
+from ..environment import Environment
+from ..ports import (
+    AuthorizationRequired,
+    CallFailed,
+    CallOutcomeUnknown,
+    CallResult,
+    CallSucceeded,
+    InputRequired,
+)
 from . import documents
-from .turn import Turns
+from .step import StepRunner
 
 _GONE = frozenset({404, 410})
 _CONFLICT = 409
 
 
-def record(draft: Draft, turns: Turns, world: World, call_id: str, answer: Answer) -> None:
+def record(
+    draft: Draft, turns: StepRunner, environment: Environment, call_id: str, answer: CallResult
+) -> None:
     """Add what the answer means. Nothing, where the call is no longer waiting for it."""
     progress = draft.run.calls[call_id]
     if progress.state is not CallState.SENT:
         return
     match answer:
-        case Done():
+        case CallSucceeded():
             _done(draft, progress, answer.output)
-        case Unknown():
-            _lost(draft, world, progress, answer)
-        case Failed():
-            _failed(draft, turns, world, progress, answer)
-        case Unauthorized():
-            _unauthorized(draft, turns, world, progress, answer)
-        case Asked():
-            _asked(draft, turns, world, progress, answer)
+        case CallOutcomeUnknown():
+            _lost(draft, environment, progress, answer)
+        case CallFailed():
+            _failed(draft, turns, environment, progress, answer)
+        case AuthorizationRequired():
+            _unauthorized(draft, turns, environment, progress, answer)
+        case InputRequired():
+            _asked(draft, turns, environment, progress, answer)
 
 
 def _done(draft: Draft, progress: CallProgress, output: bytes) -> None:
@@ -47,8 +56,8 @@ def _done(draft: Draft, progress: CallProgress, output: bytes) -> None:
     )
 
 
-def _lost(draft: Draft, world: World, progress: CallProgress, answer: Unknown) -> None:
-    wait = backoff(progress.attempts, jitter=world.jitter(), retry_after=answer.retry_after)
+def _lost(draft: Draft, environment: Environment, progress: CallProgress, answer: CallOutcomeUnknown) -> None:
+    wait = backoff(progress.attempts, jitter=environment.jitter(), retry_after=answer.retry_after)
     draft.add(
         CallLost(
             call_id=progress.call.id,
@@ -59,11 +68,13 @@ def _lost(draft: Draft, world: World, progress: CallProgress, answer: Unknown) -
     )
 
 
-def _failed(draft: Draft, turns: Turns, world: World, progress: CallProgress, answer: Failed) -> None:
+def _failed(
+    draft: Draft, turns: StepRunner, environment: Environment, progress: CallProgress, answer: CallFailed
+) -> None:
     if progress.doubt and progress.call.method == "DELETE" and answer.status in _GONE:
         _done(draft, progress, b"null")  # an earlier attempt deleted it
     elif _may_try_again(progress, answer):
-        _delay(draft, world, progress, answer)
+        _delay(draft, environment, progress, answer)
     elif progress.doubt and not _speaks_for_all(progress, answer):
         _doubt(draft, turns, progress, answer)
     else:
@@ -79,38 +90,48 @@ def _failed(draft: Draft, turns: Turns, world: World, progress: CallProgress, an
 
 
 def _unauthorized(
-    draft: Draft, turns: Turns, world: World, progress: CallProgress, answer: Unauthorized
+    draft: Draft,
+    turns: StepRunner,
+    environment: Environment,
+    progress: CallProgress,
+    answer: AuthorizationRequired,
 ) -> None:
     if answer.url and len(progress.pages) >= MAX_PAGES:
         message = f"the service asks without end: {MAX_PAGES} pages were done, and then {answer.message}"
-        _failed(draft, turns, world, progress, Failed(reason=Reason.SERVICE_REFUSED, message=message))
+        _failed(
+            draft, turns, environment, progress, CallFailed(reason=Reason.SERVICE_REFUSED, message=message)
+        )
     elif draft.run.cancel is None:
         draft.add(turns.authorization(draft, progress.call, answer))
     else:  # nobody is asked behind a cancellation
-        refused = Failed(reason=Reason.AUTHORIZATION_REFUSED, message=answer.message)
-        _failed(draft, turns, world, progress, refused)
+        refused = CallFailed(reason=Reason.AUTHORIZATION_REFUSED, message=answer.message)
+        _failed(draft, turns, environment, progress, refused)
 
 
-def _asked(draft: Draft, turns: Turns, world: World, progress: CallProgress, answer: Asked) -> None:
+def _asked(
+    draft: Draft, turns: StepRunner, environment: Environment, progress: CallProgress, answer: InputRequired
+) -> None:
     asked = answer.question.message
     if len(progress.inputs) >= MAX_QUESTIONS:
         message = f"the service asks without end: {MAX_QUESTIONS} questions were answered, and then: {asked}"
-        _failed(draft, turns, world, progress, Failed(reason=Reason.SERVICE_REFUSED, message=message))
+        _failed(
+            draft, turns, environment, progress, CallFailed(reason=Reason.SERVICE_REFUSED, message=message)
+        )
     elif draft.run.cancel is None:
         turns.ask_input(draft, progress.call, answer)
     else:  # nobody is asked behind a cancellation
-        refused = Failed(reason=Reason.SERVICE_REFUSED, message=f"the service asked: {asked}")
-        _failed(draft, turns, world, progress, refused)
+        refused = CallFailed(reason=Reason.SERVICE_REFUSED, message=f"the service asked: {asked}")
+        _failed(draft, turns, environment, progress, refused)
 
 
-def _may_try_again(progress: CallProgress, answer: Failed) -> bool:
+def _may_try_again(progress: CallProgress, answer: CallFailed) -> bool:
     if progress.attempts >= MAX_ATTEMPTS:
         return False
     in_progress = answer.status == _CONFLICT and progress.doubt and progress.call.repeat is Repeat.KEYED
     return answer.transient or in_progress
 
 
-def _speaks_for_all(progress: CallProgress, answer: Failed) -> bool:
+def _speaks_for_all(progress: CallProgress, answer: CallFailed) -> bool:
     """Whether this refusal also settles the earlier attempt whose answer was lost."""
     if is_harmless(progress):
         return True
@@ -120,8 +141,8 @@ def _speaks_for_all(progress: CallProgress, answer: Failed) -> bool:
     return progress.call.repeat is Repeat.KEYED and final
 
 
-def _delay(draft: Draft, world: World, progress: CallProgress, answer: Failed) -> None:
-    wait = backoff(progress.attempts, jitter=world.jitter(), retry_after=answer.retry_after)
+def _delay(draft: Draft, environment: Environment, progress: CallProgress, answer: CallFailed) -> None:
+    wait = backoff(progress.attempts, jitter=environment.jitter(), retry_after=answer.retry_after)
     title = progress.call.title or progress.call.tool.name
     limited = answer.reason is Reason.SERVICE_RATE_LIMITED
     why = "the service's rate limit was reached" if limited else answer.message.rstrip(".")
@@ -135,7 +156,7 @@ def _delay(draft: Draft, world: World, progress: CallProgress, answer: Failed) -
     )
 
 
-def _doubt(draft: Draft, turns: Turns, progress: CallProgress, answer: Failed) -> None:
+def _doubt(draft: Draft, turns: StepRunner, progress: CallProgress, answer: CallFailed) -> None:
     call = progress.call
     message = f"an attempt was lost, and the next one failed: {answer.message}"
     draft.add(CallLost(call_id=call.id, step_id=call.step_id, until=draft.now, message=message))

@@ -15,7 +15,7 @@ from ..domain.events import AnyEvent, Noted, PlanMade, PlanRefused
 from ..domain.plan import Plan, check
 from ..domain.plan_reuse import DoesNotFit, rebind
 from ..domain.run import Run
-from ..environment import World
+from ..environment import Environment
 from ..ports import Brief, Candidate, Planner
 from ..store.journal import Journal
 from ..store.journal_reads import Inputs
@@ -26,7 +26,7 @@ _log = structlog.get_logger("errands.executor")
 async def make_plan(
     planner: Planner,
     journal: Journal,
-    world: World,
+    environment: Environment,
     *,
     run: Run,
     inputs: Inputs,
@@ -34,29 +34,29 @@ async def make_plan(
 ) -> list[AnyEvent]:
     """The events that give the run its plan, or say why there is none. Never raises for the planner."""
     if not run.repeat_of:
-        return [await _plan(planner, world, run.plan_id, inputs, candidates)]
+        return [await _plan(planner, environment, run.plan_id, inputs, candidates)]
     repeated = await journal.fold(run.repeat_of)
     if repeated.plan_id != run.plan_id:
-        return [await _plan(planner, world, run.plan_id, inputs, candidates)]
+        return [await _plan(planner, environment, run.plan_id, inputs, candidates)]
     if repeated.plan is None:
-        return [await _plan(planner, world, world.new_id(), inputs, candidates)]
+        return [await _plan(planner, environment, environment.new_id(), inputs, candidates)]
     try:
         available = {candidate.ref for candidate in candidates}
         plan = rebind(repeated.plan, context.values(inputs.context), available)
     except DoesNotFit as reason:
         note = Noted(text=f"The plan of run {run.repeat_of} was not reused: {reason}.")
-        return [note, await _plan(planner, world, world.new_id(), inputs, candidates)]
+        return [note, await _plan(planner, environment, environment.new_id(), inputs, candidates)]
     return [_made(plan, run.plan_id)]
 
 
 async def _plan(
-    planner: Planner, world: World, plan_id: str, inputs: Inputs, candidates: Sequence[Candidate]
+    planner: Planner, environment: Environment, plan_id: str, inputs: Inputs, candidates: Sequence[Candidate]
 ) -> AnyEvent:
     brief = Brief(
         intent=inputs.intent,
         context=inputs.context,
         candidates=candidates,
-        now=datetime.fromtimestamp(world.now() / 1_000, UTC),
+        now=datetime.fromtimestamp(environment.now() / 1_000, UTC),
     )
     try:
         plan = await planner.plan(brief)

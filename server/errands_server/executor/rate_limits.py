@@ -19,8 +19,8 @@ from ..domain.events import Call, CallDelayed, Noted
 from ..domain.policy import SECOND
 from ..domain.rates import Rate
 from ..domain.run import CallProgress
-from ..environment import World
-from ..tools.catalog import Catalogue, Current
+from ..environment import Environment
+from ..tools.catalog import Current, ToolCatalog
 
 if TYPE_CHECKING:
     from pyrate_limiter import InMemoryBucket
@@ -50,7 +50,7 @@ class Asker(Struct, frozen=True):
     wake: Callable[[], None]
 
 
-class Limits:
+class IntegrationLimiter:
     """What the calls of this process may do. Every integration belongs to one tenant."""
 
     def __init__(self) -> None:
@@ -198,7 +198,7 @@ class _Line(Struct):
     told: bool = False
 
 
-class Holding:
+class RunLimiter:
     """Asks for turns, and remembers who waits. `wake` is called when it is worth asking again.
 
     A wait that is known and long is an event: it outlives the process, ends by itself, and the
@@ -207,17 +207,17 @@ class Holding:
 
     def __init__(
         self,
-        limits: Limits,
-        catalogue: Catalogue,
-        world: World,
+        limits: IntegrationLimiter,
+        catalog: ToolCatalog,
+        environment: Environment,
         *,
         tenant: str,
         run_id: str,
         wake: Callable[[], None],
     ) -> None:
         self._limits = limits
-        self._catalogue = catalogue
-        self._world = world
+        self._catalog = catalog
+        self._environment = environment
         self._tenant = tenant
         self._run_id = run_id
         self._wake = wake
@@ -239,7 +239,7 @@ class Holding:
         """Whether the call may not be sent yet; what there is to tell of that is added."""
         progress = draft.run.calls[call_id]
         integration_id = progress.call.tool.integration_id
-        current = (await self._catalogue.active(self._tenant)).get(integration_id)
+        current = (await self._catalog.active(self._tenant)).get(integration_id)
         wait = None if current is None else self._ask(progress.call, current)
         self._turns.pop(call_id, None)
         self._places.pop(call_id, None)
@@ -257,8 +257,8 @@ class Holding:
             Asker(self._run_id, call.id, self._place_is_free),
             rate=current.integration.rate_limit,
             places=current.integration.max_concurrency,
-            now=self._world.now(),
-            jitter=self._world.jitter(),
+            now=self._environment.now(),
+            jitter=self._environment.jitter(),
         )
 
     def _wait_for_turn(self, draft: Draft, progress: CallProgress, wait: Wait) -> None:

@@ -29,16 +29,16 @@ from ..domain.errors import CommitUnknown, Reason, RunChanged, Unavailable
 from ..domain.events import AnyEvent, ApprovalKind, AuthResolved, Call, CallAbandoned, Claimed
 from ..domain.run import CallState, Run
 from ..domain.tool import Effect as ToolEffect
-from ..environment import World
-from ..ports import Planner, Toolbox, Unknown
+from ..environment import Environment
+from ..ports import CallOutcomeUnknown, Planner, Toolbox
 from ..store.journal import Journal
 from ..store.journal_reads import Inputs
 from ..store.write_requests import Append
-from ..tools.catalog import Catalogue
+from ..tools.catalog import ToolCatalog
 from . import documents, outcomes, plan_effects, results
 from .dispatch import Dispatch, open_gate
-from .rate_limits import Holding, Limits
-from .turn import Turns
+from .rate_limits import IntegrationLimiter, RunLimiter
+from .step import StepRunner
 
 DISPATCH_WINDOW: Final = 2.0  # seconds from asking for the commit to sending the call
 MAX_CALLS: Final = 16  # of one run at the same time
@@ -52,41 +52,41 @@ Outcome = Callable[[Draft], None]
 """Adds what came of an effect to a draft. Adds nothing where the run has moved past it."""
 
 
-class Parts(Struct, frozen=True, kw_only=True):
+class RunDependencies(Struct, frozen=True, kw_only=True):
     """What every owner works with."""
 
     journal: Journal
-    catalogue: Catalogue
+    catalog: ToolCatalog
     planner: Planner
     toolbox: Toolbox
-    world: World
+    environment: Environment
     gate: Callable[[Call], Awaitable[None]] = open_gate
-    limits: Limits = field(default_factory=Limits)
+    limits: IntegrationLimiter = field(default_factory=IntegrationLimiter)
 
 
 class Superseded(Exception):
     """Another process has claimed the run."""
 
 
-class Owner:
+class RunLoop:
     """Executes one run until it ends, waits for people, or is told to stop."""
 
-    def __init__(self, parts: Parts, tenant: str, run_id: str) -> None:
+    def __init__(self, parts: RunDependencies, tenant: str, run_id: str) -> None:
         self._parts = parts
         self._tenant = tenant
         self._run_id = run_id
-        self._turns = Turns(
+        self._turns = StepRunner(
             tenant=tenant,
             run_id=run_id,
-            catalogue=parts.catalogue,
+            catalog=parts.catalog,
             toolbox=parts.toolbox,
-            world=parts.world,
+            environment=parts.environment,
         )
         self._dispatch = Dispatch(
             turns=self._turns,
-            catalogue=parts.catalogue,
+            catalog=parts.catalog,
             toolbox=parts.toolbox,
-            world=parts.world,
+            environment=parts.environment,
             gate=parts.gate,
             limits=parts.limits,
         )
@@ -94,10 +94,10 @@ class Owner:
         self._outcomes: list[Outcome] = []
         self._looked_up: set[str] = set()  # authorizations
         self._changed = asyncio.Event()
-        self._holding = Holding(
+        self._holding = RunLimiter(
             parts.limits,
-            parts.catalogue,
-            parts.world,
+            parts.catalog,
+            parts.environment,
             tenant=tenant,
             run_id=run_id,
             wake=self._changed.set,
@@ -168,7 +168,7 @@ class Owner:
         ahead = [at for at in due if at is not None]
         if not ahead:
             return float("inf")
-        return max(0.0, (min(ahead) - self._parts.world.now()) / 1_000)
+        return max(0.0, (min(ahead) - self._parts.environment.now()) / 1_000)
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -183,12 +183,12 @@ class Owner:
                 await self._catch_up()
             if self.run.ended:
                 return
-            draft = Draft(self.run, self._parts.world.now())
+            draft = Draft(self.run, self._parts.environment.now())
             self._looked_at = draft.now
             calls: list[Call] = []
             try:
                 applied = await self._decide(draft, calls)
-                asked = self._parts.world.monotonic()
+                asked = self._parts.environment.monotonic()
                 if not draft.records:
                     del self._outcomes[:applied]  # they came too late to mean anything
                     return
@@ -350,13 +350,13 @@ class Owner:
     async def _send_one(self, call: Call, run: Run, asked: float) -> Outcome:
         await self._parts.gate(call)
         # Whoever paused us may have handed the run to somebody else in the meantime.
-        if self._parts.world.monotonic() - asked > DISPATCH_WINDOW:
+        if self._parts.environment.monotonic() - asked > DISPATCH_WINDOW:
             return _abandoned(call.id)
         try:
             answer = await self._dispatch.send(call, run)
         except asyncio.CancelledError:
-            answer = Unknown(message="it was cut off when the run was stopped")
-        return lambda draft: outcomes.record(draft, self._turns, self._parts.world, call.id, answer)
+            answer = CallOutcomeUnknown(message="it was cut off when the run was stopped")
+        return lambda draft: outcomes.record(draft, self._turns, self._parts.environment, call.id, answer)
 
     def _look_up(self) -> None:
         """Ask once more for what the run waits for: it may have come before the wait was stored."""
@@ -371,11 +371,11 @@ class Owner:
 
     async def _make_plan(self, run: Run) -> Outcome:
         inputs = await self._load_inputs()
-        candidates = await self._parts.catalogue.candidates(self._tenant, inputs.integrations)
+        candidates = await self._parts.catalog.candidates(self._tenant, inputs.integrations)
         events = await plan_effects.make_plan(
             self._parts.planner,
             self._parts.journal,
-            self._parts.world,
+            self._parts.environment,
             run=run,
             inputs=inputs,
             candidates=candidates,

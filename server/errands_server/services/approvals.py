@@ -9,25 +9,25 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..credentials.pass_through.resolver import Passed
+from ..credentials.pass_through.resolver import PassThroughResolver
 from ..domain import commands, question
 from ..domain.draft import Draft
 from ..domain.errors import Forbidden, Invalid, NotFound, Reason, Violation
 from ..domain.events import AnyEvent, ApprovalKind, ApprovalRequested, Decision
-from ..environment import World
+from ..environment import Environment
 from ..executor import documents
 from ..store.encryption import Sealer
 from ..store.repositories.approvals import ApprovalRow
 from ..store.store import Store
 from . import tokens
-from .pass_through import spilled
+from .pass_through import leaked_secrets
 from .principal import Principal, Scope, check_tenant
 from .run_changes import change_together
 
 BY_LINK: Final = "link"
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class DecisionRequest(Struct, frozen=True, kw_only=True):
     """A person's decision. `output` is JSON text, only with DONE; `values` answer an INPUT.
 
     `path` leads to it in its request.
@@ -44,11 +44,13 @@ class Answer(Struct, frozen=True, kw_only=True):
 class Approvals:
     """The approvals of all tenants, as the caller may see and decide them."""
 
-    def __init__(self, store: Store, passed: Passed, sealer: Sealer, world: World) -> None:
+    def __init__(
+        self, store: Store, passed: PassThroughResolver, sealer: Sealer, environment: Environment
+    ) -> None:
         self._store = store
         self._passed = passed
         self._sealer = sealer
-        self._world = world
+        self._environment = environment
 
     async def page(
         self, principal: Principal, *, status: str, run_id: str, before: str, limit: int
@@ -58,7 +60,7 @@ class Approvals:
         async with self._store.begin(principal.tenant) as transaction:
             return await transaction.approvals.list(status=status, run_id=run_id, before=before, limit=limit)
 
-    async def decide(self, principal: Principal, answers: Sequence[Answer]) -> list[ApprovalRow]:
+    async def decide(self, principal: Principal, answers: Sequence[DecisionRequest]) -> list[ApprovalRow]:
         """Decide approvals, all or none; they come back decided, in the order given.
 
         APPROVAL_NOT_FOUND, ALREADY_DECIDED, APPROVAL_CLOSED, APPROVAL_EXPIRED.
@@ -86,7 +88,7 @@ class Approvals:
 
     def _by_the_clock(self, row: ApprovalRow) -> ApprovalRow:
         """An approval whose time is over no longer waits, even before that is recorded."""
-        over = row.status == "pending" and row.request.expires_at <= self._world.now()
+        over = row.status == "pending" and row.request.expires_at <= self._environment.now()
         return replace(row, status="expired") if over else row
 
     async def decide_by_token(
@@ -109,12 +111,12 @@ class Approvals:
             message = f"this link only allows {', '.join(allowed)}"
             raise Forbidden(Reason.SCOPE_MISSING, message, subject=Scope.APPROVALS)
         pointer, _ = tokens.read_approval_token(token)
-        answer = Answer(approval_id=row.approval_id, decision=chosen, values=values)
+        answer = DecisionRequest(approval_id=row.approval_id, decision=chosen, values=values)
         actor = BY_LINK if caller is None else caller.actor
         return (await self._decide(pointer.tenant, actor, [answer]))[0]
 
-    async def _decide(self, tenant: str, actor: str, answers: Sequence[Answer]) -> list[ApprovalRow]:
-        by_run: dict[str, list[Answer]] = {}
+    async def _decide(self, tenant: str, actor: str, answers: Sequence[DecisionRequest]) -> list[ApprovalRow]:
+        by_run: dict[str, list[DecisionRequest]] = {}
         violations: list[Violation] = []
         for answer in answers:
             row = await self._find(tenant, answer.approval_id)
@@ -127,11 +129,11 @@ class Approvals:
         if violations:
             raise Invalid(violations)
         decisions = {run_id: _decider(group, actor) for run_id, group in by_run.items()}
-        await change_together(self._store.journal, self._world, tenant, decisions)
+        await change_together(self._store.journal, self._environment, tenant, decisions)
         rows = [await self._find(tenant, answer.approval_id) for answer in answers]
         return [row for row in rows if row is not None]
 
-    async def _spilled(self, tenant: str, run_id: str, answer: Answer) -> list[Violation]:
+    async def _spilled(self, tenant: str, run_id: str, answer: DecisionRequest) -> list[Violation]:
         """What a person writes is stored and shown, so it must hold no secret of the run."""
         given = {
             "reason": answer.reason,
@@ -139,14 +141,14 @@ class Approvals:
             "input_json": "" if answer.values is None else msgspec.json.encode(answer.values).decode(),
         }
         texts = {f"{answer.path}{field}": text for field, text in given.items() if text}
-        return await spilled(await self._passed.read(tenant, run_id), texts) if texts else []
+        return await leaked_secrets(await self._passed.read(tenant, run_id), texts) if texts else []
 
     async def _find(self, tenant: str, approval_id: str) -> ApprovalRow | None:
         async with self._store.begin(tenant) as transaction:
             return await transaction.approvals.find(approval_id)
 
 
-def _misfits(answer: Answer, request: ApprovalRequested) -> Iterator[Violation]:
+def _misfits(answer: DecisionRequest, request: ApprovalRequested) -> Iterator[Violation]:
     kind = request.kind
     if answer.path and kind is ApprovalKind.IN_DOUBT:
         message = "an IN_DOUBT approval is decided alone, not in a batch"
@@ -165,7 +167,7 @@ def _misfits(answer: Answer, request: ApprovalRequested) -> Iterator[Violation]:
         yield Violation(f"{answer.path}input_json", message)
 
 
-def _decider(answers: Sequence[Answer], actor: str) -> Callable[[Draft], list[AnyEvent]]:
+def _decider(answers: Sequence[DecisionRequest], actor: str) -> Callable[[Draft], list[AnyEvent]]:
     def decide(draft: Draft) -> list[AnyEvent]:
         return [
             event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..store.repositories.audit import Entry, Wanted
+from ..store.repositories.audit import AuditEntry, AuditFilter
 from ..store.store import Store
 from .principal import Principal, Scope
 
@@ -15,7 +15,9 @@ class Audits:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def page(self, principal: Principal, wanted: Wanted, *, behind: str, limit: int) -> Sequence[Entry]:
+    async def page(
+        self, principal: Principal, wanted: AuditFilter, *, behind: str, limit: int
+    ) -> Sequence[AuditEntry]:
         """Newest first."""
         principal.require(Scope.ADMIN)
         async with self._store.begin(principal.tenant) as transaction:

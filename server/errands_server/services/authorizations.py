@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from ..domain.draft import Draft
 from ..domain.events import AnyEvent, AuthResolved
-from ..environment import World
+from ..environment import Environment
 from ..store.journal_reads import Head
 from ..store.repositories.runs import RunFilter
 from ..store.store import Store
@@ -23,9 +23,9 @@ _PAGE: Final = 100
 class Authorizations:
     """What runs wait for before they may call an integration."""
 
-    def __init__(self, store: Store, world: World) -> None:
+    def __init__(self, store: Store, environment: Environment) -> None:
         self._store = store
-        self._world = world
+        self._environment = environment
         self._tasks: set[asyncio.Task[int]] = set()
         self._granted: Granted | None = None
 
@@ -52,7 +52,7 @@ class Authorizations:
             waited[:] = [key for key in open_ if key == authorization_id]
             return [AuthResolved(authorization_id=key, granted=granted) for key in waited]
 
-        await change(self._store.journal, self._world, tenant, run_id, decide)
+        await change(self._store.journal, self._environment, tenant, run_id, decide)
         return bool(waited)
 
     async def refuse(self, tenant: str, integration_id: str, user_id: str) -> int:
@@ -71,7 +71,9 @@ class Authorizations:
         before = ""
         while heads := await self._waiting(tenant, integration_id, user_id, before):
             decide = partial(_resolved, integration_id=integration_id, granted=granted)
-            changes = (change(self._store.journal, self._world, tenant, h.run_id, decide) for h in heads)
+            changes = (
+                change(self._store.journal, self._environment, tenant, h.run_id, decide) for h in heads
+            )
             outcomes = await asyncio.gather(*changes, return_exceptions=True)
             _raise_first(outcomes)
             count += len(heads)

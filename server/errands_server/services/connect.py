@@ -18,21 +18,21 @@ from ..credentials.oauth.discovery import OAuthFailed
 from ..credentials.oauth.flows import OAuth
 from ..credentials.vault import Vault
 from ..domain.errors import Conflict, Exhausted, Forbidden, Invalid, Reason, Refused, Violation
-from ..environment import World
+from ..environment import Environment
 from ..store.encryption import Sealer
-from ..store.repositories.audit import Action
+from ..store.repositories.audit import AuditAction
 from ..store.repositories.connections import Connection
 from ..store.store import Store
 from . import tokens
 from .approvals import BY_LINK
 from .authorizations import Authorizations
-from .connect_flows import Flowing, Pending
-from .connect_methods import Ways, check_typed
+from .connect_flows import ConnectFlowStore, Pending
+from .connect_methods import ConnectMethods, check_typed
 from .principal import Principal, Scope, check_tenant
-from .tokens import LINK_TTL, ConnectLinks, Link
+from .tokens import LINK_TTL, ConnectLink, ConnectLinks
 
 
-class Outcome(StrEnum):
+class ConnectOutcome(StrEnum):
     """How a flow ended."""
 
     CONNECTED = "connected"
@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     UNCONFIRMED = "unconfirmed"
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class ConnectPrompt(Struct, frozen=True, kw_only=True):
     """What a link asks for, as its page shows it."""
 
     integration_name: str
@@ -54,16 +54,16 @@ class Asked(Struct, frozen=True, kw_only=True):
     page_url: str = ""  # of type `page`: where the service wants the user to do something
 
 
-class Ended(Struct, frozen=True, kw_only=True):
+class ConnectResult(Struct, frozen=True, kw_only=True):
     """What became of a flow, and where the browser goes next; empty for nowhere."""
 
-    outcome: Outcome
+    outcome: ConnectOutcome
     integration_name: str
     user_id: str
     return_url: str = ""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class ConnectStep(Struct, frozen=True, kw_only=True):
     """What a browser brought back from an authorization server."""
 
     code: str = ""
@@ -78,7 +78,7 @@ CALLBACK: Final = "/connect/callback"
 _log = structlog.get_logger("errands.connecting")
 
 
-class Connecting:
+class ConnectService:
     """Leads users to connect. What each method is given proves the right to call it."""
 
     def __init__(
@@ -88,9 +88,9 @@ class Connecting:
         sealer: Sealer,
         vault: Vault,
         oauth: OAuth,
-        ways: Ways,
+        ways: ConnectMethods,
         authorizations: Authorizations,
-        world: World,
+        environment: Environment,
         public_url: Callable[[], str],
     ) -> None:
         self._store = store
@@ -99,10 +99,10 @@ class Connecting:
         self._oauth = oauth
         self._ways = ways
         self._authorizations = authorizations
-        self._world = world
+        self._environment = environment
         self._public_url = public_url
-        self._links = ConnectLinks(store, sealer, world)
-        self._flows = Flowing(store, sealer, world)
+        self._links = ConnectLinks(store, sealer, environment)
+        self._flows = ConnectFlowStore(store, sealer, environment)
 
     async def link(
         self,
@@ -120,21 +120,21 @@ class Connecting:
         principal.require(Scope.CONNECTIONS)
         way = await self._ways.to(principal.tenant, integration_id)
         await self._vault.check_room(principal.tenant, integration_id, user_id)
-        link = Link(
+        link = ConnectLink(
             tenant=principal.tenant,
-            id=self._world.new_id(),
+            id=self._environment.new_id(),
             integration_id=integration_id,
             user_id=user_id,
             scopes=scopes or way.scopes,
             return_url=return_url,
-            expires_at=self._world.now() + LINK_TTL,
+            expires_at=self._environment.now() + LINK_TTL,
         )
         return self.url(tokens.standalone_connect_token(self._sealer, link)), link.expires_at
 
     def url(self, token: str) -> str:
         return f"{self._public_url()}/connect/{token}"
 
-    async def asked(self, token: str, caller: Principal | None) -> Asked:
+    async def asked(self, token: str, caller: Principal | None) -> ConnectPrompt:
         """What a link asks for. Changes nothing.
 
         LINK_INVALID, LINK_EXPIRED, LINK_USED, CREDENTIALS_INVALID, CANNOT_CONNECT.
@@ -145,7 +145,7 @@ class Connecting:
             return await self._asked_to_visit(link)
         way = await self._ways.to(link.tenant, link.integration_id)
         scopes = await self._scopes(link, way.client)
-        return Asked(
+        return ConnectPrompt(
             integration_name=way.name,
             base_url=way.base_url,
             user_id=link.user_id,
@@ -156,9 +156,9 @@ class Connecting:
             keys=way.keys,
         )
 
-    async def _asked_to_visit(self, link: Link) -> Asked:
+    async def _asked_to_visit(self, link: ConnectLink) -> ConnectPrompt:
         current = await self._ways.current(link.tenant, link.integration_id)
-        return Asked(
+        return ConnectPrompt(
             integration_name=current.integration.name,
             base_url=current.integration.base_url,
             user_id=link.user_id,
@@ -171,7 +171,7 @@ class Connecting:
 
     async def begin(
         self, token: str, browser: str, secret: Secret | None, *, caller: Principal | None
-    ) -> str | Ended:
+    ) -> str | ConnectResult:
         """Where to send the browser, to which the link belongs from now on.
 
         Where something was typed in or done at a page, what came of it. As `asked`, and CONNECT_FAILED,
@@ -183,14 +183,14 @@ class Connecting:
         way = await self._ways.to(link.tenant, link.integration_id)
         check_typed(way, secret)
         await self._vault.check_room(link.tenant, link.integration_id, link.user_id)
-        flow = await self._flows.bound(link, browser, self._world.now() + STATE_TTL)
-        pending = Pending(link=link, until=self._world.now() + STATE_TTL, origin=way.origin)
+        flow = await self._flows.bound(link, browser, self._environment.now() + STATE_TTL)
+        pending = Pending(link=link, until=self._environment.now() + STATE_TTL, origin=way.origin)
         if secret is not None:
             return await self._agreed(flow.id, pending, Grant(secret=secret))
         assert way.client is not None  # noqa: S101 (that is the way)
         return await self._visit(flow.id, pending, way.client)
 
-    async def _visited(self, link: Link, browser: str, secret: Secret | None) -> Ended:
+    async def _visited(self, link: ConnectLink, browser: str, secret: Secret | None) -> ConnectResult:
         """The user says that it is done: the call is made again, and the service sees for itself."""
         if secret is not None:
             raise Invalid([Violation("credential", "the link asks for nothing that is typed in")])
@@ -198,7 +198,7 @@ class Connecting:
         if not await self._authorizations.resolve(link.tenant, link.run_id, link.id, granted=True):
             raise tokens.used_link("nothing waits for this any more")
         await self._flows.end(flow.id, link)
-        return await self._ended(Outcome.CONNECTED, link, link.return_url)
+        return await self._ended(ConnectOutcome.CONNECTED, link, link.return_url)
 
     async def _visit(self, flow_id: str, pending: Pending, client: OAuthClient) -> str:
         """Send the browser to the service, to come back with a state that is good once."""
@@ -223,7 +223,9 @@ class Connecting:
         await self._flows.continue_with(flow_id, pending, state, status="begun")
         return visit.url
 
-    async def finish(self, state: str, browser: str, answer: Answer, *, caller: Principal | None) -> Ended:
+    async def finish(
+        self, state: str, browser: str, answer: ConnectStep, *, caller: Principal | None
+    ) -> ConnectResult:
         """End a flow with what the service answered; once.
 
         LINK_INVALID, LINK_EXPIRED, LINK_USED, CREDENTIALS_INVALID, CONNECT_FAILED, QUOTA_EXCEEDED.
@@ -255,38 +257,42 @@ class Connecting:
         except OAuthFailed as failure:
             raise _failed(failure) from failure
 
-    async def refuse(self, token: str, browser: str, *, caller: Principal | None) -> Ended:
+    async def refuse(self, token: str, browser: str, *, caller: Principal | None) -> ConnectResult:
         """End the flow of a link whose user wants none of it. As `asked`."""
         link = await self._links.read(token, caller)
         flow = await self._flows.bound(link, browser, link.expires_at)
         return await self._refused(flow.id, link)
 
-    async def _refused(self, flow_id: str, link: Link) -> Ended:
+    async def _refused(self, flow_id: str, link: ConnectLink) -> ConnectResult:
         """What waits for it goes on without: one call for a page, else all the user's runs."""
         await self._flows.end(flow_id, link)
         if link.url:
             await self._authorizations.resolve(link.tenant, link.run_id, link.id, granted=False)
         else:
             await self._authorizations.refuse(link.tenant, link.integration_id, link.user_id)
-        return await self._ended(Outcome.REFUSED, link, link.return_url)
+        return await self._ended(ConnectOutcome.REFUSED, link, link.return_url)
 
-    async def _agreed(self, flow_id: str, pending: Pending, grant: Grant) -> Ended:
+    async def _agreed(self, flow_id: str, pending: Pending, grant: Grant) -> ConnectResult:
         """Connect the user, if the link is proof enough; else ask the tenant's application who it is."""
         link = pending.link
         async with self._store.begin(link.tenant) as transaction:
             verifier_url = await transaction.tenants.verifier_url()
         if not verifier_url:
             await self._connect(flow_id, pending, grant, actor=BY_LINK)
-            return await self._ended(Outcome.CONNECTED, link, link.return_url)
+            return await self._ended(ConnectOutcome.CONNECTED, link, link.return_url)
         token = secrets.token_urlsafe(32)
-        pending = replace(pending, grant=grant, verifier="", until=self._world.now() + CONFIRM_TTL)
+        pending = replace(pending, grant=grant, verifier="", until=self._environment.now() + CONFIRM_TTL)
         await self._flows.continue_with(flow_id, pending, token, status="unconfirmed")
         joint = "&" if "?" in verifier_url else "?"
-        return await self._ended(Outcome.UNCONFIRMED, link, f"{verifier_url}{joint}flow={quote(token)}")
+        return await self._ended(
+            ConnectOutcome.UNCONFIRMED, link, f"{verifier_url}{joint}flow={quote(token)}"
+        )
 
-    async def _ended(self, outcome: Outcome, link: Link, return_url: str) -> Ended:
+    async def _ended(self, outcome: ConnectOutcome, link: ConnectLink, return_url: str) -> ConnectResult:
         name = await self._ways.name(link.tenant, link.integration_id)
-        return Ended(outcome=outcome, integration_name=name, user_id=link.user_id, return_url=return_url)
+        return ConnectResult(
+            outcome=outcome, integration_name=name, user_id=link.user_id, return_url=return_url
+        )
 
     async def confirm(self, principal: Principal, token: str, user_id: str) -> tuple[Connection, str]:
         """Say who finished a flow: the connection, and where the browser goes next.
@@ -301,7 +307,7 @@ class Connecting:
             await self._flows.reject(principal, flow_id, link, user_id)
             await self._revoke(link, pending.grant)
             raise Forbidden(Reason.USER_MISMATCH, "the flow was for another user; nothing was kept")
-        confirmed = Action.CONNECTION_CONFIRM
+        confirmed = AuditAction.CONNECTION_CONFIRM
         made = await self._connect(flow_id, pending, pending.grant, actor=principal.actor, action=confirmed)
         return made, link.return_url
 
@@ -312,7 +318,7 @@ class Connecting:
         grant: Grant,
         *,
         actor: str,
-        action: Action = Action.CONNECTION_CREATE,
+        action: AuditAction = AuditAction.CONNECTION_CREATE,
     ) -> Connection:
         link = pending.link
         await self._ways.current(link.tenant, link.integration_id)
@@ -333,7 +339,7 @@ class Connecting:
         await self._authorizations.grant(link.tenant, link.integration_id, link.user_id)
         return made
 
-    async def _revoke(self, link: Link, grant: Grant) -> None:
+    async def _revoke(self, link: ConnectLink, grant: Grant) -> None:
         """As far as the service takes it: here the tokens are forgotten in any case."""
         try:
             way = await self._ways.to(link.tenant, link.integration_id)
@@ -342,7 +348,7 @@ class Connecting:
         except (OAuthFailed, Refused) as failure:
             _log.warning("revocation failed", integration=link.integration_id, why=failure.message)
 
-    async def _scopes(self, link: Link, client: OAuthClient | None) -> tuple[str, ...]:
+    async def _scopes(self, link: ConnectLink, client: OAuthClient | None) -> tuple[str, ...]:
         """What to ask for: also what was granted before, which a new grant would else take away."""
         if client is None:
             return ()

@@ -11,13 +11,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..credentials.grants import Grant
-from ..environment import World
+from ..environment import Environment
 from ..store.encryption import Sealer, Unsealable
-from ..store.repositories.audit import Action
+from ..store.repositories.audit import AuditAction
 from ..store.repositories.flows import Flow
 from ..store.store import Store
 from .principal import Principal
-from .tokens import Link, expired_link, invalid_link, used_link
+from .tokens import ConnectLink, expired_link, invalid_link, used_link
 
 _ELSEWHERE: Final = "the link is in use in another browser"
 _DONE: Final = "the link has done its work"
@@ -26,7 +26,7 @@ _DONE: Final = "the link has done its work"
 class Pending(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the next step of a flow needs, and until when it can be taken."""
 
-    link: Link
+    link: ConnectLink
     until: int
     origin: str  # of the service that was shown to the user
     verifier: str = ""  # PKCE (RFC 7636)
@@ -41,26 +41,26 @@ class Pending(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "Pending(...)"
 
 
-class Flowing:
+class ConnectFlowStore:
     """The flows of every tenant."""
 
-    def __init__(self, store: Store, sealer: Sealer, world: World) -> None:
+    def __init__(self, store: Store, sealer: Sealer, environment: Environment) -> None:
         self._store = store
         self._sealer = sealer
-        self._world = world
+        self._environment = environment
 
-    async def check_open(self, link: Link) -> None:
+    async def check_open(self, link: ConnectLink) -> None:
         """LINK_USED: the link has done its work."""
         async with self._store.begin(link.tenant) as transaction:
             flow = await transaction.flows.of_link(link.id)
         if flow is not None and flow.status == "ended":
             raise used_link(_DONE)
 
-    async def bound(self, link: Link, browser: str, until: int) -> Flow:
+    async def bound(self, link: ConnectLink, browser: str, until: int) -> Flow:
         """The flow of a link, which belongs to the first browser that begins it. LINK_USED."""
-        await self._store.forget_flows(self._world.now())
+        await self._store.forget_flows(self._environment.now())
         new = Flow(
-            id=self._world.new_id(),
+            id=self._environment.new_id(),
             link_id=link.id,
             browser_hash=_hash(browser),
             expires_at=max(link.expires_at, until),
@@ -105,7 +105,7 @@ class Flowing:
             taken = replace(flow, token_hash=None, secret=None)
             if not await transaction.flows.move(taken, token_hash=flow.token_hash):
                 raise used_link("the answer was used before")
-        if pending.until <= self._world.now():
+        if pending.until <= self._environment.now():
             raise expired_link()
         return pending
 
@@ -119,17 +119,17 @@ class Flowing:
             taken = replace(flow, token_hash=None, secret=None)
             if not await transaction.flows.move(taken, token_hash=flow.token_hash):
                 raise invalid_link("flow")
-        if pending.until <= self._world.now():
+        if pending.until <= self._environment.now():
             await self.forget(tenant, flow.id)
             raise expired_link()
         return flow.id, pending
 
-    async def end(self, flow_id: str, link: Link) -> None:
+    async def end(self, flow_id: str, link: ConnectLink) -> None:
         """Let the flow and its link be good for nothing more."""
         async with self._store.begin(link.tenant, writes=True) as transaction:
             flow = await transaction.flows.find(flow_id)
             if flow is not None:
-                kept = max(link.expires_at, self._world.now())
+                kept = max(link.expires_at, self._environment.now())
                 ended = replace(flow, token_hash=None, secret=None, status="ended", expires_at=kept)
                 await transaction.flows.move(ended, token_hash=flow.token_hash)
 
@@ -138,15 +138,15 @@ class Flowing:
         async with self._store.begin(tenant, writes=True) as transaction:
             await transaction.flows.delete(flow_id)
 
-    async def reject(self, principal: Principal, flow_id: str, link: Link, user_id: str) -> None:
+    async def reject(self, principal: Principal, flow_id: str, link: ConnectLink, user_id: str) -> None:
         """As `forget`, because the flow was for another user than this one."""
         async with self._store.begin(link.tenant, writes=True) as transaction:
             await transaction.flows.delete(flow_id)
             await transaction.audit.add(
-                Action.CONNECTION_MISMATCH,
+                AuditAction.CONNECTION_MISMATCH,
                 actor=principal.actor,
                 subject=link.integration_id,
-                at=self._world.now(),
+                at=self._environment.now(),
                 userId=link.user_id,
                 namedUserId=user_id,
             )

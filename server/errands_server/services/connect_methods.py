@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from ..credentials.grants import ApiKeys, Secret, kind
 from ..credentials.oauth.client import AUTHORIZATION_CODE, OAuthClient
-from ..credentials.requirements import Demand, wanted_scopes
+from ..credentials.requirements import CredentialRequirement, wanted_scopes
 from ..credentials.security_scheme import SecurityScheme
 from ..domain.errors import Conflict, Invalid, NotFound, Reason, Violation
-from ..tools.catalog import Catalogue, Current, Loaded
+from ..tools.catalog import Current, Loaded, ToolCatalog
 
 _CODE: Final = "authorizationCode"
 _TYPED: Final = {
@@ -23,7 +23,7 @@ _TYPED: Final = {
 _MOST_KEYS: Final = 10
 
 
-class Way(Struct, frozen=True, kw_only=True):
+class ConnectMethod(Struct, frozen=True, kw_only=True):
     """One integration, and how its users connect. `client` is set where that is oauth2."""
 
     name: str
@@ -36,15 +36,15 @@ class Way(Struct, frozen=True, kw_only=True):
     keys: Mapping[str, str] = {}  # of type `apiKeys`: the names in which they are sent, by scheme
 
 
-class Ways:
+class ConnectMethods:
     """The ways to every tenant's integrations."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalog: ToolCatalog) -> None:
+        self._catalog = catalog
 
     async def current(self, tenant: str, integration_id: str) -> Current:
         """An active integration. INTEGRATION_NOT_FOUND."""
-        current = (await self._catalogue.active(tenant)).get(integration_id)
+        current = (await self._catalog.active(tenant)).get(integration_id)
         if current is None:
             message = f"there is no active integration {integration_id}"
             raise NotFound(Reason.INTEGRATION_NOT_FOUND, message, subject=integration_id)
@@ -57,18 +57,18 @@ class Ways:
     async def key_schemes(self, tenant: str, integration_id: str) -> Sequence[str]:
         """The schemes by which the integration's description places API keys. INTEGRATION_NOT_FOUND."""
         current = await self.current(tenant, integration_id)
-        loaded = await self._catalogue.load(tenant, integration_id, current.integration.revision)
+        loaded = await self._catalog.load(tenant, integration_id, current.integration.revision)
         return [name for name, scheme in loaded.schemes.items() if scheme.kind == "apiKey"]
 
-    async def to(self, tenant: str, integration_id: str) -> Way:
+    async def to(self, tenant: str, integration_id: str) -> ConnectMethod:
         """How users connect it. INTEGRATION_NOT_FOUND, CANNOT_CONNECT."""
         current = await self.current(tenant, integration_id)
-        loaded = await self._catalogue.load(tenant, integration_id, current.integration.revision)
+        loaded = await self._catalog.load(tenant, integration_id, current.integration.revision)
         client = current.client
         if client is not None and client.grant != AUTHORIZATION_CODE:
             client = None
         keys = {} if client is not None else _keys(loaded)
-        return Way(
+        return ConnectMethod(
             name=current.integration.name,
             base_url=current.integration.base_url,
             origin=current.origin,
@@ -108,7 +108,7 @@ def _are_keys(names: Collection[str], schemes: Mapping[str, SecurityScheme]) -> 
     return bool(names) and all(name in schemes and schemes[name].kind == "apiKey" for name in names)
 
 
-def check_typed(way: Way, secret: Secret | None) -> None:
+def check_typed(way: ConnectMethod, secret: Secret | None) -> None:
     """Invalid: what was typed in at a link is not what the way asks for."""
     typed = None if secret is None else kind(secret)
     if typed != (None if way.type == "oauth2" else way.type):
@@ -130,7 +130,7 @@ def _typed(integration_id: str, schemes: Mapping[str, SecurityScheme]) -> str:
 
 def _scopes(loaded: Loaded) -> Iterable[str]:
     for operation in loaded.operations.values():
-        demand = Demand(
+        demand = CredentialRequirement(
             origin=operation.tool.origin,
             security=operation.security,
             scopes=operation.scopes,

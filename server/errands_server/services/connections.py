@@ -15,13 +15,13 @@ from ..credentials.oauth.discovery import OAuthFailed
 from ..credentials.oauth.flows import OAuth
 from ..credentials.vault import Vault
 from ..domain.errors import Invalid, NotFound, Reason, Violation
-from ..environment import World
+from ..environment import Environment
 from ..store.encryption import Unsealable
-from ..store.repositories.audit import Action
+from ..store.repositories.audit import AuditAction
 from ..store.repositories.connections import Connection
 from ..store.store import Store
 from .authorizations import Authorizations
-from .connect_methods import Ways
+from .connect_methods import ConnectMethods
 from .principal import Principal, Scope
 
 _REVOCATION: Final = 5.0  # seconds a service may take
@@ -35,18 +35,18 @@ class Connections:
     def __init__(
         self,
         store: Store,
-        ways: Ways,
+        ways: ConnectMethods,
         vault: Vault,
         oauth: OAuth,
         authorizations: Authorizations,
-        world: World,
+        environment: Environment,
     ) -> None:
         self._store = store
         self._ways = ways
         self._vault = vault
         self._oauth = oauth
         self._authorizations = authorizations
-        self._world = world
+        self._environment = environment
 
     async def create(
         self, principal: Principal, integration_id: str, user_id: str, grant: Grant
@@ -105,10 +105,10 @@ class Connections:
             if not await transaction.connections.delete(connection_id):
                 _raise_missing(connection_id)  # another was first
             await transaction.audit.add(
-                Action.CONNECTION_DELETE,
+                AuditAction.CONNECTION_DELETE,
                 actor=principal.actor,
                 subject=connection_id,
-                at=self._world.now(),
+                at=self._environment.now(),
                 integrationId=found.integration_id,
                 userId=found.user_id,
             )
@@ -139,10 +139,10 @@ class Connections:
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             await transaction.tenants.verify_at(url)
             await transaction.audit.add(
-                Action.TENANT_UPDATE,
+                AuditAction.TENANT_UPDATE,
                 actor=principal.actor,
                 subject=principal.tenant,
-                at=self._world.now(),
+                at=self._environment.now(),
                 verifier=_site(url),
             )
 

@@ -13,17 +13,17 @@ from ..store.encryption import Sealer
 from ..store.repositories.integrations import Revision
 from ..tools.mcp import importer as mcp
 from ..tools.mcp.importer import McpImporter, McpSource, McpTerms
-from ..tools.openapi.import_limits import Turn, Turns
-from ..tools.openapi.importer import Source, Terms, import_again, import_source, said_base_url
+from ..tools.openapi.import_limits import ImportLimits, Turn
+from ..tools.openapi.importer import OpenApiSource, OpenApiTerms, import_again, import_source, said_base_url
 from ..tools.origins import home_of
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class ImportRequest(Struct, frozen=True, kw_only=True):
     """What a caller says about a description. None leaves as it is."""
 
     tenant: str
     operator: bool = False  # whether private addresses are the caller's to open
-    source: Source | McpSource | None = None
+    source: OpenApiSource | McpSource | None = None
     base_url: str | None = None
     internal: bool = False
     honours_keys: bool | None = None
@@ -31,27 +31,27 @@ class Wanted(Struct, frozen=True, kw_only=True):
     remove_credential: bool = False
 
 
-class Describing:
+class IntegrationImports:
     """Imports descriptions of every kind. Revisions come without a new credential."""
 
     def __init__(self, importer: McpImporter, sealer: Sealer) -> None:
         self._importer = importer
         self._sealer = sealer
-        self._turns = Turns()
+        self._turns = ImportLimits()
 
-    async def first(self, wanted: Wanted) -> Revision:
+    async def first(self, wanted: ImportRequest) -> Revision:
         """The first revision. DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, FIELD_INVALID."""
         honours_keys = bool(wanted.honours_keys)
         if isinstance(wanted.source, McpSource):
             terms = McpTerms(internal=wanted.internal, honours_keys=honours_keys)
             return await self._importer.import_source(wanted.source, terms, wanted.credential)
         return await import_source(
-            wanted.source or Source(),
-            Terms(base_url=wanted.base_url or "", internal=wanted.internal, honours_keys=honours_keys),
+            wanted.source or OpenApiSource(),
+            OpenApiTerms(base_url=wanted.base_url or "", internal=wanted.internal, honours_keys=honours_keys),
             turn=self._turns.turn(wanted.tenant),
         )
 
-    async def again(self, integration_id: str, old: Revision, wanted: Wanted) -> Revision:
+    async def again(self, integration_id: str, old: Revision, wanted: ImportRequest) -> Revision:
         """The old revision with the changes that need its description read anew. Raises as `first` does."""
         if wanted.source is None and wanted.base_url is None and wanted.honours_keys is None:
             return old
@@ -73,7 +73,7 @@ class Describing:
             max_concurrency=old.max_concurrency,
         )
 
-    async def _mcp_again(self, integration_id: str, old: Revision, wanted: Wanted) -> Revision:
+    async def _mcp_again(self, integration_id: str, old: Revision, wanted: ImportRequest) -> Revision:
         if wanted.base_url is not None:
             raise Invalid([Violation("base_url", "goes only with openapi; mcp_url says where the server is")])
         terms = McpTerms(internal=old.internal, honours_keys=_honours_keys(old, wanted))
@@ -84,7 +84,7 @@ class Describing:
         credential = self._standing(integration_id, old, wanted)
         return await self._importer.import_source(wanted.source, terms, credential, old)
 
-    def _standing(self, integration_id: str, old: Revision, wanted: Wanted) -> Credential | None:
+    def _standing(self, integration_id: str, old: Revision, wanted: ImportRequest) -> Credential | None:
         """What to ask the server with: a credential goes to the place it was given for, and to no other."""
         assert isinstance(wanted.source, McpSource)  # noqa: S101 (the caller looked)
         if wanted.credential is not None or wanted.remove_credential or old.credential is None:
@@ -93,9 +93,9 @@ class Describing:
         return unseal(self._sealer, old.credential, integration_id) if stays else None
 
 
-async def _openapi_again(old: Revision, wanted: Wanted, turn: Turn) -> Revision:
+async def _openapi_again(old: Revision, wanted: ImportRequest, turn: Turn) -> Revision:
     said = await said_base_url(old.document) if wanted.base_url is None else wanted.base_url
-    terms = Terms(
+    terms = OpenApiTerms(
         base_url=said,
         standing_url=old.base_url if wanted.base_url is None else "",
         internal=old.internal,
@@ -103,10 +103,10 @@ async def _openapi_again(old: Revision, wanted: Wanted, turn: Turn) -> Revision:
         only_from="" if wanted.operator else home_of(old.base_url),
         honours_keys=_honours_keys(old, wanted),
     )
-    if isinstance(wanted.source, Source):
+    if isinstance(wanted.source, OpenApiSource):
         return await import_source(wanted.source, terms, turn=turn)
     return await import_again(old.document, terms, turn=turn)
 
 
-def _honours_keys(old: Revision, wanted: Wanted) -> bool:
+def _honours_keys(old: Revision, wanted: ImportRequest) -> bool:
     return old.honours_keys if wanted.honours_keys is None else wanted.honours_keys

@@ -15,17 +15,17 @@ from ..credentials.oauth.client import CLIENT_CREDENTIALS, OAuthClient, describe
 from ..credentials.security_scheme import read_schemes
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..domain.tool import Tool
-from ..environment import World
+from ..environment import Environment
 from ..store.encryption import Sealer
-from ..store.repositories.audit import Action
+from ..store.repositories.audit import AuditAction
 from ..store.repositories.integrations import Integration, Revision
 from ..store.store import Store
-from ..tools.catalog import Catalogue
+from ..tools.catalog import ToolCatalog
 from ..tools.mcp.importer import McpSource
-from ..tools.openapi.importer import Source, ToolChanges, changes_between
+from ..tools.openapi.importer import OpenApiSource, ToolChanges, changes_between
 from ..tools.origins import STDIO, home_of
 from .authorizations import Authorizations
-from .imports import Describing, Wanted
+from .imports import ImportRequest, IntegrationImports
 from .oauth_clients import Service, registered
 from .principal import Principal, Scope
 from .quotas import Quotas
@@ -44,7 +44,7 @@ class Change(Struct, frozen=True, kw_only=True):
     """What to make or change. None leaves a field as it is."""
 
     name: str | None = None
-    source: Source | McpSource | None = None
+    source: OpenApiSource | McpSource | None = None
     base_url: str | None = None
     internal: bool = False
     secret: Secret | None = None
@@ -63,19 +63,19 @@ class Integrations:
     def __init__(
         self,
         store: Store,
-        catalogue: Catalogue,
+        catalog: ToolCatalog,
         sealer: Sealer,
         authorizations: Authorizations,
-        describing: Describing,
-        world: World,
+        describing: IntegrationImports,
+        environment: Environment,
         quotas: Quotas,
     ) -> None:
         self._store = store
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._sealer = sealer
         self._authorizations = authorizations
         self._describing = describing
-        self._world = world
+        self._environment = environment
         self._quotas = quotas
 
     async def create(self, principal: Principal, wanted: Change) -> Integration:
@@ -92,10 +92,10 @@ class Integrations:
         client = self._client(principal, integration_id, revision, wanted, ("", None))
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             self._quotas.integration(principal.tenant, await transaction.integrations.count())
-            now = self._world.now()
+            now = self._environment.now()
             await transaction.integrations.add(integration_id, name, revision, now, client)
             await transaction.audit.add(
-                Action.INTEGRATION_CREATE,
+                AuditAction.INTEGRATION_CREATE,
                 actor=principal.actor,
                 subject=integration_id,
                 at=now,
@@ -103,7 +103,7 @@ class Integrations:
                 oauthClient=_told_client(client[0]),
                 **_told(revision),
             )
-        self._catalogue.changed(principal.tenant)
+        self._catalog.changed(principal.tenant)
         if _is_shared(described(client[0]), wanted):
             await self._authorizations.grant(principal.tenant, integration_id)
         return await self.get(principal, integration_id)
@@ -123,10 +123,10 @@ class Integrations:
             async with self._store.begin(principal.tenant, writes=True) as transaction:
                 if await transaction.integrations.find(integration_id) != before:
                     continue  # another change was first; this one goes on top of it
-                now = self._world.now()
+                now = self._environment.now()
                 await transaction.integrations.revise(after, revision, now)
                 await transaction.audit.add(
-                    Action.INTEGRATION_UPDATE,
+                    AuditAction.INTEGRATION_UPDATE,
                     actor=principal.actor,
                     subject=integration_id,
                     at=now,
@@ -139,7 +139,7 @@ class Integrations:
                     **_told(revision),
                 )
             break
-        self._catalogue.changed(principal.tenant)
+        self._catalog.changed(principal.tenant)
         if wanted.secret is not None or _is_shared(described(after.oauth_client), wanted):
             await self._authorizations.grant(principal.tenant, integration_id)
         return await self.get(principal, integration_id), await changes_between(old, revision)
@@ -178,26 +178,26 @@ class Integrations:
     async def tools(self, principal: Principal, integration_id: str, *, after: str, limit: int) -> list[Tool]:
         """The tools of the newest revision, by name."""
         integration = await self.get(principal, integration_id)
-        loaded = await self._catalogue.load(principal.tenant, integration_id, integration.revision)
+        loaded = await self._catalog.load(principal.tenant, integration_id, integration.revision)
         names = sorted(name for name in loaded.operations if name > after)[:limit]
         return [loaded.operations[name].tool for name in names]
 
     async def delete(self, principal: Principal, integration_id: str) -> None:
         """Take it away: nothing more is sent to it. INTEGRATION_NOT_FOUND."""
         principal.require(Scope.INTEGRATIONS)
-        now = self._world.now()
+        now = self._environment.now()
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             if not await transaction.integrations.delete(integration_id, now):
                 _raise_missing(integration_id)
             connections = await transaction.connections.delete_all(integration_id)
             await transaction.audit.add(
-                Action.INTEGRATION_DELETE,
+                AuditAction.INTEGRATION_DELETE,
                 actor=principal.actor,
                 subject=integration_id,
                 at=now,
                 deletedConnections=connections,
             )
-        self._catalogue.changed(principal.tenant)
+        self._catalog.changed(principal.tenant)
 
     async def _revision(self, principal: Principal, integration: Integration) -> Revision:
         async with self._store.begin(principal.tenant) as transaction:
@@ -242,8 +242,8 @@ def _check_scope(principal: Principal, wanted: Change) -> None:
         principal.require(Scope.OPERATOR)
 
 
-def _said(principal: Principal, wanted: Change) -> Wanted:
-    return Wanted(
+def _said(principal: Principal, wanted: Change) -> ImportRequest:
+    return ImportRequest(
         tenant=principal.tenant,
         operator=principal.may(Scope.OPERATOR),
         source=wanted.source,

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..domain.errors import Forbidden, NotFound, Reason, Unauthenticated
-from ..environment import World
-from ..store.repositories.audit import Action
+from ..environment import Environment
+from ..store.repositories.audit import AuditAction
 from ..store.repositories.keys import Key
 from ..store.store import Store
 from .principal import Principal, Scope
@@ -29,9 +29,9 @@ def hash_secret(secret: str) -> bytes:
 class Keys:
     """The keys of all tenants, as the caller may see and change them."""
 
-    def __init__(self, store: Store, world: World, *, process_secret: str = "") -> None:
+    def __init__(self, store: Store, environment: Environment, *, process_secret: str = "") -> None:
         self._store = store
-        self._world = world
+        self._environment = environment
         self._known: OrderedDict[bytes, tuple[int, Key]] = OrderedDict()
         self._process = hash_secret(process_secret) if process_secret else b""
 
@@ -44,13 +44,13 @@ class Keys:
         if self._process and secrets.compare_digest(hashed, self._process):
             return Principal(DEFAULT_TENANT, "process", frozenset({Scope.OPERATOR}))
         key = await self._key(hashed)
-        if key is None or (key.expires_at is not None and key.expires_at <= self._world.now()):
+        if key is None or (key.expires_at is not None and key.expires_at <= self._environment.now()):
             message = "the API key is unknown, revoked or expired"
             raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)
         return Principal(key.tenant, key.id, key.scopes)
 
     async def _key(self, hashed: bytes) -> Key | None:
-        now = self._world.now()
+        now = self._environment.now()
         remembered = self._known
         known = remembered.get(hashed)
         if known is not None and now - known[0] < _TTL:
@@ -101,17 +101,17 @@ class Keys:
         """A new key, without asking whether its maker may; by itself the server makes the first one."""
         secret = f"ek_{secrets.token_urlsafe(32)}"
         key = Key(
-            id=self._world.new_id(),
+            id=self._environment.new_id(),
             tenant=tenant,
             name=name,
             scopes=frozenset(str(scope) for scope in scopes),
-            created_at=self._world.now(),
+            created_at=self._environment.now(),
             expires_at=expires_at,
         )
         async with self._store.begin(tenant, writes=True) as transaction:
             await transaction.keys.add(key, hash_secret(secret))
             await transaction.audit.add(
-                Action.KEY_CREATE,
+                AuditAction.KEY_CREATE,
                 actor=actor,
                 subject=key.id,
                 at=key.created_at,
@@ -129,9 +129,9 @@ class Keys:
     async def revoke(self, principal: Principal, key_id: str) -> None:
         """Stop a key, from now on. KEY_NOT_FOUND."""
         principal.require(Scope.ADMIN)
-        now = self._world.now()
+        now = self._environment.now()
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             if not await transaction.keys.revoke(key_id, now):
                 raise NotFound(Reason.KEY_NOT_FOUND, f"there is no key {key_id}", subject=key_id)
-            await transaction.audit.add(Action.KEY_REVOKE, actor=principal.actor, subject=key_id, at=now)
+            await transaction.audit.add(AuditAction.KEY_REVOKE, actor=principal.actor, subject=key_id, at=now)
         self._known = OrderedDict()

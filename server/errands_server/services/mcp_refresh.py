@@ -1,4 +1,4 @@
-"""Keeps catalogues of MCP servers current: what a server lists anew becomes a new revision."""
+"""Keeps catalogs of MCP servers current: what a server lists anew becomes a new revision."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Final, Self
 
 import structlog
 
-from ..credentials.requirements import Access, Demand
-from ..credentials.resolver import Keyring
+from ..credentials.requirements import CredentialRequirement, ResolvedCredential
+from ..credentials.resolver import CredentialResolver
 from ..domain.errors import Conflict
 from ..domain.tool import ToolRef
-from ..environment import World
-from ..ports import Failed, Request, Unauthorized
+from ..environment import Environment
+from ..ports import AuthorizationRequired, CallFailed, CallRequest
 from ..store.repositories.integrations import Integration, Revision
 from ..store.store import Store
-from ..tools.catalog import Catalogue, Current
-from ..tools.mcp.endpoint import Listing, Owner, ServerError, Target, Unreadable
+from ..tools.catalog import Current, ToolCatalog
+from ..tools.mcp.endpoint import Listing, ServerError, SessionKey, Target, Unreadable
 from ..tools.mcp.importer import KIND, McpImporter, read_listing
 from ..tools.mcp.session_pool import CannotOpen, SdkMissing
 
@@ -24,17 +24,22 @@ _PATIENCE: Final = 5.0  # seconds a grant waits for the listing it makes possibl
 _log = structlog.get_logger("errands.mcp")
 
 
-class Relisting:
+class ToolListRefresh:
     """Stores new listings. Runs keep to the revision they were planned with."""
 
     def __init__(
-        self, store: Store, catalogue: Catalogue, importer: McpImporter, keyring: Keyring, world: World
+        self,
+        store: Store,
+        catalog: ToolCatalog,
+        importer: McpImporter,
+        keyring: CredentialResolver,
+        environment: Environment,
     ) -> None:
         self._store = store
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._importer = importer
         self._keyring = keyring
-        self._world = world
+        self._environment = environment
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -48,7 +53,7 @@ class Relisting:
 
     async def granted(self, tenant: str, integration_id: str, user_id: str) -> None:
         """List the tools of a server that showed none so far, as this user. Waits, but not for long."""
-        current = (await self._catalogue.active(tenant)).get(integration_id)
+        current = (await self._catalog.active(tenant)).get(integration_id)
         if current is None or current.integration.kind != KIND or current.integration.tool_count:
             return
         task = asyncio.create_task(self._ask(tenant, current, user_id), name="errands mcp listing")
@@ -60,26 +65,28 @@ class Relisting:
         integration = current.integration
         try:
             access = await self._access(tenant, current, user_id)
-            if isinstance(access, Access):
+            if isinstance(access, ResolvedCredential):
                 target = self._importer.target(
                     integration.base_url, internal=integration.internal, credential=access.credential
                 )
-                owner = Owner(tenant, integration.id, integration.revision, user_id, b"")
+                owner = SessionKey(tenant, integration.id, integration.revision, user_id, b"")
                 await self.listed(owner, target, await self._importer.listing(target))
         except (CannotOpen, SdkMissing, ServerError, Unreadable, TimeoutError, LookupError):
             _log.warning("a guarded server listed no tools", integration_id=integration.id)
 
-    async def _access(self, tenant: str, current: Current, user_id: str) -> Access | Unauthorized | Failed:
+    async def _access(
+        self, tenant: str, current: Current, user_id: str
+    ) -> ResolvedCredential | AuthorizationRequired | CallFailed:
         integration = current.integration
-        loaded = await self._catalogue.load(tenant, integration.id, integration.revision)
-        request = Request(
+        loaded = await self._catalog.load(tenant, integration.id, integration.revision)
+        request = CallRequest(
             ref=ToolRef(integration.id, integration.revision, ""),
             arguments={},
             idempotency_key="",
             user_id=user_id,
             tenant=tenant,
         )
-        demand = Demand(
+        demand = CredentialRequirement(
             origin=current.origin,
             internal=integration.internal,
             secured=True,
@@ -90,7 +97,7 @@ class Relisting:
         )
         return await self._keyring.access(request, demand)
 
-    async def listed(self, owner: Owner, target: Target, listing: Listing) -> None:
+    async def listed(self, owner: SessionKey, target: Target, listing: Listing) -> None:
         """Add a revision with these tools, unless it would change none or the server is no longer used."""
         while (found := await self._newest(owner, target)) is not None:
             integration, old = found
@@ -99,14 +106,14 @@ class Relisting:
                 return
             try:
                 async with self._store.begin(owner.tenant, writes=True) as transaction:
-                    await transaction.integrations.revise(integration, new, self._world.now())
+                    await transaction.integrations.revise(integration, new, self._environment.now())
             except Conflict:
                 continue  # another change was first; this one goes on top of it
-            self._catalogue.changed(owner.tenant)
+            self._catalog.changed(owner.tenant)
             _log.info("tools changed", integration_id=integration.id, tools=new.tool_count)
             return
 
-    async def _newest(self, owner: Owner, target: Target) -> tuple[Integration, Revision] | None:
+    async def _newest(self, owner: SessionKey, target: Target) -> tuple[Integration, Revision] | None:
         async with self._store.begin(owner.tenant) as transaction:
             integration = await transaction.integrations.find(owner.integration_id)
             if integration is None or not integration.active or integration.kind != KIND:

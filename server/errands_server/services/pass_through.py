@@ -12,25 +12,25 @@ from ..credentials.aws.sigv4 import target
 from ..credentials.pass_through.entries import AwsKeys, AwsRole, OktaApp, PassThrough
 from ..credentials.pass_through.resolver import UNTOLD, holding, origin
 from ..domain.errors import Violation
-from ..tools.catalog import Catalogue, Current
+from ..tools.catalog import Current, ToolCatalog
 
 ALL: Final = "*"
 _NO_ROLES: Final = "this server assumes no AWS roles; its operator may allow it with --aws-sts-endpoint"
 _NO_AWS: Final = "this server cannot sign for AWS; its operator must install errands[aws]"
 
 
-class Passing:
+class PassThroughCheck:
     """Checks what is passed through. `roles`: whether AWS roles may be assumed."""
 
-    def __init__(self, catalogue: Catalogue, *, roles: bool) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalog: ToolCatalog, *, roles: bool) -> None:
+        self._catalog = catalog
         self._roles = roles
 
     async def problems(
         self, tenant: str, selection: Sequence[str], passed: Sequence[PassThrough]
     ) -> list[Violation]:
         """Everything that does not fit the selection; messages quote ids and nothing else."""
-        active = await self._catalogue.active(tenant)
+        active = await self._catalog.active(tenant)
         chosen = active.keys() if ALL in selection else active.keys() & set(selection)
         found: list[Violation] = []
         seen: set[str] = set()
@@ -53,7 +53,7 @@ class Passing:
         match entry.values:
             case AwsKeys() | AwsRole() as given:
                 revision = current.integration.revision
-                loaded = await self._catalogue.load(tenant, entry.integration_id, revision)
+                loaded = await self._catalog.load(tenant, entry.integration_id, revision)
                 told = target(current.origin, loaded.schemes) is not None
                 problems = (
                     (find_spec("botocore") is None, _NO_AWS),
@@ -66,7 +66,7 @@ class Passing:
         return []
 
 
-async def spilled(passed: Iterable[PassThrough], texts: Mapping[str, str]) -> list[Violation]:
+async def leaked_secrets(passed: Iterable[PassThrough], texts: Mapping[str, str]) -> list[Violation]:
     """Texts that are stored and shown, by the name of their field, and hold a secret all the same."""
     message = "holds a secret that is passed through; leave it out, for this text is stored and shown"
     return [Violation(field, message) for field in await holding(passed, texts)]

@@ -10,17 +10,17 @@ from ..domain.errors import Conflict, Exhausted
 from ..domain.plan import PlannedCall, shown
 from ..domain.preflight import MISSING, PASSED_THROUGH, ForeseenCall, Missing, Preflight, expected, lacking
 from ..domain.run import Run
-from ..ports import Request, Toolbox
-from ..tools.catalog import Catalogue
-from .connect import Connecting
+from ..ports import CallRequest, Toolbox
+from ..tools.catalog import ToolCatalog
+from .connect import ConnectService
 from .principal import Principal, Scope
 
 
-class Foreseeing:
+class PreflightService:
     """Says what a planned run would need. Stores nothing, and asks no service."""
 
-    def __init__(self, catalogue: Catalogue, toolbox: Toolbox, connecting: Connecting) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalog: ToolCatalog, toolbox: Toolbox, connecting: ConnectService) -> None:
+        self._catalog = catalog
         self._toolbox = toolbox
         self._connecting = connecting
 
@@ -47,7 +47,7 @@ class Foreseeing:
         self, tenant: str, user_id: str, step_id: str, planned: PlannedCall, passed_through: Collection[str]
     ) -> ForeseenCall:
         ref = planned.tool
-        loaded, tool = await self._catalogue.tool(tenant, ref)
+        loaded, tool = await self._catalog.tool(tenant, ref)
         passed = ref.integration_id in passed_through
         access, scopes = (PASSED_THROUGH, ()) if passed else await self._access(tenant, user_id, planned)
         return ForeseenCall(
@@ -63,7 +63,7 @@ class Foreseeing:
 
     async def _access(self, tenant: str, user_id: str, planned: PlannedCall) -> tuple[str, tuple[str, ...]]:
         """Whose access a call would use, or what the user must grant first."""
-        request = Request(
+        request = CallRequest(
             ref=planned.tool,
             arguments=shown(planned),
             idempotency_key="",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..domain.errors import Exhausted, Reason
 from ..domain.rates import Rate
-from ..environment import World
+from ..environment import Environment
 
 if TYPE_CHECKING:
     from pyrate_limiter import StateBucket
@@ -26,15 +26,15 @@ class Quotas:
 
     def __init__(
         self,
-        world: World,
+        environment: Environment,
         *,
         requests: Rate | None = None,
         runs: Rate | None = None,
         integrations: int | None = None,
         connections: int | None = None,
     ) -> None:
-        self._requests = None if requests is None else _PerTenant(requests, world)
-        self._runs = None if runs is None else _PerTenant(runs, world)
+        self._requests = None if requests is None else _PerTenant(requests, environment)
+        self._runs = None if runs is None else _PerTenant(runs, environment)
         self._integrations = integrations
         self._connections = connections
 
@@ -67,15 +67,15 @@ def _full(tenant: str, things: str, present: int) -> Exhausted:
 class _PerTenant:
     """One rate, applied to each tenant by itself: a whole period's worth at once, then evenly."""
 
-    def __init__(self, rate: Rate, world: World) -> None:
+    def __init__(self, rate: Rate, environment: Environment) -> None:
         self._rate = rate
-        self._world = world
+        self._environment = environment
         self._buckets: OrderedDict[str, StateBucket] = OrderedDict()
 
     def take(self, tenant: str, what: str) -> None:
         from pyrate_limiter import Decision, RateItem
 
-        decision = self._bucket(tenant).put_decision(RateItem(tenant, self._world.now()))
+        decision = self._bucket(tenant).put_decision(RateItem(tenant, self._environment.now()))
         assert isinstance(decision, Decision)  # noqa: S101 (a bucket in memory answers at once)
         if not decision.allowed:
             wait = (decision.retry_after_ms or 1) / 1_000

@@ -9,7 +9,7 @@ from ..domain.draft import Draft
 from ..domain.errors import CommitUnknown, Conflict, Reason, RunChanged, Unavailable
 from ..domain.events import AnyEvent
 from ..domain.run import Run
-from ..environment import World
+from ..environment import Environment
 from ..store.journal import Journal
 from ..store.write_requests import Append
 
@@ -19,13 +19,13 @@ Decide = Callable[[Draft], list[AnyEvent]]
 """The events that follow; raises what the caller is to be told. The draft keeps large documents."""
 
 
-async def change(journal: Journal, world: World, tenant: str, run_id: str, decide: Decide) -> Run:
+async def change(journal: Journal, environment: Environment, tenant: str, run_id: str, decide: Decide) -> Run:
     """The run after what `decide` gives. Raises as `change_together` does."""
-    return (await change_together(journal, world, tenant, {run_id: decide}))[run_id]
+    return (await change_together(journal, environment, tenant, {run_id: decide}))[run_id]
 
 
 async def change_together(
-    journal: Journal, world: World, tenant: str, decisions: Mapping[str, Decide]
+    journal: Journal, environment: Environment, tenant: str, decisions: Mapping[str, Decide]
 ) -> dict[str, Run]:
     """The runs after what was decided for each, all or none.
 
@@ -37,7 +37,7 @@ async def change_together(
         drafts: dict[str, Draft] = {}
         for run_id, decide in decisions.items():
             run = await journal.fold(run_id, runs.get(run_id))
-            drafts[run_id] = _decided(Draft(run, world.now()), decide)
+            drafts[run_id] = _decided(Draft(run, environment.now()), decide)
         runs = {run_id: draft.base for run_id, draft in drafts.items()}
         try:
             appends = [_append(tenant, key, draft) for key, draft in drafts.items() if draft.records]

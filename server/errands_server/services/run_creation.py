@@ -21,7 +21,7 @@ from ..domain.plan import Plan
 from ..domain.run import RULES_VERSION, Run
 from ..engines import embedded
 from ..engines.embedded import EmbeddedEngine
-from ..environment import World
+from ..environment import Environment
 from ..executor.plan_effects import make_plan
 from ..ports import Brief, Explained, Finding, Planner, Refusal
 from ..store.encryption import Sealer
@@ -30,8 +30,8 @@ from ..store.repositories.requests import RequestKey
 from ..store.store import Store
 from ..store.write_requests import Created, Creation, Repeated
 from ..streams import Hub, Subscription
-from ..tools.catalog import Catalogue
-from .pass_through import Passing, spilled
+from ..tools.catalog import ToolCatalog
+from .pass_through import PassThroughCheck, leaked_secrets
 from .principal import Principal, Scope
 from .quotas import Quotas
 from .runs import MAX_EVENTS, RunView, Views
@@ -56,7 +56,7 @@ class NewRun(Struct, frozen=True, kw_only=True):
     passed: tuple[PassThrough, ...] = ()  # checked
 
 
-class Creating:
+class RunCreation:
     """Creates runs for any tenant, as the caller may."""
 
     def __init__(
@@ -64,20 +64,20 @@ class Creating:
         store: Store,
         hub: Hub,
         engine: EmbeddedEngine,
-        catalogue: Catalogue,
+        catalog: ToolCatalog,
         planner: Planner,
-        world: World,
+        environment: Environment,
         seen: Views,
-        passing: Passing,
+        passing: PassThroughCheck,
         sealer: Sealer,
         quotas: Quotas,
     ) -> None:
         self._journal = store.journal
         self._hub = hub
         self._engine = engine
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._planner = planner
-        self._world = world
+        self._environment = environment
         self._views = seen
         self._passing = passing
         self._sealer = sealer
@@ -92,7 +92,7 @@ class Creating:
     ) -> list[Violation]:
         """Where what is passed through does not fit a selection of integrations, or stands in a text, too."""
         problems = await self._passing.problems(principal.tenant, selection, passed)
-        return [*problems, *await spilled(passed, texts)]
+        return [*problems, *await leaked_secrets(passed, texts)]
 
     async def problems(self, principal: Principal, selection: Sequence[str]) -> list[Violation]:
         """What is wrong with a selection of integrations, for who may create runs."""
@@ -102,10 +102,10 @@ class Creating:
             if len(selection) > 1:
                 return [Violation(field, '"*" stands alone: it means every active integration')]
             return []
-        active = await self._catalogue.active(principal.tenant)
+        active = await self._catalog.active(principal.tenant)
         if any(chosen not in active for chosen in selection):
-            self._catalogue.changed(principal.tenant)  # another process may just have added it
-            active = await self._catalogue.active(principal.tenant)
+            self._catalog.changed(principal.tenant)  # another process may just have added it
+            active = await self._catalog.active(principal.tenant)
         return [
             Violation(f"{field}[{index}]", f"{chosen!r} is no active integration of this tenant")
             for index, chosen in enumerate(selection)
@@ -118,7 +118,7 @@ class Creating:
         IDEMPOTENCY_KEY_REUSED: it had another body then.
         """
         principal.require(Scope.RUNS_WRITE)
-        run_id = await self._journal.answered(principal.tenant, request, self._world.now())
+        run_id = await self._journal.answered(principal.tenant, request, self._environment.now())
         if run_id is None:
             return None
         return await self._views.view(principal.tenant, run_id, events=MAX_EVENTS)
@@ -132,7 +132,7 @@ class Creating:
         principal.require(Scope.RUNS_WRITE)
         inputs = await self._inputs(principal, wanted)
         self._quotas.run(principal.tenant)
-        run_id = self._world.new_id()
+        run_id = self._environment.new_id()
         creation = self._creation(principal, wanted, inputs, run_id)
         begun = await self._begun(creation)
         if begun is not None:
@@ -206,14 +206,14 @@ class Creating:
         principal.require(Scope.RUNS_WRITE)
         inputs = await self._inputs(principal, wanted)
         run = self._creation(principal, wanted, inputs, run_id="").build(None).run
-        candidates = await self._catalogue.candidates(principal.tenant, inputs.integrations)
-        draft = Draft(run, self._world.now())
+        candidates = await self._catalog.candidates(principal.tenant, inputs.integrations)
+        draft = Draft(run, self._environment.now())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wanted.plan_wait):
                 events = await make_plan(
                     planner,
                     self._journal,
-                    self._world,
+                    self._environment,
                     run=run,
                     inputs=inputs,
                     candidates=candidates,
@@ -225,7 +225,7 @@ class Creating:
         violations = await self.problems(principal, wanted.selection)
         if violations:
             raise Invalid(violations)
-        active = await self._catalogue.active(principal.tenant)
+        active = await self._catalog.active(principal.tenant)
         chosen = list(active) if ALL in wanted.selection else list(dict.fromkeys(wanted.selection))
         return Inputs(
             intent=wanted.intent,
@@ -237,8 +237,8 @@ class Creating:
         )
 
     def _creation(self, principal: Principal, wanted: NewRun, inputs: Inputs, run_id: str) -> Creation:
-        now = self._world.now()
-        plan_id = self._world.new_id()
+        now = self._environment.now()
+        plan_id = self._environment.new_id()
 
         def build(repeated: Repeated | None) -> Draft:
             draft = Draft(Run(), now)

@@ -17,7 +17,7 @@ from ..domain.events import Record
 from ..domain.fold import fold
 from ..domain.policy import CANCEL_GRACE
 from ..domain.run import Run
-from ..environment import World
+from ..environment import Environment
 from ..executor import documents
 from ..store.journal import Journal
 from ..store.journal_reads import PAGE, Head, Inputs, Latest
@@ -111,11 +111,11 @@ class Page(Struct, frozen=True):
 class Runs:
     """The runs of all tenants, as the caller may see and change them."""
 
-    def __init__(self, store: Store, hub: Hub, world: World, seen: Views) -> None:
+    def __init__(self, store: Store, hub: Hub, environment: Environment, seen: Views) -> None:
         self._store = store
         self._journal = store.journal
         self._hub = hub
-        self._world = world
+        self._environment = environment
         self._views = seen
 
     async def get(self, principal: Principal, run_id: str, *, events: int = 0) -> RunView:
@@ -157,7 +157,7 @@ class Runs:
         try:
             run = await change(
                 self._journal,
-                self._world,
+                self._environment,
                 head.tenant,
                 run_id,
                 lambda draft: commands.cancel(draft.run, actor=principal.actor, now=draft.now),

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..domain.errors import Conflict, Invalid, Reason, Unauthenticated, Violation
 from ..domain.events import ApprovalRequested, AuthRequested, Decision
-from ..environment import World
+from ..environment import Environment
 from ..store.encryption import Sealer, Unsealable
 from ..store.store import Store
 from ..streams import View
@@ -26,7 +26,7 @@ _APPROVAL: Final = "approval link"
 _TICKET: Final = "stream ticket"
 
 
-class Pointer(Struct, frozen=True, array_like=True):
+class ApprovalPointer(Struct, frozen=True, array_like=True):
     """What an approval token points to, before it is verified."""
 
     tenant: str
@@ -36,16 +36,16 @@ class Pointer(Struct, frozen=True, array_like=True):
 
 def approval_token(sealer: Sealer, tenant: str, request: ApprovalRequested, decision: Decision) -> str:
     """The token that decides this approval so: an HMAC over id, decision, hash and expiry."""
-    pointer = msgspec.json.encode(Pointer(tenant, request.approval_id, decision))
+    pointer = msgspec.json.encode(ApprovalPointer(tenant, request.approval_id, decision))
     mac = sealer.mac(_APPROVAL, _covered_by_approval(pointer, request))
     return base64.urlsafe_b64encode(mac + pointer).decode().rstrip("=")
 
 
-def read_approval_token(text: str) -> tuple[Pointer, bytes]:
+def read_approval_token(text: str) -> tuple[ApprovalPointer, bytes]:
     """What a token points to, and its code. TOKEN_INVALID: it is none of ours."""
     try:
         body = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        pointer = msgspec.json.decode(body[_MAC:], type=Pointer)
+        pointer = msgspec.json.decode(body[_MAC:], type=ApprovalPointer)
         # Nobody has vouched for the pointer yet, so it names nothing but ids.
         UUID(pointer.approval_id)
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
@@ -55,7 +55,9 @@ def read_approval_token(text: str) -> tuple[Pointer, bytes]:
     return pointer, body[:_MAC]
 
 
-def verify_approval_token(sealer: Sealer, pointer: Pointer, mac: bytes, request: ApprovalRequested) -> None:
+def verify_approval_token(
+    sealer: Sealer, pointer: ApprovalPointer, mac: bytes, request: ApprovalRequested
+) -> None:
     """TOKEN_INVALID unless this token was made for this approval as it is."""
     if not sealer.verify(_APPROVAL, _covered_by_approval(msgspec.json.encode(pointer), request), mac):
         raise invalid_token()
@@ -86,15 +88,15 @@ class Tickets:
     The redeemed ones are remembered in this process until they would have expired anyway.
     """
 
-    def __init__(self, sealer: Sealer, world: World) -> None:
+    def __init__(self, sealer: Sealer, environment: Environment) -> None:
         self._sealer = sealer
-        self._world = world
+        self._environment = environment
         self._redeemed: OrderedDict[str, int] = OrderedDict()
 
     def issue(self, tenant: str, run_id: str, view: View) -> tuple[str, int]:
         """A ticket, and when it expires."""
-        expires_at = self._world.now() + TICKET_TTL
-        ticket = Ticket(self._world.new_id(), tenant, run_id, view, expires_at)
+        expires_at = self._environment.now() + TICKET_TTL
+        ticket = Ticket(self._environment.new_id(), tenant, run_id, view, expires_at)
         sealed = self._sealer.seal(msgspec.json.encode(ticket), _TICKET)
         return base64.urlsafe_b64encode(sealed).decode().rstrip("="), expires_at
 
@@ -114,7 +116,7 @@ class Tickets:
         self._redeemed[ticket.id] = ticket.expires_at
 
     def _check(self, ticket: Ticket) -> None:
-        now = self._world.now()
+        now = self._environment.now()
         self._forget(now)
         if ticket.expires_at <= now:
             raise _invalid_ticket("has expired")
@@ -136,7 +138,7 @@ _BY_ITSELF: Final = "l"
 _PURPOSE: Final = "connect link"
 
 
-class Link(Struct, frozen=True, kw_only=True):
+class ConnectLink(Struct, frozen=True, kw_only=True):
     """What a link asks for: that a user connects an integration with these scopes.
 
     With a `url`: that the user does something at this page of the service, for which this run waits.
@@ -168,7 +170,7 @@ def connect_token(sealer: Sealer, tenant: str, run_id: str, asked: AuthRequested
     return _OF_RUN + _text(sealer.mac(_PURPOSE, pointer) + pointer)
 
 
-def standalone_connect_token(sealer: Sealer, link: Link) -> str:
+def standalone_connect_token(sealer: Sealer, link: ConnectLink) -> str:
     """The token of a link that no run waits for."""
     return _BY_ITSELF + _text(sealer.seal(msgspec.json.encode(link), _PURPOSE))
 
@@ -176,12 +178,12 @@ def standalone_connect_token(sealer: Sealer, link: Link) -> str:
 class ConnectLinks:
     """Reads the tokens of links."""
 
-    def __init__(self, store: Store, sealer: Sealer, world: World) -> None:
+    def __init__(self, store: Store, sealer: Sealer, environment: Environment) -> None:
         self._store = store
         self._sealer = sealer
-        self._world = world
+        self._environment = environment
 
-    async def read(self, token: str, caller: Principal | None) -> Link:
+    async def read(self, token: str, caller: Principal | None) -> ConnectLink:
         """What a link asks for. The token is the credential; a key must be of its tenant all the same.
 
         LINK_INVALID, LINK_EXPIRED; LINK_USED: its run waits no more. CREDENTIALS_INVALID.
@@ -192,13 +194,13 @@ class ConnectLinks:
         else:
             link = await self._of_run(self._verified(body))
         check_tenant(caller, link.tenant)
-        if link.expires_at <= self._world.now():
+        if link.expires_at <= self._environment.now():
             raise expired_link()
         return link
 
-    def _opened(self, body: bytes) -> Link:
+    def _opened(self, body: bytes) -> ConnectLink:
         try:
-            return msgspec.json.decode(self._sealer.open(body, _PURPOSE), type=Link)
+            return msgspec.json.decode(self._sealer.open(body, _PURPOSE), type=ConnectLink)
         except (Unsealable, msgspec.DecodeError) as error:
             raise invalid_link() from error
 
@@ -206,11 +208,11 @@ class ConnectLinks:
         if not self._sealer.verify(_PURPOSE, body[_MAC:], body[:_MAC]):
             raise invalid_link()
         pointer = msgspec.json.decode(body[_MAC:], type=_ConnectPointer)
-        if pointer.expires_at <= self._world.now():
+        if pointer.expires_at <= self._environment.now():
             raise expired_link()
         return pointer
 
-    async def _of_run(self, pointer: _ConnectPointer) -> Link:
+    async def _of_run(self, pointer: _ConnectPointer) -> ConnectLink:
         head = await self._store.journal.head(pointer.run_id)
         if head is None or head.tenant != pointer.tenant or head.finished_at is not None:
             raise used_link("nothing waits for this any more")
@@ -218,7 +220,7 @@ class ConnectLinks:
         asked = run.authorizations.get(pointer.authorization_id)
         if asked is None:
             raise used_link("nothing waits for this any more")
-        return Link(
+        return ConnectLink(
             tenant=pointer.tenant,
             id=asked.authorization_id,
             integration_id=asked.integration_id,

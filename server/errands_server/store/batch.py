@@ -18,10 +18,10 @@ from . import bulk
 from .repositories import audit, requests
 from .repositories.requests import Remembered, RequestName
 from .schema import tables as t
-from .write_requests import Append, Created, Creation, Repeated, Together
+from .write_requests import Append, AppendBatch, Created, Creation, Repeated
 
 
-def write(connection: Connection, works: Sequence[Creation | Append | Together]) -> list[Any]:
+def write(connection: Connection, works: Sequence[Creation | Append | AppendBatch]) -> list[Any]:
     """Write a batch inside the open transaction, and give one outcome for each work.
 
     An append whose run has another head than it expects is rejected and writes nothing, as
@@ -48,11 +48,11 @@ def _write_and_erase(connection: Connection) -> None:
     connection.execute(t.tenants.delete().where(t.tenants.c.tenant == probe["tenant"]))
 
 
-def _appends(work: Creation | Append | Together) -> Sequence[Append]:
+def _appends(work: Creation | Append | AppendBatch) -> Sequence[Append]:
     match work:
         case Append():
             return (work,)
-        case Together():
+        case AppendBatch():
             return work.appends
         case Creation():
             return ()
@@ -115,7 +115,7 @@ def _create(connection: Connection, work: Creation, heads: _Heads, pending: _Row
     return Created(run_id=work.run_id, records=draft.records, run=draft.run)
 
 
-def _made_before(connection: Connection, works: Sequence[Creation | Append | Together]) -> _Requests:
+def _made_before(connection: Connection, works: Sequence[Creation | Append | AppendBatch]) -> _Requests:
     """What earlier batches made for the requests of this one."""
     creations = (work for work in works if isinstance(work, Creation))
     return requests.find(connection, [requests.name_of(c.tenant, c.request) for c in creations if c.request])

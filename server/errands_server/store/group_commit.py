@@ -49,7 +49,7 @@ class _Waiting:
     future: asyncio.Future[Any]
 
 
-class Writer:
+class GroupCommit:
     """Writes in the order it was asked to. What it answered is committed.
 
     `on_commit(work, outcome)` runs in the event loop for each stored work, in commit order,

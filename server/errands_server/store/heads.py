@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from .journal_reads import FIND_HEAD, HEAD, Head, head
 
 
-class Gathered:
+class BatchedHeadReader:
     """Those asked for while a look is under way are found together by the next.
 
     Nobody joins a look that has begun: what it finds may be older than what its asker knows of.
@@ -54,7 +54,7 @@ def many(connection: Connection, run_ids: Sequence[str]) -> list[Head]:
 _MANY: Final = f"SELECT {', '.join(c.name for c in HEAD)} FROM runs WHERE run_id = ANY(%b::text[])"  # noqa: S608
 
 
-class Glance:
+class InlineHeadReader:
     """Looks at summaries with the bare driver: that takes a few microseconds, and handing it to a thread
     takes a hundred. It waits for nobody: where it cannot look, the reader thread does.
     """

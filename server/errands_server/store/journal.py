@@ -19,12 +19,12 @@ from ..domain.run import Run
 from . import heads, journal_reads
 from .batch import write
 from .database import sync_engine
-from .group_commit import Batch, Writer
-from .heads import Gathered, Glance
+from .group_commit import Batch, GroupCommit
+from .heads import BatchedHeadReader, InlineHeadReader
 from .journal_reads import PAGE, Head, Inputs, Latest
 from .repositories import requests
 from .repositories.requests import RequestKey
-from .write_requests import Append, Created, Creation, Together
+from .write_requests import Append, AppendBatch, Created, Creation
 
 T = TypeVar("T")
 _READERS: Final = 4  # threads that wait for PostgreSQL; SQLite answers at once, so there one is enough
@@ -51,13 +51,13 @@ class Journal:
     def __init__(self, url: str, on_commit: OnCommit) -> None:
         self._engine = sync_engine(url)
         self._on_commit = on_commit
-        self._writer = Writer(self._engine, _writing(self._engine), self._committed)
+        self._writer = GroupCommit(self._engine, _writing(self._engine), self._committed)
         embedded = self._engine.dialect.name == "sqlite"
         self._readers = ThreadPoolExecutor(1 if embedded else _READERS, "errands-reader")
         self._mine = threading.local()
         self._reading: list[Connection] = []
-        self._glance = Glance(self._engine) if embedded else None
-        self._gathered = None if embedded else Gathered(partial(self.reader, heads.many))
+        self._glance = InlineHeadReader(self._engine) if embedded else None
+        self._gathered = None if embedded else BatchedHeadReader(partial(self.reader, heads.many))
 
     def _connection(self) -> Connection:
         """The connection of this reader thread, for as long as the journal is open."""
@@ -109,7 +109,7 @@ class Journal:
 
     async def append_together(self, appends: Sequence[Append]) -> None:
         """Add records to several runs' logs, all or none. Raises as `append` does."""
-        await self._writer.submit(Together(appends))
+        await self._writer.submit(AppendBatch(appends))
 
     async def read(self, run_id: str, after: int = 0, limit: int = PAGE) -> list[Record]:
         """At most `limit` records behind `after`, in order."""
@@ -194,11 +194,11 @@ class Journal:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
-    def _committed(self, work: Creation | Append | Together, outcome: Created | None) -> None:
+    def _committed(self, work: Creation | Append | AppendBatch, outcome: Created | None) -> None:
         match work:
             case Append():
                 self._on_commit(work, None)
-            case Together():
+            case AppendBatch():
                 for append in work.appends:
                     self._on_commit(append, None)
             case Creation():

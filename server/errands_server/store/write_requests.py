@@ -89,7 +89,7 @@ def _not_written() -> Exception:
     return Unavailable(Reason.STORE_UNAVAILABLE, "the database could not commit; nothing was written")
 
 
-class Together(Struct, frozen=True):
+class AppendBatch(Struct, frozen=True):
     """Appends to different runs, all or none."""
 
     appends: Sequence[Append]

@@ -14,7 +14,7 @@ from ..credentials.oauth.client import OAuthClient, unpacked
 from ..credentials.security_scheme import SecurityScheme, read_schemes
 from ..domain.tool import Tool, ToolRef
 from ..ports import Candidate
-from ..singleflight import Flights
+from ..singleflight import SingleFlight
 from ..store.encryption import Sealer
 from ..store.journal_reads import Selected
 from ..store.repositories.integrations import Integration
@@ -50,7 +50,7 @@ class Current(Struct, frozen=True, kw_only=True):
     client: OAuthClient | None = None
 
 
-class Catalogue:
+class ToolCatalog:
     """Revisions never change, so they are kept; what can change is kept until `changed` is called.
 
     On SQLite every change goes through this process, which calls `changed` once it is committed.
@@ -63,8 +63,8 @@ class Catalogue:
         self._revisions: OrderedDict[tuple[str, str, int], Loaded] = OrderedDict()
         self._current: dict[str, Mapping[str, Current]] = {}
         self._changes = 0
-        self._reading: Flights[Mapping[str, Current]] = Flights()
-        self._loading: Flights[Loaded] = Flights()
+        self._reading: SingleFlight[Mapping[str, Current]] = SingleFlight()
+        self._loading: SingleFlight[Loaded] = SingleFlight()
 
     async def aclose(self) -> None:
         """Wait for what is being read."""

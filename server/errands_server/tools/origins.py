@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import httpx2
 from msgspec import Struct
 
-from .openapi.json_node import DocumentError, Node
+from .openapi.json_node import DocumentError, JsonNode
 from .operation import CannotCall
 
 STDIO: Final = "stdio:"  # begins the place of a process, where others have an origin
@@ -26,7 +26,7 @@ class Base(Struct, frozen=True):
     path: str
 
 
-def base_of(document: Node, *, base_url: str, source_url: str) -> Base:
+def base_of(document: JsonNode, *, base_url: str, source_url: str) -> Base:
     """The explicit base URL, else the first server. DocumentError: there is none to be had."""
     if base_url:
         return parse(base_url, "baseUrl")
@@ -36,7 +36,7 @@ def base_of(document: Node, *, base_url: str, source_url: str) -> Base:
     return parse(_absolute(_written_out(server), source_url, server.place), server.place)
 
 
-def base_for(node: Node, base: Base, *, source_url: str) -> Base:
+def base_for(node: JsonNode, base: Base, *, source_url: str) -> Base:
     """The base of one path or operation, which may have servers of its own.
 
     CannotCall: they lie at another origin, where this description's credentials must not go.
@@ -94,7 +94,7 @@ def _origin(url: httpx2.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode('ascii')}"
 
 
-def _first_server(node: Node) -> Node | None:
+def _first_server(node: JsonNode) -> JsonNode | None:
     """The first server, or the first that stands alone where a relative one would have no base."""
     servers = list(node.at("servers").items())
     if not node.root.url:
@@ -102,7 +102,7 @@ def _first_server(node: Node) -> Node | None:
     return next(iter(servers), None)
 
 
-def _written_out(server: Node) -> str:
+def _written_out(server: JsonNode) -> str:
     variables = server.at("variables")
 
     def default(found: re.Match[str]) -> str:

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from ..credentials.credential import Credential
 from ..credentials.redaction import scrub, scrub_json, secrets_of
-from ..credentials.requirements import Access, Demand, Source
-from ..credentials.resolver import Keyring
+from ..credentials.requirements import CredentialRequirement, CredentialSource, ResolvedCredential
+from ..credentials.resolver import CredentialResolver
 from ..domain.errors import Reason, Unavailable
-from ..ports import Answer, Failed, Request, Unauthorized
-from .catalog import Catalogue, Current, Loaded
+from ..ports import AuthorizationRequired, CallFailed, CallRequest, CallResult
+from .catalog import Current, Loaded, ToolCatalog
 from .operation import Operation
 from .origins import STDIO
 
@@ -29,101 +29,105 @@ class Sender(Protocol):
     async def send(
         self,
         operation: Operation,
-        request: Request,
+        request: CallRequest,
         *,
         credential: Credential | None,
         internal: bool,
         timeout: float,
-    ) -> Answer: ...
+    ) -> CallResult: ...
 
 
 class IntegrationToolbox:
-    """A Toolbox over the catalogue. Credentials join a call here, behind its hash."""
+    """A Toolbox over the catalog. Credentials join a call here, behind its hash."""
 
-    def __init__(self, catalogue: Catalogue, keyring: Keyring, senders: Mapping[str, Sender]) -> None:
+    def __init__(
+        self, catalog: ToolCatalog, keyring: CredentialResolver, senders: Mapping[str, Sender]
+    ) -> None:
         """`senders` by the kind of integration they call."""
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._keyring = keyring
         self._senders = senders
         self._shared: dict[str, _Shared] = {}
 
-    async def missing(self, request: Request) -> Unauthorized | None:
+    async def missing(self, request: CallRequest) -> AuthorizationRequired | None:
         """What the user must authorize before this call can be made. Nothing is sent."""
         loaded, operation = await self._operation(request)
         return await self._keyring.missing(request, await self._demand(request, loaded, operation))
 
-    async def shared(self, request: Request) -> bool:
+    async def shared(self, request: CallRequest) -> bool:
         """Whether this call would be made with an account that serves every user. Nothing is sent."""
         loaded, operation = await self._operation(request)
         if _is_of_process(operation):
             return True
         return await self._keyring.shared(request, await self._demand(request, loaded, operation))
 
-    async def source(self, request: Request) -> Source:
+    async def source(self, request: CallRequest) -> CredentialSource:
         """Whose access the call would be made with. Nothing is sent."""
         loaded, operation = await self._operation(request)
         if _is_of_process(operation):
-            return Source.SHARED
+            return CredentialSource.SHARED
         return await self._keyring.source(request, await self._demand(request, loaded, operation))
 
-    async def call(self, request: Request) -> Answer:
+    async def call(self, request: CallRequest) -> CallResult:
         try:
             return await self._called(request)
         except Unavailable as error:  # before anything was sent, or behind a refusal
-            return Failed(reason=Reason.SERVICE_UNAVAILABLE, message=error.message, transient=True)
+            return CallFailed(reason=Reason.SERVICE_UNAVAILABLE, message=error.message, transient=True)
 
-    async def _called(self, request: Request) -> Answer:
+    async def _called(self, request: CallRequest) -> CallResult:
         loaded, operation = await self._operation(request)
         demand = await self._demand(request, loaded, operation)
         access = await self._keyring.access(request, demand)
         answer = await self._made(request, loaded, operation, access)
-        if not (isinstance(access, Access) and _is_refusal(answer)):
+        if not (isinstance(access, ResolvedCredential) and _is_refusal(answer)):
             return answer
         renewed = await self._keyring.renewed(request, demand, access, answer)
         if renewed is None:
             return answer
         again = await self._made(request, loaded, operation, renewed)
-        if not (isinstance(renewed, Access) and _is_refusal(again)):
+        if not (isinstance(renewed, ResolvedCredential) and _is_refusal(again)):
             return again
         return await self._keyring.refused(request, demand, renewed, again) or again
 
     async def _made(
         self,
-        request: Request,
+        request: CallRequest,
         loaded: Loaded,
         operation: Operation,
-        access: Access | Unauthorized | Failed,
-    ) -> Answer:
+        access: ResolvedCredential | AuthorizationRequired | CallFailed,
+    ) -> CallResult:
         known = await self._known(request)
-        if not isinstance(access, Access):
+        if not isinstance(access, ResolvedCredential):
             return replace(access, message=scrub(access.message, Credential(known=known)))
         credential = replace(access.credential, known=access.credential.known | known)
         if _holds_secret(request, credential):
             message = "An argument holds a secret of the run or an integration; nothing was sent."
-            return Failed(reason=Reason.SECRET_IN_ARGUMENT, message=message)
+            return CallFailed(reason=Reason.SECRET_IN_ARGUMENT, message=message)
         return await self._senders[loaded.kind].send(
             operation, request, credential=credential, internal=loaded.internal, timeout=TIMEOUT
         )
 
-    async def _known(self, request: Request) -> frozenset[str]:
+    async def _known(self, request: CallRequest) -> frozenset[str]:
         """Secrets that may come back although this call sends none of them."""
-        active = await self._catalogue.active(request.tenant)
+        active = await self._catalog.active(request.tenant)
         shared = self._shared.get(request.tenant)
         if shared is None or shared.of is not active:
             shared = self._shared[request.tenant] = _Shared.of_all(active)
         return shared.secrets | await self._keyring.known(request)
 
-    async def _operation(self, request: Request) -> tuple[Loaded, Operation]:
+    async def _operation(self, request: CallRequest) -> tuple[Loaded, Operation]:
         ref = request.ref
-        loaded = await self._catalogue.load(request.tenant, ref.integration_id, ref.revision)
+        loaded = await self._catalog.load(request.tenant, ref.integration_id, ref.revision)
         return loaded, loaded.operations[ref.name]
 
-    async def _demand(self, request: Request, loaded: Loaded, operation: Operation) -> Demand:
+    async def _demand(
+        self, request: CallRequest, loaded: Loaded, operation: Operation
+    ) -> CredentialRequirement:
         origin = operation.tool.origin
-        current = (await self._catalogue.active(request.tenant)).get(loaded.integration_id)
+        current = (await self._catalog.active(request.tenant)).get(loaded.integration_id)
         # A credential belongs to the origin it was given for.
         given_here = current is not None and current.origin == origin
-        return Demand(
+        return CredentialRequirement(
             origin=origin,
             internal=loaded.internal,
             secured=operation.tool.secured or request.challenged,
@@ -154,11 +158,11 @@ def _is_of_process(operation: Operation) -> bool:
     return operation.tool.origin.startswith(STDIO)
 
 
-def _is_refusal(answer: Answer) -> TypeGuard[Failed]:
+def _is_refusal(answer: CallResult) -> TypeGuard[CallFailed]:
     """Whether the service refused the credential, or what it allows."""
-    return isinstance(answer, Failed) and answer.status in _REFUSALS
+    return isinstance(answer, CallFailed) and answer.status in _REFUSALS
 
 
-def _holds_secret(request: Request, credential: Credential) -> bool:
+def _holds_secret(request: CallRequest, credential: Credential) -> bool:
     arguments = msgspec.json.encode(request.arguments)
     return scrub_json(arguments, credential) is not arguments

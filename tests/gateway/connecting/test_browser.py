@@ -35,7 +35,7 @@ def stage(tmp_path: Path, clock: Clock) -> Staging:
 
     @asynccontextmanager
     async def started() -> AsyncGenerator[Stage, None]:
-        overrides = Overrides(planner=Scripted(READ), world=clock.world)
+        overrides = Overrides(planner=Scripted(READ), environment=clock.environment)
         async with serving(tmp_path / "data", overrides) as service:
             callback = f"http://{service.app.http_address}/connect/callback"
             with provider(redirect=callback) as oidc:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from errands.server_process import event_loop
 from errands.v1 import event_pb2, run_pb2, run_pb2_grpc
 from errands_gateway.app import Listening, listening
-from errands_gateway.http.protocol import Connection
+from errands_gateway.http.protocol import HttpProtocol
 from errands_gateway.settings import Settings
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
@@ -265,7 +265,7 @@ def test_who_goes_away_before_a_stream_begins_is_no_fault() -> None:
             writer.write(b"GET /v1/runs/r/sse HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\n\r\n" * 2)
             await servicer.asked.wait()
             (opened,) = [
-                one for one in gc.get_objects() if isinstance(one, Connection) and not one.lost.done()
+                one for one in gc.get_objects() if isinstance(one, HttpProtocol) and not one.lost.done()
             ]
             opened.drop()
             await opened.lost

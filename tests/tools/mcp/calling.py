@@ -11,12 +11,12 @@ import msgspec
 from errands_server.credentials.credential import Credential
 from errands_server.domain.question import Input
 from errands_server.domain.tool import ToolRef
-from errands_server.ports import Answer, Request
+from errands_server.ports import CallRequest, CallResult
 from errands_server.store.repositories.integrations import Revision
 from errands_server.tools.mcp.endpoint import StdioServer
 from errands_server.tools.mcp.importer import McpImporter, McpSource, McpTerms
 from errands_server.tools.mcp.sender import McpSender
-from errands_server.tools.mcp.session_pool import Limits, Sessions
+from errands_server.tools.mcp.session_pool import SessionLimits, SessionPool
 from errands_server.tools.operation import Operation
 from tests.tools.loopback import TLS
 
@@ -26,7 +26,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 class Caller:
     """One server's tools."""
 
-    def __init__(self, sessions: Sessions, sender: McpSender, revision: Revision) -> None:
+    def __init__(self, sessions: SessionPool, sender: McpSender, revision: Revision) -> None:
         self.sessions = sessions
         self.revision = revision
         self.operations = {operation.tool.name: operation for operation in operations(revision)}
@@ -45,8 +45,8 @@ class Caller:
         inputs: tuple[Input, ...] = (),
         resume: str = "",
         **arguments: Any,
-    ) -> Answer:
-        request = Request(
+    ) -> CallResult:
+        request = CallRequest(
             ref=ToolRef("i", 1, tool),
             arguments=arguments,
             idempotency_key="key-1",
@@ -72,14 +72,14 @@ async def caller(
     source: McpSource,
     *,
     servers: Mapping[str, StdioServer] | None = None,
-    limits: Limits | None = None,
+    limits: SessionLimits | None = None,
     terms: McpTerms | None = None,
     credential: Credential | None = None,
     old: Revision | None = None,
 ) -> AsyncGenerator[Caller]:
     """The tools of a server on loopback, ready to be called."""
     servers = servers or {}
-    async with Sessions(limits, tls=TLS) as sessions:
+    async with SessionPool(limits, tls=TLS) as sessions:
         importer = McpImporter(sessions, servers)
         terms = terms or McpTerms(internal=True)
         revision = await importer.import_source(source, terms, credential, old)

@@ -12,7 +12,7 @@ from errands_server.credentials.aws.sigv4 import AwsSigner
 from errands_server.credentials.credential import Credential
 from errands_server.domain.errors import Reason
 from errands_server.domain.tool import Repeat
-from errands_server.ports import Answer, Done, Failed, Unknown
+from errands_server.ports import CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded
 from errands_server.tools.mcp import sender
 from errands_server.tools.mcp.importer import McpSource, McpTerms
 from tests.tools.mcp.calling import TRACE, Caller, caller
@@ -39,8 +39,8 @@ def posted(desk: Desk) -> list[dict[str, str]]:
     return [seen for seen in desk.seen if seen[":method"] == "POST"]
 
 
-def output(answer: Answer) -> object:
-    assert isinstance(answer, Done), answer
+def output(answer: CallResult) -> object:
+    assert isinstance(answer, CallSucceeded), answer
     return json.loads(answer.output)
 
 
@@ -61,7 +61,7 @@ async def test_several_blocks_of_content_are_all_kept(call: Caller) -> None:
 async def test_a_tool_that_fails_is_a_refusal_in_its_own_words(call: Caller) -> None:
     answer = await call("fail", why="no paper")
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert (answer.reason, answer.transient) == (Reason.SERVICE_REFUSED, False)
     assert "cannot do that: no paper" in answer.message
 
@@ -71,7 +71,7 @@ async def test_arguments_that_do_not_fit_are_not_sent(desk: Desk, call: Caller) 
 
     answer = await call("add_note", text=3)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ARGUMENTS_INVALID
     assert len(desk.seen) == before
 
@@ -94,7 +94,7 @@ async def test_a_server_that_is_silent_for_too_long_leaves_the_outcome_unknown(
     await call("greet", name="Ada")  # so that the session is open, and silence is all there is to wait for
     answer = await call("wait", timeout=1)
 
-    assert isinstance(answer, Unknown)
+    assert isinstance(answer, CallOutcomeUnknown)
     await asyncio.wait_for(desk.cancelled.wait(), 5)
 
 
@@ -105,7 +105,7 @@ async def test_progress_keeps_a_call_alive_but_not_for_ever(
 
     monkeypatch.setattr(sender, "LONGEST", 1.0)
 
-    assert isinstance(await call("work", steps=100, timeout=0.5), Unknown)
+    assert isinstance(await call("work", steps=100, timeout=0.5), CallOutcomeUnknown)
 
 
 async def test_two_users_never_share_a_session(desk: Desk, call: Caller) -> None:
@@ -138,7 +138,7 @@ async def test_what_a_server_says_is_without_the_secrets_of_the_call(call: Calle
     failed = await call("fail", why=SECRET, credential=credential)
 
     assert output(said) == "Hello, [secret]!"
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, CallFailed)
     assert SECRET not in failed.message
 
 
@@ -153,7 +153,7 @@ async def test_the_trace_goes_with_the_call_and_a_key_only_where_it_is_honoured(
             assert desk.metas[-1].get(sender.IDEMPOTENCY_KEY) == ("key-1" if honours else None)
 
 
-async def test_a_changed_catalogue_is_heard_of_and_listed(desk: Desk, call: Caller) -> None:
+async def test_a_changed_catalog_is_heard_of_and_listed(desk: Desk, call: Caller) -> None:
     heard: asyncio.Queue[set[str]] = asyncio.Queue()
 
     async def on_listing(_: object, __: object, listing: object) -> None:
@@ -172,7 +172,7 @@ async def test_no_call_goes_out_with_a_signature_that_cannot_be_made(call: Calle
     before = len(desk.seen)
     answer = await call("greet", name="Ada", credential=Credential(signer=signer))
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.CREDENTIALS_INVALID
     assert len(desk.seen) == before
 
@@ -183,7 +183,7 @@ async def test_secrets_that_are_only_known_make_no_session_of_their_own_and_do_n
     first = await call("greet", name="Ada")
     second = await call("greet", name=SECRET, credential=Credential(known=frozenset({SECRET})))
 
-    assert isinstance(first, Done)
-    assert isinstance(second, Done)
+    assert isinstance(first, CallSucceeded)
+    assert isinstance(second, CallSucceeded)
     assert SECRET not in second.output.decode()
     assert call.sessions.open == 1

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from errands_server.credentials.credential import Credential
 from errands_server.domain.errors import Reason
-from errands_server.ports import Answer, Done, Failed, Unauthorized
+from errands_server.ports import AuthorizationRequired, CallFailed, CallResult, CallSucceeded
 from tests.tools.mcp.calling import McpSource, caller
 from tests.tools.mcp.plain import MODERN, plain, required
 from tests.tools.mcp.servers import desk
@@ -35,7 +35,7 @@ def input_required(**requests: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"resultType": "input_required", "inputRequests": requests, "requestState": "halfway"}
 
 
-async def sent_to(*urls: str, **options: Any) -> Answer:
+async def sent_to(*urls: str, **options: Any) -> CallResult:
     """What becomes of a call that is refused until these pages were opened."""
     async with plain("2025-11-25") as server, caller(McpSource(url=server.url)) as call:
         server.answer = to_calls(lambda _, message: required(message, *urls))
@@ -43,7 +43,7 @@ async def sent_to(*urls: str, **options: Any) -> Answer:
 
 
 async def test_a_call_that_is_refused_until_a_page_was_opened_waits_for_the_user() -> None:
-    assert await sent_to(PAGE) == Unauthorized(
+    assert await sent_to(PAGE) == AuthorizationRequired(
         message=f"the tool wants the user to open {PAGE}: Pay first", url=PAGE
     )
 
@@ -52,7 +52,7 @@ async def test_of_several_pages_those_that_are_not_done_come_first() -> None:
     one, two = "https://pay.example/1", "https://pay.example/2"
     answers = [await sent_to(one, two, pages=done) for done in [(), (one,), (one, two)]]
 
-    assert [answer.url for answer in answers if isinstance(answer, Unauthorized)] == [one, two, one]
+    assert [answer.url for answer in answers if isinstance(answer, AuthorizationRequired)] == [one, two, one]
 
 
 async def test_a_page_that_is_asked_for_in_the_middle_of_a_call_is_agreed_to_once_it_is_done() -> None:
@@ -62,7 +62,7 @@ async def test_a_page_that_is_asked_for_in_the_middle_of_a_call_is_agreed_to_onc
         done = await call("visit", url=PAGE, pages=(PAGE,))
 
     assert [getattr(answer, "url", None) for answer in (first, other)] == [PAGE, PAGE]
-    assert done == Done(output=b'{"result":"sold"}')
+    assert done == CallSucceeded(output=b'{"result":"sold"}')
 
 
 async def test_a_page_among_required_input_is_agreed_to_once_it_is_done_with_what_the_server_said() -> None:
@@ -76,9 +76,9 @@ async def test_a_page_among_required_input_is_agreed_to_once_it_is_done_with_wha
         first = await call("act")
         done = await call("act", pages=(PAGE,))
 
-        assert isinstance(first, Unauthorized)
+        assert isinstance(first, AuthorizationRequired)
         assert first.url == PAGE
-        assert done == Done(output=b'"done"')
+        assert done == CallSucceeded(output=b'"done"')
         states = [message["params"].get("requestState") for message in server.calls()]
         assert states == [None, None, "halfway"]
 
@@ -91,10 +91,10 @@ async def test_behind_a_page_a_server_goes_on_where_it_stopped() -> None:
 
         server.answer = to_calls(answering)
         first = await call("act")
-        assert isinstance(first, Unauthorized)
+        assert isinstance(first, AuthorizationRequired)
         done = await call("act", pages=(PAGE,), resume=first.resume)
 
-        assert done == Done(output=b'"done"')
+        assert done == CallSucceeded(output=b'"done"')
         assert [call["params"].get("requestState") for call in server.calls()] == [None, "halfway"]
 
 
@@ -103,7 +103,7 @@ async def test_a_page_that_is_asked_for_again_after_it_was_agreed_to_is_for_the_
         server.answer = to_calls(lambda *_: input_required(a=page()))
         answer = await call("act", pages=(PAGE,))
 
-        assert isinstance(answer, Unauthorized)
+        assert isinstance(answer, AuthorizationRequired)
         assert len(server.calls()) == 2
 
 
@@ -126,7 +126,7 @@ async def test_a_page_that_is_asked_for_again_after_it_was_agreed_to_is_for_the_
 async def test_an_address_that_deceives_or_is_not_https_is_shown_to_nobody(url: str) -> None:
     answer = await sent_to(url)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.SERVICE_REFUSED
     assert "a page that nobody is shown" in answer.message
 
@@ -139,19 +139,19 @@ async def test_an_internal_server_may_use_its_own_origin_and_no_other_without_ht
             server.answer = to_calls(lambda _, message, url=url: required(message, url))
             answers.append(await call("act"))
 
-    assert [type(answer) for answer in answers] == [Unauthorized, Failed, Failed]
+    assert [type(answer) for answer in answers] == [AuthorizationRequired, CallFailed, CallFailed]
 
 
 async def test_an_address_that_holds_a_secret_is_shown_to_nobody() -> None:
     credential = Credential(headers={"Authorization": f"Bearer {SECRET}"})
     answer = await sent_to(f"https://pay.example/{SECRET}", credential=credential)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert SECRET not in answer.message
 
 
 async def test_an_error_that_names_no_page_is_a_refusal() -> None:
     answer = await sent_to()
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert "pages are required" in answer.message

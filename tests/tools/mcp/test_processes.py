@@ -15,11 +15,11 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from errands_server.domain.errors import Reason
-from errands_server.ports import Answer, Done, Failed, Unknown
+from errands_server.ports import CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded
 from errands_server.tools.mcp import sdk_streams
 from errands_server.tools.mcp.endpoint import StdioServer, load_servers
 from errands_server.tools.mcp.importer import McpSource
-from errands_server.tools.mcp.session_pool import Limits
+from errands_server.tools.mcp.session_pool import SessionLimits
 from tests.tools.mcp.calling import Caller, caller
 
 SCRIPT = str(Path(__file__).with_name("process.py"))
@@ -31,8 +31,8 @@ def servers(**more: Any) -> Mapping[str, StdioServer]:
     return {"desk": StdioServer(command=sys.executable, args=("-S", SCRIPT), **more)}
 
 
-def said(answer: Answer) -> str:
-    assert isinstance(answer, Done), answer
+def said(answer: CallResult) -> str:
+    assert isinstance(answer, CallSucceeded), answer
     text: str = json.loads(answer.output)
     return text
 
@@ -94,7 +94,7 @@ async def test_a_crash_leaves_the_outcome_unknown_and_the_next_call_starts_it_ag
     async with caller(SOURCE, servers=servers()) as call:
         first = await pid(call)
 
-        assert isinstance(await call("crash"), Unknown)
+        assert isinstance(await call("crash"), CallOutcomeUnknown)
         assert await pid(call) != first
 
 
@@ -109,12 +109,12 @@ async def test_a_process_that_died_unused_is_started_again_unseen() -> None:
 
 
 async def test_an_unused_process_is_ended() -> None:
-    async with caller(SOURCE, servers=servers(), limits=Limits(idle=0.2)) as call:
+    async with caller(SOURCE, servers=servers(), limits=SessionLimits(idle=0.2)) as call:
         await gone(await pid(call))
 
 
 async def test_there_are_never_more_processes_than_allowed_and_the_longest_unused_makes_room() -> None:
-    async with caller(SOURCE, servers=servers(), limits=Limits(processes=2)) as call:
+    async with caller(SOURCE, servers=servers(), limits=SessionLimits(processes=2)) as call:
         users = ("ada", "grace", "edsger", "barbara")
         seen = [await pid(call, user) for user in users]
 
@@ -124,14 +124,14 @@ async def test_there_are_never_more_processes_than_allowed_and_the_longest_unuse
 
 
 async def test_a_call_that_finds_no_room_was_not_made() -> None:
-    async with caller(SOURCE, servers=servers(), limits=Limits(processes=1)) as call:
+    async with caller(SOURCE, servers=servers(), limits=SessionLimits(processes=1)) as call:
         busy = asyncio.create_task(call("stay", user="ada", timeout=20))
         while not call.sessions.busy:
             await asyncio.sleep(0.01)
 
         answer = await call("pid", user="grace", timeout=0.5)
 
-        assert isinstance(answer, Failed)
+        assert isinstance(answer, CallFailed)
         assert answer.transient
         busy.cancel()
 
@@ -155,7 +155,7 @@ async def test_a_configured_secret_is_scrubbed_from_what_the_process_says() -> N
     async with caller(SOURCE, servers=servers(env={"DESK_TOKEN": TOKEN})) as call:
         answer = await call("fail")
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.message == "the token [secret] is refused"
     assert TOKEN not in repr(servers(env={"DESK_TOKEN": TOKEN}))
 
@@ -166,7 +166,7 @@ async def test_a_name_that_is_no_longer_configured_is_told() -> None:
         del configured["desk"]
         answer = await call("pid")
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.SERVICE_UNREACHABLE
     assert "'desk'" in answer.message
 
@@ -179,7 +179,7 @@ async def test_the_end_does_not_wait_for_a_call_that_is_under_way() -> None:
         began = time.monotonic()
 
     assert time.monotonic() - began < 10
-    assert isinstance(await staying, Unknown | Failed)
+    assert isinstance(await staying, CallOutcomeUnknown | CallFailed)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from errands_server.credentials.credential import Credential
 from errands_server.domain.question import Input
-from errands_server.ports import Answer, Asked, Done, Failed, Unauthorized
+from errands_server.ports import AuthorizationRequired, CallFailed, CallResult, CallSucceeded, InputRequired
 from errands_server.tools.mcp import exchange
 from errands_server.tools.mcp.endpoint import StdioServer
 from tests.tools.mcp import asking_process
@@ -47,12 +47,12 @@ async def requiring(*answers: Mapping[str, Any] | None) -> AsyncGenerator[tuple[
         yield server, call
 
 
-async def answered(call: Caller, tool: str, **arguments: Any) -> tuple[Answer, list[str]]:
+async def answered(call: Caller, tool: str, **arguments: Any) -> tuple[CallResult, list[str]]:
     """What a call comes to whose questions a person answers, and what was asked."""
     asked: list[str] = []
     inputs: tuple[Input, ...] = ()
     resume = ""
-    while isinstance(answer := await call(tool, inputs=inputs, resume=resume, **arguments), Asked):
+    while isinstance(answer := await call(tool, inputs=inputs, resume=resume, **arguments), InputRequired):
         question = answer.question
         asked.append(question.message)
         inputs = (*inputs, Input(asked=question.digest, values=ANSWERS[question.message]))
@@ -75,7 +75,7 @@ async def test_a_question_in_the_middle_of_a_call_is_put_off_and_told_with_what_
     async with asking(modern=False) as (found, call):
         answer = await call("ask")
 
-    assert isinstance(answer, Asked)
+    assert isinstance(answer, InputRequired)
     assert answer.question.message == "Which colour?"
     assert answer.question.schema["properties"] == {"colour": {"type": "string", "title": "Colour"}}
     assert answer.question.schema["required"] == ["colour"]
@@ -88,7 +88,7 @@ async def test_a_call_is_made_again_with_the_answer_and_has_its_effect_once(mode
     async with asking(modern=modern) as (found, call):
         answer, asked = await answered(call, "paint", what="door")
 
-    assert answer == Done(output=b'{"result":"door is red"}')
+    assert answer == CallSucceeded(output=b'{"result":"door is red"}')
     assert asked == ["Which colour?"]
     assert found.notes == ["door red"]
 
@@ -98,7 +98,7 @@ async def test_of_several_questions_one_is_asked_after_the_other(modern: bool) -
     async with asking(modern=modern) as (found, call):
         answer, asked = await answered(call, "repeat")
 
-    assert answer == Done(output=b'{"result":"3 times red"}')
+    assert answer == CallSucceeded(output=b'{"result":"3 times red"}')
     assert asked == ["Which colour?", "How often?"]
     assert found.notes == ["3 red"]
 
@@ -106,21 +106,21 @@ async def test_of_several_questions_one_is_asked_after_the_other(modern: bool) -
 async def test_a_question_that_is_asked_again_is_a_new_question() -> None:
     async with asking(modern=False) as (_, call):
         first = await call("guess")
-        assert isinstance(first, Asked)
+        assert isinstance(first, InputRequired)
         wrong, right = (Input(asked=first.question.digest, values={"number": n}) for n in (1, 7))
         again = await call("guess", inputs=(wrong,))
         done = await call("guess", inputs=(wrong, right))
 
-    assert isinstance(again, Asked)
+    assert isinstance(again, InputRequired)
     assert again.question.digest == first.question.digest
-    assert done == Done(output=b'{"result":"guessed"}')
+    assert done == CallSucceeded(output=b'{"result":"guessed"}')
 
 
 async def test_a_server_goes_on_where_it_stopped_with_the_state_it_gave() -> None:
     async with requiring(input_required(a=FORM), None) as (server, call):
         answer, _ = await answered(call, "act")
 
-        assert answer == Done(output=b'"done"')
+        assert answer == CallSucceeded(output=b'"done"')
         assert sent(server) == [(None, None), ("halfway", {"a": accepted("Which branch?")})]
 
 
@@ -149,7 +149,7 @@ async def test_a_server_that_no_longer_knows_its_state_is_called_anew_and_told_w
         server.answer = to_calls(forgetful)
         answer, asked = await answered(call, "act")
 
-        assert answer == Done(output=b'"done"')
+        assert answer == CallSucceeded(output=b'"done"')
         assert asked == ["Which branch?"]
         assert [state for state, _ in sent(server)] == [None, "halfway", None, "halfway"]
 
@@ -159,13 +159,13 @@ async def test_a_page_beside_a_form_comes_first_and_then_the_form() -> None:
     async with requiring(both, both, None) as (server, call):
         first = await call("act")
         then = await call("act", pages=(PAGE,))
-        assert isinstance(first, Unauthorized)
-        assert isinstance(then, Asked)
+        assert isinstance(first, AuthorizationRequired)
+        assert isinstance(then, InputRequired)
         given = Input(asked=then.question.digest, values=ANSWERS["Which branch?"])
         done = await call("act", pages=(PAGE,), inputs=(given,), resume=then.resume)
 
         assert first.url == PAGE
-        assert done == Done(output=b'"done"')
+        assert done == CallSucceeded(output=b'"done"')
         assert sent(server)[-1] == ("halfway", {"a": {"action": "accept"}, "b": accepted("Which branch?")})
 
 
@@ -174,7 +174,7 @@ async def test_a_long_state_is_not_kept_and_the_call_begins_anew() -> None:
     async with requiring(long) as (_, call):
         answer = await call("act")
 
-    assert isinstance(answer, Asked)
+    assert isinstance(answer, InputRequired)
     assert answer.resume == ""
 
 
@@ -195,7 +195,7 @@ async def test_a_form_that_nobody_may_see_fails_the_call_and_says_why(
     async with requiring(input_required(a=form)) as (_, call):
         answer = await call("act", credential=Credential(headers={"Authorization": f"Bearer {SECRET}"}))
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert why in answer.message
     assert SECRET not in answer.message
 
@@ -205,7 +205,7 @@ async def test_a_state_that_holds_a_secret_is_not_kept() -> None:
     async with requiring(stating) as (_, call):
         answer = await call("act", credential=Credential(headers={"Authorization": f"Bearer {SECRET}"}))
 
-    assert isinstance(answer, Asked)
+    assert isinstance(answer, InputRequired)
     assert answer.resume == ""
 
 
@@ -213,7 +213,7 @@ async def test_what_a_tool_said_without_an_answer_holds_no_secret() -> None:
     async with asking(modern=False) as (_, call):
         answer = await call("ask", credential=Credential(headers={"X-Key": "executing"}))
 
-    assert isinstance(answer, Asked)
+    assert isinstance(answer, InputRequired)
     assert "executing" not in answer.message  # of "Error executing tool ask: no colour: cancel"
     assert "cancel" in answer.message
 
@@ -234,8 +234,8 @@ async def test_a_question_of_a_process_waits_until_it_can_be_of_one_call_only() 
     async with process() as call:
         held, asking = await asyncio.gather(call("hold"), answered(call, "ask"))
 
-    assert held == Done(output=b'"held"')
-    assert asking == (Done(output=b'"painted red"'), ["Which colour?"])
+    assert held == CallSucceeded(output=b'"held"')
+    assert asking == (CallSucceeded(output=b'"painted red"'), ["Which colour?"])
 
 
 @pytest.mark.parametrize(("refusing", "said"), [("failed", ""), ("error", "the server refused: ")])
@@ -245,17 +245,17 @@ async def test_where_several_calls_ask_at_once_each_is_made_again_by_itself(refu
         again = await asyncio.gather(answered(call, "together"), answered(call, "together"))
 
     for answer in (first, second):
-        assert isinstance(answer, Failed)
+        assert isinstance(answer, CallFailed)
         assert answer.transient
         assert answer.message == f"{ALONE}{said}no colour: cancel"
-    assert again == [(Done(output=b'"painted red"'), ["Which colour?"])] * 2
+    assert again == [(CallSucceeded(output=b'"painted red"'), ["Which colour?"])] * 2
 
 
 async def test_where_several_calls_ask_at_once_none_that_succeeds_all_the_same_is_made_again() -> None:
     async with process() as call:
         answers = await asyncio.gather(*(call("together", refusing="politely") for _ in range(2)))
 
-    assert answers == [Done(output=b'"no colour: cancel"')] * 2
+    assert answers == [CallSucceeded(output=b'"no colour: cancel"')] * 2
 
 
 async def test_a_question_does_not_wait_for_ever_for_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,6 +266,6 @@ async def test_a_question_does_not_wait_for_ever_for_another_call(monkeypatch: p
         staying.cancel()
         await asyncio.wait({staying})
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.transient
     assert answer.message == f"{ALONE}no colour: cancel"

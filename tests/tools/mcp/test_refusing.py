@@ -15,7 +15,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 
 from errands_server.credentials.credential import Credential
 from errands_server.domain.errors import Invalid, Reason
-from errands_server.ports import Answer, Done, Failed, Unauthorized, Unknown
+from errands_server.ports import (
+    AuthorizationRequired,
+    CallFailed,
+    CallOutcomeUnknown,
+    CallResult,
+    CallSucceeded,
+)
 from errands_server.tools.mcp.http_transport import MAX_ANSWER
 from errands_server.tools.mcp.importer import McpSource, McpTerms
 from errands_server.tools.mcp.session_pool import OPENING
@@ -36,7 +42,7 @@ def to_calls(answering: Answering) -> Answering:
     return answer
 
 
-async def answered(answering: Answering, *, revision: str = "2025-06-18", **options: Any) -> Answer:
+async def answered(answering: Answering, *, revision: str = "2025-06-18", **options: Any) -> CallResult:
     """What becomes of a call that is answered like this."""
     async with (
         plain(revision, [TOOL, READING]) as server,
@@ -51,7 +57,7 @@ async def test_every_revision_with_this_transport_is_spoken(revision: str) -> No
     async with plain(revision) as server, caller(McpSource(url=server.url)) as call:
         answer = await call("act")
 
-        assert answer == Done(output=b'"done"')
+        assert answer == CallSucceeded(output=b'"done"')
         versions = {request.headers.get("mcp-protocol-version") for request, _ in server.asked[-1:]}
         assert versions == {revision}
 
@@ -66,14 +72,14 @@ async def test_a_revision_nobody_knows_is_refused_by_name() -> None:
 async def test_a_protocol_error_is_a_refusal() -> None:
     answer = await answered(lambda _, message: error(message, -32602, "no such tool"))
 
-    assert answer == Failed(reason=Reason.SERVICE_REFUSED, message="the server refused: no such tool")
+    assert answer == CallFailed(reason=Reason.SERVICE_REFUSED, message="the server refused: no such tool")
 
 
 async def test_401_without_a_credential_asks_the_user_for_the_scopes_that_are_named() -> None:
     challenge = 'Bearer resource_metadata="https://x/y", scope="notes:read notes:write"'
     answer = await answered(lambda *_: Response(status_code=401, headers={"www-authenticate": challenge}))
 
-    assert isinstance(answer, Unauthorized)
+    assert isinstance(answer, AuthorizationRequired)
     assert answer.scopes == ("notes:read", "notes:write")
 
 
@@ -81,7 +87,7 @@ async def test_401_with_a_credential_lets_the_keyring_try_another() -> None:
     credential = Credential(headers={"Authorization": f"Bearer {SECRET}"})
     answer = await answered(lambda *_: Response(status_code=401), credential=credential)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert (answer.status, answer.transient) == (401, False)
 
 
@@ -94,22 +100,22 @@ async def test_too_narrow_a_scope_is_for_the_keyring_or_the_user_to_widen() -> N
     held = await answered(narrow, credential=Credential(headers={"Authorization": f"Bearer {SECRET}"}))
     none = await answered(narrow)
 
-    assert isinstance(held, Failed)
+    assert isinstance(held, CallFailed)
     assert (held.status, held.challenge) == (403, challenge)
-    assert isinstance(none, Unauthorized)
+    assert isinstance(none, AuthorizationRequired)
     assert none.scopes == ("notes:write",)
 
 
 async def test_too_many_requests_waits_as_long_as_the_server_says() -> None:
     answer = await answered(lambda *_: Response(status_code=429, headers={"retry-after": "7"}))
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert (answer.reason, answer.transient, answer.retry_after) == (Reason.SERVICE_RATE_LIMITED, True, 7)
 
 
 @pytest.mark.parametrize("status", [502, 504])
 async def test_a_gateway_that_lost_its_server_leaves_the_outcome_unknown(status: int) -> None:
-    assert isinstance(await answered(lambda *_: Response(status_code=status)), Unknown)
+    assert isinstance(await answered(lambda *_: Response(status_code=status)), CallOutcomeUnknown)
 
 
 async def test_a_session_the_server_forgot_is_opened_anew_and_the_call_is_made_once() -> None:
@@ -124,7 +130,7 @@ async def test_a_session_the_server_forgot_is_opened_anew_and_the_call_is_made_o
         server.answer = forgetting
         answer = await call("act")
 
-        assert answer == Done(output=b'"done"')
+        assert answer == CallSucceeded(output=b'"done"')
         assert server.sessions == forgotten + 1
 
 
@@ -133,7 +139,7 @@ async def test_a_server_that_knows_no_session_is_not_asked_for_ever() -> None:
         server.answer = to_calls(lambda *_: Response(status_code=404))
         answer = await call("act")
 
-        assert isinstance(answer, Failed)
+        assert isinstance(answer, CallFailed)
         assert answer.status == 404
         assert len(server.calls()) == 1
 
@@ -145,13 +151,13 @@ async def test_a_cut_connection_behind_the_request_leaves_the_outcome_unknown() 
 
     answer = await answered(lambda *_: StreamingResponse(cut(), media_type="application/json"))
 
-    assert isinstance(answer, Unknown)
+    assert isinstance(answer, CallOutcomeUnknown)
 
 
 async def test_a_stream_that_ends_without_an_answer_leaves_the_outcome_unknown() -> None:
     answer = await answered(lambda *_: Response(": nothing\n\n", media_type="text/event-stream"))
 
-    assert isinstance(answer, Unknown)
+    assert isinstance(answer, CallOutcomeUnknown)
 
 
 async def test_one_broken_call_does_not_break_another_of_the_same_session() -> None:
@@ -175,9 +181,9 @@ async def test_one_broken_call_does_not_break_another_of_the_same_session() -> N
         while not slow_id:
             await asyncio.sleep(0.01)
 
-        assert isinstance(await call("act"), Unknown)
+        assert isinstance(await call("act"), CallOutcomeUnknown)
         going.set()
-        assert await other == Done(output=b'"done"')
+        assert await other == CallSucceeded(output=b'"done"')
 
 
 async def test_a_server_that_is_not_there_is_certain_not_to_have_been_asked() -> None:
@@ -185,7 +191,7 @@ async def test_a_server_that_is_not_there_is_certain_not_to_have_been_asked() ->
         _at(call, "http://127.0.0.1:1")
         answer = await call("act")
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert (answer.reason, answer.transient) == (Reason.SERVICE_UNREACHABLE, True)
 
 
@@ -201,7 +207,7 @@ async def test_a_redirect_is_not_followed_and_the_message_says_where_it_leads(ta
 
     answer = await answered(leading)
 
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.status == 307
     assert target in answer.message
 
@@ -215,7 +221,7 @@ async def test_loopback_is_closed_to_an_integration_that_is_not_internal() -> No
             answer = await call("act", internal=False)
 
     assert refusal.value.reason is Reason.ADDRESS_FORBIDDEN
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ADDRESS_FORBIDDEN
 
 
@@ -226,9 +232,9 @@ async def test_an_endless_answer_is_cut_off_and_a_write_counts_as_done() -> None
     wrote = await answered(endless)
     looked = await answered(endless, tool="look")
 
-    assert isinstance(wrote, Done)
+    assert isinstance(wrote, CallSucceeded)
     assert json.loads(wrote.output)["truncated"] is True
-    assert isinstance(looked, Failed)
+    assert isinstance(looked, CallFailed)
     assert looked.reason is Reason.OUTPUT_TOO_LARGE
 
 
@@ -238,7 +244,7 @@ async def test_a_compressed_answer_is_not_unpacked() -> None:
 
     answer = await answered(lambda *_: Response(bomb, media_type="application/json", headers=headers))
 
-    assert isinstance(answer, Unknown)
+    assert isinstance(answer, CallOutcomeUnknown)
     assert "compressed" in answer.message
 
 
@@ -251,13 +257,13 @@ async def test_a_compressed_answer_is_not_unpacked() -> None:
     ],
 )
 async def test_an_answer_that_is_none_leaves_the_outcome_unknown(reply: Response) -> None:
-    assert isinstance(await answered(lambda *_: reply, timeout=1), Unknown)
+    assert isinstance(await answered(lambda *_: reply, timeout=1), CallOutcomeUnknown)
 
 
 async def test_a_malformed_result_leaves_the_outcome_unknown() -> None:
     answer = await answered(lambda *_: {"content": "not a list"})
 
-    assert isinstance(answer, Unknown)
+    assert isinstance(answer, CallOutcomeUnknown)
 
 
 async def test_input_that_nobody_can_give_is_told_and_the_call_goes_no_further() -> None:
@@ -267,7 +273,7 @@ async def test_input_that_nobody_can_give_is_told_and_the_call_goes_no_further()
         server.answer = to_calls(lambda *_: required)
         answer = await call("act")
 
-        assert isinstance(answer, Failed)
+        assert isinstance(answer, CallFailed)
         assert "sampling/createMessage" in answer.message
         assert len(server.calls()) == 1
 
@@ -282,7 +288,7 @@ async def test_a_server_that_wants_to_be_asked_again_is_asked_with_what_it_said(
 
         server.answer = to_calls(answering)
 
-        assert await call("act") == Done(output=b'"done"')
+        assert await call("act") == CallSucceeded(output=b'"done"')
         assert len(server.calls()) == 2
 
 
@@ -295,7 +301,7 @@ async def test_a_server_that_lets_nobody_in_does_not_hold_up_a_call_for_ever() -
         answer = await call("act", timeout=0.5)
 
     assert OPENING > 0.5
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, CallFailed)
     assert answer.transient
 
 
@@ -303,6 +309,6 @@ async def test_images_and_sounds_are_not_kept_only_their_size() -> None:
     image = {"type": "image", "mimeType": "image/png", "data": "AAAA" * 100}
     answer = await answered(lambda *_: {"content": [image]})
 
-    assert isinstance(answer, Done)
+    assert isinstance(answer, CallSucceeded)
     block = {"type": "image", "mimeType": "image/png", "bytes": 300}
     assert json.loads(answer.output) == {"content": [block]}

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("errands.cli.commands.runs:run", "Start a run and show what it does."),
     "plan": ("errands.cli.commands.plan:plan", "Show what a run would do, and why."),
-    "watch": ("errands.cli.commands.runs:watch", "Show a run's events from the start or a cursor to its end."),
+    "watch": (
+        "errands.cli.commands.runs:watch",
+        "Show a run's events from the start or a cursor to its end.",
+    ),
     "ls": ("errands.cli.commands.runs:ls", "List runs, newest first."),
     "get": ("errands.cli.commands.runs:get", "Show one run."),
     "cancel": ("errands.cli.commands.runs:cancel", "Stop a run; nothing starts from this moment on."),
@@ -32,7 +35,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "integrations": ("errands.cli.commands.integrations:integrations", "The services runs may call."),
     "connections": ("errands.cli.commands.connections:connections", "Users' own access to integrations."),
     "keys": ("errands.cli.commands.keys:keys", "API keys."),
-    "audit": ("errands.cli.commands.audit:audit", "List who decided, cancelled and changed what, newest first."),
+    "audit": (
+        "errands.cli.commands.audit:audit",
+        "List who decided, cancelled and changed what, newest first.",
+    ),
 }
 # Commands of other installed packages, with the extra each belongs to.
 FORWARDED: Final[Mapping[str, tuple[str, str]]] = {

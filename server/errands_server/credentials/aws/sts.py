@@ -7,10 +7,10 @@ import threading
 from functools import partial
 from typing import Any, Final
 
-from ...environment import World
-from ...ports import Failed
+from ...environment import Environment
+from ...ports import CallFailed
 from ..pass_through.entries import AwsKeys, AwsRole
-from ..pass_through.token_cache import Kept, Obtained, good_until, key, refusal, unreachable
+from ..pass_through.token_cache import CachedToken, TokenCache, good_until, key, refusal, unreachable
 from .sigv4 import region_of
 
 _DURATION: Final = 3_600  # seconds; what every role allows
@@ -18,13 +18,13 @@ _PATIENCE: Final = 10  # seconds for one try of a request
 _GLOBAL: Final = "us-east-1"
 
 
-class Roles:
+class AwsRoles:
     """Temporary keys of roles. They are kept per tenant, role and external id."""
 
-    def __init__(self, endpoint: str, world: World) -> None:
+    def __init__(self, endpoint: str, environment: Environment) -> None:
         self._endpoint = endpoint
-        self._now = world.now
-        self._kept: Kept[AwsKeys] = Kept(world.now)
+        self._now = environment.now
+        self._kept: TokenCache[AwsKeys] = TokenCache(environment.now)
         self._made = threading.Lock()
         self._client: Any = None
 
@@ -32,7 +32,7 @@ class Roles:
         """Wait for what is being fetched."""
         await self._kept.aclose()
 
-    async def keys(self, tenant: str, run_id: str, role: AwsRole) -> AwsKeys | Failed:
+    async def keys(self, tenant: str, run_id: str, role: AwsRole) -> AwsKeys | CallFailed:
         """Keys of the role. The first run that needs them names their session."""
         fetch = partial(asyncio.to_thread, self._assume, role, f"errands-{run_id}")
         return await self._kept.get(key(tenant, role), fetch)
@@ -41,10 +41,10 @@ class Roles:
         return self._kept.known(key(tenant, role))
 
     def forget(self, tenant: str, role: AwsRole, refused: AwsKeys) -> bool:
-        """See `Kept.forget`."""
+        """See `TokenCache.forget`."""
         return self._kept.forget(key(tenant, role), refused)
 
-    def _assume(self, role: AwsRole, session: str) -> Obtained[AwsKeys] | Failed:
+    def _assume(self, role: AwsRole, session: str) -> CachedToken[AwsKeys] | CallFailed:
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
         try:
@@ -68,7 +68,7 @@ class Roles:
             session_token=found["SessionToken"],
         )
         lifetime = int(found["Expiration"].timestamp() * 1_000) - self._now()
-        return Obtained(keys, good_until(self._now(), lifetime))
+        return CachedToken(keys, good_until(self._now(), lifetime))
 
     def _sts(self) -> Any:
         """A client of STS; its identity comes from environment, profile or machine, as AWS's tools do it."""

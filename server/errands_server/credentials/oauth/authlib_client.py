@@ -16,7 +16,7 @@ from .client import OAuthClient
 Send = Callable[[str, Mapping[str, str], str], Awaitable[Any]]
 """Posts a form: URL, headers, body. Its answer is what Authlib's parsing expects."""
 
-__all__ = ["OAuth2Error", "Protocol"]
+__all__ = ["AuthlibClient", "OAuth2Error"]
 
 
 class _Encoded(Struct, frozen=True):
@@ -30,7 +30,7 @@ def _basic(client: Any, method: str, uri: str, headers: dict[str, str], body: st
     return encode_client_secret_basic(encoded, method, uri, headers, body)
 
 
-class Protocol(OAuth2Client):  # type: ignore[misc]  # Authlib has no types
+class AuthlibClient(OAuth2Client):  # type: ignore[misc]  # Authlib has no types
     """Authlib prepares and parses every message; `send` carries it."""
 
     def __init__(self, send: Send, client: OAuthClient, *, redirect_uri: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from ...environment import World
+from ...environment import Environment
 from ...outbound.guard import AddressForbidden
 from ...outbound.web import Reply, Unreachable, Web
 from ..grants import Grant, Tokens
@@ -16,7 +16,7 @@ from .client import OAuthClient
 from .discovery import AuthorizationServer, Discovery, OAuthFailed, is_internal
 
 if TYPE_CHECKING:
-    from .authlib_client import Protocol
+    from .authlib_client import AuthlibClient
 
 _CODE: Final = re.compile(r"[\w.:/-]{1,64}")  # of an error; RFC 6749 allows more, nobody uses it
 _SCOPES: Final = re.compile(r"[\x20-\x7e]{1,20000}")
@@ -36,9 +36,9 @@ class Visit(Struct, frozen=True, kw_only=True):
 class OAuth:
     """Speaks with authorization servers. Raises nothing but OAuthFailed for what they do."""
 
-    def __init__(self, web: Web, world: World) -> None:
+    def __init__(self, web: Web, environment: Environment) -> None:
         self._web = web
-        self._world = world
+        self._environment = environment
         self._discovery = Discovery(web)
 
     async def visit(
@@ -118,13 +118,13 @@ class OAuth:
         _usable(client, server.token_endpoint, "token endpoint")
         return server
 
-    def _protocol(self, client: OAuthClient, redirect_uri: str = "") -> Protocol:
-        from .authlib_client import Protocol
+    def _protocol(self, client: OAuthClient, redirect_uri: str = "") -> AuthlibClient:
+        from .authlib_client import AuthlibClient
 
         async def send(url: str, headers: Mapping[str, str], body: str) -> _Answer:
             return _Answer(await self._web.post(url, headers, body, internal=is_internal(client, url)))
 
-        return Protocol(send, client, redirect_uri=redirect_uri)
+        return AuthlibClient(send, client, redirect_uri=redirect_uri)
 
     async def _granted(
         self, ask: Callable[[], Awaitable[Any]], scopes: tuple[str, ...], refresh_token: str = ""
@@ -164,7 +164,7 @@ class OAuth:
             left = int(seconds)
         except (ValueError, TypeError):
             return None
-        return self._world.now() + left * 1_000 if 0 <= left < _LONGEST else None
+        return self._environment.now() + left * 1_000 if 0 <= left < _LONGEST else None
 
 
 class _Answer:

@@ -10,32 +10,32 @@ from urllib.parse import urlencode
 from msgspec.structs import replace
 
 from ...domain.errors import Reason
-from ...environment import World
+from ...environment import Environment
 from ...outbound.web import AddressForbidden, Unreachable, Web
-from ...ports import Failed
+from ...ports import CallFailed
 from ..credential import Credential
 from ..redaction import scrub
 from .entries import OktaApp
-from .token_cache import Kept, Obtained, good_until, key, refusal, unreachable
+from .token_cache import CachedToken, TokenCache, good_until, key, refusal, unreachable
 
 _LIFETIME: Final = 300  # seconds an assertion is good for
 _FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 _UNSAID: Final = 300  # seconds a token is taken to be good for where the server does not say
 
 
-class Apps:
+class OktaTokens:
     """Tokens of service apps. They are kept per tenant and everything they were obtained with."""
 
-    def __init__(self, web: Web, world: World) -> None:
+    def __init__(self, web: Web, environment: Environment) -> None:
         self._web = web
-        self._world = world
-        self._kept: Kept[str] = Kept(world.now)
+        self._environment = environment
+        self._kept: TokenCache[str] = TokenCache(environment.now)
 
     async def aclose(self) -> None:
         """Wait for what is being fetched."""
         await self._kept.aclose()
 
-    async def token(self, tenant: str, app: OktaApp, *, internal: bool) -> str | Failed:
+    async def token(self, tenant: str, app: OktaApp, *, internal: bool) -> str | CallFailed:
         """An access token. `internal`: its server may lie where the integration does."""
         return await self._kept.get(key(tenant, app), partial(self._fetch, app, internal=internal))
 
@@ -43,29 +43,29 @@ class Apps:
         return self._kept.known(key(tenant, app))
 
     def forget(self, tenant: str, app: OktaApp, refused: str) -> bool:
-        """See `Kept.forget`."""
+        """See `TokenCache.forget`."""
         return self._kept.forget(key(tenant, app), refused)
 
-    async def _fetch(self, app: OktaApp, *, internal: bool) -> Obtained[str] | Failed:
+    async def _fetch(self, app: OktaApp, *, internal: bool) -> CachedToken[str] | CallFailed:
         form = _form(app)
         try:
             reply = await self._web.post(app.oauth_token_url, _FORM, urlencode(form), internal=internal)
         except AddressForbidden as forbidden:
-            return Failed(reason=Reason.ADDRESS_FORBIDDEN, message=f"the token endpoint: {forbidden}")
+            return CallFailed(reason=Reason.ADDRESS_FORBIDDEN, message=f"the token endpoint: {forbidden}")
         except Unreachable as why:
             return unreachable(f"the token endpoint cannot be asked: {why}")
         found = self._read(reply.status, _document(reply.body))
-        if isinstance(found, Obtained):
+        if isinstance(found, CachedToken):
             return found
         sent = Credential(known=frozenset({form["client_assertion"]}))
         return replace(found, message=scrub(found.message, sent))
 
-    def _read(self, status: int, said: dict[str, Any]) -> Obtained[str] | Failed:
+    def _read(self, status: int, said: dict[str, Any]) -> CachedToken[str] | CallFailed:
         token = said.get("access_token")
         if status == 200 and isinstance(token, str) and token:
             lifetime = said.get("expires_in")
             seconds = lifetime if isinstance(lifetime, int) else _UNSAID
-            return Obtained(token, good_until(self._world.now(), seconds * 1_000))
+            return CachedToken(token, good_until(self._environment.now(), seconds * 1_000))
         if status >= 500:
             return unreachable(f"the token endpoint answered {status}")
         why = ": ".join(str(said[name]) for name in ("error", "error_description") if said.get(name))

@@ -11,16 +11,16 @@ from typing import Final
 import httpx2
 from msgspec.structs import replace
 
-from ...ports import Failed, Request
+from ...ports import CallFailed, CallRequest
 from ...store.encryption import Sealer, Unsealable
 from ...store.journal import Journal
 from ..aws.sigv4 import AwsSigner, target
-from ..aws.sts import Roles
+from ..aws.sts import AwsRoles
 from ..credential import Credential
 from ..redaction import secrets_of, spelled
-from ..requirements import Access, Demand, Source
+from ..requirements import CredentialRequirement, CredentialSource, ResolvedCredential
 from .entries import SHORTEST, AwsKeys, AwsRole, OktaApp, PassThrough, unseal
-from .okta import Apps
+from .okta import OktaTokens
 from .token_cache import refusal
 
 MAX_RUNS: Final = 1_000  # whose secrets stay opened
@@ -32,10 +32,10 @@ UNTOLD: Final = (
 _Entries = Mapping[str, PassThrough]  # by integration
 
 
-class Passed:
+class PassThroughResolver:
     """What came with each run that has not ended. `roles` is None where none may be assumed."""
 
-    def __init__(self, journal: Journal, sealer: Sealer, apps: Apps, roles: Roles | None) -> None:
+    def __init__(self, journal: Journal, sealer: Sealer, apps: OktaTokens, roles: AwsRoles | None) -> None:
         self._journal = journal
         self._sealer = sealer
         self._apps = apps
@@ -46,7 +46,9 @@ class Passed:
         """The run has ended."""
         self._opened.pop((tenant, run_id), None)
 
-    async def access(self, request: Request, demand: Demand) -> Access | Failed:
+    async def access(
+        self, request: CallRequest, demand: CredentialRequirement
+    ) -> ResolvedCredential | CallFailed:
         """What authenticates a call of an integration for which something came with its run."""
         entry = (await self._of(request)).get(request.ref.integration_id)
         if entry is None:
@@ -55,18 +57,20 @@ class Passed:
         match entry.values:
             case AwsKeys() | AwsRole() as given:
                 made = await self._signer(request, demand, given)
-                if isinstance(made, Failed):
+                if isinstance(made, CallFailed):
                     return made
                 signer = made
             case OktaApp() as app:
                 token = await self._apps.token(request.tenant, app, internal=_may_be_internal(app, demand))
-                if isinstance(token, Failed):
+                if isinstance(token, CallFailed):
                     return token
                 headers = {**headers, "authorization": f"Bearer {token}"}
         credential = Credential(headers=headers, query=entry.query, signer=signer, plain=entry.plain)
-        return Access(credential=credential, source=Source.RUN)
+        return ResolvedCredential(credential=credential, source=CredentialSource.RUN)
 
-    async def renewed(self, request: Request, demand: Demand, refused: Access) -> Access | Failed | None:
+    async def renewed(
+        self, request: CallRequest, demand: CredentialRequirement, refused: ResolvedCredential
+    ) -> ResolvedCredential | CallFailed | None:
         """Another try where what was refused had been obtained and kept; None where it had not."""
         entry = (await self._of(request)).get(request.ref.integration_id)
         match entry:
@@ -81,12 +85,12 @@ class Passed:
                 stale = False
         return await self.access(request, demand) if stale else None
 
-    async def known(self, request: Request) -> frozenset[str]:
+    async def known(self, request: CallRequest) -> frozenset[str]:
         """Every secret that came with the run, and what was obtained with them."""
         entries = await self._of(request)
         return frozenset(secret for entry in entries.values() for secret in self._secrets(request, entry))
 
-    def _secrets(self, request: Request, entry: PassThrough) -> Iterator[str]:
+    def _secrets(self, request: CallRequest, entry: PassThrough) -> Iterator[str]:
         yield from _given(entry)
         if isinstance(entry.values, OktaApp):
             yield self._apps.known(request.tenant, entry.values) or ""
@@ -95,18 +99,20 @@ class Passed:
             if keys is not None:
                 yield from (keys.access_key_id, keys.secret_access_key, keys.session_token)
 
-    async def _signer(self, request: Request, demand: Demand, given: AwsKeys | AwsRole) -> AwsSigner | Failed:
+    async def _signer(
+        self, request: CallRequest, demand: CredentialRequirement, given: AwsKeys | AwsRole
+    ) -> AwsSigner | CallFailed:
         told = target(demand.origin, demand.schemes)
         if told is None:
             return refusal(UNTOLD)
-        keys: AwsKeys | Failed
+        keys: AwsKeys | CallFailed
         if isinstance(given, AwsKeys):
             keys = given
         elif self._roles is None:
             return refusal("this server assumes no AWS roles")
         else:
             keys = await self._roles.keys(request.tenant, request.run_id, given)
-        if isinstance(keys, Failed):
+        if isinstance(keys, CallFailed):
             return keys
         service, region = told
         return AwsSigner(
@@ -117,7 +123,7 @@ class Passed:
             region=region,
         )
 
-    async def _of(self, request: Request) -> _Entries:
+    async def _of(self, request: CallRequest) -> _Entries:
         """What came with the request's run, and is kept open until it ends."""
         key = (request.tenant, request.run_id)
         if not request.passed:
@@ -160,7 +166,7 @@ def _given(entry: PassThrough) -> Iterator[str]:
     yield from entry.secrets()
 
 
-def spurned(answer: Failed) -> Failed:
+def spurned(answer: CallFailed) -> CallFailed:
     """The user cannot mend what the caller passed through, so nobody is asked to authorize anything."""
     message = f"what came with the run was refused: {answer.message}"
     return replace(refusal(message), status=answer.status)
@@ -174,7 +180,7 @@ def _prepare(entries: list[PassThrough]) -> None:
             spelled(secret)
 
 
-def _may_be_internal(app: OktaApp, demand: Demand) -> bool:
+def _may_be_internal(app: OktaApp, demand: CredentialRequirement) -> bool:
     """An internal integration opens its own origin, and nothing beside it."""
     return demand.internal and origin(app.oauth_token_url) == demand.origin
 

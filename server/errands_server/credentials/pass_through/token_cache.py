@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from ...domain.errors import Reason
-from ...ports import Failed
-from ...singleflight import Flights
+from ...ports import CallFailed
+from ...singleflight import SingleFlight
 from .entries import Values
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ MAX_KEPT: Final = 1_000
 EARLY: Final = 60_000  # milliseconds before its end at which one is no longer used, at most
 
 
-class Obtained(Struct, Generic[T], frozen=True):
+class CachedToken(Struct, Generic[T], frozen=True):
     """A credential, and until when it is used."""
 
     value: T
@@ -31,13 +31,13 @@ class Obtained(Struct, Generic[T], frozen=True):
         return "Obtained(...)"
 
 
-class Kept(Generic[T]):
+class TokenCache(Generic[T]):
     """What was obtained, by everything it was obtained with. Each is fetched once at a time."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
-        self._kept: OrderedDict[Hashable, Obtained[T]] = OrderedDict()
-        self._flights: Flights[Obtained[T] | Failed] = Flights()
+        self._kept: OrderedDict[Hashable, CachedToken[T]] = OrderedDict()
+        self._flights: SingleFlight[CachedToken[T] | CallFailed] = SingleFlight()
 
     async def aclose(self) -> None:
         """Wait for what is being fetched."""
@@ -49,20 +49,20 @@ class Kept(Generic[T]):
         return found.value if found is not None and found.good_until > self._now() else None
 
     async def get(
-        self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, Obtained[T] | Failed]]
-    ) -> T | Failed:
+        self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, CachedToken[T] | CallFailed]]
+    ) -> T | CallFailed:
         """What is kept, else what `fetch` gives. Everybody who waits for it shares it, also a failure."""
         if (known := self.known(key)) is not None:
             return known
         found = await self._flights.join(key, partial(self._fetched, key, fetch))
-        return found if isinstance(found, Failed) else found.value
+        return found if isinstance(found, CallFailed) else found.value
 
     async def _fetched(
-        self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, Obtained[T] | Failed]]
-    ) -> Obtained[T] | Failed:
+        self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, CachedToken[T] | CallFailed]]
+    ) -> CachedToken[T] | CallFailed:
         """Fetch and keep. Kept before anybody who waits goes on: between, another would fetch again."""
         found = await fetch()
-        if not isinstance(found, Failed):
+        if not isinstance(found, CallFailed):
             self._kept[key] = found
             self._kept.move_to_end(key)
             if len(self._kept) > MAX_KEPT:
@@ -87,11 +87,11 @@ def good_until(now: int, lifetime: int) -> int:
     return now + lifetime - min(EARLY, lifetime // 10)
 
 
-def refusal(message: str) -> Failed:
+def refusal(message: str) -> CallFailed:
     """What came with the run is no good; another try would be as bad."""
-    return Failed(reason=Reason.CREDENTIALS_INVALID, message=message)
+    return CallFailed(reason=Reason.CREDENTIALS_INVALID, message=message)
 
 
-def unreachable(message: str) -> Failed:
+def unreachable(message: str) -> CallFailed:
     """Whoever gives credentials does not answer; nothing was sent to the service."""
-    return Failed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)
+    return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)

@@ -8,9 +8,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from ...domain import context
-from .parameters import Leaf, Type
+from .parameters import ToolParameter, Type
 from .tokens import stems
-from .tool_profile import Sheet
+from .tool_profile import ToolProfile
 
 _ZONES: Final = ("timezone", "time_zone", "timeZone", "tz")
 _TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -24,7 +24,7 @@ class Hints:
         self._values = dict(_flat(context.values(text), ""))
         self._keys = [(frozenset(stems(key)), key) for key in self._values]
 
-    def find(self, leaf: Leaf, sheet: Sheet) -> tuple[str, Any] | None:
+    def find(self, leaf: ToolParameter, sheet: ToolProfile) -> tuple[str, Any] | None:
         """The key and value meant for a parameter; the fuller name wins: `customer_id` before `id`."""
         for words in _names(leaf, sheet):
             for spoken, key in self._keys:
@@ -43,7 +43,7 @@ class Hints:
             return now
 
 
-def _names(leaf: Leaf, sheet: Sheet) -> Iterator[frozenset[str]]:
+def _names(leaf: ToolParameter, sheet: ToolProfile) -> Iterator[frozenset[str]]:
     owner = leaf.owners[0] if leaf.owners else sheet.owner(leaf)
     yield leaf.words | owner
     yield leaf.words
@@ -56,7 +56,7 @@ def _flat(document: Mapping[str, Any], prefix: str, depth: int = 0) -> Iterator[
             yield from _flat(value, f"{prefix}{key}.", depth + 1)
 
 
-def fitted(value: Any, leaf: Leaf) -> Any:
+def fitted(value: Any, leaf: ToolParameter) -> Any:
     """`value` as the parameter's type; None where it cannot be."""
     if leaf.array:
         return value if isinstance(value, list) else None

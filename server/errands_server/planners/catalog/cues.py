@@ -34,7 +34,7 @@ _NAMES: Final = frozenset({Kind.NAME, Kind.QUOTED})
 _WORDS: Final = frozenset({Kind.PHRASE, Kind.NAME})
 
 
-class Said(Struct, frozen=True):
+class EntityContext(Struct, frozen=True):
     """A mention in its surroundings.
 
     `label` holds the words before it, each with its say from 0 to 1, the nearest first; `cues`
@@ -51,7 +51,7 @@ class Said(Struct, frozen=True):
 
 def surroundings(
     intent: str, clause: Clause, found: Sequence[Mention], rows: Iterable[Series]
-) -> Iterator[Said]:
+) -> Iterator[EntityContext]:
     """Each mention of a clause with the words around it, up to the next value on either side."""
     values = [m for m in found if m.kind is not Kind.PHRASE]
     ends = [clause.start, *(m.end for m in values)]
@@ -70,7 +70,7 @@ def surroundings(
         following = values[number] if number < len(values) else None
         behind = intent[mention.end : min(starts[number], mention.end + _NEAR)]
         leads = mention.kind in _WORDS and following is not None and _introduces(behind, following)
-        yield Said(
+        yield EntityContext(
             mention=mention,
             label=shared.get(mention) or _label(near),
             noun=_noun(near),

@@ -15,22 +15,22 @@ from .clauses import Clause, clauses
 from .context import Hints
 from .entities import mentions
 from .entity import Kind, Mention
-from .lookups import Attempt, Desk, Draft, close, fill, look_up
-from .parameters import Leaf, Type
+from .lookups import ClauseContext, ClauseDraft, DraftCall, close, fill, look_up
+from .parameters import ToolParameter, Type
 from .query import demand
 from .scoring import FAINT, FAIR, QUERIES, SORTED, SURE
 from .slot_filling import Binding, divide
 from .tokens import lexicon, stems
-from .tool_index import FITS, Catalogue, Ranked
-from .tool_profile import Sheet
-from .utterance import Hearing, hearing
+from .tool_index import FITS, Ranked, ToolIndex
+from .tool_profile import ToolProfile
+from .utterance import ClauseFeatures, hearing
 
 _NUMERIC: Final = frozenset({Type.INTEGER, Type.NUMBER})
 _SEEKING: Final = lexicon("find search look lookup query browse")
 _POINTERS: Final = lexicon("it its them they their that those this these him his her he she there")
 
 
-def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
+def attempt(desk: ClauseContext, sheet: ToolProfile, drafts: tuple[DraftCall, ...]) -> ClauseDraft:
     """Draft the call of `sheet` that a clause asks for, behind the drafts so far.
 
     The clause itself comes first, then the context, then answers of earlier steps; what is
@@ -63,7 +63,7 @@ def attempt(desk: Desk, sheet: Sheet, drafts: tuple[Draft, ...]) -> Attempt:
     return close(desk, binding, drafts)
 
 
-def _gather(desk: Desk, binding: Binding) -> None:
+def _gather(desk: ClauseContext, binding: Binding) -> None:
     """Give the only list of numbers every number said, where no single parameter misses one."""
     lists = [a for a in binding.arguments.values() if a.leaf.array and a.leaf.type in _NUMERIC and a.mentions]
     if len(lists) != 1 or any(leaf.type in _NUMERIC for leaf in binding.missing()):
@@ -71,14 +71,14 @@ def _gather(desk: Desk, binding: Binding) -> None:
     (found,) = lists
     free = {said.mention for said in binding.unplaced(desk.hearing) if said.mention.kind is Kind.NUMBER}
     taken = [said for said in desk.hearing.said if said.mention in free | found.mentions]
-    weighed = [desk.hearing.weigh(found.leaf, said, binding.sheet, binding.spoken) for said in taken]
+    weighed = [desk.hearing.score(found.leaf, said, binding.sheet, binding.spoken) for said in taken]
     values = [evidence.value for evidence in weighed if evidence is not None]
     if free and len(values) == len(taken):
         mentions = frozenset(said.mention for said in taken)
         binding.add(msgspec.structs.replace(found, values=(values,), mentions=mentions))
 
 
-def _seek(desk: Desk, binding: Binding) -> None:
+def _seek(desk: ClauseContext, binding: Binding) -> None:
     """Bind what a tool that reads searches by to what a clause speaks of in words no tool knows."""
     if not binding.sheet.harmless or any(argument.mentions for argument in binding.arguments.values()):
         return
@@ -86,12 +86,12 @@ def _seek(desk: Desk, binding: Binding) -> None:
     kinds = {Kind.NAME, Kind.PHRASE} if verb in _SEEKING else {Kind.NAME}
     queries = [leaf for leaf in binding.open() if leaf.type is Type.TEXT and leaf.words & QUERIES]
     for said in desk.hearing.said:
-        if said.mention.kind in kinds and not all(map(desk.catalogue.knows, stems(str(said.mention.value)))):
+        if said.mention.kind in kinds and not all(map(desk.catalog.knows, stems(str(said.mention.value)))):
             binding.hear(desk.hearing.only(said.mention), least=FAIR, only=queries[:1])
             return
 
 
-def _referred(desk: Desk, binding: Binding) -> list[Leaf]:
+def _referred(desk: ClauseContext, binding: Binding) -> list[ToolParameter]:
     """The parameters earlier answers may fill: the missing ones, and identifiers the clause points to."""
     spoken = desk.clause.words
     points = any(word.plain in _POINTERS for word in spoken)
@@ -119,8 +119,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     clause: Clause
     ranked: tuple[Ranked, ...]
     fits: bool = False  # whether a tool answers the clause well enough
-    drafts: tuple[Draft, ...] = ()
-    missing: tuple[Leaf, ...] = ()
+    drafts: tuple[DraftCall, ...] = ()
+    missing: tuple[ToolParameter, ...] = ()
     ignored: tuple[Mention, ...] = ()  # what must not be left out, and was
     crowded: bool = False  # counts more things than are worked on at once
 
@@ -130,21 +130,21 @@ class Reading(Struct, frozen=True, kw_only=True):
         return self.fits and not self.missing and not self.ignored and not self.crowded
 
     @property
-    def draft(self) -> Draft | None:
+    def draft(self) -> DraftCall | None:
         """The call that does what the clause asks; look-ups stand before it."""
         return self.drafts[-1] if self.drafts else None
 
 
-class Reader:
+class Interpreter:
     """Reads one intent."""
 
-    def __init__(self, brief: Brief, catalogue: Catalogue) -> None:
+    def __init__(self, brief: Brief, catalog: ToolIndex) -> None:
         self._intent = brief.intent
-        self.catalogue = catalogue
+        self.catalog = catalog
         self._hints = Hints(brief.context)
         self.mentions = mentions(brief.intent, self._hints.local(brief.now))
         self._joins = 0
-        self._heard: dict[tuple[int, int], Hearing] = {}
+        self._heard: dict[tuple[int, int], ClauseFeatures] = {}
 
     def readings(self) -> tuple[Reading, ...]:
         """How each clause is read, up to the first that cannot be served or is one too many."""
@@ -179,10 +179,10 @@ class Reader:
     def _read(self, clause: Clause, kept: Sequence[Reading]) -> Reading:
         said = self._hearing(clause)
         earlier = tuple(self._hearing(reading.clause) for reading in kept)
-        desk = Desk(self.catalogue, self._hints, clause, len(kept), said, earlier)
+        desk = ClauseContext(self.catalog, self._hints, clause, len(kept), said, earlier)
         return _read(desk, kept[-1].drafts if kept else ())
 
-    def _hearing(self, clause: Clause) -> Hearing:
+    def _hearing(self, clause: Clause) -> ClauseFeatures:
         place = (clause.start, clause.end)
         if place not in self._heard:
             self._heard[place] = hearing(self._intent, clause, self.mentions)
@@ -207,7 +207,7 @@ def _adds(clause: Clause, to: Clause) -> bool:
     return first in _SETTING or action in (None, Action.READ, spoken(word.plain for word in to.words))
 
 
-def _extends(both: Draft, one: Draft) -> bool:
+def _extends(both: DraftCall, one: DraftCall) -> bool:
     """Whether a call is given all that another is given, and more."""
     mine = {argument.leaf.path: argument.values for argument in one.arguments if argument.mentions}
     given = {argument.leaf.path: argument.values for argument in both.arguments}
@@ -215,9 +215,9 @@ def _extends(both: Draft, one: Draft) -> bool:
     return same and both.sheet is one.sheet and len(given) > len(one.arguments)
 
 
-def _read(desk: Desk, drafts: tuple[Draft, ...]) -> Reading:
-    asked = demand(desk.clause, desk.hearing, desk.catalogue.knows)
-    ranked = tuple(desk.catalogue.rank(asked, _TRIED))
+def _read(desk: ClauseContext, drafts: tuple[DraftCall, ...]) -> Reading:
+    asked = demand(desk.clause, desk.hearing, desk.catalog.knows)
+    ranked = tuple(desk.catalog.rank(asked, _TRIED))
     reading = Reading(clause=desk.clause, ranked=ranked)
     best = ranked[0].score if ranked else 0.0
     if best < _MAY_FIT:
@@ -241,18 +241,18 @@ def _read(desk: Desk, drafts: tuple[Draft, ...]) -> Reading:
     )
 
 
-def _best(desk: Desk, ranked: Sequence[Ranked], drafts: tuple[Draft, ...]) -> Attempt:
+def _best(desk: ClauseContext, ranked: Sequence[Ranked], drafts: tuple[DraftCall, ...]) -> ClauseDraft:
     """Of the tools that fit about as well, the one whose arguments are given best."""
     tried = [(attempt(desk, r.sheet, drafts), r.score) for r in ranked]
     return max(tried, key=lambda pair: _worth(pair[0], pair[1], len(drafts)))[0]
 
 
-def _worth(tried: Attempt, fit: float, earlier: int) -> tuple[bool, bool, float]:
+def _worth(tried: ClauseDraft, fit: float, earlier: int) -> tuple[bool, bool, float]:
     look_ups = len(tried.drafts) - earlier - 1
     return not tried.missing, tried.complete, fit + tried.score * _ARGUMENT - look_ups * _LOOK_UP
 
 
-def _ordered(desk: Desk, drafts: tuple[Draft, ...], earlier: int) -> tuple[Draft, ...]:
+def _ordered(desk: ClauseContext, drafts: tuple[DraftCall, ...], earlier: int) -> tuple[DraftCall, ...]:
     """A call the intent puts behind another demand waits for what does that, unless both only read."""
     last = drafts[-1]
     if not desk.clause.after or not earlier:

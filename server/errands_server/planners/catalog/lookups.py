@@ -8,28 +8,28 @@ from typing import Final
 
 from msgspec import Struct
 
-from ...domain.explanation import Source as Origin
+from ...domain.explanation import ArgumentSource as Origin
 from ...domain.tool import ToolRef
 from .actions import Action
 from .clauses import Clause
 from .context import Hints
 from .entity import POINTED, Kind, Mention
 from .outputs import same, suppliers
-from .parameters import Leaf, Type
+from .parameters import ToolParameter, Type
 from .scoring import FAIR, QUERIES
-from .slot_filling import Argument, Binding, Source, divide
+from .slot_filling import Argument, Binding, SlotSource, divide
 from .tokens import lexicon, stems
-from .tool_index import Catalogue
-from .tool_profile import Sheet
-from .utterance import Hearing
+from .tool_index import ToolIndex
+from .tool_profile import ToolProfile
+from .utterance import ClauseFeatures
 
 _ADDRESSES: Final = frozenset({Type.EMAIL, Type.URL})
 
 
-class Draft(Struct, frozen=True, kw_only=True):
+class DraftCall(Struct, frozen=True, kw_only=True):
     """One call in the making. `clause` is the number of the clause it serves."""
 
-    sheet: Sheet
+    sheet: ToolProfile
     arguments: tuple[Argument, ...]
     clause: int
     fan: int = 1  # how many calls it becomes
@@ -71,14 +71,14 @@ def step_id(number: int) -> str:
     return f"s{number + 1}"
 
 
-def slot(leaf: Leaf, taker: Binding, drafts: Sequence[Draft]) -> Source | None:
+def slot(leaf: ToolParameter, taker: Binding, drafts: Sequence[DraftCall]) -> SlotSource | None:
     """Where the latest draft that can give this argument has it in its answer."""
     meant = taker.meant(leaf)
     taken = [argument.slot for argument in taker.arguments.values() if meant]
     for number in range(len(drafts) - 1, -1, -1):
         giver = drafts[number]
         for given in suppliers(leaf, taker.sheet, giver.sheet) if giver.asked_for(meant) else ():
-            source = Source(number, given.path)
+            source = SlotSource(number, given.path)
             one = giver.singles_out or not any(isinstance(part, int) for part in given.path)
             if one and source not in taken:
                 return source
@@ -91,22 +91,22 @@ _DEPTH: Final = 2  # look-ups may need look-ups, this deep
 _WHOLE: Final = lexicon("all every each any")
 
 
-class Desk(Struct, frozen=True):
+class ClauseContext(Struct, frozen=True):
     """What lies before the planner while it works on one clause."""
 
-    catalogue: Catalogue
+    catalog: ToolIndex
     hints: Hints
     clause: Clause
     number: int
-    hearing: Hearing
-    earlier: tuple[Hearing, ...]
+    hearing: ClauseFeatures
+    earlier: tuple[ClauseFeatures, ...]
 
 
-class Attempt(Struct, frozen=True):
+class ClauseDraft(Struct, frozen=True):
     """What came of drafting one tool: every draft so far with its own last, and what is wrong with it."""
 
-    drafts: tuple[Draft, ...]
-    missing: tuple[Leaf, ...]
+    drafts: tuple[DraftCall, ...]
+    missing: tuple[ToolParameter, ...]
     unplaced: tuple[Mention, ...]
     overlooked: tuple[Mention, ...]
     score: float
@@ -141,8 +141,8 @@ class Attempt(Struct, frozen=True):
 
 
 def look_up(
-    desk: Desk, binding: Binding, drafts: tuple[Draft, ...], depth: int = _DEPTH
-) -> tuple[Draft, ...]:
+    desk: ClauseContext, binding: Binding, drafts: tuple[DraftCall, ...], depth: int = _DEPTH
+) -> tuple[DraftCall, ...]:
     """Put look-ups before the call for arguments nothing said, the best founded first."""
     whole = any(word.plain in _WHOLE for word in desk.clause.words)
     if depth == 0 or (whole and not binding.sheet.harmless):
@@ -159,7 +159,7 @@ def look_up(
     return drafts
 
 
-def fill(binding: Binding, leaves: Iterable[Leaf], drafts: tuple[Draft, ...]) -> bool:
+def fill(binding: Binding, leaves: Iterable[ToolParameter], drafts: tuple[DraftCall, ...]) -> bool:
     """Bind parameters to the answers of earlier drafts; whether any was."""
     filled = False
     for leaf in leaves:
@@ -172,7 +172,7 @@ def fill(binding: Binding, leaves: Iterable[Leaf], drafts: tuple[Draft, ...]) ->
     return filled
 
 
-def close(desk: Desk, binding: Binding, drafts: tuple[Draft, ...]) -> Attempt:
+def close(desk: ClauseContext, binding: Binding, drafts: tuple[DraftCall, ...]) -> ClauseDraft:
     """The attempt a binding has come to. A row of values, or of looked-up ones, makes several calls."""
     fans = {drafts[a.slot.draft].fan for a in binding.arguments.values() if a.slot} - {1}
     if not fans:
@@ -180,8 +180,8 @@ def close(desk: Desk, binding: Binding, drafts: tuple[Draft, ...]) -> Attempt:
         fans = {len(a.values) for a in binding.arguments.values()} - {0, 1}
     order = {leaf.path: place for place, leaf in enumerate(binding.sheet.takes)}
     arguments = tuple(sorted(binding.arguments.values(), key=lambda a: order[a.leaf.path]))
-    draft = Draft(sheet=binding.sheet, arguments=arguments, clause=desk.number, fan=min(fans, default=1))
-    return Attempt(
+    draft = DraftCall(sheet=binding.sheet, arguments=arguments, clause=desk.number, fan=min(fans, default=1))
+    return ClauseDraft(
         drafts=(*drafts, draft),
         missing=tuple(binding.missing()),
         unplaced=tuple(said.mention for said in binding.unplaced(desk.hearing)),
@@ -190,7 +190,7 @@ def close(desk: Desk, binding: Binding, drafts: tuple[Draft, ...]) -> Attempt:
     )
 
 
-def _wanted(desk: Desk, binding: Binding) -> list[Leaf]:
+def _wanted(desk: ClauseContext, binding: Binding) -> list[ToolParameter]:
     """What a look-up may find: missing arguments, and an identifier for a value with no place of its own."""
     missing = binding.missing()
     if binding.sheet.action is Action.DELETE:  # of what is deleted nothing is found but what identifies it
@@ -200,45 +200,51 @@ def _wanted(desk: Desk, binding: Binding) -> list[Leaf]:
     return missing + [leaf for leaf in binding.open() if leaf.identifies and leaf not in missing]
 
 
-def _unplaced(desk: Desk, binding: Binding) -> set[Mention]:
-    """What a look-up may place: what is said outright, and names that are no words of the catalogue."""
+def _unplaced(desk: ClauseContext, binding: Binding) -> set[Mention]:
+    """What a look-up may place: what is said outright, and names that are no words of the catalog."""
     names = {
         said.mention
         for said in desk.hearing.said
         if said.mention.kind is Kind.NAME and said.mention not in binding.used
-        if not all(map(desk.catalogue.knows, stems(str(said.mention.value))))
+        if not all(map(desk.catalog.knows, stems(str(said.mention.value))))
     }
     return names | {said.mention for said in binding.unplaced(desk.hearing)}
 
 
-def _finds(desk: Desk, binding: Binding, drafts: tuple[Draft, ...], depth: int) -> Iterator[Attempt]:
+def _finds(
+    desk: ClauseContext, binding: Binding, drafts: tuple[DraftCall, ...], depth: int
+) -> Iterator[ClauseDraft]:
     """The look-ups that could be made; those for optional arguments only if they place a value."""
     unplaced = _unplaced(desk, binding)
-    needed = _givers(desk.catalogue, binding.missing(), binding.sheet)
+    needed = _givers(desk.catalog, binding.missing(), binding.sheet)
     wanted = _wanted(desk, binding)
-    for ref, sheet in _givers(desk.catalogue, wanted, binding.sheet).items():
+    for ref, sheet in _givers(desk.catalog, wanted, binding.sheet).items():
         found = _find(desk, sheet, binding, drafts, depth)
         placed = {m for argument in found.drafts[-1].arguments for m in argument.mentions}
         if (ref in needed or placed & unplaced) and not found.missing and _serves(found, wanted, binding):
             yield found
 
 
-def _serves(found: Attempt, wanted: Iterable[Leaf], binding: Binding) -> bool:
+def _serves(found: ClauseDraft, wanted: Iterable[ToolParameter], binding: Binding) -> bool:
     own = len(found.drafts) - 1
     sources = (slot(leaf, binding, found.drafts) for leaf in wanted)
     return found.drafts[own].founded and any(source and source.draft == own for source in sources)
 
 
-def _givers(catalogue: Catalogue, leaves: Iterable[Leaf], taker: Sheet) -> dict[ToolRef, Sheet]:
+def _givers(
+    catalog: ToolIndex, leaves: Iterable[ToolParameter], taker: ToolProfile
+) -> dict[ToolRef, ToolProfile]:
     """The plainest few tools for each parameter whose answers can give it."""
-    found: dict[ToolRef, Sheet] = {}
+    found: dict[ToolRef, ToolProfile] = {}
     for leaf in leaves:
-        others = (sheet for sheet in catalogue.answers.givers(leaf, taker) if sheet is not taker)
+        others = (sheet for sheet in catalog.answers.givers(leaf, taker) if sheet is not taker)
         found |= {sheet.candidate.ref: sheet for sheet in islice(others, _TRIED)}
     return found
 
 
-def _find(desk: Desk, sheet: Sheet, taker: Binding, drafts: tuple[Draft, ...], depth: int) -> Attempt:
+def _find(
+    desk: ClauseContext, sheet: ToolProfile, taker: Binding, drafts: tuple[DraftCall, ...], depth: int
+) -> ClauseDraft:
     """Draft one look-up from what the call it serves leaves unsaid."""
     mine = [thing for leaf, thing in taker.sought() if next(suppliers(leaf, taker.sheet, sheet), None)][:1]
     binding = Binding(sheet, taker.used.difference(mine))

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-from .parameters import Leaf, Type
+from .parameters import ToolParameter, Type
 from .tokens import GENERIC, SYNONYMS, stemmed
-from .tool_profile import Sheet
+from .tool_profile import ToolProfile
 
 # Facts everything has of its own: one thing's status is never another's.
 _OWN: Final = GENERIC | stemmed(
@@ -19,7 +19,7 @@ _NUMERIC: Final = frozenset({Type.INTEGER, Type.NUMBER})
 _Words: TypeAlias = tuple[frozenset[str], bool]  # what a value is called or is of, and whether it is a number
 
 
-def suppliers(leaf: Leaf, taker: Sheet, giver: Sheet) -> Iterator[Leaf]:
+def suppliers(leaf: ToolParameter, taker: ToolProfile, giver: ToolProfile) -> Iterator[ToolParameter]:
     """The values in a tool's answer that can be this argument of another tool."""
     if leaf.array:
         return
@@ -33,10 +33,10 @@ def suppliers(leaf: Leaf, taker: Sheet, giver: Sheet) -> Iterator[Leaf]:
             yield given
 
 
-class Answers:
+class OutputIndex:
     """The answers of the tools that only read, by what is in them."""
 
-    def __init__(self, sheets: Sequence[Sheet]) -> None:
+    def __init__(self, sheets: Sequence[ToolProfile]) -> None:
         self._sheets = sheets
         self._named: dict[_Words, list[int]] = defaultdict(list)
         self._identified: dict[_Words, list[int]] = defaultdict(list)
@@ -44,21 +44,21 @@ class Answers:
         for number, sheet in enumerate(sheets):
             self._index(number, sheet)
 
-    def _index(self, number: int, sheet: Sheet) -> None:
+    def _index(self, number: int, sheet: ToolProfile) -> None:
         given = [leaf for leaf in sheet.gives if not leaf.array] if sheet.harmless else []
         for key in {(leaf.words, _numeric(leaf)) for leaf in given}:
             self._named[key].append(number)
         for key in {(sheet.subject(leaf), _numeric(leaf)) for leaf in given if leaf.identifies}:
             self._identified[key].append(number)
 
-    def givers(self, leaf: Leaf, taker: Sheet) -> Iterator[Sheet]:
+    def givers(self, leaf: ToolParameter, taker: ToolProfile) -> Iterator[ToolProfile]:
         """The tools whose answers hold what can be this argument, the plainest first."""
         if leaf.array or (not leaf.identifies and leaf.words & _OWN):
             return iter(())
         numbers = self._subject(leaf, taker) if leaf.identifies else self._named.get(_key(leaf), ())
         return map(self._sheets.__getitem__, sorted(numbers, key=self._plainness))
 
-    def _subject(self, leaf: Leaf, taker: Sheet) -> Sequence[int]:
+    def _subject(self, leaf: ToolParameter, taker: ToolProfile) -> Sequence[int]:
         wanted = (taker.subject(leaf), _numeric(leaf))
         if wanted not in self._known:
             fitting = (
@@ -73,11 +73,11 @@ class Answers:
         return len(self._sheets[number].nouns)
 
 
-def _key(leaf: Leaf) -> _Words:
+def _key(leaf: ToolParameter) -> _Words:
     return leaf.words, _numeric(leaf)
 
 
-def _numeric(leaf: Leaf) -> bool:
+def _numeric(leaf: ToolParameter) -> bool:
     return leaf.type in _NUMERIC
 
 

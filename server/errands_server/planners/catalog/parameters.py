@@ -40,7 +40,7 @@ class Type(StrEnum):
     OBJECT = "object"
 
 
-class Leaf(Struct, frozen=True, kw_only=True, dict=True):
+class ToolParameter(Struct, frozen=True, kw_only=True, dict=True):
     """One value in a document. `owners` are the stems of what it belongs to, nearest first."""
 
     path: Path
@@ -100,7 +100,7 @@ _PLAIN: Final = {"integer": Type.INTEGER, "number": Type.NUMBER, "boolean": Type
 _WHOLE: Final = frozenset({"object", "array"})
 
 
-def taken(parameters: Schema) -> tuple[Leaf, ...]:
+def taken(parameters: Schema) -> tuple[ToolParameter, ...]:
     """The values an arguments object holds, in documented order; `readOnly` ones are left out.
 
     The element of an array of objects stands at index 0. Recursion stops after a few levels.
@@ -109,7 +109,7 @@ def taken(parameters: Schema) -> tuple[Leaf, ...]:
     return tuple(islice(found, _WIDTH))
 
 
-def given(output: Schema) -> tuple[Leaf, ...]:
+def given(output: Schema) -> tuple[ToolParameter, ...]:
     """The values an answer holds; of a list, those of its first element."""
     found = _Walk(output, "writeOnly").value("", resolve(output, output), _Place(), required=True)
     return tuple(islice(found, _WIDTH))
@@ -199,7 +199,7 @@ class _Walk(Struct, frozen=True):
     root: Schema
     hidden: str
 
-    def properties(self, schema: Schema, place: _Place) -> Iterator[Leaf]:
+    def properties(self, schema: Schema, place: _Place) -> Iterator[ToolParameter]:
         required = set(_required(schema))
         for name, raw in _properties(schema).items():
             inner = resolve(raw, self.root)
@@ -207,7 +207,7 @@ class _Walk(Struct, frozen=True):
                 at = _Place((*place.path, name), place.owners, place.optional)
                 yield from self.value(name, inner, at, required=name in required)
 
-    def value(self, name: str, schema: Schema, place: _Place, *, required: bool) -> Iterator[Leaf]:
+    def value(self, name: str, schema: Schema, place: _Place, *, required: bool) -> Iterator[ToolParameter]:
         item = resolve(schema.get("items"), self.root) if kind(schema) == "array" else None
         inside = schema if item is None else item
         if not _properties(inside):
@@ -224,9 +224,9 @@ def _owners(name: str, place: _Place) -> tuple[frozenset[str], ...]:
     return (own, *place.owners) if own else place.owners
 
 
-def _leaf(name: str, schema: Schema, item: Schema | None, place: _Place, required: bool) -> Leaf:
+def _leaf(name: str, schema: Schema, item: Schema | None, place: _Place, required: bool) -> ToolParameter:
     words = frozenset(stems(name))
-    return Leaf(
+    return ToolParameter(
         path=place.path,
         name=name,
         words=words,

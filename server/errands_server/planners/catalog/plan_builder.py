@@ -7,15 +7,15 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ...domain.plan import ContextBinding, Path, Plan, PlannedCall, Slot, Step
-from .lookups import Draft, step_id
-from .parameters import Leaf
+from .lookups import DraftCall, step_id
+from .parameters import ToolParameter
 from .tokens import spelled
 
 _SHOWN: Final = 3  # arguments in a step's description
 _LONG: Final = 40  # characters of one of them
 
 
-def assemble(drafts: Sequence[Draft]) -> Plan:
+def assemble(drafts: Sequence[DraftCall]) -> Plan:
     """The plan that makes these calls. Drafts read and follow only those before them."""
     steps = tuple(_step(number, draft, drafts) for number, draft in enumerate(drafts))
     return Plan(description=_sentence([draft.sheet.title for draft in drafts]), steps=steps)
@@ -36,7 +36,7 @@ def _lowered(text: str) -> str:
     return text if acronym else text[:1].lower() + text[1:]
 
 
-def _step(number: int, draft: Draft, drafts: Sequence[Draft]) -> Step:
+def _step(number: int, draft: DraftCall, drafts: Sequence[DraftCall]) -> Step:
     read = {argument.slot.draft for argument in draft.arguments if argument.slot}
     return Step(
         id=step_id(number),
@@ -46,7 +46,7 @@ def _step(number: int, draft: Draft, drafts: Sequence[Draft]) -> Step:
     )
 
 
-def _call(draft: Draft, turn: int, drafts: Sequence[Draft]) -> PlannedCall:
+def _call(draft: DraftCall, turn: int, drafts: Sequence[DraftCall]) -> PlannedCall:
     arguments: dict[str, Any] = {}
     for argument in draft.arguments:
         if argument.values:
@@ -59,7 +59,7 @@ def _call(draft: Draft, turn: int, drafts: Sequence[Draft]) -> PlannedCall:
     )
 
 
-def _slots(draft: Draft, turn: int, drafts: Sequence[Draft]) -> Iterator[Slot]:
+def _slots(draft: DraftCall, turn: int, drafts: Sequence[DraftCall]) -> Iterator[Slot]:
     for argument in draft.arguments:
         if argument.slot is None:
             continue
@@ -85,7 +85,7 @@ def _put(document: Any, path: Path, value: Any) -> None:
         document[path[-1]] = value
 
 
-def _description(draft: Draft) -> str:
+def _description(draft: DraftCall) -> str:
     # What came from the context stays out: descriptions are shown where the context is not.
     told: dict[str, list[str]] = {}
     for argument in draft.arguments:
@@ -96,7 +96,7 @@ def _description(draft: Draft) -> str:
     return f"{title}: {said}" if said else title
 
 
-def _label(leaf: Leaf) -> str:
+def _label(leaf: ToolParameter) -> str:
     return "" if leaf.searches else spelled(leaf.name)
 
 

@@ -10,16 +10,16 @@ import msgspec
 from ...domain.errors import Reason
 from ...domain.explanation import Choice, ClauseRead, Considered, Origin
 from ...domain.plan import MAX_STEPS, Plan
-from ...lru import Cache
+from ...lru import LruCache
 from ...ports import Brief, Explained, Finding, Refusal
 from .entity import Kind
-from .interpreter import MOST, Reader, Reading
-from .lookups import Draft, step_id
-from .parameters import Leaf
+from .interpreter import MOST, Interpreter, Reading
+from .lookups import DraftCall, step_id
+from .parameters import ToolParameter
 from .plan_builder import assemble
 from .result_builder import conclusion
 from .slot_filling import Argument
-from .tool_index import Library
+from .tool_index import ToolIndexCache
 
 
 def explained(intent: str, readings: Sequence[Reading]) -> Iterator[ClauseRead]:
@@ -37,7 +37,7 @@ def explained(intent: str, readings: Sequence[Reading]) -> Iterator[ClauseRead]:
         )
 
 
-def _choice(intent: str, draft: Draft, step: str) -> Choice:
+def _choice(intent: str, draft: DraftCall, step: str) -> Choice:
     origins = tuple(_origin(intent, argument) for argument in draft.arguments)
     return Choice(step=step, ref=draft.sheet.candidate.ref, origins=origins)
 
@@ -67,18 +67,18 @@ class CatalogPlanner:
     instant = True
 
     def __init__(self) -> None:
-        self._library = Library()
-        self._made: Cache[_Key, Plan | Refusal] = Cache(MOST_KEPT, _size)
+        self._library = ToolIndexCache()
+        self._made: LruCache[_Key, Plan | Refusal] = LruCache(MOST_KEPT, _size)
 
     async def plan(self, brief: Brief) -> Plan | Refusal:
         """A sound plan over the candidates, or why there is none."""
         if refusal := _too_long(brief):
             return refusal
-        catalogue = await self._library.catalogue(brief.candidates)
-        key = (brief.intent, brief.context, brief.now.timestamp() // _QUARTER, catalogue.number)
+        catalog = await self._library.catalog(brief.candidates)
+        key = (brief.intent, brief.context, brief.now.timestamp() // _QUARTER, catalog.number)
         if kept := self._made.find(key):
             return kept
-        reader = Reader(brief, catalogue)
+        reader = Interpreter(brief, catalog)
         outcome = _outcome(reader.readings())
         lasting = not any(mention.kind in _PASSING for mention in reader.mentions)
         return self._made.keep(key, outcome) if lasting and len(brief.context) <= _LONGEST else outcome
@@ -99,7 +99,7 @@ class CatalogPlanner:
 
         The drafts of a reading include those of the readings before it.
         """
-        return Reader(brief, await self._library.catalogue(brief.candidates)).readings()
+        return Interpreter(brief, await self._library.catalog(brief.candidates)).readings()
 
 
 # All that a plan follows from. Time is in it only as the dates and times an intent speaks of, and as
@@ -160,5 +160,5 @@ def _ignorant(reading: Reading) -> str:
     return f"{sheet.title} ({sheet.tool.name}) fits, but takes nothing that {values} could be."
 
 
-def _dotted(leaf: Leaf) -> str:
+def _dotted(leaf: ToolParameter) -> str:
     return ".".join(str(part) for part in leaf.path if part not in ("body", 0)) or leaf.name

@@ -13,7 +13,7 @@ from .actions import COMMON, MAKING, NOUNS, VERBS, Action, spoken, taken_away
 from .clauses import Clause
 from .entity import Kind, Mention
 from .tokens import STOP, SYNONYMS, Word, lexicon, stem
-from .utterance import Hearing
+from .utterance import ClauseFeatures
 
 _OPENING: Final = 2.0  # an uncommon verb, or the very subject: what opens a clause must be met
 _ASIDE: Final = 0.4  # words beside the demand itself
@@ -31,7 +31,7 @@ _STOPS: Final = re.compile("[.,;:!?]")
 _VALUES: Final = frozenset(Kind) - {Kind.PHRASE, Kind.NAME}
 
 
-class Demand(Struct, frozen=True):
+class ClauseQuery(Struct, frozen=True):
     """What a clause asks for: the action, and what each word of it weighs."""
 
     action: Action | None
@@ -43,7 +43,7 @@ class Demand(Struct, frozen=True):
     taken: frozenset[str] | None = None  # what is to be deleted, where that is said
 
 
-def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> Demand:
+def demand(clause: Clause, hearing: ClauseFeatures, knows: Callable[[str], bool]) -> ClauseQuery:
     """What a clause asks for. Values weigh nothing, nor do names of which no tool `knows` the stem, nor
     what an order counts by number."""
     first, second = clause.opening
@@ -65,7 +65,7 @@ def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> De
             weights[word.stem] = max(weights.get(word.stem, 0.0), weight)
     if action is Action.READ and any(mention.kind is Kind.EMAIL for mention in found):
         weights.setdefault(_EMAIL, _KIND)
-    return Demand(
+    return ClauseQuery(
         action=action,
         weights=weights,
         said=_with_synonyms(word.stem for word in clause.words),
@@ -76,7 +76,7 @@ def demand(clause: Clause, hearing: Hearing, knows: Callable[[str], bool]) -> De
     )
 
 
-def _taken(clause: Clause, hearing: Hearing) -> frozenset[str] | None:
+def _taken(clause: Clause, hearing: ClauseFeatures) -> frozenset[str] | None:
     taken = taken_away(clause.text, hearing.words)
     return None if taken is None else _with_synonyms(taken)
 
@@ -95,7 +95,7 @@ def _acts(text: str, before: Word | None, word: Word) -> bool:
     return before.plain in STOP and before.plain not in _BEFORE_NOUNS
 
 
-def _loose(hearing: Hearing, action: Action | None) -> set[Mention]:
+def _loose(hearing: ClauseFeatures, action: Action | None) -> set[Mention]:
     """Mentions whose words are anybody's guess: names, and what is ordered by number."""
     counted = [line for row in hearing.counted for line in row if line.many.kind is not Kind.ARTICLE]
     names = {said.mention for said in hearing.said if said.mention.kind is Kind.NAME}

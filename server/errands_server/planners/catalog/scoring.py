@@ -12,13 +12,13 @@ from typing import Any, Final
 from msgspec import Struct
 
 from .actions import VERBS
-from .cues import Said, roles
+from .cues import EntityContext, roles
 from .dates import documented, shown
 from .entity import Kind, Mention
 from .numbers import measures, named
-from .parameters import Leaf, Type
+from .parameters import ToolParameter, Type
 from .tokens import GENERIC, SYNONYMS, VAGUE, lexicon, stem, stemmed, stems, words
-from .tool_profile import Sheet
+from .tool_profile import ToolProfile
 
 # Things that have names of their own, and words that only sort things.
 _NAMED: Final = stemmed(
@@ -34,7 +34,7 @@ _OBJECT: Final = 0.15  # a phrase behind a preposition: `the history of tea`
 _HACKNEYED: Final = 0.2  # what a phrase loses all of whose words the tool itself uses
 
 
-def leaning(leaf: Leaf, said: Said, value: str, sheet: Sheet) -> float:
+def leaning(leaf: ToolParameter, said: EntityContext, value: str, sheet: ToolProfile) -> float:
     """How much rather, or less, a text parameter wants these words than others of their kind."""
     named = bool(leaf.words & _NAMED)
     if said.mention.kind is Kind.NAME:
@@ -126,7 +126,7 @@ _COUNTS: Final = stemmed("number num count n limit top max quantity amount")
 _PERCENT: Final = frozenset({"percent", "percentag"})
 
 
-class Evidence(Struct, frozen=True):
+class SlotScore(Struct, frozen=True):
     """The value a mention would give an argument, how strongly, and why."""
 
     mention: Mention
@@ -135,7 +135,9 @@ class Evidence(Struct, frozen=True):
     why: str
 
 
-def weigh(leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Evidence | None:
+def score(
+    leaf: ToolParameter, said: EntityContext, sheet: ToolProfile, spent: frozenset[str]
+) -> SlotScore | None:
     """What speaks for giving this mention to this argument; None where it cannot be its value."""
     suits = _SUITS.get(leaf.type, {}).get(said.mention.kind)
     if suits is None:
@@ -161,23 +163,25 @@ def weigh(leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Eviden
     if leaf.type is Type.TEXT:
         score += leaning(leaf, said, str(value), sheet)
     why = max(reasons, default=(0.0, f"a fitting {said.mention.kind}"))[1]
-    return Evidence(said.mention, value, score, why)
+    return SlotScore(said.mention, value, score, why)
 
 
-def _kind(leaf: Leaf, said: Said) -> str:
+def _kind(leaf: ToolParameter, said: EntityContext) -> str:
     """The kind of thing a value is said to be, of those that a parameter has a form for."""
     own = stems(str(said.mention.value)) if said.mention.kind is Kind.PHRASE else ()
     return next((kind for kind in leaf.forms if kind == said.noun or kind in own), "")
 
 
-def _reasons(leaf: Leaf, said: Said, sheet: Sheet, stripped: bool) -> Iterator[tuple[float, str]]:
+def _reasons(
+    leaf: ToolParameter, said: EntityContext, sheet: ToolProfile, stripped: bool
+) -> Iterator[tuple[float, str]]:
     if kind := _kind(leaf, said):
         yield 2.5, f"said to be a {kind}"
     yield from _called(leaf, said, stripped=stripped)
     yield from _placed(leaf, said, sheet)
 
 
-def _called(leaf: Leaf, said: Said, *, stripped: bool) -> Iterator[tuple[float, str]]:
+def _called(leaf: ToolParameter, said: EntityContext, *, stripped: bool) -> Iterator[tuple[float, str]]:
     """What the words around a value call it."""
     if stripped:
         yield 2.5, f"said with {leaf.name!r}"
@@ -194,7 +198,7 @@ def _called(leaf: Leaf, said: Said, *, stripped: bool) -> Iterator[tuple[float, 
         yield max(counts, 0.8), "its unit fits"
 
 
-def _placed(leaf: Leaf, said: Said, sheet: Sheet) -> Iterator[tuple[float, str]]:
+def _placed(leaf: ToolParameter, said: EntityContext, sheet: ToolProfile) -> Iterator[tuple[float, str]]:
     """What the place and the form of a value say: its unit, its small word, its role, its noun."""
     if leaf.type in _NUMERIC and measures(_unit(said)) & named(leaf.words | leaf.about):
         yield 1.0, "its unit fits"
@@ -222,7 +226,7 @@ def _share(wanted: frozenset[str], label: Mapping[str, float]) -> float:
     return sum(say for word, say in label.items() if word in wanted) / len(wanted)
 
 
-def _abbreviates(said: Said, word: str) -> bool:
+def _abbreviates(said: EntityContext, word: str) -> bool:
     """Whether the prefix of an identifier stands for a word: `prd_7` for product, `ORD-17` for order."""
     prefix, mark, _ = re.sub("[-_]", "_", str(said.mention.value).lower()).partition("_")
     letters = iter(word)
@@ -237,13 +241,13 @@ def _is_version(mention: Mention) -> bool:
     return _VERSION.fullmatch(str(mention.value)) is not None
 
 
-def _is_said_of(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
+def _is_said_of(leaf: ToolParameter, said: EntityContext, sheet: ToolProfile) -> bool:
     """Whether a value stands behind the noun it identifies or names: `order ORD-1`, `customer Ada`."""
     plain = leaf.words <= GENERIC or leaf.words & QUERIES
     return bool(said.noun and plain and not leaf.owners and said.noun in sheet.owner(leaf))
 
 
-def _is_anothers(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
+def _is_anothers(leaf: ToolParameter, said: EntityContext, sheet: ToolProfile) -> bool:
     """Whether a value identifies another thing than this identifier: `order ORD-1` is no customer's."""
     particular = leaf.words - GENERIC
     if not (leaf.identifies and particular and said.noun) or said.noun in _COMMON:
@@ -251,12 +255,12 @@ def _is_anothers(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
     return not _alike({said.noun}, particular | leaf.about | sheet.owner(leaf))
 
 
-def _is_nobody(leaf: Leaf, said: Said, sheet: Sheet) -> bool:
+def _is_nobody(leaf: ToolParameter, said: EntityContext, sheet: ToolProfile) -> bool:
     """Whether a value names no person, where one is sought: nobody is called by plain words."""
     return said.mention.kind is Kind.PHRASE and bool(leaf.words & QUERIES and sheet.resource & _PEOPLE)
 
 
-def _measures_another(leaf: Leaf, said: Said) -> bool:
+def _measures_another(leaf: ToolParameter, said: EntityContext) -> bool:
     """Whether an amount has the unit of something else: `5 years` are no price."""
     if said.mention.kind not in _AMOUNTS or not (unit := _unit(said)):
         return False
@@ -264,7 +268,7 @@ def _measures_another(leaf: Leaf, said: Said) -> bool:
     return bool(measured and wanted and not measured & wanted)
 
 
-def _unit(said: Said) -> str:
+def _unit(said: EntityContext) -> str:
     return "%" if said.mention.kind is Kind.PERCENT else next(iter(said.after), "")
 
 
@@ -272,7 +276,9 @@ def _alike(one: Iterable[str], others: frozenset[str]) -> bool:
     return any(word in others or others.intersection(SYNONYMS.get(word, ())) for word in one)
 
 
-def _value(leaf: Leaf, mention: Mention, sheet: Sheet, spent: frozenset[str]) -> tuple[Any, bool]:
+def _value(
+    leaf: ToolParameter, mention: Mention, sheet: ToolProfile, spent: frozenset[str]
+) -> tuple[Any, bool]:
     """The mention as the argument's type, and whether the argument's own name was cut off it."""
     if mention.kind is Kind.LITERAL:
         return _literal(leaf, str(mention.value)), False
@@ -297,12 +303,12 @@ def _value(leaf: Leaf, mention: Mention, sheet: Sheet, spent: frozenset[str]) ->
     return str(mention.value), False
 
 
-def _called_by(leaf: Leaf) -> frozenset[str]:
+def _called_by(leaf: ToolParameter) -> frozenset[str]:
     """The words a parameter's value may be said with: its own, and what they are short for."""
     return leaf.particular.union(leaf.forms, *(SYNONYMS[word] for word in leaf.particular & SYNONYMS.keys()))
 
 
-def _literal(leaf: Leaf, text: str) -> Any:
+def _literal(leaf: ToolParameter, text: str) -> Any:
     """A value written as JSON, in quotes of either kind."""
     for written in (text, text.replace("'", '"')):
         with suppress(ValueError, RecursionError):
@@ -311,7 +317,7 @@ def _literal(leaf: Leaf, text: str) -> Any:
     return None
 
 
-def _moment(leaf: Leaf, mention: Mention) -> str | None:
+def _moment(leaf: ToolParameter, mention: Mention) -> str | None:
     """A date or a time as its argument wants it written, by its format, else by its description."""
     told = str(leaf.schema.get("description") or "")
     if mention.kind is Kind.PERIOD:
@@ -325,7 +331,7 @@ def _moment(leaf: Leaf, mention: Mention) -> str | None:
     return str(mention.value) if mention.kind is Kind.TIME else f"{mention.value}T00:00:00Z"
 
 
-def within(leaf: Leaf, value: Any) -> bool:
+def within(leaf: ToolParameter, value: Any) -> bool:
     """Whether a value keeps to the bounds an argument documents."""
     if isinstance(value, int | float):
         low, high = leaf.schema.get("minimum"), leaf.schema.get("maximum")

@@ -11,20 +11,20 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from ...domain.explanation import Source as Origin
+from ...domain.explanation import ArgumentSource as Origin
 from ...domain.plan import Path
 from .context import Hints
-from .cues import Said
+from .cues import EntityContext
 from .entity import OUTRIGHT, Kind, Mention, Series
 from .numbers import Counted, Row, measures
-from .parameters import Leaf, Schema, Type
-from .scoring import GOOD, PLACES, Evidence, within
+from .parameters import Schema, ToolParameter, Type
+from .scoring import GOOD, PLACES, SlotScore, within
 from .tokens import stem, stemmed
-from .tool_profile import Sheet
-from .utterance import Hearing, Phrasing, documented
+from .tool_profile import ToolProfile
+from .utterance import ClauseFeatures, Phrasing, documented
 
 
-class Source(Struct, frozen=True):
+class SlotSource(Struct, frozen=True):
     """An earlier step, by its place among the drafts, and where in its answer a value lies."""
 
     draft: int
@@ -34,11 +34,11 @@ class Source(Struct, frozen=True):
 class Argument(Struct, frozen=True, kw_only=True):
     """One bound parameter. Several `values` mean several calls; `origin` and `why` say whence they came."""
 
-    leaf: Leaf
+    leaf: ToolParameter
     origin: Origin
     why: str
     values: tuple[Any, ...] = ()
-    slot: Source | None = None
+    slot: SlotSource | None = None
     key: str | None = None  # of the context, where that gave the value
     score: float = GOOD
     mentions: frozenset[Mention] = frozenset()
@@ -91,9 +91,9 @@ _LONG: Final = 3  # values in a row that are a list, where a list is wanted
 class Binding:
     """The arguments found so far for one tool. Each mention is given away once."""
 
-    def __init__(self, sheet: Sheet, taken: Iterable[Mention] = ()) -> None:
+    def __init__(self, sheet: ToolProfile, taken: Iterable[Mention] = ()) -> None:
         self.sheet = sheet
-        self.counted: tuple[tuple[Leaf, Counted], ...] = ()
+        self.counted: tuple[tuple[ToolParameter, Counted], ...] = ()
         self.arguments: dict[Path, Argument] = {}
         self.used = set(taken)
         self.spoken: frozenset[str] = frozenset()  # words that have said a value already
@@ -114,19 +114,19 @@ class Binding:
                 self.add(_outright(thing, line.thing, line.thing.value, "what is counted"))
         self.used |= {thing for _, thing in self.sought()}
 
-    def sought(self) -> Iterator[tuple[Leaf, Mention]]:
+    def sought(self) -> Iterator[tuple[ToolParameter, Mention]]:
         """What is counted and still to be identified, with the parameter that identifies it."""
         for quantity, line in self.counted:
             thing = self.sheet.counted(quantity)
             if thing and thing.path not in self.arguments and line.stems:
                 yield thing, line.thing
 
-    def meant(self, leaf: Leaf) -> frozenset[str]:
+    def meant(self, leaf: ToolParameter) -> frozenset[str]:
         """The words for what a parameter must identify, where a sentence counts it."""
         lines = (line for quantity, line in self.counted if self.sheet.counted(quantity) is leaf)
         return frozenset(next((line.stems for line in lines), ()))
 
-    def overlooked(self, hearing: Hearing) -> Iterator[Mention]:
+    def overlooked(self, hearing: ClauseFeatures) -> Iterator[Mention]:
         """What is counted beside what this call counts, and is left out of it."""
         if not self.counted:
             return
@@ -136,11 +136,11 @@ class Binding:
             if line.many.kind is Kind.ARTICLE and line.more and line.many not in self.used:
                 yield line.thing
 
-    def open(self) -> Iterator[Leaf]:
+    def open(self) -> Iterator[ToolParameter]:
         """The parameters without a value."""
         return (leaf for leaf in self.sheet.takes if leaf.path not in self.arguments)
 
-    def skip_names(self, hearing: Hearing) -> None:
+    def skip_names(self, hearing: ClauseFeatures) -> None:
         """Take the names of parameters for what they are: `user_id is 5` has one value, not two."""
         self.used |= {
             said.mention
@@ -148,7 +148,7 @@ class Binding:
             if said.mention.kind is Kind.IDENTIFIER and str(said.mention.value).lower() in self.sheet.names
         }
 
-    def choose(self, hearing: Hearing) -> None:
+    def choose(self, hearing: ClauseFeatures) -> None:
         """Bind enumerations to documented values said as values: in quotes, or as names."""
         for leaf in list(self.open()):
             options = {str(option).lower(): option for option in documented(leaf)}
@@ -158,7 +158,7 @@ class Binding:
                 value = options[str(mention.value).lower()]
                 self.add(_outright(leaf, mention, value, "a documented value"))
 
-    def missing(self) -> list[Leaf]:
+    def missing(self) -> list[ToolParameter]:
         """The parameters the call cannot be made without; a part of an optional object counts once
         another part of it is given."""
         return [
@@ -171,7 +171,9 @@ class Binding:
     def _begun(self, parent: Path) -> bool:
         return any(path[: len(parent)] == parent for path in self.arguments)
 
-    def hear(self, hearing: Hearing, *, least: float = GOOD, only: Iterable[Leaf] | None = None) -> None:
+    def hear(
+        self, hearing: ClauseFeatures, *, least: float = GOOD, only: Iterable[ToolParameter] | None = None
+    ) -> None:
         """Bind from a clause whatever has at least this evidence, the strongest first."""
         leaves = [leaf for leaf in (self.open() if only is None else only) if "enum" not in leaf.schema]
         if not leaves:
@@ -183,40 +185,42 @@ class Binding:
             if said.mention not in self.used:  # a list may have taken the whole row
                 self.add(self._heard(leaves[place], said, offers[place, number], hearing))
 
-    def _bid(self, leaf: Leaf, evidence: Evidence, hearing: Hearing) -> float:
+    def _bid(self, leaf: ToolParameter, evidence: SlotScore, hearing: ClauseFeatures) -> float:
         """What an argument bids for a value: required ones a little more, lists for what stands in a row."""
         in_row = leaf.array and any(evidence.mention in r.items for r in (*hearing.rows, *hearing.pairs))
         return evidence.score + (0.3 if leaf.required else 0.0) + (1.0 if in_row else 0.0)
 
     def _offers(
-        self, hearing: Hearing, leaves: Sequence[Leaf], least: float
-    ) -> Iterator[tuple[tuple[int, int], Evidence]]:
+        self, hearing: ClauseFeatures, leaves: Sequence[ToolParameter], least: float
+    ) -> Iterator[tuple[tuple[int, int], SlotScore]]:
         free = [(number, said) for number, said in enumerate(hearing.said) if said.mention not in self.used]
         listed = self._listed(hearing, leaves)
         for place, leaf in enumerate(leaves):
             for number, said in free:
                 if said.mention in listed and not leaf.array:
                     continue
-                evidence = hearing.weigh(leaf, said, self.sheet, self.spoken)
+                evidence = hearing.score(leaf, said, self.sheet, self.spoken)
                 if evidence is not None and evidence.score >= least:
                     yield (place, number), evidence
 
-    def _listed(self, hearing: Hearing, leaves: Iterable[Leaf]) -> frozenset[Mention]:
+    def _listed(self, hearing: ClauseFeatures, leaves: Iterable[ToolParameter]) -> frozenset[Mention]:
         """What stands in a long row, where one of the parameters is a list: it is meant for that."""
         if not any(leaf.array for leaf in leaves):
             return frozenset()
         return frozenset(item for row in hearing.rows if len(row.items) >= _LONG for item in row.items)
 
-    def _heard(self, leaf: Leaf, said: Said, evidence: Evidence, hearing: Hearing) -> Argument:
+    def _heard(
+        self, leaf: ToolParameter, said: EntityContext, evidence: SlotScore, hearing: ClauseFeatures
+    ) -> Argument:
         if not leaf.array or said.mention.kind is Kind.LITERAL:
             return _argument(leaf, evidence, (evidence.value,), (said.mention,))
         rows = (*hearing.rows, *hearing.pairs)
         row = next((r.items for r in rows if said.mention in r.items), (said.mention,))
         free = [s for s in hearing.said if s.mention in row and s.mention not in self.used]
-        values = [e.value for s in free if (e := hearing.weigh(leaf, s, self.sheet, self.spoken)) is not None]
+        values = [e.value for s in free if (e := hearing.score(leaf, s, self.sheet, self.spoken)) is not None]
         return _argument(leaf, evidence, (values,), row)
 
-    def repeat(self, hearing: Hearing) -> None:
+    def repeat(self, hearing: ClauseFeatures) -> None:
         """Make several calls where a value stands in a row nobody else took from: `Rome and Oslo`."""
         if any(len(argument.values) > 1 for argument in self.arguments.values()):
             return
@@ -229,7 +233,7 @@ class Binding:
                 self.add(msgspec.structs.replace(argument, values=values, mentions=frozenset(row.items)))
                 return
 
-    def complete(self, hearing: Hearing) -> None:
+    def complete(self, hearing: ClauseFeatures) -> None:
         """Give texts what goes on behind their value and is nobody else's: `the theory of numbers`."""
         for argument in list(self.arguments.values()):
             if argument.leaf.type is Type.TEXT and not argument.leaf.array and len(argument.mentions) == 1:
@@ -251,14 +255,16 @@ class Binding:
             self.used.add(tail)
         self.arguments[argument.leaf.path] = msgspec.structs.replace(argument, values=(whole,))
 
-    def place(self, hearing: Hearing, leaves: Sequence[Leaf], free: Sequence[Said]) -> None:
+    def place(
+        self, hearing: ClauseFeatures, leaves: Sequence[ToolParameter], free: Sequence[EntityContext]
+    ) -> None:
         """Bind values only one of these parameters can take, each where it is the only such value."""
         offers = [
             (leaf, said, evidence)
             for said in free
             for leaf in leaves
             if "enum" not in leaf.schema and not leaf.identifies
-            if (evidence := hearing.weigh(leaf, said, self.sheet, self.spoken)) is not None
+            if (evidence := hearing.score(leaf, said, self.sheet, self.spoken)) is not None
         ]
         if not offers:
             return
@@ -267,13 +273,13 @@ class Binding:
             if claims[leaf.path] == claims[said.mention] == 1:
                 self.add(self._heard(leaf, said, evidence, hearing))
 
-    def unplaced(self, hearing: Hearing) -> list[Said]:
+    def unplaced(self, hearing: ClauseFeatures) -> list[EntityContext]:
         """What a clause says outright and nothing has taken."""
         return [
             said for said in hearing.said if said.mention.kind in OUTRIGHT and said.mention not in self.used
         ]
 
-    def unnamed(self, hearing: Hearing) -> list[Said]:
+    def unnamed(self, hearing: ClauseFeatures) -> list[EntityContext]:
         """The names nothing has taken, but those that only go on from one before, and units."""
         tails = {tail for tail, _ in hearing.tails.values()}
         return [
@@ -283,9 +289,9 @@ class Binding:
             if not measures(stem(str(said.mention.value)))
         ]
 
-    def _row(self, leaf: Leaf, row: Series, hearing: Hearing) -> tuple[Any, ...]:
+    def _row(self, leaf: ToolParameter, row: Series, hearing: ClauseFeatures) -> tuple[Any, ...]:
         items = (said for said in hearing.said if said.mention in row.items)
-        weighed = (hearing.weigh(leaf, said, self.sheet, self.spoken) for said in items)
+        weighed = (hearing.score(leaf, said, self.sheet, self.spoken) for said in items)
         return tuple(evidence.value for evidence in weighed if evidence is not None)
 
     def read(self, hints: Hints) -> None:
@@ -312,11 +318,11 @@ class Binding:
                 self.add(Argument(leaf=leaf, origin=Origin.INTENT, why=found.why, values=(found.value,)))
 
 
-def _countable(leaf: Leaf, many: int | float) -> bool:
+def _countable(leaf: ToolParameter, many: int | float) -> bool:
     return isinstance(many, int) and within(leaf, many)
 
 
-def _takes_regions(leaf: Leaf) -> bool:
+def _takes_regions(leaf: ToolParameter) -> bool:
     """Whether a place is told with its region, by its name or by the form its description shows."""
     shown = _REGION.search(str(leaf.schema.get("description") or ""))
     return bool(leaf.words & PLACES) or shown is not None
@@ -329,12 +335,12 @@ def _settled(schema: Schema) -> Iterator[tuple[str, Any]]:
         yield "the only value", only[0]
 
 
-def _outright(leaf: Leaf, mention: Mention, value: Any, why: str) -> Argument:
+def _outright(leaf: ToolParameter, mention: Mention, value: Any, why: str) -> Argument:
     return Argument(leaf=leaf, origin=Origin.INTENT, why=why, values=(value,), mentions=frozenset({mention}))
 
 
 def _argument(
-    leaf: Leaf, evidence: Evidence, values: tuple[Any, ...], mentions: Iterable[Mention]
+    leaf: ToolParameter, evidence: SlotScore, values: tuple[Any, ...], mentions: Iterable[Mention]
 ) -> Argument:
     return Argument(
         leaf=leaf,
@@ -350,7 +356,7 @@ _TEXTS: Final = frozenset({Type.TEXT, Type.ID})
 _OWNERS: Final = stemmed("owner org organization user account namespace group workspace tenant")
 
 
-def divide(binding: Binding, hearing: Hearing) -> None:
+def divide(binding: Binding, hearing: ClauseFeatures) -> None:
     """Give the two parameters for an owner and a name the first slug that is said.
 
     Everything that is done in one place names the same one, so another call may have it too.
@@ -371,7 +377,7 @@ def divide(binding: Binding, hearing: Hearing) -> None:
         binding.add(Argument(leaf=leaf, origin=Origin.INTENT, why=why, values=(value,), mentions=mentions))
 
 
-def _pair(sheet: Sheet) -> tuple[Leaf, Leaf] | None:
+def _pair(sheet: ToolProfile) -> tuple[ToolParameter, ToolParameter] | None:
     """The first two texts that stand beside each other in the path; without a path, an owner and the next."""
     texts = [leaf for leaf in sheet.takes if leaf.required and leaf.type in _TEXTS and not leaf.array]
     path = sheet.tool.path

@@ -13,14 +13,14 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from ...domain.tool import ToolRef
-from ...lru import Cache
+from ...lru import LruCache
 from ...ports import Candidate
-from ...singleflight import Flights
+from ...singleflight import SingleFlight
 from .actions import Action, agreement
-from .outputs import Answers
-from .query import Demand
+from .outputs import OutputIndex
+from .query import ClauseQuery
 from .tokens import SYNONYMS, lexicon
-from .tool_profile import Sheet, informed, read
+from .tool_profile import ToolProfile, informed, read
 
 # On public function-calling data a bar of 0.2 finds 1 in 100 more right calls, and makes 4 more wrong ones.
 FITS: Final = 0.3
@@ -39,20 +39,20 @@ Postings: TypeAlias = Sequence[tuple[int, float]]  # which tools have a word, an
 class Ranked(Struct, frozen=True):
     """A tool and how well it answers a clause, from 0 to 1."""
 
-    sheet: Sheet
+    sheet: ToolProfile
     score: float
 
 
 _numbers = itertools.count()
 
 
-class Catalogue:
+class ToolIndex:
     """The candidates of one selection, indexed by word."""
 
-    def __init__(self, sheets: Sequence[Sheet]) -> None:
-        self.number = next(_numbers)  # no other catalogue of this process has it
+    def __init__(self, sheets: Sequence[ToolProfile]) -> None:
+        self.number = next(_numbers)  # no other catalog of this process has it
         self.sheets = sheets
-        self.answers = Answers(sheets)
+        self.answers = OutputIndex(sheets)
         self._actions = [sheet.action for sheet in sheets]
         self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._nouns: dict[str, list[int]] = defaultdict(list)
@@ -77,8 +77,8 @@ class Catalogue:
         """Whether any tool's text has this stem."""
         return word in self._postings
 
-    def rank(self, demand: Demand, limit: int) -> list[Ranked]:
-        """The best tools for a demand, best first; equal ones in catalogue order."""
+    def rank(self, demand: ClauseQuery, limit: int) -> list[Ranked]:
+        """The best tools for a demand, best first; equal ones in catalog order."""
         named = self._named(demand.said)
         agreed = _AGREED[demand.action]
         setters = self._setters.get(demand.opening, _NOBODY)
@@ -91,7 +91,7 @@ class Catalogue:
         best = sorted(scores, key=scores.__getitem__, reverse=True)[:limit]
         return [Ranked(self.sheets[number], scores[number]) for number in best if scores[number] > 0]
 
-    def _judge(self, demand: Demand, scores: dict[int, float]) -> None:
+    def _judge(self, demand: ClauseQuery, scores: dict[int, float]) -> None:
         """Lower the scores of tools that do not speak of the verb, and drop those that would delete what
         nobody asked to be deleted."""
         deleting = self._deleting & scores.keys()
@@ -138,12 +138,12 @@ class Catalogue:
         return list(found.items())
 
 
-def _could_delete(demand: Demand, sheet: Sheet) -> bool:
+def _could_delete(demand: ClauseQuery, sheet: ToolProfile) -> bool:
     """Whether what a tool does is known, or it speaks of deleting as the clause does, or as a choice."""
     return sheet.action is not None or demand.opening in sheet.terms or Action.DELETE in sheet.choices
 
 
-def _may_delete(demand: Demand, sheet: Sheet) -> bool:
+def _may_delete(demand: ClauseQuery, sheet: ToolProfile) -> bool:
     """Whether what a deleting tool takes away is what a clause asks to be taken away. One that is not asked
     to delete must be asked for by its own verb: `unlock` may be done by a DELETE."""
     if demand.action is not Action.DELETE:
@@ -153,23 +153,23 @@ def _may_delete(demand: Demand, sheet: Sheet) -> bool:
     return demand.taken is None or not sheet.heads or not sheet.heads.isdisjoint(demand.taken)
 
 
-MOST_TOOLS: Final = 10_000  # of the catalogues kept, each counted as often as it is in one
+MOST_TOOLS: Final = 10_000  # of the catalogs kept, each counted as often as it is in one
 _SHEETS: Final = 4_096
 _FEW: Final = 32  # tools read on the event loop: a thread would take longer
 
 _Key: TypeAlias = tuple[tuple[ToolRef, str], ...]
 
 
-class Library:
+class ToolIndexCache:
     """Keeps what was read of tools. Tool refs name immutable revisions, so nothing goes stale."""
 
     def __init__(self, *, tools: int = MOST_TOOLS) -> None:
-        self._sheets: Cache[tuple[ToolRef, str], Sheet] = Cache(_SHEETS)
-        self._catalogues: Cache[_Key, Catalogue] = Cache(tools, lambda catalogue: len(catalogue.sheets))
-        self._seen: Cache[int, tuple[Sequence[Candidate], Catalogue]] = Cache(tools, _tools)
-        self._reading: Flights[Catalogue] = Flights()
+        self._sheets: LruCache[tuple[ToolRef, str], ToolProfile] = LruCache(_SHEETS)
+        self._catalogs: LruCache[_Key, ToolIndex] = LruCache(tools, lambda catalog: len(catalog.sheets))
+        self._seen: LruCache[int, tuple[Sequence[Candidate], ToolIndex]] = LruCache(tools, _tools)
+        self._reading: SingleFlight[ToolIndex] = SingleFlight()
 
-    async def catalogue(self, candidates: Sequence[Candidate]) -> Catalogue:
+    async def catalog(self, candidates: Sequence[Candidate]) -> ToolIndex:
         """The index over these candidates; deprecated tools stay out where others remain.
 
         Many tools are read beside the event loop, and once for all who wait for them.
@@ -177,25 +177,25 @@ class Library:
         same = self._seen.find(id(candidates))
         if same is not None and same[0] is candidates:
             return same[1]
-        catalogue = await self._named(candidates)
+        catalog = await self._named(candidates)
         if isinstance(candidates, tuple):  # and so never another under the same identity
-            self._seen.keep(id(candidates), (candidates, catalogue))
-        return catalogue
+            self._seen.keep(id(candidates), (candidates, catalog))
+        return catalog
 
-    async def _named(self, candidates: Sequence[Candidate]) -> Catalogue:
+    async def _named(self, candidates: Sequence[Candidate]) -> ToolIndex:
         key = tuple([_name(candidate) for candidate in candidates])
-        kept = self._catalogues.find(key)
+        kept = self._catalogs.find(key)
         if kept is not None:
             return kept
         if len(candidates) <= _FEW:
             return self._read(key, candidates)
         return await self._reading.join(key, lambda: asyncio.to_thread(self._read, key, candidates))
 
-    def _read(self, key: _Key, candidates: Sequence[Candidate]) -> Catalogue:
+    def _read(self, key: _Key, candidates: Sequence[Candidate]) -> ToolIndex:
         live = [c for c in candidates if not c.tool.deprecated] or candidates
-        return self._catalogues.keep(key, Catalogue(informed([self._sheet(c) for c in live])))
+        return self._catalogs.keep(key, ToolIndex(informed([self._sheet(c) for c in live])))
 
-    def _sheet(self, candidate: Candidate) -> Sheet:
+    def _sheet(self, candidate: Candidate) -> ToolProfile:
         name = _name(candidate)
         kept = self._sheets.find(name)
         if kept is None:
@@ -204,7 +204,7 @@ class Library:
         return kept
 
 
-def _tools(seen: tuple[Sequence[Candidate], Catalogue]) -> int:
+def _tools(seen: tuple[Sequence[Candidate], ToolIndex]) -> int:
     return len(seen[0])
 
 

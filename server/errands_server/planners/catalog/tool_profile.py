@@ -16,7 +16,7 @@ from ...domain.plan import Path
 from ...domain.tool import Effect, Tool
 from ...ports import Candidate
 from .actions import SIDES, VERBS, Action, heads, of_tool, spoken, sweeps, verbs
-from .parameters import Leaf, Type, given, taken
+from .parameters import ToolParameter, Type, given, taken
 from .tokens import GENERIC, STOP, content, lexicon, parts, stem, stemmed, stems
 
 # What a word weighs by where it stands: a name is chosen, a description is chatted.
@@ -36,7 +36,7 @@ _TAGGED: Final = re.compile(r"(?P<tag>[^_./]+)[_./](?P<rest>.+?)")
 _WORDLESS: Final = lexicon("get api v data info information")
 
 
-class Sheet(Struct, frozen=True, dict=True):
+class ToolProfile(Struct, frozen=True, dict=True):
     """A tool read once: its words, its action, what it takes and gives."""
 
     candidate: Candidate
@@ -44,11 +44,11 @@ class Sheet(Struct, frozen=True, dict=True):
     nouns: frozenset[str]  # what its name says it is about
     resource: frozenset[str]  # the thing it deals with, for matching identifiers
     action: Action | None
-    takes: tuple[Leaf, ...]
+    takes: tuple[ToolParameter, ...]
     kinds: frozenset[str] = frozenset()  # of the thing it deals with; as good as its own name
 
     @cached_property
-    def gives(self) -> tuple[Leaf, ...]:
+    def gives(self) -> tuple[ToolParameter, ...]:
         """What the answer holds, where that is documented."""
         output = self.candidate.tool.output
         return given(output) if output else ()
@@ -89,7 +89,7 @@ class Sheet(Struct, frozen=True, dict=True):
         return frozenset(map(stem, options))
 
     @cached_property
-    def quantities(self) -> tuple[Leaf, ...]:
+    def quantities(self) -> tuple[ToolParameter, ...]:
         """The parameters that say how many of something are meant."""
         return tuple(leaf for leaf in self.takes if _counts(leaf))
 
@@ -121,12 +121,12 @@ class Sheet(Struct, frozen=True, dict=True):
             given = " ".join(parts(self.tool.name)) or self.tool.name
         return given[:1].upper() + given[1:]
 
-    def counted(self, quantity: Leaf) -> Leaf | None:
+    def counted(self, quantity: ToolParameter) -> ToolParameter | None:
         """The identifier of what a quantity is of: the only one in the same object."""
         beside = [leaf for leaf in self.takes if leaf.identifies and leaf.path[:-1] == quantity.path[:-1]]
         return beside[0] if len(beside) == 1 else None
 
-    def repeated(self, count: int) -> Sheet:
+    def repeated(self, count: int) -> ToolProfile:
         """This sheet with so many elements in the lists whose elements have a quantity, at least one."""
         lists = {_list(leaf) for leaf in self.quantities} - {None}
         if count < 2 or not lists:
@@ -136,11 +136,11 @@ class Sheet(Struct, frozen=True, dict=True):
         takes = (*plain, *(_element(leaf, number) for number in range(count) for leaf in lines))
         return msgspec.structs.replace(self, takes=takes)
 
-    def owner(self, leaf: Leaf) -> frozenset[str]:
+    def owner(self, leaf: ToolParameter) -> frozenset[str]:
         """What a top-level parameter belongs to: `id` in /customers/{id}/orders is a customer's."""
         return _segment(self.tool.path, leaf.name) or self.resource
 
-    def subject(self, leaf: Leaf) -> frozenset[str]:
+    def subject(self, leaf: ToolParameter) -> frozenset[str]:
         """What an identifier identifies: `customer_id` a customer, a bare `id` what it lies in."""
         if particular := leaf.words - GENERIC:
             return particular
@@ -165,25 +165,25 @@ def _segment(path: str, name: str) -> frozenset[str]:
     return frozenset(stems(segments[-1])) if found and segments else frozenset()
 
 
-def _counts(leaf: Leaf) -> bool:
+def _counts(leaf: ToolParameter) -> bool:
     return leaf.type is Type.INTEGER and not leaf.array and bool(leaf.words & _QUANTITIES)
 
 
-def _list(leaf: Leaf) -> Path | None:
+def _list(leaf: ToolParameter) -> Path | None:
     return leaf.path[: leaf.path.index(0)] if 0 in leaf.path else None
 
 
-def _element(leaf: Leaf, number: int) -> Leaf:
+def _element(leaf: ToolParameter, number: int) -> ToolParameter:
     place = leaf.path.index(0)
     path = (*leaf.path[:place], number, *leaf.path[place + 1 :])
     return msgspec.structs.replace(leaf, path=path)
 
 
-def read(candidate: Candidate) -> Sheet:
+def read(candidate: Candidate) -> ToolProfile:
     """The sheet of a candidate."""
     tool = candidate.tool
     takes = taken(tool.parameters)
-    return Sheet(
+    return ToolProfile(
         candidate=candidate,
         terms=_terms(candidate, takes),
         nouns=_nouns(named(tool)) or _nouns(parts(tool.title)),
@@ -193,7 +193,7 @@ def read(candidate: Candidate) -> Sheet:
     )
 
 
-def _terms(candidate: Candidate, takes: tuple[Leaf, ...]) -> dict[str, float]:
+def _terms(candidate: Candidate, takes: tuple[ToolParameter, ...]) -> dict[str, float]:
     tool = candidate.tool
     fields = {
         "name": content(tool.name),
@@ -248,14 +248,14 @@ _TEXTS: Final = frozenset({Type.TEXT, Type.ID})
 _Shared: TypeAlias = tuple[str, str, str]  # integration, name and description: parameters that are one
 
 
-def informed(sheets: Sequence[Sheet]) -> Sequence[Sheet]:
+def informed(sheets: Sequence[ToolProfile]) -> Sequence[ToolProfile]:
     """The sheets, with the forms their parameters take: told by themselves, by their tool, or by another
     tool of the integration about a parameter of the same name that is described in the same words."""
     told = {_shared(sheet, leaf): forms for sheet in sheets for leaf, forms in _told(sheet)}
     return [_informed(sheet, told) for sheet in sheets] if told else sheets
 
 
-def _told(sheet: Sheet) -> Iterator[tuple[Leaf, Mapping[str, str]]]:
+def _told(sheet: ToolProfile) -> Iterator[tuple[ToolParameter, Mapping[str, str]]]:
     """What a tool tells of the forms its parameters take."""
     by_all = _forms(sheet.tool.description)
     for leaf in sheet.takes:
@@ -268,15 +268,15 @@ def _forms(text: str) -> dict[str, str]:
     return {stem(form["noun"]): form["before"] for form in _FORM.finditer(text)} if "<" in text else {}
 
 
-def _description(leaf: Leaf) -> str:
+def _description(leaf: ToolParameter) -> str:
     return str(leaf.schema.get("description") or "")
 
 
-def _shared(sheet: Sheet, leaf: Leaf) -> _Shared:
+def _shared(sheet: ToolProfile, leaf: ToolParameter) -> _Shared:
     return sheet.candidate.ref.integration_id, leaf.name, _description(leaf)
 
 
-def _informed(sheet: Sheet, told: Mapping[_Shared, Mapping[str, str]]) -> Sheet:
+def _informed(sheet: ToolProfile, told: Mapping[_Shared, Mapping[str, str]]) -> ToolProfile:
     forms = {leaf.path: found for leaf in sheet.takes if (found := told.get(_shared(sheet, leaf)))}
     if not forms:
         return sheet

@@ -14,14 +14,14 @@ from ...domain.plan import Path
 from ...domain.tool import ToolRef
 from .actions import Action, spoken
 from .clauses import Clause
-from .cues import Said, surroundings
+from .cues import EntityContext, surroundings
 from .entity import Kind, Mention, Series
 from .numbers import Row, rows
-from .parameters import Leaf, Type
-from .scoring import Evidence, weigh
+from .parameters import ToolParameter, Type
+from .scoring import SlotScore, score
 from .sequences import beneath, pairs, series, tails
 from .tokens import Word, lexicon, stem, stemmed, stems
-from .tool_profile import Sheet
+from .tool_profile import ToolProfile
 
 _NEGATIONS: Final = lexicon("not no without exclude excluding except never don doesn skip")
 # Words that ask for a thing without naming it: `include_owner` is said by "owner".
@@ -56,7 +56,7 @@ class Phrasing:
     def _stems(self) -> list[str]:
         return [word.stem for word in self._words]
 
-    def find(self, leaf: Leaf, sheet: Sheet) -> Phrased | None:
+    def find(self, leaf: ToolParameter, sheet: ToolProfile) -> Phrased | None:
         """The value the words say for an enumeration or a boolean."""
         if leaf.type is Type.BOOLEAN:
             return self._boolean(leaf, {"true": True, "false": False})
@@ -102,7 +102,7 @@ class Phrasing:
         places = range(len(self._stems) - len(wanted) + 1)
         return next((n for n in places if wanted and self._stems[n : n + len(wanted)] == wanted), None)
 
-    def _boolean(self, leaf: Leaf, truths: Mapping[str, Any]) -> Phrased | None:
+    def _boolean(self, leaf: ToolParameter, truths: Mapping[str, Any]) -> Phrased | None:
         wanted = leaf.words - _ASKING or leaf.words
         places = [self._stems.index(word) for word in wanted if word in self._stems]
         if not places or (len(places) < len(wanted) and not leaf.required):
@@ -114,26 +114,26 @@ class Phrasing:
         return Phrased(truths["true"], "said by its name", wanted)
 
 
-def documented(leaf: Leaf) -> list[Any]:
+def documented(leaf: ToolParameter) -> list[Any]:
     """The values of a parameter's enumeration."""
     listed = leaf.schema.get("enum")
     return [option for option in listed if option is not None] if isinstance(listed, list) else []
 
 
-def _options(leaf: Leaf) -> list[Any]:
+def _options(leaf: ToolParameter) -> list[Any]:
     """The values a parameter documents: its enumeration, or what its description quotes."""
     if leaf.type is not Type.TEXT or isinstance(leaf.schema.get("enum"), list):
         return documented(leaf)
     return _EXAMPLE.findall(str(leaf.schema.get("description") or ""))
 
 
-Weighed: TypeAlias = dict[tuple[Path, int, frozenset[str]], Evidence | None]
+Weighed: TypeAlias = dict[tuple[Path, int, frozenset[str]], SlotScore | None]
 
 
-class Hearing(Struct, frozen=True):
+class ClauseFeatures(Struct, frozen=True):
     """What one clause offers: its mentions in their surroundings, their rows, its plain words."""
 
-    said: tuple[Said, ...]
+    said: tuple[EntityContext, ...]
     words: tuple[tuple[Word, Mention | None], ...]  # each with the mention it is part of
     rows: tuple[Series, ...]
     pairs: tuple[Series, ...]
@@ -142,21 +142,23 @@ class Hearing(Struct, frozen=True):
     counted: tuple[Row, ...]
     weighed: dict[ToolRef, Weighed] = msgspec.field(default_factory=dict)  # what is known already
 
-    def weigh(self, leaf: Leaf, said: Said, sheet: Sheet, spent: frozenset[str]) -> Evidence | None:
+    def score(
+        self, leaf: ToolParameter, said: EntityContext, sheet: ToolProfile, spent: frozenset[str]
+    ) -> SlotScore | None:
         """What speaks for giving a mention to a parameter, without words spent on other values; asked
         again it answers from memory."""
         known = self.weighed.setdefault(sheet.candidate.ref, {})
         key = (leaf.path, said.mention.start, spent)
         if key not in known:
-            known[key] = weigh(leaf, said, sheet, spent)
+            known[key] = score(leaf, said, sheet, spent)
         return known[key]
 
-    def only(self, mention: Mention) -> Hearing:
+    def only(self, mention: Mention) -> ClauseFeatures:
         """Nothing but this mention of it."""
         said = tuple(said for said in self.said if said.mention == mention)
         return msgspec.structs.replace(self, said=said, rows=())
 
-    def row(self, sheet: Sheet) -> Row:
+    def row(self, sheet: ToolProfile) -> Row:
         """What a tool that takes quantities is asked for: the row with most numbers, the first of such."""
         if not sheet.quantities:
             return ()
@@ -170,12 +172,12 @@ def _numbers(row: Row) -> int:
     return sum(line.many.kind is not Kind.ARTICLE for line in row)
 
 
-def hearing(intent: str, clause: Clause, found: Sequence[Mention]) -> Hearing:
+def hearing(intent: str, clause: Clause, found: Sequence[Mention]) -> ClauseFeatures:
     """What one clause of an intent offers."""
     inside = tuple(m for m in found if clause.start <= m.start and m.end <= clause.end)
     spoken = tuple(beneath(clause.words, inside, clause.start))
     in_rows = tuple(series(intent, inside))
-    return Hearing(
+    return ClauseFeatures(
         said=tuple(surroundings(intent, clause, inside, in_rows)),
         words=spoken,
         rows=in_rows,

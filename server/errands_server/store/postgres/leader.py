@@ -21,7 +21,7 @@ _TAKE: Final = text("SELECT pg_try_advisory_lock(:key)")
 _ASK: Final = text("SELECT 1")
 
 
-class Lead:
+class LeaderLock:
     """The lock, taken on a session of its own, which PostgreSQL ends with the process."""
 
     def __init__(self, url: str) -> None:

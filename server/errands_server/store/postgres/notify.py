@@ -13,7 +13,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, make_url, text
 
 from ...domain.errors import Reason, Unavailable
-from ..write_requests import Append, Creation, Together
+from ..write_requests import Append, AppendBatch, Creation
 from .connection import TRANSACTION, arguments
 
 ALIVE: Final = 5.0  # seconds of silence after which the connection is asked whether it still works
@@ -31,7 +31,7 @@ class Hint(Struct, frozen=True, array_like=True):
     asked: tuple[str, ...]
 
 
-def tell(connection: Connection, works: Sequence[Creation | Append | Together]) -> None:
+def tell(connection: Connection, works: Sequence[Creation | Append | AppendBatch]) -> None:
     """Tell the other processes of a batch once it is committed: one notification, where they fit in one.
 
     The transaction's id is kept in `connection.info`, for who must ask what became of it.
@@ -45,10 +45,10 @@ def tell(connection: Connection, works: Sequence[Creation | Append | Together]) 
 _TELL: Final = text("SELECT pg_notify(:channel, :payload), pg_current_xact_id()::text AS transaction")
 
 
-def _hints(works: Sequence[Creation | Append | Together]) -> Iterator[Hint]:
+def _hints(works: Sequence[Creation | Append | AppendBatch]) -> Iterator[Hint]:
     asked: dict[str, bool] = {}
     for work in works:
-        for part in work.appends if isinstance(work, Together) else (work,):
+        for part in work.appends if isinstance(work, AppendBatch) else (work,):
             by_caller = isinstance(part, Creation) or part.epoch is None
             asked[part.run_id] = asked.get(part.run_id, False) or by_caller
     ids = list(asked)

@@ -52,7 +52,7 @@ _SELECT = select(
 ).select_from(_JOINED)
 
 
-class Approvals:
+class ApprovalRepository:
     """The approvals of one tenant, newest first."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:

@@ -17,7 +17,7 @@ from ...domain.events import Record
 from ..schema import tables as t
 
 
-class Action(StrEnum):
+class AuditAction(StrEnum):
     """What can be done. What a run's log says of decisions and cancellations is among it."""
 
     APPROVAL_DECIDE = "approval.decide"
@@ -35,7 +35,7 @@ class Action(StrEnum):
     TENANT_UPDATE = "tenant.update"
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class AuditEntry(Struct, frozen=True, kw_only=True):
     """One thing that was done. `details` is JSON text without secrets."""
 
     id: str
@@ -46,7 +46,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     details: str
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class AuditFilter(Struct, frozen=True, kw_only=True):
     """Which entries; "" and None leave a filter open. Times are milliseconds, both exclusive."""
 
     actor: str = ""
@@ -56,22 +56,22 @@ class Wanted(Struct, frozen=True, kw_only=True):
     before: int | None = None
 
 
-class Audit:
+class AuditRepository:
     """What was done in one tenant, newest first."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:
         self._connection = connection
         self._tenant = tenant
 
-    async def add(self, action: Action, *, actor: str, subject: str, at: int, **details: Any) -> None:
+    async def add(self, action: AuditAction, *, actor: str, subject: str, at: int, **details: Any) -> None:
         """Say in this transaction what it does."""
         row = _row(self._tenant, action, actor=actor, subject=subject, at=at, details=details)
         await self._connection.execute(insert(t.audit).values(row))
 
-    async def list(self, wanted: Wanted, *, behind: str = "", limit: int) -> Sequence[Entry]:
+    async def list(self, wanted: AuditFilter, *, behind: str = "", limit: int) -> Sequence[AuditEntry]:
         """The newest of those wanted, behind the entry of this id."""
         columns = t.audit.c
-        query = select(*(columns[name] for name in Entry.__struct_fields__)).where(
+        query = select(*(columns[name] for name in AuditEntry.__struct_fields__)).where(
             columns.tenant == self._tenant
         )
         for name in ("actor", "action", "subject"):
@@ -85,17 +85,17 @@ class Audit:
         if behind:
             query = query.where(columns.id < behind)
         rows = await self._connection.execute(query.order_by(columns.id.desc()).limit(limit))
-        return [Entry(**row._mapping) for row in rows]
+        return [AuditEntry(**row._mapping) for row in rows]
 
 
 def of_record(tenant: str, run_id: str, record: Record) -> dict[str, Any] | None:
     """The row for what a person did to a run; None for everything a run does by itself."""
     match record.event:
         case e.ApprovalResolved(expired=False) as event:
-            action, actor, subject = Action.APPROVAL_DECIDE, event.actor, event.approval_id
+            action, actor, subject = AuditAction.APPROVAL_DECIDE, event.actor, event.approval_id
             details = {"runId": run_id, "decision": str(event.decision)}
         case e.CancelRequested() as event:
-            action, actor, subject, details = Action.RUN_CANCEL, event.actor, run_id, {}
+            action, actor, subject, details = AuditAction.RUN_CANCEL, event.actor, run_id, {}
         case _:
             return None
     return _row(tenant, action, actor=actor, subject=subject, at=record.at, details=details)
@@ -108,7 +108,7 @@ def beginning(at: int) -> str:
 
 
 def _row(
-    tenant: str, action: Action, *, actor: str, subject: str, at: int, details: Mapping[str, Any]
+    tenant: str, action: AuditAction, *, actor: str, subject: str, at: int, details: Mapping[str, Any]
 ) -> dict[str, Any]:
     return {
         # UUIDv7 (RFC 9562) of the time that is told, also where a clock is held still.

@@ -36,7 +36,7 @@ class Connection(Struct, frozen=True, kw_only=True):
         return f"Connection({self.id!r}, {self.status})"
 
 
-class Connections:
+class ConnectionRepository:
     """The connections of one tenant, newest first."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:

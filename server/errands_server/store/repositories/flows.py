@@ -27,7 +27,7 @@ class Flow(Struct, frozen=True, kw_only=True):
         return f"Flow({self.id!r}, {self.status})"
 
 
-class Flows:
+class FlowRepository:
     """The flows of one tenant."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:

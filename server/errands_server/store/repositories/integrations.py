@@ -83,7 +83,7 @@ _INTEGRATION = select(
 )
 
 
-class Integrations:
+class IntegrationRepository:
     """The integrations of one tenant, by name."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:

@@ -24,7 +24,7 @@ class Key(Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
 
 
-class Keys:
+class KeyRepository:
     """The keys of one tenant, newest first."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:

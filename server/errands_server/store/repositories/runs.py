@@ -23,7 +23,7 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     unfinished: bool = False
 
 
-class Runs:
+class RunRepository:
     """The runs of one tenant."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:

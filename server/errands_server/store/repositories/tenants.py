@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..schema import tables as t
 
 
-class Tenants:
+class TenantRepository:
     """The one tenant of its transaction."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:

@@ -13,14 +13,14 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ...domain.errors import Reason, Unavailable
-from .approvals import Approvals
-from .audit import Audit
-from .connections import Connections
-from .flows import Flows
-from .integrations import Integrations
-from .keys import Keys
-from .runs import Runs
-from .tenants import Tenants
+from .approvals import ApprovalRepository
+from .audit import AuditRepository
+from .connections import ConnectionRepository
+from .flows import FlowRepository
+from .integrations import IntegrationRepository
+from .keys import KeyRepository
+from .runs import RunRepository
+from .tenants import TenantRepository
 
 
 class Transaction:
@@ -31,36 +31,36 @@ class Transaction:
         self._tenant = tenant
 
     @cached_property
-    def runs(self) -> Runs:
-        return Runs(self._connection, self._tenant)
+    def runs(self) -> RunRepository:
+        return RunRepository(self._connection, self._tenant)
 
     @cached_property
-    def approvals(self) -> Approvals:
-        return Approvals(self._connection, self._tenant)
+    def approvals(self) -> ApprovalRepository:
+        return ApprovalRepository(self._connection, self._tenant)
 
     @cached_property
-    def integrations(self) -> Integrations:
-        return Integrations(self._connection, self._tenant)
+    def integrations(self) -> IntegrationRepository:
+        return IntegrationRepository(self._connection, self._tenant)
 
     @cached_property
-    def audit(self) -> Audit:
-        return Audit(self._connection, self._tenant)
+    def audit(self) -> AuditRepository:
+        return AuditRepository(self._connection, self._tenant)
 
     @cached_property
-    def keys(self) -> Keys:
-        return Keys(self._connection, self._tenant)
+    def keys(self) -> KeyRepository:
+        return KeyRepository(self._connection, self._tenant)
 
     @cached_property
-    def connections(self) -> Connections:
-        return Connections(self._connection, self._tenant)
+    def connections(self) -> ConnectionRepository:
+        return ConnectionRepository(self._connection, self._tenant)
 
     @cached_property
-    def flows(self) -> Flows:
-        return Flows(self._connection, self._tenant)
+    def flows(self) -> FlowRepository:
+        return FlowRepository(self._connection, self._tenant)
 
     @cached_property
-    def tenants(self) -> Tenants:
-        return Tenants(self._connection, self._tenant)
+    def tenants(self) -> TenantRepository:
+        return TenantRepository(self._connection, self._tenant)
 
 
 @asynccontextmanager

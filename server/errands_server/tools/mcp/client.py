@@ -20,8 +20,8 @@ from pydantic import TypeAdapter, ValidationError
 from ...credentials.credential import Credential
 from ...credentials.redaction import scrub_json
 from .elicitation import Unshowable, question
-from .endpoint import Listing, Reply, ServerError, Target, Unreadable
-from .exchange import Attempt, Calls, Resume, current
+from .endpoint import Listing, McpReply, ServerError, Target, Unreadable
+from .exchange import Calls, Exchange, Resume, current
 from .sdk_streams import over_http, over_process
 
 MAX_TOOLS: Final = 5_000
@@ -45,14 +45,14 @@ async def connected(
     transport: httpx2.AsyncBaseTransport | None,
     changed: Callable[[], None],
     ended: Callable[[], None],
-) -> AsyncGenerator[McpConnection]:
+) -> AsyncGenerator[McpClient]:
     """An open session, of the newest revision of the protocol that both sides speak.
 
     `transport` carries it to a URL; a process has none. `changed` is called whenever the
     server says that its tools changed, `ended` when it is gone. Must be left in the task that
     entered it.
     """
-    connection = McpConnection(changed, target.secrets())
+    connection = McpClient(changed, target.secrets())
     async with AsyncExitStack() as stack:
         streams = (
             over_process(target, target.process, ended) if target.process else over_http(target, transport)
@@ -73,7 +73,7 @@ async def connected(
             group.cancel_scope.cancel()
 
 
-class McpConnection:
+class McpClient:
     """An open session. Any task may call it, several at once."""
 
     def __init__(self, changed: Callable[[], None], secrets: Credential) -> None:
@@ -118,19 +118,19 @@ class McpConnection:
 
     async def call(
         self, name: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any], progressed: Any
-    ) -> Reply:
+    ) -> McpReply:
         """Call a tool once. `progressed` is called at each sign of life. ServerError, Unreadable."""
-        attempt = current.get() or Attempt()
+        attempt = current.get() or Exchange()
         async with self._calls.under_way(attempt):
             try:
                 return await self._made(name, dict(arguments), dict(meta), progressed, attempt)
             except _PagesRequired as required:
                 _note_pages(attempt, required.error)
-                return Reply(error=True)
+                return McpReply(error=True)
 
     async def _made(
-        self, name: str, arguments: dict[str, Any], meta: dict[str, Any], progressed: Any, attempt: Attempt
-    ) -> Reply:
+        self, name: str, arguments: dict[str, Any], meta: dict[str, Any], progressed: Any, attempt: Exchange
+    ) -> McpReply:
         """From where the last attempt stopped; from the beginning where the server has forgotten it."""
         try:
             with _translated():
@@ -143,8 +143,8 @@ class McpConnection:
             return await self._finished(name, arguments, meta, progressed, attempt)
 
     async def _finished(
-        self, name: str, arguments: dict[str, Any], meta: dict[str, Any], progressed: Any, attempt: Attempt
-    ) -> Reply:
+        self, name: str, arguments: dict[str, Any], meta: dict[str, Any], progressed: Any, attempt: Exchange
+    ) -> McpReply:
         more = _resumed(attempt)
         for _ in range(_MAX_ROUNDS):
             params = types.CallToolRequestParams.model_validate(
@@ -160,7 +160,7 @@ class McpConnection:
             }
             if attempt.waits:
                 _stop(attempt, result.request_state, answers)
-                return Reply(error=True)  # unanswered it goes no further
+                return McpReply(error=True)  # unanswered it goes no further
             more = {"requestState": result.request_state, "inputResponses": answers or None}
             await anyio.sleep(_PAUSE)
         raise Unreadable(f"the server asked {_MAX_ROUNDS} times to be asked again")
@@ -192,7 +192,7 @@ class _PagesRequired(Exception):
         self.error = error
 
 
-def _note_pages(attempt: Attempt, error: MCPError) -> None:
+def _note_pages(attempt: Exchange, error: MCPError) -> None:
     """The page to be opened next: one that is done already comes last."""
     try:
         asked = types.ElicitationRequiredErrorData.model_validate(error.data).elicitations
@@ -226,16 +226,16 @@ def _plain(model: Any) -> Mapping[str, Any]:
     return dumped
 
 
-def _reply(result: types.CallToolResult) -> Reply:
+def _reply(result: types.CallToolResult) -> McpReply:
     told = "structured_content" in result.model_fields_set and result.structured_content is not None
-    return Reply(
+    return McpReply(
         content=tuple(map(_plain, result.content)),
         structured=(result.structured_content,) if told else (),
         error=result.is_error,
     )
 
 
-def _resumed(attempt: Attempt) -> dict[str, Any]:
+def _resumed(attempt: Exchange) -> dict[str, Any]:
     """Where the last attempt stopped, with the answer it stopped for; empty to begin anew."""
     resume = attempt.resume
     if resume is None:
@@ -244,7 +244,7 @@ def _resumed(attempt: Attempt) -> dict[str, Any]:
     return {"requestState": resume.state, "inputResponses": answers}
 
 
-def _stop(attempt: Attempt, state: str | None, answers: Mapping[str, Any]) -> None:
+def _stop(attempt: Exchange, state: str | None, answers: Mapping[str, Any]) -> None:
     """Note where a later attempt can go on: with one answer more. Others begin anew, with all they know."""
     missing = [key for key, answer in answers.items() if answer["action"] != "accept"]
     if len(missing) == 1 and len(state or "") <= _MAX_STATE:
@@ -254,14 +254,14 @@ def _stop(attempt: Attempt, state: str | None, answers: Mapping[str, Any]) -> No
         )
 
 
-def _action(attempt: Attempt, request: Any) -> types.ElicitResult:
+def _action(attempt: Exchange, request: Any) -> types.ElicitResult:
     if isinstance(request, types.ElicitRequest):
         return _noted(attempt, request.params)
     attempt.asked = f"`{request.method}`, which this client does not offer"
     return types.ElicitResult(action="decline")
 
 
-def _noted(attempt: Attempt, asked: types.ElicitRequestParams) -> types.ElicitResult:
+def _noted(attempt: Exchange, asked: types.ElicitRequestParams) -> types.ElicitResult:
     """Answer as the user did, once for each time they did; otherwise take note of what is asked."""
     if isinstance(asked, types.ElicitRequestURLParams):
         if asked.url in attempt.done:

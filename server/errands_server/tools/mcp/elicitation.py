@@ -12,11 +12,11 @@ from ...credentials.redaction import scrub, scrub_json
 from ...domain.approval import digest
 from ...domain.errors import Reason
 from ...domain.question import Question
-from ...ports import Asked, Failed, Unauthorized
+from ...ports import AuthorizationRequired, CallFailed, InputRequired
 from ..openapi.json_node import DocumentError
 from ..origins import STDIO, origin_of
 from .endpoint import Target
-from .exchange import Attempt
+from .exchange import Exchange
 
 MAX_FIELDS: Final = 50
 MAX_CHOICES: Final = 200
@@ -151,7 +151,9 @@ def _fits(field: Mapping[str, Any], default: Any) -> bool:
 _URL: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,2048}")
 
 
-def waiting(attempt: Attempt, said: str, target: Target) -> Asked | Unauthorized | Failed | None:
+def waiting(
+    attempt: Exchange, said: str, target: Target
+) -> InputRequired | AuthorizationRequired | CallFailed | None:
     """What it means that the server waits for a person: it has not done the call. None where it does not."""
     if attempt.asked:
         return None
@@ -164,20 +166,20 @@ def waiting(attempt: Attempt, said: str, target: Target) -> Asked | Unauthorized
     return None if attempt.question is None else _asked(attempt.question, said, target, resume)
 
 
-def _asked(question: Question, said: str, target: Target, resume: str) -> Asked | Failed:
+def _asked(question: Question, said: str, target: Target, resume: str) -> InputRequired | CallFailed:
     shown = msgspec.json.encode([question.message, question.schema])
     if scrub_json(shown, target.secrets()) != shown:
         message = "the tool asks for input by a form that nobody is shown, because it holds a secret"
-        return Failed(reason=Reason.SERVICE_REFUSED, message=message)
-    return Asked(question=question, message=said, resume=resume)
+        return CallFailed(reason=Reason.SERVICE_REFUSED, message=message)
+    return InputRequired(question=question, message=said, resume=resume)
 
 
-def _sent_away(url: str, why: str, target: Target, resume: str) -> Unauthorized | Failed:
+def _sent_away(url: str, why: str, target: Target, resume: str) -> AuthorizationRequired | CallFailed:
     if problem := _problem(url, target):
         message = f"the tool sends the user to a page that nobody is shown, because {problem}: {why}"
-        return Failed(reason=Reason.SERVICE_REFUSED, message=message)
+        return CallFailed(reason=Reason.SERVICE_REFUSED, message=message)
     message = f"the tool wants the user to open {url}: {why}"
-    return Unauthorized(message=message, url=url, resume=resume)
+    return AuthorizationRequired(message=message, url=url, resume=resume)
 
 
 def _problem(url: str, target: Target) -> str:

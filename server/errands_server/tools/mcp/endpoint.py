@@ -82,7 +82,7 @@ class Target(Struct, frozen=True, kw_only=True):
         return replace(self.process.secrets(), known=self.credential.known)
 
 
-class Owner(Struct, frozen=True):
+class SessionKey(Struct, frozen=True):
     """Whose session it is: no two users share one, nor two revisions, nor two credentials."""
 
     tenant: str
@@ -98,7 +98,7 @@ class Listing(Struct, frozen=True, kw_only=True):
     tools: tuple[Mapping[str, Any], ...]
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class McpReply(Struct, frozen=True, kw_only=True):
     """What a tool answered (MCP, `CallToolResult`). `structured` is one JSON value, where there is one."""
 
     content: tuple[Mapping[str, Any], ...] = ()
@@ -119,7 +119,7 @@ class Unreadable(Exception):
     """The server answered, and not as the protocol says."""
 
 
-class Connection(Protocol):
+class McpSession(Protocol):
     """An open session, as the SDK's side of it looks to everything else."""
 
     async def listing(self) -> Listing:
@@ -128,7 +128,7 @@ class Connection(Protocol):
 
     async def call(
         self, name: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any], progressed: Any
-    ) -> Reply:
+    ) -> McpReply:
         """Call a tool once. `progressed` is called at each sign of life. ServerError, Unreadable."""
         ...
 

@@ -25,7 +25,7 @@ class Resume(Struct, frozen=True, kw_only=True):
     form: bool  # that answer is a form's, otherwise a page's
 
 
-class Attempt:
+class Exchange:
     """Written by the transports. They find it in `current`: the SDK sends in its caller's context."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Attempt:
         return bool(self.asked or self.page is not None or self.question is not None)
 
 
-current: ContextVar[Attempt | None] = ContextVar("current", default=None)
+current: ContextVar[Exchange | None] = ContextVar("current", default=None)
 
 
 PATIENCE: Final = 10.0  # seconds a question waits for other calls to end
@@ -78,13 +78,13 @@ PATIENCE: Final = 10.0  # seconds a question waits for other calls to end
 
 class Calls:
     def __init__(self) -> None:
-        self._under_way: set[Attempt] = set()
+        self._under_way: set[Exchange] = set()
         self._asking = 0
         self._singly = False
         self._moved = anyio.Event()
 
     @asynccontextmanager
-    async def under_way(self, attempt: Attempt) -> AsyncGenerator[None]:
+    async def under_way(self, attempt: Exchange) -> AsyncGenerator[None]:
         """Make a call in this context; it begins when its turn has come."""
         while self._singly and self._under_way:
             await self._moved.wait()
@@ -95,7 +95,7 @@ class Calls:
             self._under_way.discard(attempt)
             self._move()
 
-    async def that_asks(self) -> Attempt | None:
+    async def that_asks(self) -> Exchange | None:
         """The call whose question has come. None where nobody can tell."""
         known = current.get()
         if known in self._under_way:

@@ -10,7 +10,7 @@ import httpx2
 from ...credentials.credential import Credential
 from ...outbound.guard import AddressForbidden
 from ..origins import origin_of
-from .exchange import Attempt, current
+from .exchange import Exchange, current
 
 MAX_ANSWER: Final = 4 << 20  # bytes of one HTTP answer; JSON-RPC says a result twice
 _CONNECT: Final = 10.0  # seconds
@@ -46,7 +46,7 @@ class SessionTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         attempt = current.get()
-        bounded, attempt = attempt is not None, attempt or Attempt()
+        bounded, attempt = attempt is not None, attempt or Exchange()
         if origin_of(str(request.url), "url") != self._origin:
             return _broken(attempt, "the session's credential belongs to another origin")
         try:
@@ -68,7 +68,7 @@ class SessionTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Nothing: the connections belong to every session."""
 
-    def _dressed(self, request: httpx2.Request, attempt: Attempt) -> httpx2.Request:
+    def _dressed(self, request: httpx2.Request, attempt: Exchange) -> httpx2.Request:
         async def trace(event: str, _: Mapping[str, Any]) -> None:
             # Everything before (DNS, connecting, TLS, waiting for a connection) sends no request.
             attempt.left = attempt.left or event.endswith("send_request_headers.started")
@@ -87,7 +87,7 @@ class SessionTransport(httpx2.AsyncBaseTransport):
         )
 
 
-def _broken(attempt: Attempt, why: str) -> httpx2.Response:
+def _broken(attempt: Exchange, why: str) -> httpx2.Response:
     attempt.failure = why
     error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": why}}
     return httpx2.Response(502, json=error)
@@ -96,7 +96,7 @@ def _broken(attempt: Attempt, why: str) -> httpx2.Response:
 class _Body(httpx2.AsyncByteStream):
     """A body that ends where it breaks off or becomes too long, and says so in its attempt."""
 
-    def __init__(self, response: httpx2.Response, attempt: Attempt, limit: int | None) -> None:
+    def __init__(self, response: httpx2.Response, attempt: Exchange, limit: int | None) -> None:
         self._response = response
         self._attempt = attempt
         self._limit = limit

@@ -17,19 +17,19 @@ from ...credentials.redaction import cleaned
 from ...credentials.security_scheme import SecurityScheme
 from ...domain.errors import Invalid, Reason, Violation
 from ...domain.tool import Effect, Repeat, Tool
-from ...ports import Failed, Unauthorized
+from ...ports import AuthorizationRequired, CallFailed
 from ...store.repositories.integrations import Revision
 from ..openapi.document import OUTPUT_BUDGET
-from ..openapi.json_node import Document, DocumentError, Node
+from ..openapi.json_node import DocumentError, JsonDocument, JsonNode
 from ..openapi.schema import Direction, Schemas
 from ..openapi.tool_schema import BUDGET
 from ..operation import Omission, Operation
 from ..origins import STDIO, endpoint_of, home_of
 from ..tool_names import Names
-from .endpoint import Listing, Owner, ServerError, StdioServer, Target, Unreadable, target_of
+from .endpoint import Listing, ServerError, SessionKey, StdioServer, Target, Unreadable, target_of
 from .protected_resource import ProtectedResource, protected_resource, scheme_of
 from .results import not_opened
-from .session_pool import CannotOpen, SdkMissing, Sessions
+from .session_pool import CannotOpen, SdkMissing, SessionPool
 
 SCHEME: Final = "oauth"  # the one security scheme an MCP server has
 MAX_DESCRIPTION: Final = 20_000  # characters
@@ -111,7 +111,7 @@ def _schema(value: Any, place: str, direction: Direction, budget: int) -> Mappin
         raise DocumentError(place, f"is longer than {MAX_SCHEMA >> 20} MiB")
     schemas = Schemas()
     try:
-        converted = schemas.convert(Node(value, place, Document(value)), direction)
+        converted = schemas.convert(JsonNode(value, place, JsonDocument(value)), direction)
         found: Mapping[str, Any] = schemas.complete(converted, direction, budget=budget)
     except RecursionError:
         raise DocumentError(place, "is nested too deeply") from None
@@ -159,7 +159,7 @@ class _Stored(Struct, frozen=True, kw_only=True):
 class McpImporter:
     """Asks servers for their tools."""
 
-    def __init__(self, sessions: Sessions, servers: Mapping[str, StdioServer]) -> None:
+    def __init__(self, sessions: SessionPool, servers: Mapping[str, StdioServer]) -> None:
         self._sessions = sessions
         self._servers = servers
 
@@ -192,7 +192,7 @@ class McpImporter:
             return _Stored(listing=known, guard=await _guard(target, error, field))
         except (ServerError, Unreadable, TimeoutError) as error:
             message = str(error) or f"no tools within {_LISTING:g} seconds"
-            refusal = Failed(reason=Reason.DOCUMENT_UNREACHABLE, message=message)
+            refusal = CallFailed(reason=Reason.DOCUMENT_UNREACHABLE, message=message)
             raise _invalid(field, refusal, target) from None
 
     def target(self, place: str, *, internal: bool, credential: Credential) -> Target:
@@ -204,7 +204,7 @@ class McpImporter:
 
         By a session of its own: it must not end in the middle with who asked.
         """
-        owner = Owner("", "", 0, "", secrets.token_bytes(16))
+        owner = SessionKey("", "", 0, "", secrets.token_bytes(16))
         try:
             async with self._sessions.lease(owner, target) as (connection, _), asyncio.timeout(_LISTING):
                 return await connection.listing()
@@ -216,7 +216,7 @@ async def _guard(target: Target, error: CannotOpen, field: str) -> ProtectedReso
     """Who guards a server that lets no stranger in. Invalid: it is not that, or does not say."""
     attempt = error.attempt
     answer = not_opened(attempt, error.message, credential=target.credential, now=datetime.now(UTC))
-    if isinstance(answer, Unauthorized):
+    if isinstance(answer, AuthorizationRequired):
         challenge = attempt.headers.get("www-authenticate", "")
         guard = await protected_resource(target.place, internal=target.internal, challenge=challenge)
         if guard is not None:
@@ -224,8 +224,8 @@ async def _guard(target: Target, error: CannotOpen, field: str) -> ProtectedReso
     raise _invalid(field, answer, target)
 
 
-def _invalid(field: str, answer: Failed | Unauthorized, target: Target) -> Invalid:
-    forbidden = isinstance(answer, Failed) and answer.reason is Reason.ADDRESS_FORBIDDEN
+def _invalid(field: str, answer: CallFailed | AuthorizationRequired, target: Target) -> Invalid:
+    forbidden = isinstance(answer, CallFailed) and answer.reason is Reason.ADDRESS_FORBIDDEN
     reason = Reason.ADDRESS_FORBIDDEN if forbidden else Reason.DOCUMENT_UNREACHABLE
     return Invalid([Violation(field, cleaned(answer, target.secrets()).message)], reason=reason)
 

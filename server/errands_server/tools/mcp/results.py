@@ -12,14 +12,13 @@ import msgspec
 from ...credentials.credential import Credential
 from ...domain.errors import Reason
 from ...domain.tool import Effect
-from ...ports import Answer, Done, Failed, Unauthorized, Unknown
-from ..openapi.response import Reply as HttpReply
+from ...ports import AuthorizationRequired, CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded
+from ..openapi.response import HttpReply, own_words
 from ..openapi.response import answer_of as http_answer
-from ..openapi.response import own_words
 from ..openapi.sender import MAX_ANSWER
 from .elicitation import waiting
-from .endpoint import Reply, ServerError, Target
-from .exchange import Attempt
+from .endpoint import McpReply, ServerError, Target
+from .exchange import Exchange
 
 # JSON-RPC codes by which the SDK itself says that no answer came, or none that can be read.
 _CLOSED: Final = -32000
@@ -32,7 +31,7 @@ _INSTEAD: Final = "say it in the intent or context of a new run, where the tool 
 _BYTES: Final = ("data", "blob")
 
 
-def replied(reply: Reply, attempt: Attempt, effect: Effect, target: Target) -> Answer:
+def replied(reply: McpReply, attempt: Exchange, effect: Effect, target: Target) -> CallResult:
     """What a tool's reply means."""
     said = own_words(b"", " ".join(_texts(reply)))
     if waits := waiting(attempt, said, target):
@@ -40,24 +39,24 @@ def replied(reply: Reply, attempt: Attempt, effect: Effect, target: Target) -> A
     if attempt.asked:
         answer = f"; it answered: {said}" if said else ""
         message = f"the tool asked for input that nobody here can give: {attempt.asked}; {_INSTEAD}{answer}"
-        return Failed(reason=Reason.SERVICE_REFUSED, message=message)
+        return CallFailed(reason=Reason.SERVICE_REFUSED, message=message)
     if reply.error:
         return _failed(attempt, said or "the tool failed and did not say why")
     output = msgspec.json.encode(_output(reply))
     if len(output) <= MAX_ANSWER:
-        return Done(output=output)
+        return CallSucceeded(output=output)
     return too_long(effect, len(output))
 
 
-def too_long(effect: Effect, size: int) -> Answer:
+def too_long(effect: Effect, size: int) -> CallResult:
     """What an answer means that is longer than is kept."""
     if effect is Effect.WRITE:  # it happened, however much the service has to say about it
-        return Done(output=msgspec.json.encode({"truncated": True, "bytes": size}))
+        return CallSucceeded(output=msgspec.json.encode({"truncated": True, "bytes": size}))
     message = f"the tool answered with more than {MAX_ANSWER} bytes"
-    return Failed(reason=Reason.OUTPUT_TOO_LARGE, message=message)
+    return CallFailed(reason=Reason.OUTPUT_TOO_LARGE, message=message)
 
 
-def _output(reply: Reply) -> Any:
+def _output(reply: McpReply) -> Any:
     """The structured result, else a lone text, else all that there is without its bytes."""
     if reply.structured:
         return reply.structured[0]
@@ -67,7 +66,7 @@ def _output(reply: Reply) -> Any:
     return {"content": [_shown(block) for block in reply.content]} if reply.content else None
 
 
-def _texts(reply: Reply) -> list[str]:
+def _texts(reply: McpReply) -> list[str]:
     return [str(block.get("text", "")) for block in reply.content if block.get("type") == "text"]
 
 
@@ -80,10 +79,12 @@ def _shown(block: Mapping[str, Any]) -> Mapping[str, Any]:
     return held
 
 
-def refused(attempt: Attempt, error: ServerError, *, effect: Effect, target: Target, now: datetime) -> Answer:
+def refused(
+    attempt: Exchange, error: ServerError, *, effect: Effect, target: Target, now: datetime
+) -> CallResult:
     """What a protocol error means, or a session that ended before it answered."""
     if attempt.forbidden:
-        return Failed(reason=Reason.ADDRESS_FORBIDDEN, message=attempt.failure)
+        return CallFailed(reason=Reason.ADDRESS_FORBIDDEN, message=attempt.failure)
     if attempt.truncated:
         return too_long(effect, MAX_ANSWER)
     if attempt.status >= 300:
@@ -96,36 +97,38 @@ def refused(attempt: Attempt, error: ServerError, *, effect: Effect, target: Tar
     return _failed(attempt, f"the server refused: {error.message}{asked}")
 
 
-def _failed(attempt: Attempt, why: str) -> Failed:
+def _failed(attempt: Exchange, why: str) -> CallFailed:
     """A call that failed; made again where nobody could tell that a question was its own."""
     if attempt.crowded:
         why = f"it asked while other calls were under way, so it must be made alone; {why}"
-    return Failed(reason=Reason.SERVICE_REFUSED, message=why, transient=attempt.crowded)
+    return CallFailed(reason=Reason.SERVICE_REFUSED, message=why, transient=attempt.crowded)
 
 
-def not_opened(attempt: Attempt, why: str, *, credential: Credential, now: datetime) -> Failed | Unauthorized:
+def not_opened(
+    attempt: Exchange, why: str, *, credential: Credential, now: datetime
+) -> CallFailed | AuthorizationRequired:
     """What it means that there is no session: nothing was asked of the tool."""
     if attempt.forbidden:
-        return Failed(reason=Reason.ADDRESS_FORBIDDEN, message=attempt.failure)
+        return CallFailed(reason=Reason.ADDRESS_FORBIDDEN, message=attempt.failure)
     if attempt.status >= 300 and not attempt.failure:
         answer = of_status(attempt, why, effect=Effect.READ, credential=credential, now=now)
-        if isinstance(answer, Failed | Unauthorized):
+        if isinstance(answer, CallFailed | AuthorizationRequired):
             return answer
     message = f"the server cannot be reached: {why}"
-    return Failed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)
+    return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)
 
 
-def broken_off(attempt: Attempt, why: str) -> Answer:
+def broken_off(attempt: Exchange, why: str) -> CallResult:
     """What it means that no answer came."""
     if not attempt.left:
         message = f"the server cannot be reached: {why}"
-        return Failed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)
-    return Unknown(message=f"the call left, but its answer did not come: {why}")
+        return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)
+    return CallOutcomeUnknown(message=f"the call left, but its answer did not come: {why}")
 
 
 def of_status(
-    attempt: Attempt, said: str, *, effect: Effect, credential: Credential, now: datetime
-) -> Answer:
+    attempt: Exchange, said: str, *, effect: Effect, credential: Credential, now: datetime
+) -> CallResult:
     """What an HTTP status means by which a server refused."""
     challenge = attempt.headers.get("www-authenticate", "")
     narrow = attempt.status == 403 and _NARROW.search(challenge) is not None
@@ -134,7 +137,7 @@ def of_status(
         found = _SCOPE.search(challenge)
         scopes = tuple(found[1].split()) if found else ()
         message = f"the server answered {attempt.status}: {said}"
-        return Unauthorized(scopes=scopes, message=message, lasting=True)
+        return AuthorizationRequired(scopes=scopes, message=message, lasting=True)
     body = msgspec.json.encode({"message": said})
     told = ("retry-after", "location", "www-authenticate")
     headers = {name: attempt.headers.get(name, "") for name in told}
@@ -142,7 +145,7 @@ def of_status(
     return http_answer(reply, effect=effect, now=now)
 
 
-def _speaks_mcp(attempt: Attempt) -> bool:
+def _speaks_mcp(attempt: Exchange) -> bool:
     """Whether the answer was of a kind the protocol knows; a process's always is."""
     kind = attempt.headers.get("content-type", "").partition(";")[0].strip().lower()
     return not attempt.status or kind in ("application/json", "text/event-stream")

@@ -18,7 +18,7 @@ from mcp.shared.message import SessionMessage
 
 from ...credentials.redaction import scrub
 from .endpoint import StdioServer, Target
-from .exchange import Attempt, current
+from .exchange import Exchange, current
 from .http_transport import MAX_ANSWER, session_client
 
 _LINE: Final = 64 << 10  # bytes of a line on standard error
@@ -129,7 +129,7 @@ class _Noting:
         self._stream = stream
 
     async def send(self, message: SessionMessage) -> None:
-        attempt = current.get() or Attempt()
+        attempt = current.get() or Exchange()
         before, attempt.left = attempt.left, True
         try:
             await self._stream.send(message)

@@ -15,13 +15,22 @@ from ...credentials.credential import Credential
 from ...credentials.redaction import cleaned
 from ...domain.errors import Reason
 from ...domain.tool import Repeat
-from ...ports import Answer, Failed, Request
+from ...ports import CallFailed, CallRequest, CallResult
 from ..operation import Operation
 from ..validation import ArgumentChecker
-from .endpoint import Connection, Owner, Reply, ServerError, StdioServer, Target, Unreadable, target_of
-from .exchange import Attempt, Resume, current
+from .endpoint import (
+    McpReply,
+    McpSession,
+    ServerError,
+    SessionKey,
+    StdioServer,
+    Target,
+    Unreadable,
+    target_of,
+)
+from .exchange import Exchange, Resume, current
 from .results import broken_off, not_opened, refused, replied
-from .session_pool import CannotOpen, SdkMissing, Sessions
+from .session_pool import CannotOpen, SdkMissing, SessionPool
 
 LONGEST: Final = 55.0  # seconds a call may take in all, however often it reports progress
 IDEMPOTENCY_KEY: Final = "errands/idempotency-key"  # in `_meta`
@@ -32,7 +41,7 @@ _GONE: Final = 404
 class McpSender:
     """Sends calls over sessions, each of which is one user's."""
 
-    def __init__(self, sessions: Sessions, servers: Mapping[str, StdioServer]) -> None:
+    def __init__(self, sessions: SessionPool, servers: Mapping[str, StdioServer]) -> None:
         self._sessions = sessions
         self._servers = servers
         self._arguments = ArgumentChecker()
@@ -41,12 +50,12 @@ class McpSender:
     async def send(
         self,
         operation: Operation,
-        request: Request,
+        request: CallRequest,
         *,
         credential: Credential | None = None,
         internal: bool,
         timeout: float,
-    ) -> Answer:
+    ) -> CallResult:
         """Make one call, once.
 
         `timeout` is how long, in seconds, the server may be silent. Failed means that the call
@@ -55,31 +64,36 @@ class McpSender:
         """
         credential = credential or Credential()
         if problem := self._arguments.problem(request.ref, operation.tool, request.arguments):
-            return cleaned(Failed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
+            return cleaned(CallFailed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
         if credential.signer is not None:
             message = "only calls of OpenAPI integrations are signed for AWS; pass other credentials through"
-            return Failed(reason=Reason.CREDENTIALS_INVALID, message=message)
+            return CallFailed(reason=Reason.CREDENTIALS_INVALID, message=message)
         place = operation.tool.origin + operation.base_path
         try:
             target = target_of(place, self._servers, internal=internal, credential=credential)
         except LookupError as error:
-            return Failed(reason=Reason.SERVICE_UNREACHABLE, message=str(error.args[0]))
+            return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=str(error.args[0]))
         call = _Call(self._sessions, self._owner(request, credential), target, operation, request)
         return cleaned(await call.make(timeout), target.secrets())
 
-    def _owner(self, request: Request, credential: Credential) -> Owner:
+    def _owner(self, request: CallRequest, credential: Credential) -> SessionKey:
         ref = request.ref
         digest = hashlib.blake2b(
             msgspec.json.encode(credential.sent, order="sorted"), key=self._salt, digest_size=16
         ).digest()
-        return Owner(request.tenant, ref.integration_id, ref.revision, request.user_id, digest)
+        return SessionKey(request.tenant, ref.integration_id, ref.revision, request.user_id, digest)
 
 
 class _Call:
     """One call under way."""
 
     def __init__(
-        self, sessions: Sessions, owner: Owner, target: Target, operation: Operation, request: Request
+        self,
+        sessions: SessionPool,
+        owner: SessionKey,
+        target: Target,
+        operation: Operation,
+        request: CallRequest,
     ) -> None:
         self._sessions = sessions
         self._owner = owner
@@ -87,8 +101,8 @@ class _Call:
         self._operation = operation
         self._request = request
 
-    async def make(self, silence: float) -> Answer:
-        self._attempt = Attempt()
+    async def make(self, silence: float) -> CallResult:
+        self._attempt = Exchange()
         loop = asyncio.get_running_loop()
         end = loop.time() + LONGEST
         try:
@@ -101,19 +115,19 @@ class _Call:
         except TimeoutError:
             return broken_off(self._attempt, "the server was silent for too long, or took too long")
 
-    async def _made(self, progressed: Any) -> Answer:
+    async def _made(self, progressed: Any) -> CallResult:
         """The answer; a session the server no longer knows is opened anew, once, as nothing was done."""
         try:
             answer = await self._leased(progressed, last=False)
-            return answer or cast("Answer", await self._leased(progressed, last=True))
+            return answer or cast("CallResult", await self._leased(progressed, last=True))
         except CannotOpen as error:
             return not_opened(
                 error.attempt, error.message, credential=self._target.credential, now=datetime.now(UTC)
             )
         except SdkMissing as error:
-            return Failed(reason=Reason.SERVICE_UNREACHABLE, message=str(error))
+            return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=str(error))
 
-    async def _leased(self, progressed: Any, *, last: bool) -> Answer | None:
+    async def _leased(self, progressed: Any, *, last: bool) -> CallResult | None:
         """The answer; none where another session may bring one."""
         async with self._sessions.lease(self._owner, self._target) as (connection, fresh):
             try:
@@ -127,10 +141,10 @@ class _Call:
                         return None
                 return self._refused(error)
 
-    async def _exchange(self, connection: Connection, progressed: Any) -> Reply:
+    async def _exchange(self, connection: McpSession, progressed: Any) -> McpReply:
         request = self._request
         resume = msgspec.json.decode(request.resume, type=Resume) if request.resume else None
-        self._attempt = Attempt(request.pages, request.inputs, resume)
+        self._attempt = Exchange(request.pages, request.inputs, resume)
         token = current.set(self._attempt)
         try:
             return await connection.call(
@@ -154,10 +168,10 @@ class _Call:
         attempt = self._attempt
         return not attempt.left or attempt.status == _GONE or error.code == _HEADER_MISMATCH
 
-    def _replied(self, reply: Reply) -> Answer:
+    def _replied(self, reply: McpReply) -> CallResult:
         return replied(reply, self._attempt, self._operation.tool.effect, self._target)
 
-    def _refused(self, error: ServerError) -> Answer:
+    def _refused(self, error: ServerError) -> CallResult:
         return refused(
             self._attempt,
             error,

@@ -14,8 +14,8 @@ import structlog
 from msgspec import Struct
 
 from ...outbound.transport import GuardedTransport
-from .endpoint import Connection, Listing, Owner, ServerError, Target, Unreadable
-from .exchange import Attempt, current
+from .endpoint import Listing, McpSession, ServerError, SessionKey, Target, Unreadable
+from .exchange import Exchange, current
 
 
 class Room:
@@ -42,14 +42,14 @@ class Room:
         return self._free.locked()
 
 
-class Slot:
+class PooledSession:
     """One session, from the wish for it to its end."""
 
-    def __init__(self, owner: Owner, target: Target) -> None:
+    def __init__(self, owner: SessionKey, target: Target) -> None:
         loop = asyncio.get_running_loop()
         self.owner = owner
         self.target = target
-        self.ready: asyncio.Future[Connection] = loop.create_future()
+        self.ready: asyncio.Future[McpSession] = loop.create_future()
         self.wake = asyncio.Event()
         self.users = 0
         self.used_at = loop.time()
@@ -85,12 +85,12 @@ _CLOSING: Final = 10.0  # seconds; a process gets about 6 to end by itself, and 
 _CONNECTIONS: Final = 256
 _SDK: Final = f"{__package__}.client"
 
-Heard: TypeAlias = Callable[[Owner, Target, Listing], Awaitable[None]]
+Heard: TypeAlias = Callable[[SessionKey, Target, Listing], Awaitable[None]]
 
 _log = structlog.get_logger("errands.mcp")
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class SessionLimits(Struct, frozen=True, kw_only=True):
     """How many sessions there are at a time, and how long (seconds) an unused one stays."""
 
     urls: int = 64
@@ -102,7 +102,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 class CannotOpen(Exception):
     """No session, so nothing was asked of a tool."""
 
-    def __init__(self, message: str, attempt: Attempt) -> None:
+    def __init__(self, message: str, attempt: Exchange) -> None:
         super().__init__(message)
         self.message = message
         self.attempt = attempt
@@ -123,14 +123,14 @@ async def load_sdk() -> Any:
         raise SdkMissing(message) from error
 
 
-class Sessions:
+class SessionPool:
     """The sessions of this process. A context: at its end all of them, and their processes, are gone."""
 
-    def __init__(self, limits: Limits | None = None, *, tls: ssl.SSLContext | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: SessionLimits | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+        self._limits = limits or SessionLimits()
         self._rooms = {False: Room(self._limits.urls), True: Room(self._limits.processes)}
-        self._slots: dict[Owner, Slot] = {}
-        self._tasks: dict[asyncio.Task[None], Slot] = {}
+        self._slots: dict[SessionKey, PooledSession] = {}
+        self._tasks: dict[asyncio.Task[None], PooledSession] = {}
         self._tls = tls
         self._transports: dict[bool, GuardedTransport] = {}
         self._heard: Heard | None = None
@@ -153,7 +153,7 @@ class Sessions:
             await transport.aclose()
 
     @asynccontextmanager
-    async def lease(self, owner: Owner, target: Target) -> AsyncGenerator[tuple[Connection, bool]]:
+    async def lease(self, owner: SessionKey, target: Target) -> AsyncGenerator[tuple[McpSession, bool]]:
         """The owner's session, and whether it was opened for this. CannotOpen, SdkMissing."""
         slot = self._slots.get(owner)
         fresh = slot is None or not slot.usable
@@ -173,13 +173,13 @@ class Sessions:
         """How many open sessions are in use."""
         return sum(1 for slot in self._slots.values() if slot.users and slot.ready.done())
 
-    def give_up(self, owner: Owner) -> None:
+    def give_up(self, owner: SessionKey) -> None:
         """Open another session the next time: this one is of no more use."""
         if (slot := self._slots.get(owner)) is not None:
             self._drop(slot)
 
     @contextmanager
-    def _using(self, slot: Slot) -> Iterator[None]:
+    def _using(self, slot: PooledSession) -> Iterator[None]:
         slot.users += 1
         try:
             yield
@@ -190,8 +190,8 @@ class Sessions:
                 self._drop(slot)
             slot.wake.set()
 
-    def _begin(self, owner: Owner, target: Target) -> Slot:
-        slot = self._slots[owner] = Slot(owner, target)
+    def _begin(self, owner: SessionKey, target: Target) -> PooledSession:
+        slot = self._slots[owner] = PooledSession(owner, target)
         room = self._room(slot)
         if room.full:
             self._make_room(target)
@@ -200,7 +200,7 @@ class Sessions:
         task.add_done_callback(self._tasks.pop)
         return slot
 
-    def _room(self, slot: Slot) -> Room:
+    def _room(self, slot: PooledSession) -> Room:
         return self._rooms[slot.target.process is not None]
 
     def _make_room(self, target: Target) -> None:
@@ -214,14 +214,14 @@ class Sessions:
         if unused:
             self._drop(min(unused, key=lambda slot: slot.used_at))
 
-    def _drop(self, slot: Slot) -> None:
+    def _drop(self, slot: PooledSession) -> None:
         if self._slots.get(slot.owner) is slot:
             del self._slots[slot.owner]
         slot.retire()
 
-    async def _own(self, slot: Slot) -> None:
+    async def _own(self, slot: PooledSession) -> None:
         """The life of a session, all in one task, as the SDK wants it."""
-        attempt = Attempt()
+        attempt = Exchange()
         current.set(attempt)
         try:
             async with AsyncExitStack() as stack:
@@ -242,13 +242,13 @@ class Sessions:
             elif not slot.ready.cancelled():
                 slot.ready.exception()  # seen, should nobody wait for it any more
 
-    async def _opened(self, slot: Slot, stack: AsyncExitStack) -> Connection:
+    async def _opened(self, slot: PooledSession, stack: AsyncExitStack) -> McpSession:
         sdk = await load_sdk()
         await stack.enter_async_context(self._room(slot).taken())
         if slot.closing:  # the wait for room outlasted the service
             raise ConnectionAbortedError("the service stops")
         opening = sdk.connected(slot.target, self._transport(slot.target), slot.on_change, slot.close)
-        connection: Connection = await stack.enter_async_context(opening)
+        connection: McpSession = await stack.enter_async_context(opening)
         return connection
 
     def _transport(self, target: Target) -> httpx2.AsyncBaseTransport | None:
@@ -261,7 +261,7 @@ class Sessions:
             )
         return self._transports[target.internal]
 
-    async def _kept(self, slot: Slot, connection: Connection) -> None:
+    async def _kept(self, slot: PooledSession, connection: McpSession) -> None:
         """Until it is closed, or was not used for long; meanwhile hear of changes."""
         loop = asyncio.get_running_loop()
         while not slot.over:
@@ -278,7 +278,7 @@ class Sessions:
             elif not slot.users and loop.time() >= slot.used_at + self._limits.idle:
                 return
 
-    async def _relist(self, slot: Slot, connection: Connection) -> None:
+    async def _relist(self, slot: PooledSession, connection: McpSession) -> None:
         slot.changed = False
         slot.listed_at = asyncio.get_running_loop().time()
         if self._heard is None:
@@ -293,7 +293,7 @@ class Sessions:
             _log.exception("a changed catalogue was not stored", integration_id=slot.owner.integration_id)
 
 
-def _failed(slot: Slot, attempt: Attempt, why: str) -> None:
+def _failed(slot: PooledSession, attempt: Exchange, why: str) -> None:
     if not slot.ready.done():
         slot.ready.set_exception(CannotOpen(why, attempt))
     else:  # whoever uses it is told by the SDK

@@ -13,20 +13,20 @@ from ...domain.tool import Effect, Repeat, Tool
 from ..operation import CannotCall, Description, Omission, Operation
 from ..origins import Base, base_for, base_of
 from ..tool_names import Names
-from .json_node import Document, DocumentError, Node
+from .json_node import DocumentError, JsonDocument, JsonNode
 from .request_bodies import json_content, text_content
 from .schema import Direction, Schemas
 from .text import parse
 from .tool_schema import KEY_HEADER, read_inputs
 
 
-def read_schemes(document: Node) -> dict[str, SecurityScheme]:
+def read_schemes(document: JsonNode) -> dict[str, SecurityScheme]:
     """The security schemes a document declares, by name."""
     declared = document.at("components").at("securitySchemes")
     return {name: _scheme(node.followed()) for name, node in declared.members()}
 
 
-def read_security(owner: Node) -> tuple[tuple[str, ...], ...]:
+def read_security(owner: JsonNode) -> tuple[tuple[str, ...], ...]:
     """The alternatives of a `security` list; an empty one means that none is needed.
 
     A list without any is the same as one with the empty one. Nothing where there is no list.
@@ -36,17 +36,17 @@ def read_security(owner: Node) -> tuple[tuple[str, ...], ...]:
     return found or (OPEN if listed else ())
 
 
-def read_scopes(owner: Node) -> tuple[tuple[str, ...], ...]:
+def read_scopes(owner: JsonNode) -> tuple[tuple[str, ...], ...]:
     """What must be granted for each alternative of a `security` list, in the same order."""
     return tuple(_scopes(item) for item in owner.at("security").items())
 
 
-def _scopes(alternative: Node) -> tuple[str, ...]:
+def _scopes(alternative: JsonNode) -> tuple[str, ...]:
     scopes = (str(scope.value) for _, wanted in alternative.members() for scope in wanted.items())
     return tuple(dict.fromkeys(scopes))
 
 
-def _scheme(node: Node) -> SecurityScheme:
+def _scheme(node: JsonNode) -> SecurityScheme:
     flows = node.at("flows")
     return SecurityScheme(
         kind=node.text("type"),
@@ -79,7 +79,7 @@ __all__ = ["Description", "DocumentError", "Operation", "describe", "read"]
 class _Reading(Struct, frozen=True, kw_only=True):
     """What is the same for every operation of one document."""
 
-    document: Node
+    document: JsonNode
     base: Base
     own_servers: bool  # a path or operation may name another base
     source_url: str
@@ -91,18 +91,18 @@ class _Reading(Struct, frozen=True, kw_only=True):
 
 def read(text: str, *, base_url: str = "", source_url: str = "", honours_keys: bool = False) -> Description:
     """What `describe` makes of a document that stands alone."""
-    document = Document(parse(text), source_url, {}, source_url)
+    document = JsonDocument(parse(text), source_url, {}, source_url)
     return describe(document, base_url=base_url, honours_keys=honours_keys)
 
 
-def describe(document: Document, *, base_url: str = "", honours_keys: bool = False) -> Description:
+def describe(document: JsonDocument, *, base_url: str = "", honours_keys: bool = False) -> Description:
     """The operations a document describes, and what of it cannot be called.
 
     `base_url` wins over the document's servers; relative servers are read against the
     document's URL. `honours_keys`: the service takes an Idempotency-Key on every write, even
     where the document does not say so. DocumentError names the place and what to change.
     """
-    root = Node(document.value, "", document)
+    root = JsonNode(document.value, "", document)
     _check_version(root)
     found = list(_found(root))
     if len(found) > MAX_OPERATIONS:
@@ -121,7 +121,7 @@ def describe(document: Document, *, base_url: str = "", honours_keys: bool = Fal
     return _describe(reading, found)
 
 
-def _check_version(document: Node) -> None:
+def _check_version(document: JsonNode) -> None:
     if not isinstance(document.value, dict):
         raise DocumentError("", "this is not an OpenAPI document: it is not an object")
     if document.at("swagger"):
@@ -134,7 +134,7 @@ def _check_version(document: Node) -> None:
         raise DocumentError("openapi", f"version {str(version)[:40]!r} is not supported; 3.0 and 3.1 are")
 
 
-def _describe(reading: _Reading, found: list[tuple[str, Node, Node]]) -> Description:
+def _describe(reading: _Reading, found: list[tuple[str, JsonNode, JsonNode]]) -> Description:
     operations: list[Operation] = []
     left_out: list[Omission] = []
     for template, path, operation in found:
@@ -152,7 +152,7 @@ def _describe(reading: _Reading, found: list[tuple[str, Node, Node]]) -> Descrip
     )
 
 
-def _found(document: Node) -> Iterator[tuple[str, Node, Node]]:
+def _found(document: JsonNode) -> Iterator[tuple[str, JsonNode, JsonNode]]:
     for template, item in document.at("paths").members():
         if template.startswith("x-"):
             continue
@@ -161,18 +161,18 @@ def _found(document: Node) -> Iterator[tuple[str, Node, Node]]:
         path = item.followed()
         for method in _METHODS:
             if path.at(method):
-                yield template, path, Node(path.at(method).value, f"{item.place}.{method}", path.root)
+                yield template, path, JsonNode(path.at(method).value, f"{item.place}.{method}", path.root)
 
 
-def _method(operation: Node) -> str:
+def _method(operation: JsonNode) -> str:
     return operation.place.rpartition(".")[2].upper()
 
 
-def _identity(template: str, operation: Node) -> tuple[str, str, str]:
+def _identity(template: str, operation: JsonNode) -> tuple[str, str, str]:
     return operation.text("operationId"), _method(operation), template
 
 
-def _operation(reading: _Reading, template: str, path: Node, operation: Node) -> Operation:
+def _operation(reading: _Reading, template: str, path: JsonNode, operation: JsonNode) -> Operation:
     method = _method(operation)
     if method == "TRACE":
         raise CannotCall("TRACE is never sent")
@@ -208,18 +208,18 @@ def _operation(reading: _Reading, template: str, path: Node, operation: Node) ->
     )
 
 
-def _base(reading: _Reading, path: Node, operation: Node) -> Base:
+def _base(reading: _Reading, path: JsonNode, operation: JsonNode) -> Base:
     if not reading.own_servers:
         return reading.base
     owner = operation if operation.at("servers").value else path
     return base_for(owner, reading.base, source_url=reading.source_url)
 
 
-def _title(operation: Node, method: str, template: str) -> str:
+def _title(operation: JsonNode, method: str, template: str) -> str:
     return operation.text("summary") or operation.text("operationId") or f"{method} {template}"
 
 
-def _effect(operation: Node, method: str, template: str) -> Effect:
+def _effect(operation: JsonNode, method: str, template: str) -> Effect:
     said = operation.text("x-errands-effect")
     if said not in ("", *Effect):
         raise operation.at("x-errands-effect").error("must be `read` or `write`")
@@ -227,7 +227,7 @@ def _effect(operation: Node, method: str, template: str) -> Effect:
     return Effect(said or ("read" if reads else "write"))
 
 
-def _repeat(operation: Node, method: str, effect: Effect, *, keyed: bool) -> Repeat:
+def _repeat(operation: JsonNode, method: str, effect: Effect, *, keyed: bool) -> Repeat:
     if effect is Effect.READ or operation.flag("x-errands-idempotent"):
         return Repeat.FREELY
     if keyed:
@@ -235,7 +235,7 @@ def _repeat(operation: Node, method: str, effect: Effect, *, keyed: bool) -> Rep
     return Repeat.BRIEFLY if method in ("PUT", "DELETE") else Repeat.NEVER
 
 
-def _output(operation: Node, schemas: Schemas) -> Mapping[str, Any] | None:
+def _output(operation: JsonNode, schemas: Schemas) -> Mapping[str, Any] | None:
     """The schema of the first 2xx answer that is JSON, or of a text."""
     contents = [response.followed().at("content") for response in _successes(operation)]
     for media in filter(None, map(json_content, contents)):
@@ -244,7 +244,7 @@ def _output(operation: Node, schemas: Schemas) -> Mapping[str, Any] | None:
     return {"type": "string"} if any(map(text_content, contents)) else None
 
 
-def _successes(operation: Node) -> list[Node]:
+def _successes(operation: JsonNode) -> list[JsonNode]:
     """The 2xx answers by number, or the default where the document names no number at all."""
     answers = dict(sorted(operation.at("responses").members(), key=lambda member: member[0]))
     if answers.keys() <= {"default"}:

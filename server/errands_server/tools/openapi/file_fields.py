@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from .json_node import Node
+from .json_node import JsonNode
 
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+( *; *[\w.-]+=([\w.+-]+|\"[ \w.+-]*\"))*", re.ASCII)
 _DEPTH: Final = 8  # of alternatives inside alternatives, which may be a circle
@@ -46,7 +46,7 @@ class File(Struct, frozen=True, kw_only=True):
     content_type: str = ""
 
 
-def file_schema(node: Node) -> dict[str, Any]:
+def file_schema(node: JsonNode) -> dict[str, Any]:
     """What an argument may be where the document wants bytes."""
     described = node.text("description")
     return {"description": f"{described}\n\n{_SAID}" if described else _SAID, **_GIVEN}
@@ -61,7 +61,7 @@ def is_file(schema: Any) -> bool:
     return schema.get("format") == "binary" or schema.get("type") == "file" or raw
 
 
-def holds_file(node: Node, depth: int = _DEPTH) -> bool:
+def holds_file(node: JsonNode, depth: int = _DEPTH) -> bool:
     """Whether the schema is that of a file, of several, or of one among other things."""
     schema = node.followed()
     if is_file(schema.value):
@@ -71,7 +71,7 @@ def holds_file(node: Node, depth: int = _DEPTH) -> bool:
     return any(holds_file(item, depth - 1) for item in (*alternatives(schema), schema.at("items")) if item)
 
 
-def alternatives(schema: Node) -> list[Node]:
+def alternatives(schema: JsonNode) -> list[JsonNode]:
     """The schemas that this one is made of, or a choice between."""
     lists = (schema.at(keyword) for keyword in _ALTERNATIVES)
     return [item for found in lists if isinstance(found.value, list) for item in found.items()]

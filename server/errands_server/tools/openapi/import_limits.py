@@ -24,7 +24,7 @@ async def in_thread(work: Callable[..., T], *args: object) -> T:
     return await asyncio.get_running_loop().run_in_executor(_READERS, partial(work, *args))
 
 
-class Turns:
+class ImportLimits:
     """Lets few descriptions be read at a time, and one of each tenant: no tenant can hold up all others."""
 
     def __init__(self) -> None:

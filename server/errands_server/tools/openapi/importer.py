@@ -15,8 +15,8 @@ from ..operation import Operation
 from ..origins import origin_of
 from .document import Description, describe
 from .import_limits import Turn, in_thread
-from .json_node import Document, DocumentError
-from .loader import Gathered, document, fetch_document, gather, pack, unpack
+from .json_node import DocumentError, JsonDocument
+from .loader import LoadedDocument, document, fetch_document, gather, pack, unpack
 
 
 class ToolChanges(Struct, frozen=True):
@@ -44,14 +44,14 @@ def _by_name(operations: Sequence[Operation]) -> Mapping[str, Operation]:
 KIND: Final = "openapi"
 
 
-class Source(Struct, frozen=True):
+class OpenApiSource(Struct, frozen=True):
     """Where a description comes from: its text, or a URL it is fetched from once."""
 
     url: str = ""
     text: str = ""
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class OpenApiTerms(Struct, frozen=True, kw_only=True):
     """What is said about a description besides its text.
 
     `base_url` wins over the document, "" leaves it to it. `standing_url` is where requests
@@ -65,7 +65,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     only_from: str = ""  # the one private origin a description may be fetched from; "" for any
 
 
-async def import_source(source: Source, terms: Terms, *, turn: Turn | None = None) -> Revision:
+async def import_source(source: OpenApiSource, terms: OpenApiTerms, *, turn: Turn | None = None) -> Revision:
     """A revision without a credential; the turn is waited for once the description is there.
 
     DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN.
@@ -80,11 +80,11 @@ async def import_source(source: Source, terms: Terms, *, turn: Turn | None = Non
         raise _invalid(error, "openapi_document" if source.text else "openapi_url") from error
 
 
-def _may_fetch(source: Source, terms: Terms) -> bool:
+def _may_fetch(source: OpenApiSource, terms: OpenApiTerms) -> bool:
     return not source.url or terms.only_from in {"", origin_of(source.url, "openapi_url")}
 
 
-async def import_again(stored: bytes, terms: Terms, *, turn: Turn) -> Revision:
+async def import_again(stored: bytes, terms: OpenApiTerms, *, turn: Turn) -> Revision:
     """A revision from the texts of an earlier one, which are not fetched again. Raises as above."""
     try:
         async with turn:
@@ -109,19 +109,19 @@ def _operations(revision: Revision) -> tuple[Operation, ...]:
     return msgspec.json.decode(revision.operations, type=tuple[Operation, ...])
 
 
-def _reread(stored: bytes, terms: Terms) -> Revision:
+def _reread(stored: bytes, terms: OpenApiTerms) -> Revision:
     gathered = unpack(stored)
     return _revision(gathered, document(gathered), terms)
 
 
-def _revision(gathered: Gathered, root: Document, terms: Terms) -> Revision:
+def _revision(gathered: LoadedDocument, root: JsonDocument, terms: OpenApiTerms) -> Revision:
     said, description = _described(root, terms)
     return Revision(
         kind=KIND,
         base_url=said or description.origin + description.base_path,
         internal=terms.internal,
         honours_keys=terms.honours_keys,
-        document=pack(Gathered(url=gathered.url, texts=gathered.texts, base_url=said)),
+        document=pack(LoadedDocument(url=gathered.url, texts=gathered.texts, base_url=said)),
         operations=msgspec.json.encode(description.operations),
         schemes=msgspec.json.encode(description.schemes).decode(),
         tool_count=len(description.operations),
@@ -129,7 +129,7 @@ def _revision(gathered: Gathered, root: Document, terms: Terms) -> Revision:
     )
 
 
-def _described(root: Document, terms: Terms) -> tuple[str, Description]:
+def _described(root: JsonDocument, terms: OpenApiTerms) -> tuple[str, Description]:
     """The base URL that has to be said, "" where the document says it, and what it describes."""
     standing = terms.standing_url
     if terms.base_url or not standing:

@@ -23,13 +23,13 @@ class DocumentError(Exception):
         self.message = message
 
 
-class Missing(Struct, frozen=True):
+class UnresolvedDocument(Struct, frozen=True):
     """Why a document cannot be referred to."""
 
     why: str
 
 
-class Document(Struct, frozen=True, eq=False):
+class JsonDocument(Struct, frozen=True, eq=False):
     """A parsed text, where it came from ("" is nowhere), and the other texts it may refer to.
 
     `others` holds every parsed text by URL, and for one that could not be had the reason
@@ -41,22 +41,22 @@ class Document(Struct, frozen=True, eq=False):
     others: Mapping[str, Any] = {}
     main: str = ""
 
-    def refer(self, url: str) -> Document:
+    def refer(self, url: str) -> JsonDocument:
         """The document at a URL, which may be relative. LookupError: says why there is none."""
         absolute = joined(self.url, url)
         if absolute in ("", self.url):
             return self
         found = self.others.get(absolute, _ELSEWHERE)
-        if isinstance(found, Missing):
+        if isinstance(found, UnresolvedDocument):
             raise LookupError(found.why)
-        return Document(found, absolute, self.others, self.main)
+        return JsonDocument(found, absolute, self.others, self.main)
 
     def name(self) -> str:
         """What places in this document begin with."""
         return "" if self.url == self.main else self.url
 
 
-_ELSEWHERE = Missing("points outside this document; bundle it into one file")
+_ELSEWHERE = UnresolvedDocument("points outside this document; bundle it into one file")
 
 
 def joined(base: str, reference: str) -> str:
@@ -67,31 +67,31 @@ def joined(base: str, reference: str) -> str:
         return ""
 
 
-class Node(Struct, frozen=True):
+class JsonNode(Struct, frozen=True):
     """One JSON value, its place, and the document it lies in. `value` is None where nothing is."""
 
     value: Any
     place: str
-    root: Document
+    root: JsonDocument
 
     def __bool__(self) -> bool:
         return self.value is not None
 
-    def at(self, key: str) -> Node:
+    def at(self, key: str) -> JsonNode:
         """The member `key`. DocumentError: this is something, but not an object."""
-        return Node(self._object().get(key), _member(self.place, key), self.root)
+        return JsonNode(self._object().get(key), _member(self.place, key), self.root)
 
-    def members(self) -> Iterator[tuple[str, Node]]:
+    def members(self) -> Iterator[tuple[str, JsonNode]]:
         """Every member of this object, or nothing where nothing is."""
         for key in self._object():
             yield key, self.at(key)
 
-    def items(self) -> Iterator[Node]:
+    def items(self) -> Iterator[JsonNode]:
         """Every item of this list, or nothing where nothing is."""
         if not isinstance(self.value, list | None):
             raise self.error("must be a list")
         for index, item in enumerate(self.value or ()):
-            yield Node(item, f"{self.place}[{index}]", self.root)
+            yield JsonNode(item, f"{self.place}[{index}]", self.root)
 
     def text(self, key: str, default: str = "") -> str:
         """The member `key` as text, `default` where it is absent."""
@@ -107,7 +107,7 @@ class Node(Struct, frozen=True):
             raise node.error("must be true or false")
         return bool(node.value)
 
-    def followed(self) -> Node:
+    def followed(self) -> JsonNode:
         """What this stands for after every `$ref`. DocumentError: a circle, or nothing there."""
         node, seen = self, set()
         while (reference := node.reference()) is not None:
@@ -126,7 +126,7 @@ class Node(Struct, frozen=True):
             raise self.error("$ref must be a string")
         return reference
 
-    def locate(self, reference: str) -> Node:
+    def locate(self, reference: str) -> JsonNode:
         """The value that a URL with a JSON pointer (RFC 6901) names. DocumentError: there is none."""
         url, _, pointer = reference.partition("#")
         try:
@@ -141,7 +141,7 @@ class Node(Struct, frozen=True):
                 value = _step(value, unquote(token).replace("~1", "/").replace("~0", "~"))
             except (LookupError, ValueError):
                 raise self.error(f"$ref {reference!r} names nothing in this document") from None
-        return Node(value, f"{root.name()}#{pointer}", root)
+        return JsonNode(value, f"{root.name()}#{pointer}", root)
 
     def error(self, message: str) -> DocumentError:
         """An error at this place."""

@@ -18,7 +18,7 @@ from ...outbound.guard import AddressForbidden
 from ...outbound.transport import GuardedTransport, read_bounded
 from ..origins import origin_of
 from .import_limits import in_thread
-from .json_node import Document, DocumentError, Missing, joined
+from .json_node import DocumentError, JsonDocument, UnresolvedDocument, joined
 from .text import MAX_TEXT, parse
 
 _FETCH_TIMEOUT: Final = 30.0  # seconds for everything
@@ -104,7 +104,7 @@ _LOAD_TIMEOUT: Final = 60.0  # seconds for all that is referred to
 _PACKED: Final = b"x\x9c"  # how zlib begins; no UTF-8 text does
 
 
-class Gathered(Struct, frozen=True, kw_only=True):
+class LoadedDocument(Struct, frozen=True, kw_only=True):
     """A description as given: the URL it came from ("" is nowhere) and every text by its URL.
 
     `base_url` is what the caller said about where requests go; "" leaves it to the document.
@@ -115,7 +115,7 @@ class Gathered(Struct, frozen=True, kw_only=True):
     base_url: str = ""
 
 
-async def gather(text: str, url: str, *, internal: bool) -> tuple[Gathered, Document]:
+async def gather(text: str, url: str, *, internal: bool) -> tuple[LoadedDocument, JsonDocument]:
     """Parse a description, and fetch and parse what it refers to.
 
     Only a description that came from a URL may refer to others, of that URL's origin, at
@@ -126,7 +126,7 @@ async def gather(text: str, url: str, *, internal: bool) -> tuple[Gathered, Docu
     gathering = _Gathering(text, url, internal=internal)
     if url:
         await gathering.follow(value)
-    return Gathered(url=url, texts=gathering.texts), Document(value, url, gathering.values, url)
+    return LoadedDocument(url=url, texts=gathering.texts), JsonDocument(value, url, gathering.values, url)
 
 
 class _Gathering:
@@ -153,21 +153,25 @@ class _Gathering:
         """The parsed text at a URL, or why it is missing."""
         try:
             if origin_of(url, "$ref") != origin_of(self._url, "$ref"):
-                return Missing("points to another origin; bundle the documents into one file")
+                return UnresolvedDocument("points to another origin; bundle the documents into one file")
             if len(self.texts) > MAX_DOCUMENTS:
-                return Missing(f"is one of more than {MAX_DOCUMENTS}; bundle the documents into one file")
+                return UnresolvedDocument(
+                    f"is one of more than {MAX_DOCUMENTS}; bundle the documents into one file"
+                )
             return await self._fetch(url, deadline - asyncio.get_running_loop().time())
         except Invalid as refusal:
-            return Missing(f"cannot be had: {refusal.violations[0].message}")
+            return UnresolvedDocument(f"cannot be had: {refusal.violations[0].message}")
         except DocumentError as error:
-            return Missing(f"cannot be read: {error}")
+            return UnresolvedDocument(f"cannot be read: {error}")
 
     async def _fetch(self, url: str, seconds: float) -> Any:
         self._tls = self._tls or httpx2.create_ssl_context(trust_env=False)
         text = await fetch_document(url, internal=self._internal, tls=self._tls, timeout=max(seconds, 0))
         self._left -= len(text)
         if self._left < 0:
-            return Missing("makes the documents too long together; bundle what is needed into one file")
+            return UnresolvedDocument(
+                "makes the documents too long together; bundle what is needed into one file"
+            )
         self.texts[url] = text
         return await in_thread(parse, text)
 
@@ -191,19 +195,19 @@ def _references(value: Any) -> Iterator[str]:
             waiting.extend(value)
 
 
-def pack(gathered: Gathered) -> bytes:
+def pack(gathered: LoadedDocument) -> bytes:
     """The texts as they are stored, so that they can be read anew without being fetched."""
     return zlib.compress(msgspec.msgpack.encode(gathered))
 
 
-def unpack(stored: bytes) -> Gathered:
+def unpack(stored: bytes) -> LoadedDocument:
     """What was packed, or the bare text that earlier revisions hold."""
     if not stored.startswith(_PACKED):
-        return Gathered(url="", texts={"": stored.decode()})
-    return msgspec.msgpack.decode(zlib.decompress(stored), type=Gathered)
+        return LoadedDocument(url="", texts={"": stored.decode()})
+    return msgspec.msgpack.decode(zlib.decompress(stored), type=LoadedDocument)
 
 
-def document(gathered: Gathered) -> Document:
+def document(gathered: LoadedDocument) -> JsonDocument:
     """The texts, parsed again."""
     values = {url: parse(text) for url, text in gathered.texts.items()}
-    return Document(values[gathered.url], gathered.url, values, gathered.url)
+    return JsonDocument(values[gathered.url], gathered.url, values, gathered.url)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from ...credentials.credential import Credential
 from ...domain.errors import Reason
 from ...domain.tool import Repeat
-from ...ports import Request
+from ...ports import CallRequest
 from ..operation import Location, Operation, Parameter
 from .encoding import Payload, header_text, path_text, payload, query_pairs
 from .tool_schema import KEY_HEADER
@@ -41,7 +41,7 @@ class Unsendable(Exception):
         self.message = message
 
 
-def compose(operation: Operation, request: Request, credential: Credential) -> Outgoing:
+def compose(operation: Operation, request: CallRequest, credential: Credential) -> Outgoing:
     """The request of a call whose arguments fit its schema. Unsendable: HTTP cannot carry one."""
     arguments = request.arguments
     body = _payload(operation, arguments)

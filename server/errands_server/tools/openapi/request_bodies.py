@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..operation import CannotCall, Part
 from .file_fields import alternatives, file_schema, holds_file, is_file
-from .json_node import Node
+from .json_node import JsonNode
 from .schema import Converted, Direction, Schemas, described
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
@@ -68,7 +68,7 @@ def may_be_json(media_type: str) -> bool:
     return bool(_MAY_BE_JSON.fullmatch(media_type))
 
 
-def json_content(content: Node) -> Node | None:
+def json_content(content: JsonNode) -> JsonNode | None:
     """The JSON alternative of a `content` object."""
     for documented, node in content.members():
         media_type = _bare(documented)
@@ -77,12 +77,12 @@ def json_content(content: Node) -> Node | None:
     return None
 
 
-def text_content(content: Node) -> Node | None:
+def text_content(content: JsonNode) -> JsonNode | None:
     """The plain text alternative of a `content` object."""
     return next((node for name, node in content.members() if _bare(name).startswith("text/")), None)
 
 
-def read_body(operation: Node, schemas: Schemas) -> Body | None:
+def read_body(operation: JsonNode, schemas: Schemas) -> Body | None:
     """The body an operation takes. CannotCall: it needs one we cannot write."""
     node = operation.at("requestBody").followed()
     content = node.at("content")
@@ -99,7 +99,7 @@ def read_body(operation: Node, schemas: Schemas) -> Body | None:
 class _Kind:
     """One alternative of a body."""
 
-    def __init__(self, documented: str, media: Node) -> None:
+    def __init__(self, documented: str, media: JsonNode) -> None:
         self.documented = documented
         self.media = media
         self.schema = media.at("schema").followed()
@@ -128,7 +128,7 @@ class _Kind:
         return _Rank.TEXT if text else _Rank.BYTES
 
 
-def _body(kind: _Kind, node: Node, schemas: Schemas) -> Body:
+def _body(kind: _Kind, node: JsonNode, schemas: Schemas) -> Body:
     form = kind.media_type in (MULTIPART, URLENCODED)
     if form:
         converted = _form(kind, schemas)
@@ -164,7 +164,7 @@ def _form(kind: _Kind, schemas: Schemas) -> Converted:
     return Converted({"type": "object", **converted.schema}, converted.references, converted.size)
 
 
-def _with_file(converted: Converted, schema: Node) -> Converted:
+def _with_file(converted: Converted, schema: JsonNode) -> Converted:
     """A form's schema where a plain text called `file` is taken for one."""
     for name, member in _members(schema):
         if _is_unsaid_file(name, member) and name in converted.schema.get("properties", {}):
@@ -175,7 +175,7 @@ def _with_file(converted: Converted, schema: Node) -> Converted:
     return converted
 
 
-def _is_unsaid_file(name: str, member: Node) -> bool:
+def _is_unsaid_file(name: str, member: JsonNode) -> bool:
     """Whether a form's member is a file that its document calls a string and no more."""
     schema = member.followed().value
     return name == "file" and isinstance(schema, dict) and schema.keys() <= _SAYS_LITTLE
@@ -197,7 +197,7 @@ def _parts(kind: _Kind) -> Iterator[tuple[str, Part]]:
             yield name, part
 
 
-def _part(encoding: Node, *, file: bool) -> Part:
+def _part(encoding: JsonNode, *, file: bool) -> Part:
     style = encoding.text("style")
     if not style and (encoding.at("explode") or encoding.at("allowReserved")):
         style = "form"
@@ -213,7 +213,7 @@ def _part(encoding: Node, *, file: bool) -> Part:
     )
 
 
-def _headers(encoding: Node) -> Iterator[tuple[str, str]]:
+def _headers(encoding: JsonNode) -> Iterator[tuple[str, str]]:
     """Headers of a part whose value the document gives. CannotCall: one that it does not."""
     for name, node in encoding.at("headers").members():
         header = node.followed()
@@ -227,13 +227,13 @@ def _headers(encoding: Node) -> Iterator[tuple[str, str]]:
             raise CannotCall(f"a part of its form needs the header {name!r}")
 
 
-def _only(schema: Node) -> Any:
+def _only(schema: JsonNode) -> Any:
     """The only value a schema allows, if there is one."""
     choice = schema.at("enum").value
     return choice[0] if isinstance(choice, list) and len(choice) == 1 else schema.at("const").value
 
 
-def _members(schema: Node, depth: int = _DEPTH) -> Iterator[tuple[str, Node]]:
+def _members(schema: JsonNode, depth: int = _DEPTH) -> Iterator[tuple[str, JsonNode]]:
     """The properties of a form, also where several schemas make it up."""
     if depth == 0 or not isinstance(schema.value, dict):
         return
@@ -243,13 +243,13 @@ def _members(schema: Node, depth: int = _DEPTH) -> Iterator[tuple[str, Node]]:
         yield from schema.at("properties").members()
 
 
-def _is_encoded(schema: Node) -> bool:
+def _is_encoded(schema: JsonNode) -> bool:
     """Whether the service wants base64 itself rather than what it stands for."""
     value = schema.value
     return isinstance(value, dict) and (value.get("format") == "byte" or "contentEncoding" in value)
 
 
-def _type(schema: Node) -> Any:
+def _type(schema: JsonNode) -> Any:
     return schema.value.get("type") if isinstance(schema.value, dict) else None
 
 

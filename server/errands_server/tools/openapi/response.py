@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ...domain.errors import Reason
 from ...domain.tool import Effect
-from ...ports import Answer, Done, Failed, Unknown
+from ...ports import CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded
 
 # RFC 9457's, OAuth's and the customs of many services, the most telling first.
 _WORDS: Final = (
@@ -117,7 +117,7 @@ _REFUSALS: Final = (401, 403)
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class HttpReply(Struct, frozen=True, kw_only=True):
     """A reply as received: header names in lower case, the body decompressed and perhaps cut."""
 
     status: int
@@ -126,7 +126,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     truncated: bool = False
 
 
-def answer_of(reply: Reply, *, effect: Effect, now: datetime) -> Answer:
+def answer_of(reply: HttpReply, *, effect: Effect, now: datetime) -> CallResult:
     """What the reply means; messages are as long as the service made them.
 
     `now` is what a Retry-After that is a date counts from (RFC 9110 §10.2.3).
@@ -138,40 +138,40 @@ def answer_of(reply: Reply, *, effect: Effect, now: datetime) -> Answer:
             return _success(reply, effect)
         case 302 | 303 if effect is Effect.WRITE:
             # How forms answer after the deed, and how logins refuse before it: nobody can tell.
-            return Unknown(message=message, retry_after=wait)
+            return CallOutcomeUnknown(message=message, retry_after=wait)
         case 408 | 502 | 504 | 520 | 522 | 524:  # the last three are a well-known proxy's 502 and 504
-            return Unknown(message=message, retry_after=wait)
+            return CallOutcomeUnknown(message=message, retry_after=wait)
         case 429:
             return _not_now(Reason.SERVICE_RATE_LIMITED, reply, message, wait)
         case 425 | 503:
             return _not_now(Reason.SERVICE_UNAVAILABLE, reply, message, wait)
         case status if 300 <= status < 600:
             again = status >= 500 and effect is Effect.READ
-            return Failed(
+            return CallFailed(
                 reason=Reason.SERVICE_REFUSED,
                 message=message,
                 status=status,
                 transient=again,
                 challenge=reply.headers.get("www-authenticate", "") if status in _REFUSALS else "",
             )
-    return Unknown(message=message)
+    return CallOutcomeUnknown(message=message)
 
 
-def _not_now(reason: Reason, reply: Reply, message: str, wait: float | None) -> Failed:
-    return Failed(reason=reason, message=message, status=reply.status, transient=True, retry_after=wait)
+def _not_now(reason: Reason, reply: HttpReply, message: str, wait: float | None) -> CallFailed:
+    return CallFailed(reason=reason, message=message, status=reply.status, transient=True, retry_after=wait)
 
 
-def _success(reply: Reply, effect: Effect) -> Answer:
+def _success(reply: HttpReply, effect: Effect) -> CallResult:
     if not reply.truncated:
-        return Done(output=_output(reply), status=reply.status)
+        return CallSucceeded(output=_output(reply), status=reply.status)
     if effect is Effect.WRITE:  # it happened, however much the service has to say about it
         cut = {"truncated": True, "bytes": len(reply.body)}
-        return Done(output=msgspec.json.encode(cut), status=reply.status)
+        return CallSucceeded(output=msgspec.json.encode(cut), status=reply.status)
     message = f"the service answered {reply.status} with more than {len(reply.body)} bytes"
-    return Failed(reason=Reason.OUTPUT_TOO_LARGE, message=message, status=reply.status)
+    return CallFailed(reason=Reason.OUTPUT_TOO_LARGE, message=message, status=reply.status)
 
 
-def _output(reply: Reply) -> bytes:
+def _output(reply: HttpReply) -> bytes:
     if not reply.body:
         return b"null"
     media_type = _media_type(reply)
@@ -182,7 +182,7 @@ def _output(reply: Reply) -> bytes:
     return msgspec.json.encode({"contentType": media_type, "bytes": len(reply.body)})
 
 
-def _media_type(reply: Reply) -> str:
+def _media_type(reply: HttpReply) -> str:
     return reply.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
 
 
@@ -198,7 +198,7 @@ def _is_valid_json(body: bytes) -> bool:
     return True
 
 
-def _text(reply: Reply) -> str:
+def _text(reply: HttpReply) -> str:
     _, _, charset = reply.headers.get("content-type", "").lower().partition("charset=")
     try:
         return reply.body.decode(charset.partition(";")[0].strip(' "') or "utf-8", "replace")
@@ -206,7 +206,7 @@ def _text(reply: Reply) -> str:
         return reply.body.decode("utf-8", "replace")
 
 
-def _message(reply: Reply) -> str:
+def _message(reply: HttpReply) -> str:
     location = reply.headers.get("location", "") if 300 <= reply.status < 400 else ""
     said = f"it redirects to {location}" if location else own_words(reply.body, _text(reply))
     return f"the service answered {_named(reply.status)}{f': {said}' if said else ''}"

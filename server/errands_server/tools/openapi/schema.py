@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from .file_fields import file_schema, is_file
-from .json_node import DocumentError, Node
+from .json_node import DocumentError, JsonNode
 from .text import MAX_DEPTH, levels_within
 
 EXAMPLES: Final = frozenset({"example", "examples"})
@@ -143,7 +143,7 @@ class Converted(Struct, frozen=True):
     """A schema whose `$ref`s point at `$defs` it does not have yet, and the nodes these stand for."""
 
     schema: Any
-    references: tuple[Node, ...] = ()
+    references: tuple[JsonNode, ...] = ()
     size: int = 0  # bytes of JSON
 
 
@@ -156,7 +156,7 @@ class Schemas:
         self._taken: set[str] = set()
         self._total = 0
 
-    def convert(self, node: Node, direction: Direction) -> Converted:
+    def convert(self, node: JsonNode, direction: Direction) -> Converted:
         """The schema at `node`; one that is only a `$ref` is written out."""
         if node.reference() is not None:
             return self._component(node.followed(), direction)
@@ -184,7 +184,7 @@ class Schemas:
         self._spend(budget - left)
         return {**converted.schema, "$defs": definitions} if definitions else converted.schema
 
-    def name(self, node: Node) -> str:
+    def name(self, node: JsonNode) -> str:
         """The name of a component under `$defs`, the same wherever it is used."""
         if node.place not in self._names:
             name = last = _UNSAFE.sub("_", node.place.rpartition("/")[2]) or "_"
@@ -195,13 +195,13 @@ class Schemas:
             self._taken.add(name)
         return self._names[node.place]
 
-    def _component(self, node: Node, direction: Direction) -> Converted:
+    def _component(self, node: JsonNode, direction: Direction) -> Converted:
         key = (node.place, direction)
         if key not in self._components:
             self._components[key] = self._convert(node, direction)
         return self._components[key]
 
-    def _convert(self, node: Node, direction: Direction) -> Converted:
+    def _convert(self, node: JsonNode, direction: Direction) -> Converted:
         levels = levels_within(node.value, MAX_VALUES)
         conversion = _Conversion(self, direction, whole=levels == MAX_DEPTH)
         schema = conversion.schema(node, levels)
@@ -220,12 +220,12 @@ class _Conversion:
     """Converts one schema and collects what it refers to; not `whole` is one that is cut off."""
 
     def __init__(self, schemas: Schemas, direction: Direction, *, whole: bool) -> None:
-        self.references: dict[str, Node] = {}
+        self.references: dict[str, JsonNode] = {}
         self._schemas = schemas
         self._direction = direction
         self._whole = whole
 
-    def schema(self, node: Node, levels: int) -> Any:
+    def schema(self, node: JsonNode, levels: int) -> Any:
         """The schema, with so many levels of what is in it."""
         if isinstance(node.value, bool):
             return node.value
@@ -243,7 +243,7 @@ class _Conversion:
             converted.update(self._discriminator(node))
         return modernised(converted, node.value)
 
-    def _keyword(self, keyword: str, member: Node, levels: int) -> Mapping[str, Any]:
+    def _keyword(self, keyword: str, member: JsonNode, levels: int) -> Mapping[str, Any]:
         match member.value:
             case dict() | bool() if keyword in SCHEMAS:
                 return {keyword: self.schema(member, levels - 1)}
@@ -260,7 +260,7 @@ class _Conversion:
                 return {}  # bulky, and nobody writes an answer
         return value_keyword(keyword, member.value)
 
-    def _discriminator(self, node: Node) -> Mapping[str, Any]:
+    def _discriminator(self, node: JsonNode) -> Mapping[str, Any]:
         """The member that tells the alternatives apart, which validators pass over and planners read."""
         match node.value["discriminator"]:
             case {"propertyName": str(name)}:
@@ -268,7 +268,7 @@ class _Conversion:
                 return {"discriminator": {"propertyName": name, **self._mapping(node, mapping)}}
         return {}
 
-    def _mapping(self, node: Node, mapping: Any) -> Mapping[str, Any]:
+    def _mapping(self, node: JsonNode, mapping: Any) -> Mapping[str, Any]:
         """Which value stands for which alternative; only for those that are written out here."""
         found: dict[str, str] = {}
         for value, reference in mapping.items() if isinstance(mapping, dict) else ():
@@ -281,18 +281,18 @@ class _Conversion:
                     found[value] = self._refer(target)
         return {"mapping": found} if found else {}
 
-    def _refer(self, target: Node) -> str:
+    def _refer(self, target: JsonNode) -> str:
         self.references[target.place] = target
         return f"#/$defs/{self._schemas.name(target)}"
 
-    def _require(self, node: Node, converted: dict[str, Any]) -> None:
+    def _require(self, node: JsonNode, converted: dict[str, Any]) -> None:
         properties = node.at("properties")
         required = dict.fromkeys(converted.pop("required", ()))
         names = [name for name in required if not self._hidden(properties, name)]
         if names:
             converted["required"] = names
 
-    def _hidden(self, properties: Node, name: str) -> bool:
+    def _hidden(self, properties: JsonNode, name: str) -> bool:
         if not isinstance(properties.value, dict):
             return False
         declared = properties.at(name).followed().value
@@ -304,7 +304,7 @@ def _is_flat(value: dict[str, Any] | list[Any]) -> bool:
     return not any(isinstance(member, dict | list) for member in members)
 
 
-def described(converted: Converted, node: Node) -> Converted:
+def described(converted: Converted, node: JsonNode) -> Converted:
     """The schema with the description, deprecation and examples of what uses it."""
     schema = dict(converted.schema)
     if description := node.text("description"):
@@ -316,7 +316,7 @@ def described(converted: Converted, node: Node) -> Converted:
     return Converted(schema, converted.references, converted.size)
 
 
-def _examples(node: Node) -> list[Any]:
+def _examples(node: JsonNode) -> list[Any]:
     if node.at("example"):
         return [node.at("example").value]
     named = node.at("examples")

@@ -18,11 +18,11 @@ from ...domain.errors import Reason
 from ...domain.tool import Effect
 from ...outbound.guard import AddressForbidden
 from ...outbound.transport import GuardedTransport, read_bounded
-from ...ports import Answer, Failed, Request, Unknown
+from ...ports import CallFailed, CallOutcomeUnknown, CallRequest, CallResult
 from ..operation import Operation
 from ..validation import ArgumentChecker
 from .request import Outgoing, Unsendable, compose
-from .response import Reply, answer_of
+from .response import HttpReply, answer_of
 
 MAX_ANSWER: Final = 1024 * 1024  # bytes after decompression
 
@@ -69,12 +69,12 @@ class OpenApiSender:
     async def send(
         self,
         operation: Operation,
-        request: Request,
+        request: CallRequest,
         *,
         credential: Credential | None = None,
         internal: bool,
         timeout: float,
-    ) -> Answer:
+    ) -> CallResult:
         """Make one call, once; nothing is sent again here but a redirected GET or HEAD.
 
         `timeout` is in seconds and covers everything, also waiting for a connection.
@@ -84,11 +84,11 @@ class OpenApiSender:
         """
         credential = credential or _NOBODY
         if problem := self._arguments.problem(request.ref, operation.tool, request.arguments):
-            return cleaned(Failed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
+            return cleaned(CallFailed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
         try:
             outgoing = compose(operation, request, credential)
         except Unsendable as refusal:
-            return cleaned(Failed(reason=refusal.reason, message=refusal.message), credential)
+            return cleaned(CallFailed(reason=refusal.reason, message=refusal.message), credential)
         transport = self._internal if internal else self._public
         call = _Call(transport, operation.tool.effect, self._now, credential.signer)
         return cleaned(await call.make(outgoing, timeout), credential)
@@ -109,20 +109,20 @@ class _Call:
         self._effect = effect
         self._now = now
         self._left = False  # whether a byte of the request may have left
-        self._reply: Reply | None = None  # without its body
+        self._reply: HttpReply | None = None  # without its body
 
-    async def make(self, outgoing: Outgoing, timeout: float) -> Answer:
+    async def make(self, outgoing: Outgoing, timeout: float) -> CallResult:
         try:
             async with asyncio.timeout(timeout):
                 return self._answer(await self._follow(outgoing))
         except AddressForbidden as refusal:
-            return Failed(reason=Reason.ADDRESS_FORBIDDEN, message=str(refusal))
+            return CallFailed(reason=Reason.ADDRESS_FORBIDDEN, message=str(refusal))
         except TimeoutError:
             return self._broken_off(f"no answer within {timeout:g} seconds")
         except (httpx2.HTTPError, OSError) as error:
             return self._broken_off(str(error) or type(error).__name__)
 
-    async def _follow(self, outgoing: Outgoing) -> Reply:
+    async def _follow(self, outgoing: Outgoing) -> HttpReply:
         for _ in range(_MAX_REDIRECTS):
             reply = await self._exchange(outgoing)
             target = _redirect(outgoing, reply)
@@ -131,7 +131,7 @@ class _Call:
             outgoing = structs.replace(outgoing, url=target)
         return await self._exchange(outgoing)
 
-    async def _exchange(self, outgoing: Outgoing) -> Reply:
+    async def _exchange(self, outgoing: Outgoing) -> HttpReply:
         response = await self._transport.handle_async_request(
             httpx2.Request(
                 outgoing.method,
@@ -142,7 +142,7 @@ class _Call:
             )
         )
         try:
-            self._reply = Reply(status=response.status_code, headers=dict(response.headers))
+            self._reply = HttpReply(status=response.status_code, headers=dict(response.headers))
             limit = MAX_ANSWER if response.is_success else _MAX_ERROR
             body, truncated = await read_bounded(response, limit)
             return structs.replace(self._reply, body=body, truncated=truncated)
@@ -158,21 +158,23 @@ class _Call:
         # Everything before (DNS, connecting, TLS, waiting for a connection) sends no request.
         self._left = self._left or event.endswith("send_request_headers.started")
 
-    def _answer(self, reply: Reply) -> Answer:
+    def _answer(self, reply: HttpReply) -> CallResult:
         return answer_of(reply, effect=self._effect, now=self._now())
 
-    def _broken_off(self, why: str) -> Answer:
+    def _broken_off(self, why: str) -> CallResult:
         if not self._left:
             message = f"the service cannot be reached: {why}"
-            return Failed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)
+            return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)
         if self._reply is None:
-            return Unknown(message=f"the request left, but its answer did not come: {why}")
+            return CallOutcomeUnknown(message=f"the request left, but its answer did not come: {why}")
         if self._reply.status >= 400:  # said enough, even without its body
             return self._answer(self._reply)
-        return Unknown(message=f"the service answered {self._reply.status}, but not to the end: {why}")
+        return CallOutcomeUnknown(
+            message=f"the service answered {self._reply.status}, but not to the end: {why}"
+        )
 
 
-def _redirect(outgoing: Outgoing, reply: Reply) -> httpx2.URL | None:
+def _redirect(outgoing: Outgoing, reply: HttpReply) -> httpx2.URL | None:
     """Where to go on, if this reply may be followed: GET and HEAD, within the origin."""
     location = reply.headers.get("location")
     if outgoing.method not in ("GET", "HEAD") or reply.status not in _REDIRECTS or not location:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ...credentials.security_scheme import SecurityScheme
 from ..operation import CannotCall, Location, Parameter
-from .json_node import Node
+from .json_node import JsonNode
 from .request_bodies import Body, json_content, read_body, text_content
 from .schema import Converted, Direction, Schemas, described
 
@@ -51,7 +51,12 @@ class _Property(Struct, frozen=True):
 
 
 def read_inputs(
-    path: Node, operation: Node, *, template: str, schemes: Mapping[str, SecurityScheme], schemas: Schemas
+    path: JsonNode,
+    operation: JsonNode,
+    *,
+    template: str,
+    schemes: Mapping[str, SecurityScheme],
+    schemas: Schemas,
 ) -> Inputs:
     """The arguments an operation takes. CannotCall: it needs something we cannot send."""
     declared = _declared(path, operation)
@@ -74,9 +79,9 @@ def read_inputs(
     return Inputs(schema, tuple(parameters), body, key_header)
 
 
-def _declared(path: Node, operation: Node) -> dict[tuple[str, str], Node]:
+def _declared(path: JsonNode, operation: JsonNode) -> dict[tuple[str, str], JsonNode]:
     """Parameters by place and name; the operation's win over its path's."""
-    declared: dict[tuple[str, str], Node] = {}
+    declared: dict[tuple[str, str], JsonNode] = {}
     for owner in (path, operation):
         for item in owner.at("parameters").items():
             node = item.followed()
@@ -87,7 +92,7 @@ def _declared(path: Node, operation: Node) -> dict[tuple[str, str], Node]:
     return declared
 
 
-def _check_path(template: str, declared: Mapping[tuple[str, str], Node]) -> None:
+def _check_path(template: str, declared: Mapping[tuple[str, str], JsonNode]) -> None:
     for name in _PLACEHOLDER.findall(template):
         if ("path", name) not in declared:
             raise CannotCall(f"its path parameter {name!r} is not declared")
@@ -95,13 +100,13 @@ def _check_path(template: str, declared: Mapping[tuple[str, str], Node]) -> None
         raise CannotCall("its path holds characters that are not part of a path")
 
 
-def _carries_key(node: Node) -> bool:
+def _carries_key(node: JsonNode) -> bool:
     return node.text("in") == "header" and node.text("name").lower() == KEY_HEADER.lower()
 
 
 def _arguments(
-    declared: Mapping[tuple[str, str], Node], template: str, schemes: Mapping[str, SecurityScheme]
-) -> Iterator[Node]:
+    declared: Mapping[tuple[str, str], JsonNode], template: str, schemes: Mapping[str, SecurityScheme]
+) -> Iterator[JsonNode]:
     """Parameters that are a caller's to give: path, then query, header and cookie."""
     filled = {(s.location, s.name.lower()) for s in schemes.values() if s.kind == "apiKey"}
     placeholders = set(_PLACEHOLDER.findall(template))
@@ -113,7 +118,7 @@ def _arguments(
                 yield node
 
 
-def _parameter(node: Node, *, taken: set[str]) -> Parameter | None:
+def _parameter(node: JsonNode, *, taken: set[str]) -> Parameter | None:
     """How one parameter is sent; None for an optional one that we cannot send."""
     name, location = node.text("name"), Location(node.text("in"))
     style = node.text("style", _STYLES[location][0])
@@ -134,7 +139,7 @@ def _parameter(node: Node, *, taken: set[str]) -> Parameter | None:
     )
 
 
-def _problem(node: Node, name: str, location: Location, style: str) -> str:
+def _problem(node: JsonNode, name: str, location: Location, style: str) -> str:
     """Why a parameter cannot be sent; "" if it can."""
     if not name:  # left over by editors, and of no use to any service
         return f"a parameter in its {location} has no name"
@@ -148,7 +153,7 @@ def _problem(node: Node, name: str, location: Location, style: str) -> str:
     return ""
 
 
-def _fixed(node: Node) -> str:
+def _fixed(node: JsonNode) -> str:
     """The only value a parameter may have: one that nobody needs to be asked for."""
     schema = node.at("schema").followed().value
     match schema:
@@ -164,7 +169,7 @@ def _argument(name: str, location: Location, taken: set[str]) -> str:
     return argument
 
 
-def _property(parameter: Parameter, node: Node, schemas: Schemas) -> _Property:
+def _property(parameter: Parameter, node: JsonNode, schemas: Schemas) -> _Property:
     content = node.at("content")
     holder = json_content(content) or text_content(content) or node
     schema = schemas.convert(holder.at("schema"), Direction.SENT)

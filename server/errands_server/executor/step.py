@@ -27,19 +27,19 @@ from ..domain.plan import PlannedCall, shown
 from ..domain.policy import APPROVAL_TTL, AUTHORIZATION_TTL
 from ..domain.run import Run
 from ..domain.tool import ToolRef
-from ..environment import World
-from ..ports import Asked, Request, Toolbox, Unauthorized
-from ..tools.catalog import Catalogue
+from ..environment import Environment
+from ..ports import AuthorizationRequired, CallRequest, InputRequired, Toolbox
+from ..tools.catalog import ToolCatalog
 
 
-class Turns(Struct, frozen=True, kw_only=True):
+class StepRunner(Struct, frozen=True, kw_only=True):
     """Takes turns for the runs of one tenant."""
 
     tenant: str
     run_id: str
-    catalogue: Catalogue
+    catalog: ToolCatalog
     toolbox: Toolbox
-    world: World
+    environment: Environment
 
     async def think(self, draft: Draft, step_id: str, outputs: Mapping[str, Any]) -> None:
         """Start the step, or take its next turn. `outputs` holds what its slots read."""
@@ -57,7 +57,7 @@ class Turns(Struct, frozen=True, kw_only=True):
         self, draft: Draft, step_id: str, planned: PlannedCall, arguments: dict[str, Any]
     ) -> Call:
         described = await self._described(draft, step_id, planned.tool, arguments)
-        call_id = self.world.new_id()
+        call_id = self.environment.new_id()
         return replace(
             described,
             id=call_id,
@@ -114,7 +114,7 @@ class Turns(Struct, frozen=True, kw_only=True):
             hash=approval.calls_hash(calls),
         )
 
-    def ask_input(self, draft: Draft, call: Call, answer: Asked) -> None:
+    def ask_input(self, draft: Draft, call: Call, answer: InputRequired) -> None:
         """Ask a person what the service wants to know before it does the call."""
         question = replace(answer.question, said=answer.message)
         self._request(
@@ -132,17 +132,17 @@ class Turns(Struct, frozen=True, kw_only=True):
         """Ask for an approval; `asked` is what ApprovalRequested says of it."""
         draft.add(
             ApprovalRequested(
-                approval_id=self.world.new_id(),
+                approval_id=self.environment.new_id(),
                 user_id=draft.run.user_id,
                 expires_at=draft.now + APPROVAL_TTL,
                 **asked,
             )
         )
 
-    def authorization(self, draft: Draft, call: Call, missing: Unauthorized) -> AuthRequested:
+    def authorization(self, draft: Draft, call: Call, missing: AuthorizationRequired) -> AuthRequested:
         """What the user is asked to authorize before this call can be made."""
         return AuthRequested(
-            authorization_id=self.world.new_id(),
+            authorization_id=self.environment.new_id(),
             integration_id=call.tool.integration_id,
             integration_name=call.integration_name,
             user_id=draft.run.user_id,
@@ -172,7 +172,7 @@ class Turns(Struct, frozen=True, kw_only=True):
 
     async def _described(self, draft: Draft, step_id: str, ref: ToolRef, arguments: dict[str, Any]) -> Call:
         """A call with all that is known of its tool, and nothing yet that identifies it."""
-        loaded, tool = await self.catalogue.tool(self.tenant, ref)
+        loaded, tool = await self.catalog.tool(self.tenant, ref)
         call = Call(
             id="",
             step_id=step_id,
@@ -190,11 +190,11 @@ class Turns(Struct, frozen=True, kw_only=True):
         )
         return replace(call, shared=await self.toolbox.shared(self.request(draft.run, call)))
 
-    def request(self, run: Run, call: Call) -> Request:
+    def request(self, run: Run, call: Call) -> CallRequest:
         """The call, ready to be sent."""
         progress = run.calls.get(call.id)
         asked = run.authorizations.values()
-        return Request(
+        return CallRequest(
             ref=call.tool,
             arguments=call.arguments,
             idempotency_key=call.key,
