@@ -8,10 +8,10 @@ simpler one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -31,10 +31,11 @@ from errands_server.domain.events import (
 from errands_server.domain.fold import apply
 from errands_server.domain.policy import HOUR, SECOND
 from errands_server.domain.run import RULES_VERSION, ApprovalProgress, Run
-from tests.domain.process import Fate, Process
-from tests.domain.remote import Remote
-from tests.domain.scenarios import SECURED, Limits, Scenario, Tape, read_scenario
-from tests.domain.shelf import Shelf
+
+from .process import Fate, Process
+from .remote import Remote
+from .scenarios import SECURED, Limits, Scenario, Tape, read_scenario
+from .shelf import Shelf
 
 BEGINNING: Final = 1_800_000_000_000
 MOST_MOMENTS: Final = 3_000  # more than any run needs once everybody answers
@@ -58,13 +59,18 @@ class Journal:
         self.records: list[Record] = []
         self.run = Run()
         self.commits: list[int] = []  # the sequence after each
+        self._artifacts: dict[str, bytes] = {}
 
     def append(self, draft: Draft, *, epoch: int | None = None) -> None:
         if draft.base.sequence != self.run.sequence or epoch not in {None, self.run.epoch}:
             raise Refused
         self.records += draft.records
+        self._artifacts |= draft.artifacts
         self.run = draft.run
         self.commits.append(draft.run.sequence)
+
+    async def artifact(self, run_id: str, artifact: str) -> bytes:
+        return self._artifacts[artifact]
 
 
 class Simulation:
@@ -113,6 +119,9 @@ class Simulation:
                 actor="key",
                 strategy=self.scenario.strategy,
                 plan_id=self.new_id(),
+                repeat_of=self.scenario.repeat_of,
+                traceparent=self.scenario.traceparent,
+                passed=self.scenario.passed,
                 rules_version=RULES_VERSION,
             )
         )
@@ -160,7 +169,7 @@ class Simulation:
             actions.append(self._grant)
         due = wake_at(self.run)
         if due is not None and not process.restless:
-            actions.append(partial(self._pass, max(0, due - self.now)))
+            actions.append(partial(self.wait, max(0, due - self.now)))
         return actions
 
     def _wild(self, choice: int) -> None:
@@ -173,7 +182,7 @@ class Simulation:
                 self.crash,
                 partial(self._with_process, partial(Process.advance, fate=Fate.OVERTAKEN)),
                 partial(self._with_process, partial(Process.advance, fate=Fate.UNANSWERED)),
-                *(partial(self._pass, jump) for jump in _JUMPS),
+                *(partial(self.wait, jump) for jump in _JUMPS),
                 self._cut_off,
                 self._decide_anything,
                 self._change_access,
@@ -205,7 +214,8 @@ class Simulation:
             for name in list(self.process.tasks):
                 self.process.cut_off(name)
 
-    def _pass(self, milliseconds: int) -> None:
+    def wait(self, milliseconds: int) -> None:
+        """Nothing happens for so long."""
         self.now += milliseconds
         if self.process is not None:
             self.process.restless = True
@@ -227,7 +237,14 @@ class Simulation:
             approval = self.tape.choose(approvals)
             self.decide(approval, self.tape.choose(commands.CHOICES[approval.request.kind]))
 
-    def decide(self, approval: ApprovalProgress, decision: Decision) -> None:
+    def decide(
+        self,
+        approval: ApprovalProgress,
+        decision: Decision,
+        *,
+        reason: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
         """A person decides; too late, nothing changes."""
         output = Document(text='{"id":"said"}') if self.tape.next() % 2 == 0 else None
         decided = self.command(
@@ -237,7 +254,9 @@ class Simulation:
                 decision,
                 actor="person",
                 now=draft.now,
+                reason=reason,
                 output=output if decision is Decision.DONE else None,
+                values=values,
             )
         )
         if decided and decision is Decision.RETRY:

@@ -42,11 +42,12 @@ from errands_server.executor.dispatch import Dispatch
 from errands_server.executor.run_loop import DISPATCH_WINDOW, MAX_CALLS
 from errands_server.executor.step import StepRunner
 from errands_server.ports import CallOutcomeUnknown, Refusal
-from tests.domain.scenarios import Shape
-from tests.domain.shelf import now_or_never
+
+from .scenarios import Shape
+from .shelf import now_or_never
 
 if TYPE_CHECKING:
-    from tests.domain.histories import Simulation
+    from .histories import Simulation
 
 Outcome = Callable[[Draft], None]
 
@@ -234,8 +235,8 @@ class Process:
         return replace(event, calls=calls)
 
     def _outputs(self, draft: Draft, step_ids: set[str]) -> dict[str, Any]:
-        journal: Any = None  # no document here is large enough to lie beside the log
-        return now_or_never(documents.outputs(journal, RUN_ID, draft.run, step_ids))
+        journal: Any = self._simulation.journal
+        return now_or_never(documents.outputs(journal, RUN_ID, draft.run, step_ids, draft))
 
     def _spawn_call(self, call: Call) -> None:
         def send() -> Outcome:

@@ -13,7 +13,8 @@ from errands_server.domain.policy import KEY_TTL, SECOND
 from errands_server.domain.question import Question
 from errands_server.domain.tool import Repeat, Tool
 from errands_server.ports import CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded, InputRequired
-from tests.domain.scenarios import Answered
+
+from .scenarios import Answered, Script
 
 REMEMBERS: Final = KEY_TTL + 2 * SECOND  # a key is looked at up to a dispatch window after the decision
 
@@ -23,7 +24,7 @@ QUESTION: Final = Question(message="Which?", schema={"type": "object"}, digest="
 class Remote:
     """Honours keys where the tool says so, as long as it remembers them; elsewhere it ignores them."""
 
-    def __init__(self, tools: Mapping[str, Tool], scripts: Mapping[str, tuple[Answered, ...]]) -> None:
+    def __init__(self, tools: Mapping[str, Tool], scripts: Mapping[str, Script]) -> None:
         self._tools = tools
         self._scripts = scripts
         self.requests: Counter[str] = Counter()  # by tool
@@ -35,6 +36,10 @@ class Remote:
         script = self._scripts.get(name, (Answered.DONE,))
         answered = script[min(self.requests[name], len(script) - 1)]
         self.requests[name] += 1
+        if isinstance(answered, CallSucceeded):
+            self._work(call, now)
+        if not isinstance(answered, Answered):
+            return answered
         match answered:
             case Answered.BUSY:
                 return CallFailed(

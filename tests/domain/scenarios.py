@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ from errands_server.domain.errors import Reason
 from errands_server.domain.events import Decision, Strategy
 from errands_server.domain.plan import Path, Plan, PlannedCall, Slot, Step, check
 from errands_server.domain.tool import Effect, Repeat, Tool, ToolRef
-from errands_server.ports import Refusal
+from errands_server.ports import CallResult, Refusal
 
 T = TypeVar("T")
 
@@ -53,6 +53,9 @@ class Answered(StrEnum):
     ASKS = "asks"  # no effect before a person has answered a question
 
 
+Script: TypeAlias = tuple[Answered | CallResult, ...]
+
+
 class Shape(StrEnum):
     """Whether the caller asked for a shape of the result, and whether one is found that fits."""
 
@@ -62,17 +65,21 @@ class Shape(StrEnum):
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
-    """`scripts` holds, per tool, how its requests are answered; the last answer is repeated.
-    `strays` are tools whose calls differ from what the plan announced. `doubts` is what people
-    say of calls in doubt, as long as they have no reason to say something else."""
+    """`scripts` holds, per tool, how its requests are answered; the last answer is repeated. An answer
+    is spelled out where what it says matters. `strays` are tools whose calls differ from what the plan
+    announced. `doubts` is what people say of calls in doubt, as long as they have no reason to say
+    something else. `repeat_of`, `traceparent` and `passed` are what the run is created with."""
 
     plan: Plan | Refusal
     strategy: Strategy = Strategy.NONE
     tools: Mapping[str, Tool] = {}
-    scripts: Mapping[str, tuple[Answered, ...]] = {}
+    scripts: Mapping[str, Script] = {}
     strays: frozenset[str] = frozenset()
     shape: Shape = Shape.FREE
     doubts: Decision = Decision.RETRY
+    repeat_of: str = ""
+    traceparent: str = ""
+    passed: tuple[str, ...] = ()
 
 
 KINDS: Final = (
@@ -110,7 +117,7 @@ def scenario(
     tools: Mapping[str, Tool],
     *,
     strategy: Strategy = Strategy.NONE,
-    scripts: Mapping[str, tuple[Answered, ...]] | None = None,
+    scripts: Mapping[str, Script] | None = None,
 ) -> Scenario:
     """`steps` names what each depends on; the tool `s1.0` is the first call of step `s1`."""
     plan = Plan(
