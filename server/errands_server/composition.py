@@ -36,8 +36,8 @@ from .credentials.vault import Vault
 from .domain.events import ApprovalRequested, AuthRequested, Call, Decision
 from .engines.embedded import EmbeddedEngine
 from .environment import Environment
+from .executor.decider import RunDependencies
 from .executor.dispatch import open_gate
-from .executor.run_loop import RunDependencies
 from .outbound.web import Web
 from .planners.catalog.planner import CatalogPlanner
 from .ports import Planner, Toolbox

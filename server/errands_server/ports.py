@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from .domain.draft import Draft
 from .domain.errors import Reason
 from .domain.explanation import ClauseRead
+from .domain.inputs import Inputs
 from .domain.plan import Plan, Step
 from .domain.question import Input, Question
+from .domain.run import Run
 from .domain.tool import Tool, ToolRef
 
 
@@ -161,3 +165,60 @@ class Toolbox(Protocol):
         ...
 
     async def call(self, request: CallRequest) -> CallResult: ...
+
+
+class Engine(Protocol):
+    """Executes the runs that are stored under its name, from their creation to their end.
+
+    The log is the truth, and the journal fences executors by epoch: whatever an engine holds in
+    memory may be lost at any moment, and `start` goes on from the log.
+    """
+
+    @property
+    def name(self) -> str:
+        """Stored with each run that it executes; it takes no other engine's."""
+        ...
+
+    @property
+    def active(self) -> int:
+        """How many runs are being executed."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """How many runs wait until one more may be executed."""
+        ...
+
+    async def start(self) -> None:
+        """Resume the unfinished runs of this name, and look after what becomes due. Called once."""
+        ...
+
+    def admit(self, tenant: str) -> AbstractContextManager[None]:
+        """Hold a place in the queue while a run of the tenant is stored.
+
+        RUN_QUEUE_FULL: the tenant has as many runs waiting as it may. SERVER_DRAINING.
+        """
+        ...
+
+    async def begin_creation(self, tenant: str, run_id: str, inputs: Inputs, draft: Draft) -> bool:
+        """Add to `draft`, which creates the run, all that is decided before anything leaves the process.
+
+        Returns False, with the draft as it was, where the beginning is decided after the run is stored.
+        """
+        ...
+
+    def submit(self, tenant: str, run_id: str, run: Run, inputs: Inputs) -> None:
+        """Execute a run that was just stored. Called for each commit that creates a run, in order."""
+        ...
+
+    def nudge(self, tenant: str, run_id: str) -> None:
+        """Take notice that a caller appended to the run's log: a decision, a cancellation, an answer."""
+        ...
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more; wait so long for calls in flight, then record them as unknown."""
+        ...
+
+    def hurry(self) -> None:
+        """Record calls in flight as unknown now."""
+        ...

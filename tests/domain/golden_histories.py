@@ -22,8 +22,8 @@ from errands_server.domain.policy import APPROVAL_TTL, AUTHORIZATION_TTL, SECOND
 from errands_server.domain.question import Question
 from errands_server.domain.run import CallState, Run
 from errands_server.domain.tool import ToolRef
+from errands_server.executor.decider import DISPATCH_WINDOW
 from errands_server.executor.documents import INLINE
-from errands_server.executor.run_loop import DISPATCH_WINDOW
 from errands_server.ports import AuthorizationRequired, CallSucceeded, InputRequired, Refusal
 
 from .histories import Simulation
@@ -157,7 +157,7 @@ def _repeated_with_another_plan() -> Simulation:
     tools = {"s1.0": tool("s1.0", READ), "s2.0": tool("s2.0", KEYED, secured=True)}
     wanted = scenario(CHAIN, tools)
     history = Simulation(replace(wanted, repeat_of="earlier", traceparent=TRACEPARENT, passed=(OPEN,)))
-    history.shelf.credential = "token"
+    history.catalog.credential = "token"
     history.until(lambda run: run.epoch)
     text = "The plan of run earlier was not reused: the context has no 'amount'."
     history.command(lambda _: [Noted(text=text)])

@@ -8,34 +8,42 @@ simpler one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate
 from typing import Any, Final
 
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from errands_server.domain import commands
 from errands_server.domain.draft import Draft
 from errands_server.domain.effects import wake_at
-from errands_server.domain.errors import Conflict
+from errands_server.domain.errors import CommitUnknown, Conflict, RunChanged
 from errands_server.domain.events import (
     AnyEvent,
     ApprovalKind,
     AuthResolved,
+    Call,
     Decision,
     Document,
     Record,
     RunCreated,
 )
 from errands_server.domain.fold import apply
+from errands_server.domain.inputs import Inputs
 from errands_server.domain.policy import HOUR, SECOND
 from errands_server.domain.run import RULES_VERSION, ApprovalProgress, Run
+from errands_server.domain.tool import ToolRef
+from errands_server.executor.decider import DISPATCH_WINDOW, Superseded
+from errands_server.ports import CallRequest, CallResult
+from errands_server.store.write_requests import Append
 
-from .process import Fate, Process
+from .ports import SimulatedCatalog, inputs, now_or_never
+from .process import RUN_ID, TENANT, Fate, Process
 from .remote import Remote
 from .scenarios import SECURED, Limits, Scenario, Tape, read_scenario
-from .shelf import Shelf
 
 BEGINNING: Final = 1_800_000_000_000
 MOST_MOMENTS: Final = 3_000  # more than any run needs once everybody answers
@@ -48,29 +56,73 @@ _JUMPS: Final = (SECOND, 3 * SECOND, 61 * SECOND, HOUR, 23 * HOUR, 25 * HOUR)
 Action = Callable[[], object]
 
 
-class Refused(Exception):
-    """The journal did not take an append: another writer was first, or holds the newer epoch."""
-
-
 class Journal:
-    """The log, with the two checks of `store/batch.py`."""
+    """The log, with the two checks of `store/batch.py`, and commits whose fate the history decides."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: Inputs) -> None:
         self.records: list[Record] = []
         self.run = Run()
         self.commits: list[int] = []  # the sequence after each
+        self._given = given
         self._artifacts: dict[str, bytes] = {}
+        self._fate = Fate.STORED
 
-    def append(self, draft: Draft, *, epoch: int | None = None) -> None:
-        if draft.base.sequence != self.run.sequence or epoch not in {None, self.run.epoch}:
-            raise Refused
-        self.records += draft.records
-        self._artifacts |= draft.artifacts
-        self.run = draft.run
-        self.commits.append(draft.run.sequence)
+    @contextmanager
+    def fated(self, fate: Fate) -> Iterator[None]:
+        """What becomes of the next append inside; those after it are stored."""
+        self._fate = fate
+        try:
+            yield
+        finally:
+            self._fate = Fate.STORED
+
+    async def append(self, append: Append) -> None:
+        fate, self._fate = self._fate, Fate.STORED
+        if fate is Fate.OVERTAKEN:
+            raise RunChanged(append.run_id)
+        if append.after != self.run.sequence or append.epoch not in {None, self.run.epoch}:
+            raise RunChanged(append.run_id)
+        self.records += append.records
+        self._artifacts |= append.artifacts
+        self.run = append.run
+        self.commits.append(append.run.sequence)
+        if fate is Fate.UNANSWERED:
+            raise CommitUnknown(append.run_id)
+
+    def store(self, draft: Draft) -> None:
+        """Append what a caller decided."""
+        now_or_never(self.append(_by_caller(draft)))
+
+    async def fold(self, run_id: str, run: Run | None = None) -> Run:
+        return self.run
+
+    async def inputs(self, run_id: str) -> Inputs:
+        return self._given
 
     async def artifact(self, run_id: str, artifact: str) -> bytes:
         return self._artifacts[artifact]
+
+
+def _by_caller(draft: Draft) -> Append:
+    return Append(
+        tenant=TENANT,
+        run_id=RUN_ID,
+        after=draft.base.sequence,
+        epoch=None,
+        records=draft.records,
+        run=draft.run,
+        artifacts=draft.artifacts,
+    )
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """A request that the service received, and what was so outside of its sender at that moment."""
+
+    request: CallRequest
+    stored: Run  # the run as the log has it
+    agreed: bool  # a person has agreed to this very call
+    plan_agreed: bool  # a person has agreed to a plan that shows a call of this tool
+    allowed: bool  # no caller has cancelled the run, or the call was on its way before
 
 
 class Simulation:
@@ -80,15 +132,20 @@ class Simulation:
         self.scenario = scenario
         self.tape = Tape(tape)
         self.now = BEGINNING
-        self.journal = Journal()
-        self.shelf = Shelf(scenario)
+        self.journal = Journal(inputs(scenario))
+        self.catalog = SimulatedCatalog(scenario)
         self.remote = Remote(scenario.tools, scenario.scripts)
         self.process: Process | None = None
+        self.stalled: list[Process] = []  # taken for dead; each may go on when another executes
+        self.receipts: list[Receipt] = []
         self.retried: Counter[str] = Counter()  # by call: how often a person said RETRY
         self.looked: list[tuple[int, Run]] = []  # when a process had nothing left to do, and the run
         self.moments = 0
         self.stuck = False
         self._ids = 0
+        self._agreed: list[Call] = []  # what people have agreed to, as it was shown to them
+        self._plan_agreed: set[ToolRef] = set()
+        self._cancelled: frozenset[str] | None = None  # what was on its way when a caller cancelled
         self._begin()
 
     def __repr__(self) -> str:
@@ -125,7 +182,7 @@ class Simulation:
                 rules_version=RULES_VERSION,
             )
         )
-        self.journal.append(draft)
+        self.journal.store(draft)
 
     def play(self, crash_at: int | None = None) -> Simulation:
         """Go on until the run ends. `crash_at` is the moment before which the process dies."""
@@ -174,14 +231,16 @@ class Simulation:
 
     def _wild(self, choice: int) -> None:
         if choice >= _CANCEL:
-            self.command(lambda draft: commands.cancel(draft.run, actor="key", now=draft.now))
+            self.cancel()
         elif choice == _FAULT:
             self._with_process(Process.fail)
         else:
             actions: list[Action] = [
                 self.crash,
-                partial(self._with_process, partial(Process.advance, fate=Fate.OVERTAKEN)),
-                partial(self._with_process, partial(Process.advance, fate=Fate.UNANSWERED)),
+                self._stall,
+                self._stir,
+                partial(self._with_process, partial(self._let_advance, fate=Fate.OVERTAKEN)),
+                partial(self._with_process, partial(self._let_advance, fate=Fate.UNANSWERED)),
                 *(partial(self.wait, jump) for jump in _JUMPS),
                 self._cut_off,
                 self._decide_anything,
@@ -192,10 +251,44 @@ class Simulation:
             actions[choice % len(actions)]()
 
     def _start(self) -> None:
+        """Another process goes on, behind the dispatch window of what the one before may still send."""
+        if self.stalled:
+            self.now += int(DISPATCH_WINDOW * SECOND) + 1
         self.process = Process(self)
 
     def crash(self) -> None:
         self.process = None
+
+    def _stall(self) -> None:
+        """The process stops where it is, and is taken for dead."""
+        if self.process is not None:
+            self.stalled.append(self.process)
+            self.process = None
+
+    def _stir(self) -> None:
+        """A stalled process goes on: it knows of nothing that happened meanwhile."""
+        if self.stalled:
+            process = self.stalled[-1]
+            if process.tasks and self.tape.next() % 2:
+                process.deliver(next(iter(process.tasks)))
+            else:
+                self._let_advance(process)
+
+    def _let_advance(self, process: Process, fate: Fate = Fate.STORED) -> None:
+        """It gives the run up where another process, perhaps a stalled one, has claimed it since."""
+        try:
+            process.advance(fate)
+        except Superseded:
+            if process is self.process:
+                self.process = None
+            else:
+                self.stalled.remove(process)
+
+    def cancel(self) -> None:
+        """A caller cancels the run."""
+        if self.command(lambda draft: commands.cancel(draft.run, actor="key", now=draft.now)):
+            processes = [*self.stalled, *([self.process] if self.process else [])]
+            self._cancelled = frozenset(name for process in processes for name in process.tasks)
 
     def _with_process(self, act: Callable[[Process], object]) -> None:
         if self.process is not None:
@@ -204,8 +297,8 @@ class Simulation:
     def _advance(self) -> None:
         process = self.process
         assert process is not None
-        process.advance()
-        if not process.restless and not process.tasks:
+        self._let_advance(process)
+        if process is self.process and not process.restless and not process.tasks:
             self.looked.append((self.now, process.run))
 
     def _cut_off(self) -> None:
@@ -261,9 +354,12 @@ class Simulation:
         )
         if decided and decision is Decision.RETRY:
             self.retried[approval.request.calls[0].id] += 1
+        if decided and decision is Decision.APPROVE:
+            self._agreed += approval.request.calls
+            self._plan_agreed |= {call.tool for call in approval.request.preview}
 
     def _grant(self) -> None:
-        self.shelf.credential = "token"
+        self.catalog.credential = "token"
         self._resolve_access(granted=True)
 
     def _refuse_access(self) -> None:
@@ -277,10 +373,10 @@ class Simulation:
         )
 
     def _change_access(self) -> None:
-        self.shelf.credential = None if self.shelf.credential else "token"
+        self.catalog.credential = None if self.catalog.credential else "token"
 
     def _change_activity(self) -> None:
-        self.shelf.inactive ^= {SECURED}
+        self.catalog.inactive ^= {SECURED}
 
     def command(self, decide: Callable[[Draft], list[AnyEvent]]) -> bool:
         """What a caller asks for; whether it changed anything."""
@@ -291,9 +387,28 @@ class Simulation:
             return False
         draft.announce()
         if draft.records:
-            self.journal.append(draft)
+            self.journal.store(draft)
             self._with_process(Process.nudge)
         return bool(draft.records)
+
+    def receive(self, request: CallRequest) -> CallResult:
+        """A request reaches the service."""
+        self.receipts.append(
+            Receipt(
+                request=request,
+                stored=self.run,
+                agreed=any(_is_same(call, request) for call in self._agreed),
+                plan_agreed=request.ref in self._plan_agreed,
+                allowed=self._cancelled is None or request.idempotency_key in self._cancelled,
+            )
+        )
+        return self.remote.receive(request, self.now)
+
+
+def _is_same(call: Call, request: CallRequest) -> bool:
+    """Whether a request is the call that was shown."""
+    shown = (call.key, call.tool, call.arguments)
+    return shown == (request.idempotency_key, request.ref, request.arguments)
 
 
 _TAPES: Final = st.binary(min_size=96, max_size=96)  # of one size, which is fast to draw

@@ -8,11 +8,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from errands_server.domain.errors import Reason
-from errands_server.domain.events import Call
 from errands_server.domain.policy import KEY_TTL, SECOND
 from errands_server.domain.question import Question
 from errands_server.domain.tool import Repeat, Tool
-from errands_server.ports import CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded, InputRequired
+from errands_server.ports import (
+    CallFailed,
+    CallOutcomeUnknown,
+    CallRequest,
+    CallResult,
+    CallSucceeded,
+    InputRequired,
+)
 
 from .scenarios import Answered, Script
 
@@ -31,13 +37,13 @@ class Remote:
         self.effects: Counter[str] = Counter()  # by key
         self._had_effect_at: dict[str, int] = {}
 
-    def receive(self, call: Call, now: int) -> CallResult:
-        name = call.tool.name
+    def receive(self, request: CallRequest, now: int) -> CallResult:
+        name = request.ref.name
         script = self._scripts.get(name, (Answered.DONE,))
         answered = script[min(self.requests[name], len(script) - 1)]
         self.requests[name] += 1
         if isinstance(answered, CallSucceeded):
-            self._work(call, now)
+            self._work(request, now)
         if not isinstance(answered, Answered):
             return answered
         match answered:
@@ -48,33 +54,33 @@ class Remote:
             case Answered.LOST_BEFORE:
                 return CallOutcomeUnknown(message="the connection was reset")
             case Answered.LOST_AFTER:
-                self._work(call, now)
+                self._work(request, now)
                 return CallOutcomeUnknown(message="the connection was reset")
-            case Answered.IN_PROGRESS if self._remembers(call, now):
+            case Answered.IN_PROGRESS if self._remembers(request, now):
                 return CallFailed(reason=Reason.SERVICE_REFUSED, message="in progress", status=409)
             case Answered.ASKS:
                 return InputRequired(question=QUESTION)
-            case Answered.REFUSED if not self._remembers(call, now):
+            case Answered.REFUSED if not self._remembers(request, now):
                 return CallFailed(reason=Reason.SERVICE_REFUSED, message="refused", status=400)
             case _:
-                return self._work(call, now)
+                return self._work(request, now)
 
-    def _remembers(self, call: Call, now: int) -> bool:
-        keyed = self._tools[call.tool.name].repeat is Repeat.KEYED
-        at = self._had_effect_at.get(call.key)
+    def _remembers(self, request: CallRequest, now: int) -> bool:
+        keyed = self._tools[request.ref.name].repeat is Repeat.KEYED
+        at = self._had_effect_at.get(request.idempotency_key)
         return keyed and at is not None and now - at <= REMEMBERS
 
-    def _work(self, call: Call, now: int) -> CallResult:
-        if call.method == "DELETE":
-            return self._delete(call, now)
-        if not self._remembers(call, now):
-            self.effects[call.key] += 1
-            self._had_effect_at[call.key] = now
-        return CallSucceeded(output=json.dumps({"id": call.tool.name}).encode(), status=200)
+    def _work(self, request: CallRequest, now: int) -> CallResult:
+        if self._tools[request.ref.name].method == "DELETE":
+            return self._delete(request, now)
+        if not self._remembers(request, now):
+            self.effects[request.idempotency_key] += 1
+            self._had_effect_at[request.idempotency_key] = now
+        return CallSucceeded(output=json.dumps({"id": request.ref.name}).encode(), status=200)
 
-    def _delete(self, call: Call, now: int) -> CallResult:
-        if call.key in self._had_effect_at:
+    def _delete(self, request: CallRequest, now: int) -> CallResult:
+        if request.idempotency_key in self._had_effect_at:
             return CallFailed(reason=Reason.SERVICE_REFUSED, message="gone", status=404)
-        self.effects[call.key] += 1
-        self._had_effect_at[call.key] = now
+        self.effects[request.idempotency_key] += 1
+        self._had_effect_at[request.idempotency_key] = now
         return CallSucceeded(output=b"null", status=204)

@@ -177,9 +177,9 @@ def waiting_for_access(kind: Any, script: tuple[Answered, ...]) -> Simulation:
     wanted = scenario({"s1": ()}, {"s1.0": tool("s1.0", kind, secured=True)}, scripts={"s1.0": script})
     history = Simulation(wanted)
     if script[0] is not Answered.DONE:
-        history.shelf.credential = "token"
+        history.catalog.credential = "token"
         history.until(lambda run: any(call.doubt for call in run.calls.values()))
-        history.shelf.credential = None
+        history.catalog.credential = None
     return history.until(lambda run: bool(run.authorizations))
 
 
@@ -187,7 +187,7 @@ def waiting_for_access(kind: Any, script: tuple[Answered, ...]) -> Simulation:
 def test_access_granted_late_does_not_make_an_old_attempt_repeatable(kind: Any, asks: bool) -> None:
     history = waiting_for_access(kind, (Answered.LOST_AFTER, Answered.DONE))
     history.now += AUTHORIZATION_TTL - 1
-    history.shelf.credential = "token"
+    history.catalog.credential = "token"
     (authorization_id,) = history.run.authorizations
     store(history, [e.AuthResolved(authorization_id=authorization_id, granted=True)])
     history.play()

@@ -72,6 +72,44 @@ def _hash(run: Run, call: e.Call) -> str:
 
 
 @promise
+def test_the_service_receives_no_call_that_a_person_was_to_agree_to_and_did_not(history: Simulation) -> None:
+    strategy, strays = history.scenario.strategy, history.scenario.strays
+    for receipt in history.receipts:
+        if strategy is Strategy.ON_TOOL_CALL:
+            assert receipt.agreed
+        if strategy is Strategy.ON_START:
+            assert receipt.agreed if receipt.request.ref.name in strays else receipt.plan_agreed
+
+
+@promise
+def test_the_service_receives_nothing_that_is_not_stored_as_started_before(history: Simulation) -> None:
+    for receipt in history.receipts:
+        progress = receipt.stored.calls[receipt.request.idempotency_key]
+        assert progress.attempts > 0 or progress.doubt
+        assert progress.sent_at > 0
+
+
+@promise
+def test_the_service_receives_nothing_new_behind_a_cancellation(history: Simulation) -> None:
+    assert all(receipt.allowed for receipt in history.receipts)
+
+
+@promise
+def test_what_the_service_answered_to_a_call_that_ended_is_what_is_stored_of_it(history: Simulation) -> None:
+    """A call that is done had its effect, and one that had it is done, in doubt or asked about."""
+    for progress in history.run.calls.values():
+        had_effect = history.remote.effects[progress.call.key] > 0
+        said_by_a_person = history.retried[progress.call.id] or any(
+            a.request.kind is ApprovalKind.IN_DOUBT and progress.call in a.request.calls
+            for a in history.run.approvals.values()
+        )
+        if progress.state is CallState.DONE and not said_by_a_person:
+            assert had_effect
+        if had_effect and progress.state in {CallState.FAILED, CallState.DENIED}:
+            assert progress.doubt or said_by_a_person
+
+
+@promise
 def test_calls_of_different_steps_never_share_an_approval(history: Simulation) -> None:
     for _, record in before(history, e.ApprovalRequested):
         assert {call.step_id for call in record.event.calls} <= {record.event.step_id}

@@ -7,8 +7,8 @@ from typing import Any
 
 from errands_server.domain import events as e
 from errands_server.domain.draft import Draft
+from errands_server.domain.inputs import Inputs, Selected
 from errands_server.domain.run import RULES_VERSION, Run
-from errands_server.store.journal_reads import Inputs, Selected
 from errands_server.store.repositories.requests import RequestKey
 from errands_server.store.store import Store
 from errands_server.store.write_requests import Append, Creation, Repeated

@@ -11,18 +11,17 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from ..domain import commands
 from ..domain.draft import Draft
 from ..domain.effects import next_effects
 from ..domain.errors import Exhausted, Reason, RunChanged, Unavailable
 from ..domain.events import RunStatus, UnknownEvent
+from ..domain.inputs import Inputs
 from ..domain.run import Run
-from ..executor.first_turn import begin
-from ..executor.run_loop import RunDependencies, RunLoop
-from ..store.journal_reads import Head, Inputs
+from ..executor.decider import RunDependencies, engine_failed
+from ..executor.run_loop import RunLoop
+from ..store.journal_reads import Head
 from ..store.write_requests import Append
 
-NAME: Final = "embedded"
 _REST: Final = 5.0  # seconds in which runs that another process executes are let go
 SWEEP: Final = 5.0  # seconds between looks at what is due; timers shorter than that stay in memory
 
@@ -70,15 +69,22 @@ class FairQueue:
 
 
 class EmbeddedEngine:
-    """Every run of this process has at most one owner task. Runs that wait for people have none."""
+    """An `Engine` in the server's own process.
 
-    def __init__(self, parts: RunDependencies, *, max_active: int = 256, max_queued: int = 1_000) -> None:
-        self._parts = parts
+    Every run has at most one task here. Runs that wait for people have none.
+    """
+
+    name: Final = "embedded"
+
+    def __init__(
+        self, dependencies: RunDependencies, *, max_active: int = 256, max_queued: int = 1_000
+    ) -> None:
+        self._dependencies = dependencies
         self._max_active = max_active
         self._max_queued = max_queued
         self._queue = FairQueue()
         self._creating: Counter[str] = Counter()
-        self._owners: dict[str, RunLoop] = {}
+        self._loops: dict[str, RunLoop] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._draining = False
@@ -99,22 +105,22 @@ class EmbeddedEngine:
     async def start(self) -> None:
         """Resume everything that has not ended, then look after what becomes due."""
         self._resting = False
-        for head in await self._parts.journal.unfinished():
+        for head in await self._dependencies.journal.unfinished():
             # What an authorization waits for may have come while nobody was there to hear of it.
             if head.status in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.AUTH_REQUIRED}:
                 self.nudge(head.tenant, head.run_id)
         self._sweeper = asyncio.create_task(self._sweep(), name="errands sweep")
 
-    async def begin(self, tenant: str, run_id: str, inputs: Inputs, draft: Draft) -> bool:
+    async def begin_creation(self, tenant: str, run_id: str, inputs: Inputs, draft: Draft) -> bool:
         """Decide the beginning of a new run before it is stored; False where it must wait for its turn."""
-        instant = self._parts.planner.instant and not (self._draining or self._resting)
+        instant = self._dependencies.planner.instant and not (self._draining or self._resting)
         if not instant or len(self._queue) or len(self._tasks) >= self._max_active:
             return False
-        await begin(self._parts, tenant, run_id, inputs, draft)
+        await RunLoop(self._dependencies, tenant, run_id, inputs=inputs).begin_creation(draft)
         return True
 
     @contextlib.contextmanager
-    def room(self, tenant: str) -> Iterator[None]:
+    def admit(self, tenant: str) -> Iterator[None]:
         """Keep a place for a run that is being created.
 
         RUN_QUEUE_FULL: as many of the tenant's runs wait as may. SERVER_DRAINING.
@@ -146,13 +152,13 @@ class EmbeddedEngine:
                 self._enqueue(Waiting(head.tenant, head.run_id))
 
     def _has(self, run_id: str) -> bool:
-        return run_id in self._owners or run_id in self._queue
+        return run_id in self._loops or run_id in self._queue
 
     def nudge(self, tenant: str, run_id: str) -> None:
         """Something happened to the run: a decision, a cancellation, a timer."""
-        owner = self._owners.get(run_id)
-        if owner is not None:
-            owner.nudge()
+        loop = self._loops.get(run_id)
+        if loop is not None:
+            loop.nudge()
         elif run_id not in self._queue:
             self._enqueue(Waiting(tenant, run_id))
 
@@ -163,8 +169,8 @@ class EmbeddedEngine:
             self._sweeper.cancel()
         self._queue = FairQueue()
         self.hurry()
-        for owner in self._owners.values():
-            owner.stop()
+        for loop in self._loops.values():
+            loop.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REST):
                 await self._all_left()
@@ -176,13 +182,13 @@ class EmbeddedEngine:
         self._draining = True
         if self._sweeper is not None:
             self._sweeper.cancel()
-        for owner in self._owners.values():
-            owner.stop()
+        for loop in self._loops.values():
+            loop.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._all_left()
-        for owner in self._owners.values():
-            owner.abort()
+        for loop in self._loops.values():
+            loop.abort()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await self._all_left()
@@ -191,8 +197,8 @@ class EmbeddedEngine:
 
     def hurry(self) -> None:
         """Give up the calls in flight now: a second signal asks for a quick end."""
-        for owner in self._owners.values():
-            owner.abort()
+        for loop in self._loops.values():
+            loop.abort()
 
     async def _all_left(self) -> None:
         while self._tasks:
@@ -206,23 +212,25 @@ class EmbeddedEngine:
         self._fill()
         if len(self._queue) == 1:
             # Those that only wait must not keep others, perhaps another tenant's, from working.
-            for owner in self._owners.values():
-                owner.make_room()
+            for loop in self._loops.values():
+                loop.make_room()
 
     def _fill(self) -> None:
         while len(self._queue) and len(self._tasks) < self._max_active:
             waiting = self._queue.take()
-            owner = RunLoop(self._parts, waiting.tenant, waiting.run_id)
+            loop = RunLoop(
+                self._dependencies, waiting.tenant, waiting.run_id, run=waiting.run, inputs=waiting.inputs
+            )
             if len(self._queue):
-                owner.make_room()
-            self._owners[waiting.run_id] = owner
+                loop.make_room()
+            self._loops[waiting.run_id] = loop
             self._tasks[waiting.run_id] = asyncio.create_task(
-                self._own(owner, waiting), name=f"run {waiting.run_id}"
+                self._execute(loop, waiting), name=f"run {waiting.run_id}"
             )
 
-    async def _own(self, owner: RunLoop, waiting: Waiting) -> None:
+    async def _execute(self, loop: RunLoop, waiting: Waiting) -> None:
         try:
-            await owner.execute(waiting.run, waiting.inputs)
+            await loop.execute()
         except UnknownEvent as error:
             # A newer release wrote this log; it is left for one that can read it.
             self._strange.add(waiting.run_id)
@@ -233,13 +241,13 @@ class EmbeddedEngine:
             _log.exception("run failed", run_id=waiting.run_id)
             await self._fail(waiting)
         finally:
-            self._leave(owner, waiting)
+            self._leave(loop, waiting)
 
-    def _leave(self, owner: RunLoop, waiting: Waiting) -> None:
-        del self._owners[waiting.run_id]
+    def _leave(self, loop: RunLoop, waiting: Waiting) -> None:
+        del self._loops[waiting.run_id]
         del self._tasks[waiting.run_id]
-        if owner.stale and not owner.run.ended:
-            # Somebody nudged it in its last moment.
+        if loop.is_stale and not loop.run.ended:
+            # It was nudged in its last moment.
             self._enqueue(Waiting(waiting.tenant, waiting.run_id))
         if not self._draining:
             self._fill()
@@ -248,15 +256,14 @@ class EmbeddedEngine:
     async def _fail(self, waiting: Waiting) -> None:
         """A fault of the service ends the run, visibly, rather than leaving it as it is."""
         try:
-            run = await self._parts.journal.fold(waiting.run_id)
+            run = await self._dependencies.journal.fold(waiting.run_id)
             if run.ended:
                 return
-            draft = Draft(run, self._parts.environment.now())
+            draft = Draft(run, self._dependencies.environment.now())
             if run.epoch == 0:
                 return
-            message = "The engine could not go on; the server's log says why."
-            draft.add(*commands.fail(Reason.ENGINE_FAILED, message))
-            await self._parts.journal.append(
+            engine_failed(draft)
+            await self._dependencies.journal.append(
                 Append(
                     tenant=waiting.tenant,
                     run_id=waiting.run_id,
@@ -272,7 +279,11 @@ class EmbeddedEngine:
     async def _sweep(self) -> None:
         while True:
             try:
-                self.resume(await self._parts.journal.due(self._parts.environment.now() + int(SWEEP * 1_000)))
+                self.resume(
+                    await self._dependencies.journal.due(
+                        self._dependencies.environment.now() + int(SWEEP * 1_000)
+                    )
+                )
             except Exception:
                 _log.exception("sweep failed")
             await asyncio.sleep(SWEEP)

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..domain.errors import Unavailable
-from ..executor.run_loop import DISPATCH_WINDOW
+from ..executor.decider import DISPATCH_WINDOW
 from ..store.journal import Journal
 from ..store.postgres.leader import LeaderLock
 from ..store.postgres.notify import hints

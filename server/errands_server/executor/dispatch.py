@@ -29,7 +29,7 @@ async def open_gate(_: Call) -> None:
 class Dispatch(Struct, frozen=True, kw_only=True):
     """Sends the calls of one run. `gate` is passed between storing a call and sending it."""
 
-    turns: StepRunner
+    steps: StepRunner
     catalog: ToolCatalog
     toolbox: Toolbox
     environment: Environment
@@ -43,7 +43,7 @@ class Dispatch(Struct, frozen=True, kw_only=True):
         if isinstance(refusal, CallFinished) and progress.doubt and not is_harmless(progress):
             # It will not be sent again, but an earlier attempt may have had its effect.
             doubt = AskApproval(ApprovalKind.IN_DOUBT, progress.call.step_id, (call_id,))
-            self.turns.ask(draft, doubt)
+            self.steps.ask(draft, doubt)
             return None
         if refusal is not None:
             draft.add(refusal)
@@ -56,7 +56,7 @@ class Dispatch(Struct, frozen=True, kw_only=True):
         """Send it, once. Never raises for what the service does."""
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
-                answer = await self.toolbox.call(self.turns.request(run, call))
+                answer = await self.toolbox.call(self.steps.request(run, call))
         except TimeoutError:
             return CallOutcomeUnknown(message=f"no answer within {CALL_TIMEOUT:.0f} s")
         self._listen(call, answer)
@@ -72,20 +72,20 @@ class Dispatch(Struct, frozen=True, kw_only=True):
 
     async def missing(self, call: Call, run: Run) -> AuthorizationRequired | None:
         """What the user must authorize before it can be sent."""
-        return await self.toolbox.missing(self.turns.request(run, call))
+        return await self.toolbox.missing(self.steps.request(run, call))
 
     async def _refusal(self, draft: Draft, progress: CallProgress) -> CallFinished | AuthRequested | None:
         call = progress.call
-        current = (await self.catalog.active(self.turns.tenant)).get(call.tool.integration_id)
+        current = (await self.catalog.active(self.steps.tenant)).get(call.tool.integration_id)
         if current is None:
             message = f"{call.integration_name} was deactivated or deleted."
             return _failed(call, Reason.INTEGRATION_INACTIVE, message)
-        _, tool = await self.catalog.tool(self.turns.tenant, call.tool)
-        if self.turns.hash(draft, call.id, call.tool, tool.origin, call.arguments) != call.hash:
+        _, tool = await self.catalog.tool(self.steps.tenant, call.tool)
+        if self.steps.hash(draft, call.id, call.tool, tool.origin, call.arguments) != call.hash:
             message = "The call is not what it was when it was proposed; nothing was sent."
             return _failed(call, Reason.ARGUMENTS_CHANGED, message)
         missing = await self.missing(call, draft.run)
-        return None if missing is None else self.turns.authorization(draft, call, missing)
+        return None if missing is None else self.steps.authorization(draft, call, missing)
 
 
 def _failed(call: Call, reason: Reason, message: str) -> CallFinished:

@@ -26,7 +26,7 @@ _CONFLICT = 409
 
 
 def record(
-    draft: Draft, turns: StepRunner, environment: Environment, call_id: str, answer: CallResult
+    draft: Draft, steps: StepRunner, environment: Environment, call_id: str, answer: CallResult
 ) -> None:
     """Add what the answer means. Nothing, where the call is no longer waiting for it."""
     progress = draft.run.calls[call_id]
@@ -38,11 +38,11 @@ def record(
         case CallOutcomeUnknown():
             _lost(draft, environment, progress, answer)
         case CallFailed():
-            _failed(draft, turns, environment, progress, answer)
+            _failed(draft, steps, environment, progress, answer)
         case AuthorizationRequired():
-            _unauthorized(draft, turns, environment, progress, answer)
+            _unauthorized(draft, steps, environment, progress, answer)
         case InputRequired():
-            _asked(draft, turns, environment, progress, answer)
+            _asked(draft, steps, environment, progress, answer)
 
 
 def _done(draft: Draft, progress: CallProgress, output: bytes) -> None:
@@ -69,14 +69,14 @@ def _lost(draft: Draft, environment: Environment, progress: CallProgress, answer
 
 
 def _failed(
-    draft: Draft, turns: StepRunner, environment: Environment, progress: CallProgress, answer: CallFailed
+    draft: Draft, steps: StepRunner, environment: Environment, progress: CallProgress, answer: CallFailed
 ) -> None:
     if progress.doubt and progress.call.method == "DELETE" and answer.status in _GONE:
         _done(draft, progress, b"null")  # an earlier attempt deleted it
     elif _may_try_again(progress, answer):
         _delay(draft, environment, progress, answer)
     elif progress.doubt and not _speaks_for_all(progress, answer):
-        _doubt(draft, turns, progress, answer)
+        _doubt(draft, steps, progress, answer)
     else:
         draft.add(
             CallFinished(
@@ -91,7 +91,7 @@ def _failed(
 
 def _unauthorized(
     draft: Draft,
-    turns: StepRunner,
+    steps: StepRunner,
     environment: Environment,
     progress: CallProgress,
     answer: AuthorizationRequired,
@@ -99,29 +99,29 @@ def _unauthorized(
     if answer.url and len(progress.pages) >= MAX_PAGES:
         message = f"the service asks without end: {MAX_PAGES} pages were done, and then {answer.message}"
         _failed(
-            draft, turns, environment, progress, CallFailed(reason=Reason.SERVICE_REFUSED, message=message)
+            draft, steps, environment, progress, CallFailed(reason=Reason.SERVICE_REFUSED, message=message)
         )
     elif draft.run.cancel is None:
-        draft.add(turns.authorization(draft, progress.call, answer))
+        draft.add(steps.authorization(draft, progress.call, answer))
     else:  # nobody is asked behind a cancellation
         refused = CallFailed(reason=Reason.AUTHORIZATION_REFUSED, message=answer.message)
-        _failed(draft, turns, environment, progress, refused)
+        _failed(draft, steps, environment, progress, refused)
 
 
 def _asked(
-    draft: Draft, turns: StepRunner, environment: Environment, progress: CallProgress, answer: InputRequired
+    draft: Draft, steps: StepRunner, environment: Environment, progress: CallProgress, answer: InputRequired
 ) -> None:
     asked = answer.question.message
     if len(progress.inputs) >= MAX_QUESTIONS:
         message = f"the service asks without end: {MAX_QUESTIONS} questions were answered, and then: {asked}"
         _failed(
-            draft, turns, environment, progress, CallFailed(reason=Reason.SERVICE_REFUSED, message=message)
+            draft, steps, environment, progress, CallFailed(reason=Reason.SERVICE_REFUSED, message=message)
         )
     elif draft.run.cancel is None:
-        turns.ask_input(draft, progress.call, answer)
+        steps.ask_input(draft, progress.call, answer)
     else:  # nobody is asked behind a cancellation
         refused = CallFailed(reason=Reason.SERVICE_REFUSED, message=f"the service asked: {asked}")
-        _failed(draft, turns, environment, progress, refused)
+        _failed(draft, steps, environment, progress, refused)
 
 
 def _may_try_again(progress: CallProgress, answer: CallFailed) -> bool:
@@ -156,10 +156,10 @@ def _delay(draft: Draft, environment: Environment, progress: CallProgress, answe
     )
 
 
-def _doubt(draft: Draft, turns: StepRunner, progress: CallProgress, answer: CallFailed) -> None:
+def _doubt(draft: Draft, steps: StepRunner, progress: CallProgress, answer: CallFailed) -> None:
     call = progress.call
     message = f"an attempt was lost, and the next one failed: {answer.message}"
     draft.add(CallLost(call_id=call.id, step_id=call.step_id, until=draft.now, message=message))
     if draft.run.cancel is not None:
         return  # nobody is asked behind a cancellation; its report says what is uncertain
-    turns.ask(draft, AskApproval(ApprovalKind.IN_DOUBT, call.step_id, (call.id,)))
+    steps.ask(draft, AskApproval(ApprovalKind.IN_DOUBT, call.step_id, (call.id,)))

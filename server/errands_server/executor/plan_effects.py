@@ -12,13 +12,13 @@ from ..domain import context
 from ..domain.approval import plan_hash
 from ..domain.errors import PlanInvalid, Reason
 from ..domain.events import AnyEvent, Noted, PlanMade, PlanRefused
+from ..domain.inputs import Inputs
 from ..domain.plan import Plan, check
 from ..domain.plan_reuse import DoesNotFit, rebind
 from ..domain.run import Run
 from ..environment import Environment
 from ..ports import Brief, Candidate, Planner
 from ..store.journal import Journal
-from ..store.journal_reads import Inputs
 
 _log = structlog.get_logger("errands.executor")
 

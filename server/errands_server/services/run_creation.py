@@ -17,15 +17,14 @@ from ..domain.errors import CommitUnknown, Invalid, Reason, Unavailable, Violati
 from ..domain.events import Record, RunCreated, Strategy
 from ..domain.explanation import ClauseRead
 from ..domain.fold import fold
+from ..domain.inputs import Inputs, Selected
 from ..domain.plan import Plan
 from ..domain.run import RULES_VERSION, Run
-from ..engines import embedded
-from ..engines.embedded import EmbeddedEngine
 from ..environment import Environment
 from ..executor.plan_effects import make_plan
-from ..ports import Brief, Explained, Finding, Planner, Refusal
+from ..ports import Brief, Engine, Explained, Finding, Planner, Refusal
 from ..store.encryption import Sealer
-from ..store.journal_reads import Head, Inputs, Selected
+from ..store.journal_reads import Head
 from ..store.repositories.requests import RequestKey
 from ..store.store import Store
 from ..store.write_requests import Created, Creation, Repeated
@@ -63,7 +62,7 @@ class RunCreation:
         self,
         store: Store,
         hub: Hub,
-        engine: EmbeddedEngine,
+        engine: Engine,
         catalog: ToolCatalog,
         planner: Planner,
         environment: Environment,
@@ -136,7 +135,7 @@ class RunCreation:
         creation = self._creation(principal, wanted, inputs, run_id)
         begun = await self._begun(creation)
         if begun is not None:
-            with self._engine.room(principal.tenant):
+            with self._engine.admit(principal.tenant):
                 created = await self._store_run(begun)
         else:
             created = await self._stored_and_planned(creation, wanted.plan_wait)
@@ -153,7 +152,7 @@ class RunCreation:
         if creation.repeat_key:
             return None
         draft = creation.build(None)
-        if not await self._engine.begin(creation.tenant, creation.run_id, creation.inputs, draft):
+        if not await self._engine.begin_creation(creation.tenant, creation.run_id, creation.inputs, draft):
             return None
         return replace(creation, build=lambda _: draft)
 
@@ -161,7 +160,7 @@ class RunCreation:
         """The run that was stored, and what happened to it until it was planned or the time was over."""
         subscription = self._hub.subscribe(creation.run_id)
         try:
-            with self._engine.room(creation.tenant):
+            with self._engine.admit(creation.tenant):
                 created = await self._store_run(creation)
             if created.replayed:
                 return created
@@ -261,7 +260,7 @@ class RunCreation:
             tenant=principal.tenant,
             run_id=run_id,
             user_id=wanted.user_id,
-            engine=embedded.NAME,
+            engine=self._engine.name,
             repeat_key=wanted.repeat_key,
             inputs=inputs,
             request=wanted.request,

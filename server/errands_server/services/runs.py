@@ -15,12 +15,13 @@ from ..domain import commands
 from ..domain.errors import Conflict, Exhausted, NotFound, Reason, Refused, Unavailable
 from ..domain.events import Record
 from ..domain.fold import fold
+from ..domain.inputs import Inputs
 from ..domain.policy import CANCEL_GRACE
 from ..domain.run import Run
 from ..environment import Environment
 from ..executor import documents
 from ..store.journal import Journal
-from ..store.journal_reads import PAGE, Head, Inputs, Latest
+from ..store.journal_reads import PAGE, Head, Latest
 from ..store.repositories.runs import RunFilter
 from ..store.store import Store
 from ..streams import Hub, View, encoded, records

@@ -15,13 +15,14 @@ from sqlalchemy.exc import OperationalError
 from ..domain.errors import Reason, Unavailable
 from ..domain.events import Record
 from ..domain.fold import fold
+from ..domain.inputs import Inputs
 from ..domain.run import Run
 from . import heads, journal_reads
 from .batch import write
 from .database import sync_engine
 from .group_commit import Batch, GroupCommit
 from .heads import BatchedHeadReader, InlineHeadReader
-from .journal_reads import PAGE, Head, Inputs, Latest
+from .journal_reads import PAGE, Head, Latest
 from .repositories import requests
 from .repositories.requests import RequestKey
 from .write_requests import Append, AppendBatch, Created, Creation

@@ -12,26 +12,11 @@ from sqlalchemy import Connection, bindparam, select
 from ..domain import events as e
 from ..domain.errors import NotFound, Reason
 from ..domain.events import Record, RunStatus, UnknownEvent
+from ..domain.inputs import Inputs, Selected
 from .schema import tables as t
 
 PAGE: Final = 1_000  # records read at a time
 _LAST: Final = (1 << 31) - 1
-
-
-class Selected(Struct, frozen=True):
-    """One integration of a run's resolved selection, pinned to a revision."""
-
-    id: str
-    revision: int
-
-
-class Inputs(Struct, frozen=True, kw_only=True):
-    """What a run was given. Immutable."""
-
-    intent: str
-    context: str
-    output_schema: str  # JSON text, "" where there is none
-    integrations: tuple[Selected, ...]
 
 
 class Head(Struct, frozen=True, kw_only=True):

@@ -14,8 +14,9 @@ from ..domain.draft import Draft
 from ..domain.errors import Reason, Unavailable
 from ..domain.events import Record
 from ..domain.fold import fold
+from ..domain.inputs import Inputs
 from ..domain.run import Run
-from .journal_reads import Inputs, records
+from .journal_reads import records
 from .repositories.requests import RequestKey
 from .schema import tables as t
 

@@ -12,11 +12,11 @@ from msgspec import Struct
 from ..credentials.credential import Credential, unseal
 from ..credentials.oauth.client import OAuthClient, unpacked
 from ..credentials.security_scheme import SecurityScheme, read_schemes
+from ..domain.inputs import Selected
 from ..domain.tool import Tool, ToolRef
 from ..ports import Candidate
 from ..singleflight import SingleFlight
 from ..store.encryption import Sealer
-from ..store.journal_reads import Selected
 from ..store.repositories.integrations import Integration
 from ..store.store import Store
 from .operation import Operation

@@ -1,0 +1,472 @@
+"""Decides what one process does next about one run, stores it, and begins the work that it allows.
+
+It has no task and no clock of its own, so that the crash proofs of `tests/domain` walk this very code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final, Protocol
+
+from msgspec import Struct, field
+
+from ..domain import commands
+from ..domain.draft import Draft
+from ..domain.effects import (
+    AskApproval,
+    Conclude,
+    Effect,
+    GiveUp,
+    MakePlan,
+    SendCall,
+    SkipStep,
+    Think,
+    next_effects,
+    wake_at,
+)
+from ..domain.errors import CommitUnknown, Reason, RunChanged, Unavailable
+from ..domain.events import ApprovalKind, AuthResolved, Call, CallAbandoned, Claimed
+from ..domain.inputs import Inputs
+from ..domain.run import CallState, Run
+from ..domain.tool import Effect as ToolEffect
+from ..environment import Environment
+from ..ports import CallOutcomeUnknown, Planner, Toolbox
+from ..store.journal import Journal
+from ..store.write_requests import Append
+from ..tools.catalog import ToolCatalog
+from . import documents, outcomes, plan_effects, results
+from .dispatch import Dispatch, open_gate
+from .rate_limits import IntegrationLimiter, RunLimiter
+from .step import StepRunner
+
+DISPATCH_WINDOW: Final = 2.0  # seconds from asking for the commit to sending the call
+MAX_CALLS: Final = 16  # of one run at the same time
+
+_PLAN: Final = "MakePlan"
+_RESULT: Final = "Conclude"
+
+Outcome = Callable[[Draft], None]
+"""Adds the outcome of some work to a draft. Adds nothing if the run has moved past it."""
+
+
+class RunDependencies(Struct, frozen=True, kw_only=True):
+    """What the execution of any run works with."""
+
+    journal: Journal
+    catalog: ToolCatalog
+    planner: Planner
+    toolbox: Toolbox
+    environment: Environment
+    gate: Callable[[Call], Awaitable[None]] = open_gate  # passed between storing a call and sending it
+    limits: IntegrationLimiter = field(default_factory=IntegrationLimiter)
+
+
+class Work(Struct, frozen=True, kw_only=True):
+    """Something to do outside of a decision."""
+
+    name: str  # unique among the work under way of a run
+    perform: Callable[[], Awaitable[Outcome]]  # does it; the outcome goes into a later decision
+    call: Call | None = None  # the call that it sends
+
+
+class Decision(Struct, kw_only=True):
+    """What is decided at one moment. Nothing of it holds before its draft is stored."""
+
+    draft: Draft
+    calls: list[Call] = field(default_factory=list)  # to send once the draft is stored
+    outcomes: int = 0  # how many the draft holds
+
+
+class Tasks(Protocol):
+    """Performs the work of one run, side by side. Each work ends in one call of `Decider.finish`."""
+
+    def begin(self, work: Work) -> None: ...
+
+    def cut_off(self, name: str) -> None:
+        """End the work of this name where it is; of a call that was sent the outcome is unknown."""
+        ...
+
+    async def settle(self) -> None:
+        """Let work that waits for nothing end."""
+        ...
+
+    async def back_off(self) -> None:
+        """Wait until the store is worth another try."""
+        ...
+
+
+class Superseded(Exception):
+    """Another process has claimed the run."""
+
+
+class Decider:
+    """Decides about one run for one process, and stores what it decided.
+
+    Work goes to `tasks`, which hand in what each came to with `finish`.
+    """
+
+    def __init__(
+        self,
+        dependencies: RunDependencies,
+        tenant: str,
+        run_id: str,
+        tasks: Tasks,
+        *,
+        run: Run | None = None,
+        inputs: Inputs | None = None,
+        wake: Callable[[], None] = lambda: None,
+        steps: StepRunner | None = None,
+    ) -> None:
+        """`run` is one that this process has just stored, with its claim. `wake` is called when a wait
+        for a rate limit has ended early.
+        """
+        self._dependencies = dependencies
+        self._journal = dependencies.journal
+        self._environment = dependencies.environment
+        self._tenant = tenant
+        self._run_id = run_id
+        self._tasks = tasks
+        self._steps = steps or StepRunner(
+            tenant=tenant,
+            run_id=run_id,
+            catalog=dependencies.catalog,
+            toolbox=dependencies.toolbox,
+            environment=dependencies.environment,
+        )
+        self._dispatch = Dispatch(
+            steps=self._steps,
+            catalog=dependencies.catalog,
+            toolbox=dependencies.toolbox,
+            environment=dependencies.environment,
+            gate=dependencies.gate,
+            limits=dependencies.limits,
+        )
+        self._limiter = RunLimiter(
+            dependencies.limits,
+            dependencies.catalog,
+            dependencies.environment,
+            tenant=tenant,
+            run_id=run_id,
+            wake=wake,
+        )
+        self.run = Run() if run is None else run
+        self.stale = False  # the log may hold more than `run`
+        self.stopping = False  # no call, plan or result is begun any more
+        self.under_way: dict[str, Work] = {}
+        self._inputs = inputs
+        self._epoch = self.run.epoch if run is not None else 0  # 0: not claimed by this process yet
+        self._outcomes: list[Outcome] = []
+        self._looked_up: set[str] = set()  # authorizations
+        self._decided_at = 0  # milliseconds
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way and nothing waits to be decided."""
+        return not (self.under_way or self._outcomes or self.stale)
+
+    def wake_at(self) -> int | None:
+        """When there is something to decide without anything new (milliseconds); None: never."""
+        # What was due at the last decision waits for something else by now.
+        due = (wake_at(self.run, self._decided_at), self._limiter.ends(self._decided_at))
+        return min((at for at in due if at is not None), default=None)
+
+    def make_room(self) -> None:
+        """Other runs wait for memory: wait for rate limits outside of it."""
+        self._limiter.make_room()
+
+    def leave(self) -> None:
+        """The process executes this run no longer."""
+        self._limiter.forget()
+
+    async def begin_creation(self, draft: Draft) -> None:
+        """Fill the draft that creates the run: claim it, plan it, ask where a person must agree to the plan.
+
+        One commit then holds the beginning. Nothing leaves the process before.
+        """
+        draft.add(Claimed(epoch=draft.run.epoch + 1))
+        if MakePlan() in next_effects(draft.run, draft.now):
+            planned = await self._make_plan(draft.run)
+            planned(draft)
+        if any(isinstance(effect, AskApproval) for effect in next_effects(draft.run, draft.now)):
+            await self._steps.ask_plan(draft)
+        draft.announce()
+
+    def finish(self, work: Work, outcome: Outcome | None) -> None:
+        """The work has ended. None: it was cut off before it came to anything, and is decided again."""
+        del self.under_way[work.name]
+        if outcome is not None:
+            self._outcomes.append(outcome)
+        if work.call is not None:
+            self._limiter.left(work.call)
+
+    async def advance(self) -> None:
+        """Store everything that can be decided now, then begin what that allows.
+
+        Superseded: another process has claimed the run. Unavailable: the store cannot be written, and the
+        run is to stop.
+        """
+        while True:
+            if self.stale:
+                await self._refresh()
+            if self.run.ended:
+                return
+            decision = self._open()
+            try:
+                await self._fill(decision)
+                asked = self._environment.monotonic()
+                if not decision.draft.records:
+                    del self._outcomes[: decision.outcomes]  # they came too late to mean anything
+                    return
+                await self._journal.append(self._request(decision))
+            except (RunChanged, CommitUnknown):
+                self._reject(decision)
+            except Unavailable:
+                self._reject(decision)
+                if self.stopping:
+                    raise
+                await self._tasks.back_off()
+            else:
+                self._accept(decision, asked)
+                return
+
+    def look_up(self) -> None:
+        """Ask once more for the access the run waits for: it may have come before the wait was stored."""
+        for key, asked in self.run.authorizations.items():
+            if asked.lasting and key not in self._looked_up and not self.stopping:
+                self._looked_up.add(key)
+                call = self.run.calls[asked.call_ids[0]].call
+                self._begin(Work(name=key, perform=partial(self._look_up, key, call, self.run)))
+
+    async def _refresh(self) -> None:
+        self.stale = False
+        self.run = await self._journal.fold(self._run_id, self.run)
+        if self._epoch and self.run.epoch != self._epoch:
+            raise Superseded
+        if self.run.cancel is not None:
+            for work in list(self.under_way.values()):
+                if work.call is not None and work.call.effect is ToolEffect.READ:
+                    self._tasks.cut_off(work.name)
+
+    def _open(self) -> Decision:
+        self._decided_at = self._environment.now()
+        decision = Decision(draft=Draft(self.run, self._decided_at))
+        if self._epoch == 0:
+            decision.draft.add(Claimed(epoch=self.run.epoch + 1))
+        return decision
+
+    async def _fill(self, decision: Decision) -> None:
+        """Add to the decision all that can be decided, also from outcomes that come in meanwhile."""
+        while True:
+            await self._take_outcomes(decision)
+            # What waits for nothing, such as planning without a model, shares the commit.
+            await self._tasks.settle()
+            if len(self._outcomes) == decision.outcomes:
+                break
+        decision.draft.announce()
+
+    async def _take_outcomes(self, decision: Decision) -> None:
+        draft = decision.draft
+        fresh = self._outcomes[decision.outcomes :]
+        decision.outcomes = len(self._outcomes)
+        for outcome in fresh:
+            if not draft.run.ended:
+                outcome(draft)
+        if draft.run.ended:
+            return
+        self._abandon_unsent(decision)
+        draft.add(*commands.expire(draft.run, draft.now))
+        cancel = draft.run.cancel
+        if cancel is not None and cancel.until <= draft.now:
+            for name in list(self.under_way):
+                self._tasks.cut_off(name)
+        while effects := [e for e in next_effects(draft.run, draft.now) if self._is_new(e, decision)]:
+            for effect in effects:
+                await self._perform(effect, decision)
+
+    def _request(self, decision: Decision) -> Append:
+        draft = decision.draft
+        return Append(
+            tenant=self._tenant,
+            run_id=self._run_id,
+            after=draft.base.sequence,
+            epoch=draft.base.epoch,  # that of the claim under which it was decided
+            records=draft.records,
+            run=draft.run,
+            artifacts=draft.artifacts,
+        )
+
+    def _reject(self, decision: Decision) -> None:
+        """The draft was not stored, or may not have been: nothing of it is sent."""
+        for call in decision.calls:
+            self._limiter.left(call)
+        self.stale = True
+
+    def _accept(self, decision: Decision, asked: float) -> None:
+        """The draft is stored: send its calls. Its commit was asked for at `asked` (monotonic seconds)."""
+        del self._outcomes[: decision.outcomes]
+        self.run = decision.draft.run
+        self._epoch = self.run.epoch
+        for call in decision.calls:
+            self._begin(Work(name=call.id, perform=partial(self._send, call, self.run, asked), call=call))
+
+    def _begin(self, work: Work) -> None:
+        self.under_way[work.name] = work
+        self._tasks.begin(work)
+
+    def _abandon_unsent(self, decision: Decision) -> None:
+        """A call stored by a commit whose answer was lost was never sent."""
+        known = self.under_way.keys() | {call.id for call in decision.calls}
+        for call_id, progress in decision.draft.run.calls.items():
+            if progress.state is CallState.SENT and call_id not in known:
+                reason = "the store did not answer in time"
+                decision.draft.add(CallAbandoned(call_id=call_id, reason=reason))
+
+    def _is_new(self, effect: Effect, decision: Decision) -> bool:
+        match effect:
+            case MakePlan():
+                # Planning and concluding may take long; after a stop the next start does them.
+                return not self.stopping and _PLAN not in self.under_way
+            case Conclude():
+                return not self.stopping and _RESULT not in self.under_way
+            case SendCall(call_id=call_id):
+                waits = self.stopping or self._limiter.holds(call_id, self._decided_at)
+                return not waits and len(self.under_way) + len(decision.calls) < MAX_CALLS
+            case _:
+                return True
+
+    async def _perform(self, effect: Effect, decision: Decision) -> None:
+        draft = decision.draft
+        match effect:
+            case Think(step_id=step_id):
+                needed = {slot.step for call in draft.run.steps[step_id].step.calls for slot in call.slots}
+                await self._steps.think(draft, step_id, await self._outputs(draft, needed))
+            case SkipStep():
+                self._steps.skip(draft, effect)
+            case GiveUp():
+                self._steps.give_up(draft, effect)
+            case AskApproval(kind=ApprovalKind.PLAN):
+                await self._steps.ask_plan(draft)
+            case AskApproval():
+                self._steps.ask(draft, effect)
+            case SendCall(call_id=call_id):
+                if self._is_new(effect, decision):
+                    await self._start(call_id, decision)
+            case MakePlan():
+                self._begin(Work(name=_PLAN, perform=partial(self._make_plan, draft.run)))
+            case Conclude():
+                await self._conclude(draft)
+
+    async def _start(self, call_id: str, decision: Decision) -> None:
+        draft = decision.draft
+        if await self._limiter.must_wait(draft, call_id):
+            return
+        if call := await self._dispatch.start(draft, call_id):
+            decision.calls.append(call)
+        else:
+            self._limiter.left(draft.run.calls[call_id].call)
+
+    async def _send(self, call: Call, run: Run, asked: float) -> Outcome:
+        await self._dependencies.gate(call)
+        # A pause of this process may have given the run to another one in the meantime.
+        if self._environment.monotonic() - asked > DISPATCH_WINDOW:
+            return partial(_abandon, call.id)
+        try:
+            answer = await self._dispatch.send(call, run)
+        except asyncio.CancelledError:
+            answer = CallOutcomeUnknown(message="it was cut off when the run was stopped")
+        return partial(
+            outcomes.record,
+            steps=self._steps,
+            environment=self._environment,
+            call_id=call.id,
+            answer=answer,
+        )
+
+    async def _look_up(self, key: str, call: Call, run: Run) -> Outcome:
+        missing = await self._dispatch.missing(call, run)
+
+        def resolve(draft: Draft) -> None:
+            if missing is None and key in draft.run.authorizations:
+                draft.add(AuthResolved(authorization_id=key, granted=True))
+
+        return resolve
+
+    async def _make_plan(self, run: Run) -> Outcome:
+        dependencies = self._dependencies
+        inputs = await self._load_inputs()
+        events = await plan_effects.make_plan(
+            dependencies.planner,
+            dependencies.journal,
+            dependencies.environment,
+            run=run,
+            inputs=inputs,
+            candidates=await dependencies.catalog.candidates(self._tenant, inputs.integrations),
+        )
+
+        def add(draft: Draft) -> None:
+            if MakePlan() in next_effects(draft.run, draft.now):
+                draft.add(*events)
+
+        return add
+
+    async def _conclude(self, draft: Draft) -> None:
+        if not commands.needs_result(draft.run):
+            draft.add(*commands.conclude(draft.run, None))
+            return
+        inputs = await self._load_inputs()
+        found = results.findings(draft.run, await self._outputs(draft, set(draft.run.steps)))
+        if inputs.output_schema:
+            self._begin(Work(name=_RESULT, perform=partial(self._make_result, inputs, found)))
+        else:
+            _finish(draft, results.standard(found, draft.run))
+
+    async def _make_result(self, inputs: Inputs, found: list[Any]) -> Outcome:
+        result: dict[str, Any] | None = None
+        mismatch = ""
+        try:
+            result = await results.fitting(
+                self._dependencies.planner, inputs.intent, inputs.output_schema, found
+            )
+        except results.Mismatch as error:
+            mismatch = str(error)
+
+        def add(draft: Draft) -> None:
+            if Conclude() not in next_effects(draft.run, draft.now):
+                return
+            if result is None:
+                draft.add(*commands.conclude(draft.run, None, mismatch))
+            else:
+                _finish(draft, result)
+
+        return add
+
+    async def _outputs(self, draft: Draft, step_ids: set[str]) -> dict[str, Any]:
+        return await documents.outputs(self._journal, self._run_id, draft.run, step_ids, draft)
+
+    async def _load_inputs(self) -> Inputs:
+        if self._inputs is None:
+            self._inputs = await self._journal.inputs(self._run_id)
+        return self._inputs
+
+
+def _finish(draft: Draft, result: dict[str, Any]) -> None:
+    try:
+        document = documents.keep(draft, results.encode(result))
+    except results.Mismatch as too_large:
+        draft.add(*commands.conclude(draft.run, None, str(too_large)))
+    else:
+        draft.add(*commands.conclude(draft.run, document))
+
+
+def _abandon(call_id: str, draft: Draft) -> None:
+    if draft.run.calls[call_id].state is CallState.SENT:
+        draft.add(CallAbandoned(call_id=call_id, reason="the dispatch window had passed"))
+
+
+def engine_failed(draft: Draft) -> None:
+    """The outcome of work that ended in a fault of the service: the run ends."""
+    if not draft.run.ended:
+        message = "The engine could not go on; the server's log says why."
+        draft.add(*commands.fail(Reason.ENGINE_FAILED, message))
