@@ -65,11 +65,16 @@ class Listening(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def listening(channel: aio.Channel, settings: Settings) -> AsyncGenerator[Listening, None]:
-    """Answer over HTTP for the server behind `channel`. OSError: the address is taken."""
+async def listening(
+    channel: aio.Channel, settings: Settings, bound: socket.socket | None = None
+) -> AsyncGenerator[Listening, None]:
+    """Answer over HTTP for the server behind `channel`, on `bound` where `bind` was called before.
+
+    OSError: the address is taken.
+    """
     _allow_many_files()
     gateway = Backend(channel, settings)
-    bound = _bound(settings.http)
+    bound = bound or bind(settings.http)
     _tune(bound, settings.stall)
     # What goes wrong in a request is logged there; uvicorn would say it once more, unstructured.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -86,9 +91,8 @@ async def listening(channel: aio.Channel, settings: Settings) -> AsyncGenerator[
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(_serve(server, bound), name="errands http")
-    host = settings.http.rpartition(":")[0]
     try:
-        yield Listening(f"{host}:{bound.getsockname()[1]}", gateway)
+        yield Listening(bound_address(settings.http, bound), gateway)
     finally:
         gateway.streams.close()
         server.should_exit = True
@@ -126,7 +130,8 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _bound(address: str) -> socket.socket:
+def bind(address: str) -> socket.socket:
+    """A socket that listens on HOST:PORT; callers wait until it is served. OSError: the address is taken."""
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     try:
@@ -134,6 +139,11 @@ def _bound(address: str) -> socket.socket:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise OSError(f"cannot listen on {address}: {reason}") from error
+
+
+def bound_address(wanted: str, bound: socket.socket) -> str:
+    """HOST:PORT as it was wanted, with the port that was given."""
+    return f"{wanted.rpartition(':')[0]}:{bound.getsockname()[1]}"
 
 
 def _tune(bound: socket.socket, stall: float) -> None:

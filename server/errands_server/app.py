@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,16 +19,18 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from msgspec import Struct
 
-from errands_gateway.app import CHANNEL_OPTIONS, listening
+from errands_gateway.app import CHANNEL_OPTIONS, bind, bound_address, listening
 from errands_gateway.settings import Settings
 
 from .api.health import Health
-from .composition import SERVICES, Links, Overrides, Wiring, core, serving
+from .composition import SERVICES, Overrides, core, serving
 from .config import DAY, Config
-from .engines.embedded import EmbeddedEngine
+from .engines.commits import CommitFeed
 from .environment import Environment
+from .ports import Engine
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.principal import Scope
+from .services.tokens import LinkTemplates
 from .store.database import is_sqlite
 from .store.encryption import Sealer, Unsealable, load_or_create_keys, parse_keys
 from .store.store import Store
@@ -66,12 +69,12 @@ async def running(config: Config, overrides: Overrides | None = None) -> AsyncGe
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         stack.callback(os.close, _lock(config.data))
         sealer = Sealer(_secret_keys(config))
-        wiring = Wiring()
+        commits = CommitFeed()
         shared = not is_sqlite(config.database_url)
-        store = await Store.open(config.database_url, wiring.committed, migrate=not shared)
+        store = await Store.open(config.database_url, commits, migrate=not shared)
         stack.push_async_callback(store.close)
         await _agree(store, sealer, anew=config.forget_secrets)
-        server = await _Server.start(config, overrides, store, sealer, wiring, stack)
+        server = await _Server.start(config, overrides, store, sealer, commits, stack)
         try:
             yield server.app
         finally:
@@ -117,14 +120,14 @@ async def _agree(store: Store, sealer: Sealer, *, anew: bool) -> None:
 class _Server:
     """Everything between opening the store and stopping."""
 
-    def __init__(self, config: Config, engine: EmbeddedEngine, hub: Hub, store: Store) -> None:
+    def __init__(self, config: Config, engine: Engine, hub: Hub, store: Store) -> None:
         self._config = config
         self._engine = engine
         self._hub = hub
         self._store = store
         self._health = Health(self._ready)
         self._drained = False
-        self._peers: Failover | None = None
+        self._failover: Failover | None = None
         self._grpc: aio.Server
         self.app: App
 
@@ -135,24 +138,34 @@ class _Server:
         overrides: Overrides,
         store: Store,
         sealer: Sealer,
-        wiring: Wiring,
+        commits: CommitFeed,
         stack: AsyncExitStack,
     ) -> _Server:
-        parts = await core(config, overrides, store, sealer, wiring, stack)
+        http = bind(config.http)
+        stack.callback(http.close)
+        links = LinkTemplates(
+            sealer,
+            config.public_url or f"http://{bound_address(config.http, http)}",
+            approval=config.approval_path,
+            connect=config.connect_path,
+        )
+        parts = await core(
+            config, overrides, store=store, sealer=sealer, commits=commits, links=links, stack=stack
+        )
         keys = Keys(store, parts.environment, process_secret=config.api_key)
         server = cls(config, parts.engine, parts.hub, store)
         if not is_sqlite(config.database_url):
             from .engines.failover import Failover  # with the driver, which is an extra
 
-            server._peers = Failover(
+            server._failover = Failover(
                 config.database_url, store.journal, parts.engine, parts.hub, parts.catalog
             )
         server._grpc = await serving(parts, keys, stack)
-        await server._listen(parts.links_at, await _first_key(store, keys), stack)
+        await server._listen(http, await _first_key(store, keys), stack)
         stack.enter_context(_task(server._sweep(parts.environment), "errands retention"))
         return server
 
-    async def _listen(self, links_at: Links, operator_key: str, stack: AsyncExitStack) -> None:
+    async def _listen(self, http: socket.socket, operator_key: str, stack: AsyncExitStack) -> None:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         if self._config.reflection:
             from grpc_reflection.v1alpha import reflection
@@ -162,17 +175,15 @@ class _Server:
             )
         grpc_address = self._bind()
         channel = await stack.enter_async_context(self._own_channel())
-        started = await stack.enter_async_context(listening(channel, self._gateway_settings()))
-        http_address = started.address
-        links_at.public_url = self._config.public_url or f"http://{http_address}"
+        gateway = await stack.enter_async_context(listening(channel, self._gateway_settings(), http))
         await self._execute()
         await self._grpc.start()
         await self._set_health(serving=True)
-        self.app = App(grpc_address, http_address, operator_key, self.drain, self._engine.hurry)
+        self.app = App(grpc_address, gateway.address, operator_key, self.drain, self._engine.hurry)
 
     async def _execute(self) -> None:
         """On a database of its own this process executes; on a shared one, where no other does."""
-        await (self._engine if self._peers is None else self._peers).start()
+        await (self._engine if self._failover is None else self._failover).start()
 
     def _bind(self) -> str:
         host = self._config.grpc.rpartition(":")[0]
@@ -207,7 +218,7 @@ class _Server:
         )
 
     def _ready(self) -> bool:
-        reachable = self._peers is None or self._peers.reachable
+        reachable = self._failover is None or self._failover.reachable
         return not self._drained and self._store.journal.healthy and reachable
 
     async def _set_health(self, *, serving: bool) -> None:
@@ -223,8 +234,8 @@ class _Server:
         _log.info("draining")
         await self._set_health(serving=False)
         await self._engine.drain(self._config.drain)
-        if self._peers is not None:
-            await self._peers.close()
+        if self._failover is not None:
+            await self._failover.close()
         self._hub.close()
         await self._grpc.stop(grace=2)
 

@@ -33,7 +33,8 @@ from .credentials.pass_through.okta import OktaTokens
 from .credentials.pass_through.resolver import PassThroughResolver
 from .credentials.resolver import CredentialResolver
 from .credentials.vault import Vault
-from .domain.events import ApprovalRequested, AuthRequested, Call, Decision
+from .domain.events import Call
+from .engines.commits import CommitFeed, commit_router
 from .engines.embedded import EmbeddedEngine
 from .environment import Environment
 from .executor.decider import RunDependencies
@@ -56,10 +57,9 @@ from .services.preflight import PreflightService
 from .services.quotas import Quotas
 from .services.run_creation import RunCreation
 from .services.runs import Runs, Views
-from .services.tokens import Tickets, approval_token, connect_token
+from .services.tokens import LinkTemplates, Tickets
 from .store.encryption import Sealer
 from .store.store import Store
-from .store.write_requests import Append, Created, Creation
 from .streams import Hub
 from .tools.catalog import ToolCatalog
 from .tools.mcp import importer as mcp
@@ -105,66 +105,23 @@ class Overrides(Struct, frozen=True):
     gate: Callable[[Call], Awaitable[None]] | None = None
 
 
-class Wiring:
-    """Tells streams and engine of every commit. They are set once they exist."""
-
-    def __init__(self) -> None:
-        self.hub: Hub | None = None
-        self.engine: EmbeddedEngine | None = None
-        self.passed: PassThroughResolver | None = None
-
-    def committed(self, work: Creation | Append, created: Created | None) -> None:
-        assert self.hub is not None  # noqa: S101 (set before the first write)
-        assert self.engine is not None  # noqa: S101 (as above)
-        if isinstance(work, Append):
-            metrics.committed(work.records)
-            self.hub.publish(work.tenant, work.run_id, work.records)
-            if work.run.passed and work.run.ended and self.passed is not None:
-                self.passed.forget(work.tenant, work.run_id)
-            if work.epoch is None:
-                self.engine.nudge(work.tenant, work.run_id)
-        elif created is not None and created.run is not None:
-            metrics.committed(created.records)
-            self.hub.publish(work.tenant, work.run_id, created.records)
-            self.engine.submit(work.tenant, work.run_id, created.run, work.inputs)
-
-
-class Links:
-    """Where links lead; known once the HTTP port is."""
-
-    def __init__(self, sealer: Sealer) -> None:
-        self._sealer = sealer
-        self.public_url = ""
-
-    def url(self, tenant: str, request: ApprovalRequested, decision: Decision) -> str:
-        token = approval_token(self._sealer, tenant, request, decision)
-        return f"{self.base_url}/v1/runs/approval?token={token}"
-
-    @property
-    def base_url(self) -> str:
-        return self.public_url.rstrip("/")
-
-    def connect_url(self, tenant: str, run_id: str, asked: AuthRequested) -> str:
-        return f"{self.base_url}/connect/{connect_token(self._sealer, tenant, run_id, asked)}"
-
-
-class Access(Struct, frozen=True):
-    """Where credentials are kept, renewed and found."""
+class Credentials(Struct, frozen=True):
+    """Where credentials are kept, renewed and resolved."""
 
     vault: Vault
     oauth: OAuth
     passed: PassThroughResolver
-    keyring: CredentialResolver
+    resolver: CredentialResolver
 
 
-def _access(
+def _credentials(
     config: Config,
     store: Store,
     sealer: Sealer,
     environment: Environment,
     quotas: Quotas,
     stack: AsyncExitStack,
-) -> Access:
+) -> Credentials:
     web = Web()
     stack.push_async_callback(web.aclose)
     apps = OktaTokens(web, environment)
@@ -174,9 +131,9 @@ def _access(
         stack.push_async_callback(roles.aclose)
     passed = PassThroughResolver(store.journal, sealer, apps, roles)
     vault, oauth = Vault(store, sealer, environment, quotas.connection), OAuth(web, environment)
-    keyring = CredentialResolver(passed, vault, oauth, environment)
-    stack.push_async_callback(keyring.aclose)
-    return Access(vault, oauth, passed, keyring)
+    resolver = CredentialResolver(passed, vault, oauth, environment)
+    stack.push_async_callback(resolver.aclose)
+    return Credentials(vault, oauth, passed, resolver)
 
 
 class Core(Struct, frozen=True, kw_only=True):
@@ -186,10 +143,10 @@ class Core(Struct, frozen=True, kw_only=True):
     store: Store
     sealer: Sealer
     environment: Environment
-    links_at: Links
+    links: LinkTemplates
     catalog: ToolCatalog
     quotas: Quotas
-    access: Access
+    credentials: Credentials
     planner: Planner
     sessions: SessionPool
     importer: McpImporter
@@ -200,9 +157,16 @@ class Core(Struct, frozen=True, kw_only=True):
 
 
 async def core(
-    config: Config, overrides: Overrides, store: Store, sealer: Sealer, wiring: Wiring, stack: AsyncExitStack
+    config: Config,
+    overrides: Overrides,
+    *,
+    store: Store,
+    sealer: Sealer,
+    commits: CommitFeed,
+    links: LinkTemplates,
+    stack: AsyncExitStack,
 ) -> Core:
-    """Everything that runs need to be executed. ValueError: `--mcp-servers` names no such file."""
+    """Everything that the execution of runs needs. ValueError: `--mcp-servers` names no such file."""
     environment = overrides.environment
     catalog = ToolCatalog(store, sealer)
     stack.push_async_callback(catalog.aclose)
@@ -213,11 +177,11 @@ async def core(
         integrations=config.max_integrations,
         connections=config.max_connections,
     )
-    access = _access(config, store, sealer, environment, quotas, stack)
+    credentials = _credentials(config, store, sealer, environment, quotas, stack)
     planner = overrides.planner or CatalogPlanner()
     senders, sessions, importer = await _senders(config, stack)
     toolbox = (
-        IntegrationToolbox(catalog, access.keyring, senders)
+        IntegrationToolbox(catalog, credentials.resolver, senders)
         if overrides.toolbox is None
         else overrides.toolbox(catalog)
     )
@@ -230,20 +194,19 @@ async def core(
         gate=overrides.gate or open_gate,
     )
     engine = EmbeddedEngine(parts, max_active=config.max_active, max_queued=config.max_queued)
-    links_at = Links(sealer)
-    messages = Messages(links_at.url, links_at.connect_url)
+    messages = Messages(links.approval, links.connect)
     hub = Hub(messages.encode)
-    wiring.hub, wiring.engine, wiring.passed = hub, engine, access.passed
+    commits.follow(commit_router(hub, credentials.passed, engine))
     metrics.watch(active=lambda: engine.active, queued=lambda: engine.queued, streams=lambda: hub.open)
     return Core(
         config=config,
         store=store,
         sealer=sealer,
         environment=environment,
-        links_at=links_at,
+        links=links,
         catalog=catalog,
         quotas=quotas,
-        access=access,
+        credentials=credentials,
         planner=planner,
         sessions=sessions,
         importer=importer,
@@ -277,7 +240,12 @@ async def serving(parts: Core, keys: Keys, stack: AsyncExitStack) -> aio.Server:
 
 async def _serve_integrations(parts: Core, gate: Interceptor, stack: AsyncExitStack) -> ConnectService:
     """Integrations, the connections to them, and what keeps both current."""
-    store, environment, catalog, access = parts.store, parts.environment, parts.catalog, parts.access
+    store, environment, catalog, credentials = (
+        parts.store,
+        parts.environment,
+        parts.catalog,
+        parts.credentials,
+    )
     authorizations = Authorizations(store, environment)
     describing = IntegrationImports(parts.importer, parts.sealer)
     integrations = Integrations(
@@ -285,21 +253,21 @@ async def _serve_integrations(parts: Core, gate: Interceptor, stack: AsyncExitSt
     )
     add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), gate)
     relisting = await stack.enter_async_context(
-        ToolListRefresh(store, catalog, parts.importer, access.keyring, environment)
+        ToolListRefresh(store, catalog, parts.importer, credentials.resolver, environment)
     )
     parts.sessions.tell(relisting.listed)
     authorizations.tell(relisting.granted)
     ways = ConnectMethods(catalog)
-    connections = Connections(store, ways, access.vault, access.oauth, authorizations, environment)
+    connections = Connections(store, ways, credentials.vault, credentials.oauth, authorizations, environment)
     connecting = ConnectService(
         store=store,
         sealer=parts.sealer,
-        vault=access.vault,
-        oauth=access.oauth,
+        vault=credentials.vault,
+        oauth=credentials.oauth,
         ways=ways,
         authorizations=authorizations,
         environment=environment,
-        public_url=lambda: parts.links_at.base_url,
+        templates=parts.links,
     )
     servicer = ConnectionServicer(connections, connecting, environment)
     add_ConnectionServiceServicer_to_server(servicer, gate)
@@ -325,5 +293,5 @@ def _serve_runs(parts: Core, connecting: ConnectService, gate: Interceptor) -> N
     runs = Runs(store, parts.hub, environment, seen)
     servicer = RunServicer(creating, foreseeing, runs, Tickets(sealer, environment), parts.messages, sealer)
     add_RunServiceServicer_to_server(servicer, gate)
-    approvals = Approvals(store, parts.access.passed, sealer, environment)
+    approvals = Approvals(store, parts.credentials.passed, sealer, environment)
     add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, parts.messages), gate)

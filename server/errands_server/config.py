@@ -28,6 +28,9 @@ class Config(Struct, frozen=True, kw_only=True):
     http: str = "127.0.0.1:8080"
     database: str = ""
     public_url: str = ""
+    # Where the gateway has its pages, for links that are made here.
+    approval_path: str = "/v1/runs/approval?token={token}"
+    connect_path: str = "/connect/{token}"
     secret_key_file: Path | None = None
     secret_key: str = ""
     forget_secrets: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
@@ -29,7 +29,7 @@ from .authorizations import Authorizations
 from .connect_flows import ConnectFlowStore, Pending
 from .connect_methods import ConnectMethods, check_typed
 from .principal import Principal, Scope, check_tenant
-from .tokens import LINK_TTL, ConnectLink, ConnectLinks
+from .tokens import LINK_TTL, ConnectLink, ConnectLinks, LinkTemplates
 
 
 class ConnectOutcome(StrEnum):
@@ -91,7 +91,7 @@ class ConnectService:
         ways: ConnectMethods,
         authorizations: Authorizations,
         environment: Environment,
-        public_url: Callable[[], str],
+        templates: LinkTemplates,
     ) -> None:
         self._store = store
         self._sealer = sealer
@@ -100,7 +100,7 @@ class ConnectService:
         self._ways = ways
         self._authorizations = authorizations
         self._environment = environment
-        self._public_url = public_url
+        self._templates = templates
         self._links = ConnectLinks(store, sealer, environment)
         self._flows = ConnectFlowStore(store, sealer, environment)
 
@@ -132,7 +132,7 @@ class ConnectService:
         return self.url(tokens.standalone_connect_token(self._sealer, link)), link.expires_at
 
     def url(self, token: str) -> str:
-        return f"{self._public_url()}/connect/{token}"
+        return self._templates.connect_page(token)
 
     async def asked(self, token: str, caller: Principal | None) -> ConnectPrompt:
         """What a link asks for. Changes nothing.
@@ -357,7 +357,7 @@ class ConnectService:
         return tuple(dict.fromkeys((*link.scopes, *client.scopes, *granted)))
 
     def _callback(self) -> str:
-        return f"{self._public_url()}{CALLBACK}"
+        return self._templates.public_url + CALLBACK
 
 
 def _check_issuer(pending: Pending, issuer: str) -> None:

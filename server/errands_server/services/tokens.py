@@ -72,6 +72,29 @@ def _covered_by_approval(pointer: bytes, request: ApprovalRequested) -> bytes:
     return pointer + f"\n{request.hash}\n{request.expires_at}".encode()
 
 
+class LinkTemplates:
+    """Makes the links that people follow: to an approval, and to a page where a user connects."""
+
+    def __init__(self, sealer: Sealer, public_url: str, *, approval: str, connect: str) -> None:
+        """`public_url` is how browsers reach the gateway. The templates are paths with `{token}`."""
+        self.public_url = public_url.rstrip("/")
+        self._sealer = sealer
+        self._approval = self.public_url + approval
+        self._connect = self.public_url + connect
+
+    def approval(self, tenant: str, request: ApprovalRequested, decision: Decision) -> str:
+        """The link that decides this approval so."""
+        return self._approval.format(token=approval_token(self._sealer, tenant, request, decision))
+
+    def connect(self, tenant: str, run_id: str, asked: AuthRequested) -> str:
+        """The link to what the run waits for its user to do."""
+        return self.connect_page(connect_token(self._sealer, tenant, run_id, asked))
+
+    def connect_page(self, token: str) -> str:
+        """The link of a connect token."""
+        return self._connect.format(token=token)
+
+
 class Ticket(Struct, frozen=True, array_like=True):
     """Opens one stream of one run."""
 
