@@ -10,7 +10,7 @@ import pytest
 
 from tests.databases import ELSEWHERE, drop_databases
 from tests.demo.shops import open_shop
-from tests.service import Service, serving
+from tests.service import ENGINES, Service, serving
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +20,18 @@ def _databases(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if folder is not None:
         drop_databases(folder)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is about execution is true of every engine."""
+    if metafunc.definition.get_closest_marker("execution"):
+        metafunc.fixturenames.append("_engine")
+        metafunc.parametrize("_engine", list(ENGINES), indirect=True)
+
+
+@pytest.fixture
+def _engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.service.engine", request.param)
 
 
 @pytest.fixture

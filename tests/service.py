@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from google.rpc import error_details_pb2
 from grpc import aio
 from grpc_status import rpc_status
+from msgspec.structs import replace
 
 from errands.v1 import approval_pb2, connection_pb2, event_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1.approval_pb2_grpc import ApprovalServiceStub
@@ -21,10 +22,17 @@ from errands.v1.key_pb2_grpc import KeyServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
 from errands_server.app import App, Overrides, running
 from errands_server.config import Config
+from errands_server.executor.decider import RunDependencies
+from errands_server.ports import Engine
 from tests.databases import ELSEWHERE, database_of
+from tests.engines.serial import SerialEngine
 
 OPERATOR = "operator-key-of-the-test"
+ENGINES: Mapping[str, Callable[[RunDependencies], Engine] | None] = {"embedded": None, "serial": SerialEngine}
 PATIENCE = 20.0  # seconds; a test that waits longer has failed
+
+
+engine = "embedded"  # the one servers are started with
 
 
 class Service:
@@ -145,7 +153,9 @@ class _Keyed:
 async def serving(
     data: Path, overrides: Overrides | None = None, **settings: Any
 ) -> AsyncGenerator[Service, None]:
-    """A server on this folder, asked with its operator key."""
+    """A server on this folder, asked with its operator key, with the engine that the test is about."""
+    if ENGINES[engine] is not None:
+        overrides = replace(overrides or Overrides(), engine=ENGINES[engine])
     config = Config(
         data=data,
         api_key=OPERATOR,

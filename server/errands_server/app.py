@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import grpc
 import structlog
@@ -23,21 +23,16 @@ from errands_gateway.app import CHANNEL_OPTIONS, bind, bound_address, listening
 from errands_gateway.settings import Settings
 
 from .api.health import Health
-from .composition import SERVICES, Overrides, core, serving
+from .composition import SERVICES, Core, Overrides, core, serving
 from .config import DAY, Config
 from .engines.commits import CommitFeed
 from .environment import Environment
-from .ports import Engine
 from .services.keys import DEFAULT_TENANT, Keys
 from .services.principal import Scope
 from .services.tokens import LinkTemplates
 from .store.database import is_sqlite
 from .store.encryption import Sealer, Unsealable, load_or_create_keys, parse_keys
 from .store.store import Store
-from .streams import Hub
-
-if TYPE_CHECKING:
-    from .engines.failover import Failover
 
 __all__ = ["SERVICES", "App", "FolderInUse", "Overrides", "running"]
 
@@ -120,15 +115,15 @@ async def _agree(store: Store, sealer: Sealer, *, anew: bool) -> None:
 class _Server:
     """Everything between opening the store and stopping."""
 
-    def __init__(self, config: Config, engine: Engine, hub: Hub, store: Store) -> None:
+    def __init__(self, config: Config, parts: Core, grpc_server: aio.Server) -> None:
         self._config = config
-        self._engine = engine
-        self._hub = hub
-        self._store = store
+        self._engine = parts.engine
+        self._failover = parts.failover
+        self._hub = parts.hub
+        self._store = parts.store
+        self._grpc = grpc_server
         self._health = Health(self._ready)
         self._drained = False
-        self._failover: Failover | None = None
-        self._grpc: aio.Server
         self.app: App
 
     @classmethod
@@ -153,14 +148,7 @@ class _Server:
             config, overrides, store=store, sealer=sealer, commits=commits, links=links, stack=stack
         )
         keys = Keys(store, parts.environment, process_secret=config.api_key)
-        server = cls(config, parts.engine, parts.hub, store)
-        if not is_sqlite(config.database_url):
-            from .engines.failover import Failover  # with the driver, which is an extra
-
-            server._failover = Failover(
-                config.database_url, store.journal, parts.engine, parts.hub, parts.catalog
-            )
-        server._grpc = await serving(parts, keys, stack)
+        server = cls(config, parts, await serving(parts, keys, stack))
         await server._listen(http, await _first_key(store, keys), stack)
         stack.enter_context(_task(server._sweep(parts.environment), "errands retention"))
         return server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from grpc import aio
 from msgspec import Struct
@@ -41,7 +41,7 @@ from .executor.decider import RunDependencies
 from .executor.dispatch import open_gate
 from .outbound.web import Web
 from .planners.catalog.planner import CatalogPlanner
-from .ports import Planner, Toolbox
+from .ports import Engine, Planner, Toolbox
 from .services.approvals import Approvals
 from .services.audit import Audits
 from .services.authorizations import Authorizations
@@ -58,6 +58,7 @@ from .services.quotas import Quotas
 from .services.run_creation import RunCreation
 from .services.runs import Runs, Views
 from .services.tokens import LinkTemplates, Tickets
+from .store.database import is_sqlite
 from .store.encryption import Sealer
 from .store.store import Store
 from .streams import Hub
@@ -70,6 +71,9 @@ from .tools.mcp.session_pool import SessionPool
 from .tools.openapi import importer
 from .tools.openapi.sender import OpenApiSender
 from .tools.toolbox import IntegrationToolbox, Sender
+
+if TYPE_CHECKING:
+    from .engines.failover import Failover
 
 SERVICES: Final = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -103,6 +107,7 @@ class Overrides(Struct, frozen=True):
     planner: Planner | None = None
     toolbox: Callable[[ToolCatalog], Toolbox] | None = None
     gate: Callable[[Call], Awaitable[None]] | None = None
+    engine: Callable[[RunDependencies], Engine] | None = None
 
 
 class Credentials(Struct, frozen=True):
@@ -151,7 +156,8 @@ class Core(Struct, frozen=True, kw_only=True):
     sessions: SessionPool
     importer: McpImporter
     toolbox: Toolbox
-    engine: EmbeddedEngine
+    engine: Engine
+    failover: Failover | None  # where several processes share a database
     messages: Messages
     hub: Hub
 
@@ -193,9 +199,17 @@ async def core(
         environment=environment,
         gate=overrides.gate or open_gate,
     )
-    engine = EmbeddedEngine(parts, max_active=config.max_active, max_queued=config.max_queued)
     messages = Messages(links.approval, links.connect)
     hub = Hub(messages.encode)
+    failover = None
+    if overrides.engine is not None:
+        engine = overrides.engine(parts)
+    else:
+        engine = embedded = EmbeddedEngine(parts, max_active=config.max_active, max_queued=config.max_queued)
+        if not is_sqlite(config.database_url):
+            from .engines.failover import Failover  # with the driver, which is an extra
+
+            failover = Failover(config.database_url, store.journal, embedded, hub, catalog)
     commits.follow(commit_router(hub, credentials.passed, engine))
     metrics.watch(active=lambda: engine.active, queued=lambda: engine.queued, streams=lambda: hub.open)
     return Core(
@@ -212,6 +226,7 @@ async def core(
         importer=importer,
         toolbox=toolbox,
         engine=engine,
+        failover=failover,
         messages=messages,
         hub=hub,
     )

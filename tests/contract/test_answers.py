@@ -6,6 +6,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,6 +17,8 @@ from tests.contract.conftest import Clock, Serve, add_desk
 from tests.contract.desk import Desk
 from tests.contract.told import LOCKED, LOST, READ, REFUSED, WRITE, Make, Told, chain, steps
 from tests.service import Service
+
+pytestmark = pytest.mark.execution
 
 WAITING = {
     "errands.v1.AuthRequired.scopes": "a service that grants scopes; see tests/journeys",

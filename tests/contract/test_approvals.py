@@ -19,6 +19,8 @@ from tests.contract.refusals import refused
 from tests.contract.told import LOST, READ, WRITE, chain, step, steps
 from tests.service import PATIENCE, Service, info, reason, violations
 
+pytestmark = pytest.mark.execution
+
 ON_START, ON_TOOL_CALL = 2, 3
 APPROVE, DENY = pb.DECISION_APPROVE, pb.DECISION_DENY
 DAY = 24 * 3_600_000

@@ -16,6 +16,8 @@ from tests.contract.told import HELD, HELD_WRITE, READ, WRITE, Told, chain, step
 from tests.databases import counts_of
 from tests.service import Service, reason
 
+pytestmark = pytest.mark.execution
+
 
 async def cancel(service: Service, run_id: str, **fields: bool) -> runs.Run:
     return (await service.runs.CancelRun(runs.CancelRunRequest(run_id=run_id, **fields))).run

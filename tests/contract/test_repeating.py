@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from errands.v1 import event_pb2, integration_pb2
 from errands_server.domain.errors import Reason
 from errands_server.domain.plan import ContextBinding, Plan
@@ -10,6 +12,8 @@ from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk
 from tests.contract.told import Told, step
 from tests.service import Service
+
+pytestmark = pytest.mark.execution
 
 
 def from_context(brief: Brief) -> Plan:
