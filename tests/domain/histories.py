@@ -234,11 +234,12 @@ class Simulation:
             self.cancel()
         elif choice == _FAULT:
             self._with_process(Process.fail)
+        elif self.stalled and choice % 2:
+            self._stir()  # what it does is only of interest while another executes
         else:
             actions: list[Action] = [
                 self.crash,
                 self._stall,
-                self._stir,
                 partial(self._with_process, partial(self._let_advance, fate=Fate.OVERTAKEN)),
                 partial(self._with_process, partial(self._let_advance, fate=Fate.UNANSWERED)),
                 *(partial(self.wait, jump) for jump in _JUMPS),

@@ -169,7 +169,7 @@ class Decider:
     def wake_at(self) -> int | None:
         """When there is something to decide without anything new (milliseconds); None: never."""
         # What was due at the last decision waits for something else by now.
-        due = (wake_at(self.run, self._decided_at), self._limiter.ends(self._decided_at))
+        due = (wake_at(self.run, self._decided_at), self._limiter.next_attempt(self._decided_at))
         return min((at for at in due if at is not None), default=None)
 
     def make_room(self) -> None:
@@ -178,7 +178,7 @@ class Decider:
 
     def leave(self) -> None:
         """The process executes this run no longer."""
-        self._limiter.forget()
+        self._limiter.close()
 
     async def begin_creation(self, draft: Draft) -> None:
         """Fill the draft that creates the run: claim it, plan it, ask where a person must agree to the plan.
@@ -199,7 +199,7 @@ class Decider:
         if outcome is not None:
             self._outcomes.append(outcome)
         if work.call is not None:
-            self._limiter.left(work.call)
+            self._limiter.release(work.call)
 
     async def advance(self) -> None:
         """Store everything that can be decided now, then begin what that allows.
@@ -300,7 +300,7 @@ class Decider:
     def _reject(self, decision: Decision) -> None:
         """The draft was not stored, or may not have been: nothing of it is sent."""
         for call in decision.calls:
-            self._limiter.left(call)
+            self._limiter.release(call)
         self.stale = True
 
     def _accept(self, decision: Decision, asked: float) -> None:
@@ -331,7 +331,7 @@ class Decider:
             case Conclude():
                 return not self.stopping and _RESULT not in self.under_way
             case SendCall(call_id=call_id):
-                waits = self.stopping or self._limiter.holds(call_id, self._decided_at)
+                waits = self.stopping or self._limiter.is_waiting(call_id, self._decided_at)
                 return not waits and len(self.under_way) + len(decision.calls) < MAX_CALLS
             case _:
                 return True
@@ -365,7 +365,7 @@ class Decider:
         if call := await self._dispatch.start(draft, call_id):
             decision.calls.append(call)
         else:
-            self._limiter.left(draft.run.calls[call_id].call)
+            self._limiter.release(draft.run.calls[call_id].call)
 
     async def _send(self, call: Call, run: Run, asked: float) -> Outcome:
         await self._dependencies.gate(call)
