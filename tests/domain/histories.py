@@ -267,12 +267,13 @@ class Simulation:
             self.process = None
 
     def _stir(self) -> None:
-        """A stalled process goes on: it knows of nothing that happened meanwhile."""
+        """A stalled process goes on, with what it had under way or with news of the log."""
         if self.stalled:
             process = self.stalled[-1]
             if process.tasks and self.tape.next() % 2:
                 process.deliver(next(iter(process.tasks)))
             else:
+                process.nudge()
                 self._let_advance(process)
 
     def _let_advance(self, process: Process, fate: Fate = Fate.STORED) -> None:
