@@ -26,6 +26,7 @@ from errands_server.domain.events import (
     ApprovalKind,
     AuthResolved,
     Call,
+    Claimed,
     Decision,
     Document,
     Record,
@@ -66,15 +67,18 @@ class Journal:
         self._given = given
         self._artifacts: dict[str, bytes] = {}
         self._fate = Fate.STORED
+        self._writer: object = None  # a process, or None for a caller
+        self._claimed_by: object = None  # the process that claimed the run last
+        self.usurped = 0  # appends by processes that had lost the run to another
 
     @contextmanager
-    def fated(self, fate: Fate) -> Iterator[None]:
-        """What becomes of the next append inside; those after it are stored."""
-        self._fate = fate
+    def written_by(self, process: object, fate: Fate) -> Iterator[None]:
+        """Who appends inside, and what becomes of the first append; those after it are stored."""
+        self._writer, self._fate = process, fate
         try:
             yield
         finally:
-            self._fate = Fate.STORED
+            self._writer, self._fate = None, Fate.STORED
 
     async def append(self, append: Append) -> None:
         fate, self._fate = self._fate, Fate.STORED
@@ -82,6 +86,9 @@ class Journal:
             raise RunChanged(append.run_id)
         if append.after != self.run.sequence or append.epoch not in {None, self.run.epoch}:
             raise RunChanged(append.run_id)
+        if any(isinstance(record.event, Claimed) for record in append.records):
+            self._claimed_by = self._writer
+        self.usurped += self._writer not in {None, self._claimed_by}
         self.records += append.records
         self._artifacts |= append.artifacts
         self.run = append.run
@@ -227,6 +234,8 @@ class Simulation:
         due = wake_at(self.run)
         if due is not None and not process.restless:
             actions.append(partial(self.wait, max(0, due - self.now)))
+        # A stalled process may come back to what it had under way at any moment.
+        actions += [partial(stalled.deliver, name) for stalled in self.stalled for name in stalled.tasks]
         return actions
 
     def _wild(self, choice: int) -> None:
@@ -267,14 +276,11 @@ class Simulation:
             self.process = None
 
     def _stir(self) -> None:
-        """A stalled process goes on, with what it had under way or with news of the log."""
+        """A stalled process goes on, and hears that the log has more."""
         if self.stalled:
             process = self.stalled[-1]
-            if process.tasks and self.tape.next() % 2:
-                process.deliver(next(iter(process.tasks)))
-            else:
-                process.nudge()
-                self._let_advance(process)
+            process.nudge()
+            self._let_advance(process)
 
     def _let_advance(self, process: Process, fate: Fate = Fate.STORED) -> None:
         """It gives the run up where another process, perhaps a stalled one, has claimed it since."""

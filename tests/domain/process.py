@@ -92,7 +92,7 @@ class Process:
     def advance(self, fate: Fate = Fate.STORED) -> None:
         """Store everything that can be decided now, then begin what that allows."""
         self.restless = False
-        with self._simulation.journal.fated(fate):
+        with self._simulation.journal.written_by(self, fate):
             now_or_never(self._decider.advance())
         self._decider.look_up()
 

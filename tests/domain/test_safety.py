@@ -143,6 +143,11 @@ def test_of_two_epochs_only_the_newest_acts(history: Simulation) -> None:
 
 
 @promise
+def test_a_process_that_has_lost_the_run_to_another_stores_nothing(history: Simulation) -> None:
+    assert history.journal.usurped == 0
+
+
+@promise
 def test_calls_of_the_newest_epoch_are_left_alone_until_their_answer_comes(history: Simulation) -> None:
     for run in history.runs():
         in_flight = {key for key, call in run.calls.items() if call.state is CallState.SENT}
