@@ -149,22 +149,28 @@ CallResult: TypeAlias = (
 )
 
 
+class Resolved(Struct, frozen=True, kw_only=True):
+    """What a call would be made with, as things are now."""
+
+    source: str = "none"  # whose account: `run`, `user`, `shared` or `none`
+    missing: AuthorizationRequired | None = None  # what the user must authorize first
+
+    @property
+    def shared(self) -> bool:
+        """Whether the account serves every user."""
+        return self.source == "shared"
+
+
 class Toolbox(Protocol):
     """Calls tools. It never raises for what a remote service does; it answers."""
 
-    async def missing(self, request: CallRequest) -> AuthorizationRequired | None:
-        """What the user must authorize before this call can be made. Nothing is sent."""
+    async def resolve(self, request: CallRequest) -> Resolved:
+        """Say with whose account the call would be made, and what is missing for it. Nothing is sent."""
         ...
 
-    async def shared(self, request: CallRequest) -> bool:
-        """Whether this call would be made with an account that serves every user. Nothing is sent."""
+    async def call(self, request: CallRequest) -> CallResult:
+        """Send the call, once, with the credential that `resolve` names; the result says what is certain."""
         ...
-
-    async def source(self, request: CallRequest) -> str:
-        """Whose access the call would be made with: `run`, `user`, `shared` or `none`. Nothing is sent."""
-        ...
-
-    async def call(self, request: CallRequest) -> CallResult: ...
 
 
 class Engine(Protocol):

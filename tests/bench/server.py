@@ -27,7 +27,7 @@ from errands_server.domain.draft import Draft
 from errands_server.domain.events import AnyEvent, Noted
 from errands_server.domain.run import Run
 from errands_server.environment import Environment
-from errands_server.ports import CallRequest, CallResult, CallSucceeded
+from errands_server.ports import CallRequest, CallResult, CallSucceeded, Resolved
 from errands_server.services.run_changes import change
 from errands_server.store.store import Store
 from errands_server.store.write_requests import Append
@@ -40,14 +40,8 @@ KEY = "bench-key"
 class NoOp:
     """A toolbox whose every call is done at once."""
 
-    async def source(self, request: CallRequest) -> str:
-        return "none"
-
-    async def missing(self, request: CallRequest) -> None:
-        return None
-
-    async def shared(self, request: CallRequest) -> bool:
-        return False
+    async def resolve(self, request: CallRequest) -> Resolved:
+        return Resolved()
 
     async def call(self, request: CallRequest) -> CallResult:
         return CallSucceeded(output=b'{"id":"x_1","ok":true}')

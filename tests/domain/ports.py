@@ -22,6 +22,7 @@ from errands_server.ports import (
     Candidate,
     Finding,
     Refusal,
+    Resolved,
 )
 
 from .scenarios import OPEN, ORIGIN, SECURED, Scenario, Shape
@@ -93,15 +94,12 @@ class SimulatedToolbox:
         self._held_at = _Held.NOT
         self._held = asyncio.Event()
 
-    async def missing(self, request: CallRequest) -> AuthorizationRequired | None:
-        lacks = self._tools[request.ref.name].secured and self._simulation.catalog.credential is None
-        return AuthorizationRequired(message="no credential for this service") if lacks else None
-
-    async def shared(self, request: CallRequest) -> bool:
-        return request.ref.integration_id == SECURED and self._simulation.catalog.credential is not None
-
-    async def source(self, request: CallRequest) -> str:
-        return "shared" if await self.shared(request) else "none"
+    async def resolve(self, request: CallRequest) -> Resolved:
+        has_credential = self._simulation.catalog.credential is not None
+        if self._tools[request.ref.name].secured and not has_credential:
+            return Resolved(missing=AuthorizationRequired(message="no credential for this service"))
+        shared = request.ref.integration_id == SECURED and has_credential
+        return Resolved(source="shared" if shared else "none")
 
     async def call(self, request: CallRequest) -> CallResult:
         await self._hold(_Held.SENT)

@@ -7,7 +7,7 @@ from typing import Any
 from errands.v1 import event_pb2, run_pb2
 from errands.v1.connection_pb2 import ConnectionBearer
 from errands_server.app import Overrides
-from errands_server.ports import AuthorizationRequired, CallRequest, CallResult, CallSucceeded
+from errands_server.ports import AuthorizationRequired, CallRequest, CallResult, CallSucceeded, Resolved
 from tests.journeys.conftest import Serve
 from tests.recorder import recording
 from tests.scripted import Scene, Scripted
@@ -22,11 +22,8 @@ class Granted:
         self._lasting = lasting
         self._asked = False
 
-    async def shared(self, request: CallRequest) -> bool:
-        return False
-
-    async def missing(self, request: CallRequest) -> AuthorizationRequired | None:
-        return None
+    async def resolve(self, request: CallRequest) -> Resolved:
+        return Resolved()
 
     async def call(self, request: CallRequest) -> CallResult:
         if not self._asked:

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..domain.errors import Reason
 from ..environment import Environment
-from ..ports import AuthorizationRequired, CallFailed, CallRequest
+from ..ports import AuthorizationRequired, CallFailed, CallRequest, Resolved
 from ..singleflight import SingleFlight
 from ..store.encryption import Unsealable
 from .credential import Credential
@@ -135,30 +135,21 @@ class CredentialResolver:
         await self._renewing.aclose()
         await self._shared.aclose()
 
-    async def source(self, request: CallRequest, demand: CredentialRequirement) -> CredentialSource:
-        """Whose credential the call would be made with, as far as it can be made."""
-        if request.ref.integration_id in request.passed:
-            return CredentialSource.RUN
-        if await self._held(request, demand) is not None:
-            return CredentialSource.USER
-        return CredentialSource.SHARED if self._shared.serves(demand) else CredentialSource.NONE
+    async def resolve(self, request: CallRequest, demand: CredentialRequirement) -> Resolved:
+        """Say whose credential the call would be made with, and what the user must authorize first.
 
-    async def shared(self, request: CallRequest, demand: CredentialRequirement) -> bool:
-        """Whether the call would be made with an account that serves every user."""
-        return self._shared.serves(demand) and await self.source(request, demand) is CredentialSource.SHARED
-
-    async def missing(
-        self, request: CallRequest, demand: CredentialRequirement
-    ) -> AuthorizationRequired | None:
-        """What the user must authorize before this call can be made. Asks nobody outside."""
+        Asks nobody outside.
+        """
         if request.ref.integration_id in request.passed:
-            return None
+            return Resolved(source=CredentialSource.RUN)
         held = await self._held(request, demand)
         if held is not None:
-            return self._stop(request, demand, held)
-        if demand.secured and not self._shared.serves(demand):
-            return _unauthorized(wanted_scopes(demand), "no credential for this service")
-        return None
+            return Resolved(source=CredentialSource.USER, missing=self._stop(request, demand, held))
+        if self._shared.serves(demand):
+            return Resolved(source=CredentialSource.SHARED)
+        if demand.secured:
+            return Resolved(missing=_unauthorized(wanted_scopes(demand), "no credential for this service"))
+        return Resolved()
 
     async def access(
         self, request: CallRequest, demand: CredentialRequirement

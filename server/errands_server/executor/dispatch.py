@@ -72,7 +72,7 @@ class Dispatch(Struct, frozen=True, kw_only=True):
 
     async def missing(self, call: Call, run: Run) -> AuthorizationRequired | None:
         """What the user must authorize before it can be sent."""
-        return await self.toolbox.missing(self.steps.request(run, call))
+        return (await self.toolbox.resolve(self.steps.request(run, call))).missing
 
     async def _refusal(self, draft: Draft, progress: CallProgress) -> CallFinished | AuthRequested | None:
         call = progress.call

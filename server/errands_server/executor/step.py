@@ -188,7 +188,8 @@ class StepRunner(Struct, frozen=True, kw_only=True):
             key="",
             hash="",
         )
-        return replace(call, shared=await self.toolbox.shared(self.request(draft.run, call)))
+        resolved = await self.toolbox.resolve(self.request(draft.run, call))
+        return replace(call, shared=resolved.shared)
 
     def request(self, run: Run, call: Call) -> CallRequest:
         """The call, ready to be sent."""

@@ -70,9 +70,10 @@ class PreflightService:
             user_id=user_id,
             tenant=tenant,
         )
-        if (missing := await self._toolbox.missing(request)) is not None:
-            return MISSING, missing.scopes
-        return await self._toolbox.source(request), ()
+        resolved = await self._toolbox.resolve(request)
+        if resolved.missing is not None:
+            return MISSING, resolved.missing.scopes
+        return resolved.source, ()
 
     async def _missing(
         self, principal: Principal, user_id: str, call: ForeseenCall, scopes: tuple[str, ...]

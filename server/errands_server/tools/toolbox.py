@@ -14,7 +14,7 @@ from ..credentials.redaction import scrub, scrub_json, secrets_of
 from ..credentials.requirements import CredentialRequirement, CredentialSource, ResolvedCredential
 from ..credentials.resolver import CredentialResolver
 from ..domain.errors import Reason, Unavailable
-from ..ports import AuthorizationRequired, CallFailed, CallRequest, CallResult
+from ..ports import AuthorizationRequired, CallFailed, CallRequest, CallResult, Resolved
 from .catalog import Current, Loaded, ToolCatalog
 from .operation import Operation
 from .origins import STDIO
@@ -41,32 +41,20 @@ class IntegrationToolbox:
     """A Toolbox over the catalog. Credentials join a call here, behind its hash."""
 
     def __init__(
-        self, catalog: ToolCatalog, keyring: CredentialResolver, senders: Mapping[str, Sender]
+        self, catalog: ToolCatalog, credentials: CredentialResolver, senders: Mapping[str, Sender]
     ) -> None:
         """`senders` by the kind of integration they call."""
         self._catalog = catalog
-        self._keyring = keyring
+        self._credentials = credentials
         self._senders = senders
         self._shared: dict[str, _Shared] = {}
 
-    async def missing(self, request: CallRequest) -> AuthorizationRequired | None:
-        """What the user must authorize before this call can be made. Nothing is sent."""
-        loaded, operation = await self._operation(request)
-        return await self._keyring.missing(request, await self._demand(request, loaded, operation))
-
-    async def shared(self, request: CallRequest) -> bool:
-        """Whether this call would be made with an account that serves every user. Nothing is sent."""
+    async def resolve(self, request: CallRequest) -> Resolved:
+        """Say with whose account the call would be made, and what is missing for it. Nothing is sent."""
         loaded, operation = await self._operation(request)
         if _is_of_process(operation):
-            return True
-        return await self._keyring.shared(request, await self._demand(request, loaded, operation))
-
-    async def source(self, request: CallRequest) -> CredentialSource:
-        """Whose access the call would be made with. Nothing is sent."""
-        loaded, operation = await self._operation(request)
-        if _is_of_process(operation):
-            return CredentialSource.SHARED
-        return await self._keyring.source(request, await self._demand(request, loaded, operation))
+            return Resolved(source=CredentialSource.SHARED)
+        return await self._credentials.resolve(request, await self._requirement(request, loaded, operation))
 
     async def call(self, request: CallRequest) -> CallResult:
         try:
@@ -76,18 +64,18 @@ class IntegrationToolbox:
 
     async def _called(self, request: CallRequest) -> CallResult:
         loaded, operation = await self._operation(request)
-        demand = await self._demand(request, loaded, operation)
-        access = await self._keyring.access(request, demand)
+        requirement = await self._requirement(request, loaded, operation)
+        access = await self._credentials.access(request, requirement)
         answer = await self._made(request, loaded, operation, access)
         if not (isinstance(access, ResolvedCredential) and _is_refusal(answer)):
             return answer
-        renewed = await self._keyring.renewed(request, demand, access, answer)
+        renewed = await self._credentials.renewed(request, requirement, access, answer)
         if renewed is None:
             return answer
         again = await self._made(request, loaded, operation, renewed)
         if not (isinstance(renewed, ResolvedCredential) and _is_refusal(again)):
             return again
-        return await self._keyring.refused(request, demand, renewed, again) or again
+        return await self._credentials.refused(request, requirement, renewed, again) or again
 
     async def _made(
         self,
@@ -113,14 +101,14 @@ class IntegrationToolbox:
         shared = self._shared.get(request.tenant)
         if shared is None or shared.of is not active:
             shared = self._shared[request.tenant] = _Shared.of_all(active)
-        return shared.secrets | await self._keyring.known(request)
+        return shared.secrets | await self._credentials.known(request)
 
     async def _operation(self, request: CallRequest) -> tuple[Loaded, Operation]:
         ref = request.ref
         loaded = await self._catalog.load(request.tenant, ref.integration_id, ref.revision)
         return loaded, loaded.operations[ref.name]
 
-    async def _demand(
+    async def _requirement(
         self, request: CallRequest, loaded: Loaded, operation: Operation
     ) -> CredentialRequirement:
         origin = operation.tool.origin
