@@ -10,10 +10,10 @@ import asyncio, sys
 sys.modules["mcp"] = None  # as where it is not installed
 from errands_server.domain.errors import Invalid
 from errands_server.tools.mcp.importer import McpImporter, McpSource, McpTerms
-from errands_server.tools.mcp.session_pool import Sessions
+from errands_server.tools.mcp.session_pool import SessionPool
 
 async def main():
-    async with Sessions() as sessions:
+    async with SessionPool() as sessions:
         await McpImporter(sessions, {}).import_source(McpSource(url="https://x.example/"), McpTerms(), None)
 
 try:
