@@ -9,12 +9,12 @@ from typing import Any, Final, Self, TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
+
+from . import rpc_status
+from .rpc_status import Violation
 
 Answer = TypeVar("Answer", bound=Message)
 
-DOMAIN: Final = "errands"
-_STATUS: Final = "grpc-status-details-bin"
 _OPTIONS: Final = (
     # A stream of a run that waits for a person is silent for hours; pings find out that its server is gone.
     ("grpc.keepalive_time_ms", 30_000),
@@ -27,14 +27,6 @@ _OPTIONS: Final = (
     ("grpc.max_send_message_length", 33 * 1024 * 1024),
     ("grpc.max_receive_message_length", 33 * 1024 * 1024),
 )
-
-
-@dataclass(frozen=True)
-class Violation:
-    """One wrong field of a request."""
-
-    field: str
-    message: str
 
 
 @dataclass(eq=False)
@@ -57,19 +49,8 @@ class Error(Exception):
 
 def error_of(failure: Any) -> Error:
     """The error behind a grpc.RpcError, synchronous or of grpc.aio."""
-    error = Error(failure.code().name, failure.details() or "")
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    for detail in _details(failure):
-        if detail.Unpack(info) and info.domain == DOMAIN:
-            error.reason, error.metadata = info.reason, dict(info.metadata)
-        elif detail.Unpack(bad):
-            error.violations = tuple(Violation(v.field, v.description) for v in bad.field_violations)
-    return error
-
-
-def _details(failure: Any) -> Sequence[Any]:
-    packed = dict(failure.trailing_metadata() or ()).get(_STATUS, b"")
-    return tuple(status_pb2.Status.FromString(packed).details)
+    status = rpc_status.decode(failure)
+    return Error(status.code.name, status.message, status.reason, status.violations, dict(status.metadata))
 
 
 class Connection:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from google.rpc import error_details_pb2 as details
-from google.rpc.status_pb2 import Status
 from grpc import StatusCode, aio
 from msgspec import Struct, json
 from starlette.responses import Response
 
+from errands import rpc_status
+
 from ..v1 import field_names
 
-DOMAIN: Final = "errands"
 MEDIA_TYPE: Final = "application/problem+json"
-_STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 # The comments of error_reason.proto hold the same table; a test compares them.
 STATUSES: Final[Mapping[str, int]] = {
@@ -143,52 +141,35 @@ def invalid(errors: Sequence[Violation]) -> Problem:
 
 def of_call(failure: aio.AioRpcError) -> Problem:
     """What a failed call means to a caller of HTTP: by its reason, or else by its code."""
-    found = {type(detail): detail for detail in _details(failure)}
-    info = found.get(details.ErrorInfo)
-    status, reason = _CODES.get(failure.code(), (500, "INTERNAL"))
-    if info is not None:
-        reason = info.reason
+    rpc = rpc_status.decode(failure)
+    status, reason = _CODES.get(rpc.code, (500, "INTERNAL"))
+    if rpc.reason:
+        reason = rpc.reason
         status = STATUSES.get(reason, status)
-    bad = found.get(details.BadRequest, details.BadRequest())
-    errors = [
-        Violation(field_names.rest(v.field), field_names.said(v.description)) for v in bad.field_violations
-    ]
-    detail = "; ".join(f"{error.field}: {error.message}" for error in errors) or _detail(failure, reason)
-    problem = Problem(status, failure.code().name, reason, detail, errors=errors)
-    problem.headers.update(_retry_after(found.get(details.RetryInfo), status))
+    errors = [Violation(field_names.rest(v.field), field_names.said(v.message)) for v in rpc.violations]
+    detail = "; ".join(f"{error.field}: {error.message}" for error in errors) or _detail(rpc.message, reason)
+    problem = Problem(status, rpc.code.name, reason, detail, errors=errors)
+    problem.headers.update(_retry_after(rpc.retry_delay, status))
     return problem
 
 
-def _detail(failure: aio.AioRpcError, reason: str) -> str:
+def _detail(message: str, reason: str) -> str:
     match reason:
         case "SERVER_UNREACHABLE":
             return "the server behind this gateway does not answer; try again"
         case "DEADLINE_EXCEEDED":
             return "the request took longer than this gateway waits; read before trying again"
         case "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_FLIGHT" | "COMMIT_UNKNOWN":
-            return field_names.said(failure.details() or "").replace("request id", "Idempotency-Key")
+            return field_names.said(message).replace("request id", "Idempotency-Key")
         case _:
-            return field_names.said(failure.details() or "")
+            return field_names.said(message)
 
 
-def _retry_after(info: details.RetryInfo | None, status: int) -> Mapping[str, str]:
-    if info is not None:
-        seconds = info.retry_delay.seconds + info.retry_delay.nanos / 1e9
-        return {"Retry-After": str(max(1, math.ceil(seconds)))}
+def _retry_after(delay: float | None, status: int) -> Mapping[str, str]:
+    """The Retry-After header, in whole seconds; empty where another try needs no wait."""
+    if delay is not None:
+        return {"Retry-After": str(max(1, math.ceil(delay)))}
     return {"Retry-After": str(_RETRY_AFTER)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-
-
-def _details(failure: aio.AioRpcError) -> Iterator[Any]:
-    metadata = failure.trailing_metadata()
-    packed = dict(metadata or ()).get(_STATUS_DETAILS, b"")
-    if not isinstance(packed, bytes):
-        return
-    for wrapped in Status.FromString(packed).details:
-        for kind in (details.ErrorInfo, details.BadRequest, details.RetryInfo):
-            if wrapped.Is(kind.DESCRIPTOR):
-                message = kind()
-                wrapped.Unpack(message)
-                yield message
 
 
 def response(found: Problem, request_id: str) -> Response:
