@@ -13,7 +13,7 @@ AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-postgres torture-postgres soak counterparts serve setup generate lock check lint types walls buf drift format torture fuzz bench \
-  bench-stages bench-growth bench-postgres bench-others bench-openapi bench-smoke clean
+  bench-stages bench-growth bench-postgres bench-others bench-openapi bench-house bench-smoke clean
 
 demo: setup ## Set up, then run the demonstration: a run that survives kill -9
 	$(BIN)/errands demo
@@ -111,6 +111,10 @@ bench-openapi: setup ## Import real documents, have requests judged, plan over G
 	$(BIN)/python -m tests.bench.documents
 	$(BIN)/python -m tests.bench.prism
 	$(BIN)/python -m tests.bench.github
+
+bench-house: setup ## How finely the code is cut, and how many modules five trips enter
+	$(BIN)/python -m tests.bench.house
+	$(BIN)/python -m tests.bench.trips
 
 bench-smoke: setup
 	$(BIN)/python -m tests.bench --rounds 1 --scale 0.1
