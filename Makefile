@@ -12,7 +12,8 @@ AGAINST = $(shell if [ "$$(git rev-parse HEAD)" = "$$(git rev-parse main 2>/dev/
 # Programs start from their bytecode, as they do where they are installed.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-postgres torture-postgres soak counterparts serve setup generate lock check lint types walls buf drift format torture fuzz bench \
+.PHONY: demo test test-postgres torture-postgres soak counterparts serve setup generate lock check lint types walls buf \
+  drift format torture torture-crashes torture-stops fuzz bench \
   bench-stages bench-growth bench-postgres bench-others bench-openapi bench-house bench-smoke clean
 
 demo: setup ## Set up, then run the demonstration: a run that survives kill -9
@@ -40,10 +41,12 @@ setup: .venv/.ready ## Create .venv from the locked dependencies
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	touch $@
 
+PROTOC = $(BIN)/python -m grpc_tools.protoc -Iproto --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
+  proto/errands/v1/*.proto
+
 generate: setup ## Generate the Python code from proto/
 	rm -f $(GENERATED)/*_pb2*.py*
-	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=clients/python --pyi_out=clients/python \
-	  --grpc_python_out=clients/python proto/errands/v1/*.proto
+	$(call PROTOC,clients/python)
 
 lock: setup ## Lock the dependencies anew
 	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --group dev --generate-hashes --universal \
@@ -66,7 +69,10 @@ buf: setup
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/buf breaking --against '.git#$(AGAINST)'
 
-drift: generate
+# Generated beside the working tree: tests may be importing what is in it.
+drift: setup
+	fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call PROTOC,"$$fresh") && \
+	  diff -r -x __init__.py -x __pycache__ "$$fresh/errands/v1" $(GENERATED)
 	git diff --exit-code -- $(GENERATED)
 	test -z "$$(git ls-files --others --exclude-standard $(GENERATED))"
 
@@ -75,8 +81,12 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/buf format -w
 
-torture: setup ## Kill and stop servers under load, and prove that nothing is lost or done twice
+torture: torture-crashes torture-stops ## Kill and stop servers, and prove that nothing is lost or done twice
+
+torture-crashes: setup
 	$(BIN)/python -m tests.torture.crashes --runs 200
+
+torture-stops: setup
 	$(BIN)/python -m tests.torture.stops
 
 torture-postgres: setup ## The same kills with two servers over one PostgreSQL
