@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import pytest
 from tests.databases import ELSEWHERE, drop_databases
 from tests.demo.shops import open_shop
 from tests.service import ENGINES, Service, serving
+
+# Shells start background commands, such as a whole CI, with SIGINT ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
