@@ -15,7 +15,15 @@ import grpc
 from grpc import aio
 from msgspec import Struct
 
-from errands.server_process import address, configure_log, count, event_loop, given, listed, seconds
+from errands.server_process import (
+    address,
+    configure_log,
+    count,
+    event_loop,
+    read_settings,
+    seconds,
+    split_commas,
+)
 
 from .settings import MAX_STREAMS, Settings
 
@@ -46,8 +54,8 @@ _FLAGS: Final[Mapping[str, tuple[Callable[[str], object], str, str]]] = {
     "request-limit": (seconds, "SECONDS", "what a request may take (60)"),
     "max-streams": (count, "N", f"open streams of one tenant ({MAX_STREAMS})"),
     "log-level": (_level, "LEVEL", f"what is logged: {', '.join(_LEVELS)} (info)"),
-    "cors": (listed, "ORIGINS", "origins whose pages may call, separated by commas; * is any (none)"),
-    "trusted-proxies": (listed, "ADDRESSES", "proxies whose X-Forwarded-* headers count (none)"),
+    "cors": (split_commas, "ORIGINS", "origins whose pages may call, separated by commas; * is any (none)"),
+    "trusted-proxies": (split_commas, "ADDRESSES", "proxies whose X-Forwarded-* headers count (none)"),
 }
 
 
@@ -64,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Command:
     """Flags, then the environment, then the usual. Exits 2 on a usage error."""
-    found = given(_parser(), arguments, environment)
+    found = read_settings(_parser(), arguments, environment)
     own = {name: found.pop(name) for name in Command.__struct_fields__ if name in found}
     if "request_limit" in found:
         found["limit"] = found.pop("request_limit")

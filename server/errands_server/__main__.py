@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from errands.server_process import configure_log, event_loop, settle
+from errands.server_process import configure_log, event_loop, tune_interpreter
 
 from . import config as configuration
 from .config import Config
@@ -54,7 +54,7 @@ async def _serve(config: Config) -> int:
         async with running(config) as app:
             if app.operator_key:
                 _say(f"errands: operator key {app.operator_key} (shown once)")
-            settle()
+            tune_interpreter()
             _say(f"errands: ready grpc={app.grpc_address} http={app.http_address} data={config.data}")
             await _until_signal(app.hurry)
             await app.drain()

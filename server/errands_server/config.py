@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from errands.server_process import address, count, given, listed, seconds
+from errands.server_process import address, count, read_settings, seconds, split_commas
 
 from .domain.rates import Rate
 from .domain.rates import parse as parse_rate
@@ -122,8 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--reflection", type=_switch, metavar="on|off", help="gRPC server reflection (on)")
     add("--request-limit", type=seconds, metavar="SECONDS", help="what an HTTP request may take (60)")
     add("--max-streams", type=count, metavar="N", help="HTTP streams one tenant may have open (10000)")
-    add("--cors", type=listed, metavar="ORIGINS", help="origins whose pages may call; * is any (none)")
-    add("--trusted-proxies", type=listed, metavar="ADDRESSES", help="whose X-Forwarded-* count (none)")
+    add("--cors", type=split_commas, metavar="ORIGINS", help="origins whose pages may call; * is any (none)")
+    add("--trusted-proxies", type=split_commas, metavar="ADDRESSES", help="whose X-Forwarded-* count (none)")
     add("--mcp-servers", type=Path, metavar="FILE", help="MCP servers that may be run here, as JSON (none)")
     add(
         "--aws-sts-endpoint", type=_url, metavar="URL", help="AWS STS that assumes passed roles (none may be)"
@@ -139,7 +139,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     config = Config(
         secret_key=environment.get("ERRANDS_SECRET_KEY", ""),
         api_key=environment.get("ERRANDS_API_KEY", ""),
-        **given(parser, arguments, environment),
+        **read_settings(parser, arguments, environment),
     )
     if (config.tls_cert is None) != (config.tls_key is None):
         parser.error("--tls-cert and --tls-key go together")
@@ -156,4 +156,4 @@ def parse_migrate(arguments: Sequence[str], environment: Mapping[str, str] = os.
     parser.add_argument(
         "--database", type=_database, metavar="URL", help="PostgreSQL instead of SQLite in --data"
     )
-    return Config(**given(parser, arguments, environment))
+    return Config(**read_settings(parser, arguments, environment))

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import uvloop
 
-from errands.server_process import configure_log, settle
+from errands.server_process import configure_log, tune_interpreter
 from errands_server.app import Overrides, running
 from errands_server.config import Config
 from errands_server.domain import commands
@@ -134,7 +134,7 @@ async def _serve() -> None:
             database=database_of(Path(folder).absolute()) if ELSEWHERE else "",
         )
         async with running(config, Overrides(toolbox=lambda _: NoOp())) as app:
-            settle()
+            tune_interpreter()
             print(f"ready grpc={app.grpc_address} http={app.http_address}", flush=True)
             await _obey(Control(stores[0]))
 

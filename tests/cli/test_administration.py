@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from errands.cli.commands.keys import expiry
+from errands.cli.commands.keys import parse_expiry
 from errands.cli.exit_codes import Exit
 from tests.cli.command_line import Errands
 
@@ -103,7 +103,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
     ],
 )
 def test_an_expiry_is_a_span_from_now_or_a_date(text: str, moment: datetime) -> None:
-    assert expiry(text, NOW) == moment
+    assert parse_expiry(text, NOW) == moment
 
 
 def test_the_audit_says_who_did_what(errands: Errands) -> None:

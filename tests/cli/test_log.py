@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 import structlog
 
-from errands.server_process import access, configure_log
+from errands.server_process import access_log, configure_log
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def sink() -> Iterator[io.BytesIO]:
     configure_log("info", sink)
     yield sink
     structlog.configure(**before)
-    access.to(None)
+    access_log.to(None)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def sink() -> Iterator[io.BytesIO]:
 )
 def test_a_line_is_one_object_whatever_it_holds(sink: io.BytesIO, value: object, written: object) -> None:
     structlog.get_logger().info("looked", value=value)
-    access.info({"event": "call", "value": value})
+    access_log.info({"event": "call", "value": value})
 
     first, second = (json.loads(line) for line in sink.getvalue().splitlines())
 

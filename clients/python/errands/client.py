@@ -1,4 +1,4 @@
-"""A connection to an Errands server: one channel, who asks, and errors a program can branch on."""
+"""A client of an Errands server: one channel, one API key, and errors a program can branch on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from . import rpc_status
 from .rpc_status import Violation
 
-Answer = TypeVar("Answer", bound=Message)
+Response = TypeVar("Response", bound=Message)
 
 _OPTIONS: Final = (
     # A stream of a run that waits for a person is silent for hours; pings find out that its server is gone.
@@ -33,8 +33,11 @@ _OPTIONS: Final = (
 class Error(Exception):
     """A request that failed.
 
-    `code` is the name of the gRPC status code. `reason` is the name of an ErrorReason, or
-    empty where no server of ours answered.
+    code: the name of the gRPC status code.
+    message: what was wrong and what to do about it.
+    reason: the name of an ErrorReason; empty where no server of Errands answered.
+    violations: the wrong fields of the request.
+    metadata: the entries that ErrorReason documents for `reason`.
     """
 
     code: str
@@ -48,46 +51,56 @@ class Error(Exception):
 
 
 def error_of(failure: Any) -> Error:
-    """The error behind a grpc.RpcError, synchronous or of grpc.aio."""
+    """The Error of a grpc.RpcError."""
     status = rpc_status.decode(failure)
     return Error(status.code.name, status.message, status.reason, status.violations, dict(status.metadata))
 
 
-class Connection:
-    """One channel to one server. `api_key` goes along with every request."""
+class Client:
+    """One channel to one server. Sends `api_key` with every request."""
 
     def __init__(self, server: str, *, api_key: str = "", tls: bool = False, ca: bytes | None = None) -> None:
         """Open nothing yet: the first request connects.
 
-        `ca` is a PEM file's content with the certificates to trust instead of the
-        system's; giving it means TLS.
+        server: HOST:PORT.
+        ca: PEM text of the certificates to trust instead of the system's; implies TLS.
         """
-        self._channel = _channel(server, tls=tls, ca=ca)
+        if tls or ca is not None:
+            credentials = grpc.ssl_channel_credentials(root_certificates=ca)
+            self._channel = grpc.secure_channel(server, credentials, options=_OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(server, options=_OPTIONS)
         self._metadata = (("x-api-key", api_key),) if api_key else ()
 
     def call(
-        self, method: str, request: Message, answer: type[Answer], *, timeout: float | None = None
-    ) -> Answer:
-        """Ask `Service/Method` of errands.v1. `timeout` is in seconds. Raises Error."""
-        ask = self._channel.unary_unary(
+        self, method: str, request: Message, response: type[Response], *, timeout: float | None = None
+    ) -> Response:
+        """Call `Service/Method` of errands.v1 and return its response.
+
+        `timeout` is in seconds; None waits for ever. Raises Error.
+        """
+        rpc = self._channel.unary_unary(
             f"/errands.v1.{method}",
             request_serializer=type(request).SerializeToString,
-            response_deserializer=answer.FromString,
+            response_deserializer=response.FromString,
         )
         try:
-            result: Answer = ask(request, timeout=timeout, metadata=self._metadata)
+            result: Response = rpc(request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as failure:
             raise error_of(failure) from failure
         return result
 
-    def stream(self, method: str, request: Message, answer: type[Answer]) -> Iterator[Answer]:
-        """Messages of a streaming method, as they come. Raises Error; closing the iterator cancels."""
-        ask = self._channel.unary_stream(
+    def stream(self, method: str, request: Message, response: type[Response]) -> Iterator[Response]:
+        """Yield the messages of a streaming method as they come.
+
+        Closing the iterator cancels the call. Raises Error.
+        """
+        rpc = self._channel.unary_stream(
             f"/errands.v1.{method}",
             request_serializer=type(request).SerializeToString,
-            response_deserializer=answer.FromString,
+            response_deserializer=response.FromString,
         )
-        call = ask(request, metadata=self._metadata)
+        call = rpc(request, metadata=self._metadata)
         try:
             yield from call
         except grpc.RpcError as failure:
@@ -105,10 +118,3 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _channel(server: str, *, tls: bool, ca: bytes | None) -> grpc.Channel:
-    if not tls and ca is None:
-        return grpc.insecure_channel(server, options=_OPTIONS)
-    credentials = grpc.ssl_channel_credentials(root_certificates=ca)
-    return grpc.secure_channel(server, credentials, options=_OPTIONS)

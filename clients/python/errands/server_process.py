@@ -1,4 +1,4 @@
-"""What commands that run until they are told to stop have in common: flags, event loop and log."""
+"""Settings, event loop, tuning and log of the commands that serve: `serve` and `gateway`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 
-def given(
+def read_settings(
     parser: argparse.ArgumentParser, arguments: Sequence[str], environment: Mapping[str, str] = os.environ
 ) -> dict[str, Any]:
-    """What was set, by name: flags win over `ERRANDS_<NAME>`. Exits 2 on a usage error."""
+    """Settings by name, from flags or else from `ERRANDS_<NAME>`. Unset ones are left out.
+
+    Exits 2 on a usage error.
+    """
     named = [
         item
         for name in vars(parser.parse_args([]))
@@ -29,27 +32,27 @@ def given(
 
 
 def address(text: str) -> str:
-    """HOST:PORT."""
+    """Parse HOST:PORT."""
     host, _, port = text.rpartition(":")
     if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
     return text
 
 
-def listed(text: str) -> tuple[str, ...]:
-    """Values separated by commas."""
+def split_commas(text: str) -> tuple[str, ...]:
+    """Parse values separated by commas."""
     return tuple(part for part in (piece.strip() for piece in text.split(",")) if part)
 
 
 def count(text: str) -> int:
-    """A whole number from 1."""
+    """Parse a whole number from 1."""
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
     return int(text)
 
 
 def seconds(text: str) -> float:
-    """A time above 0, in seconds."""
+    """Parse a time above 0, in seconds."""
     try:
         number = float(text)
     except ValueError:
@@ -60,7 +63,7 @@ def seconds(text: str) -> float:
 
 
 def event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
-    """Makes the fastest loop there is."""
+    """The factory of the fastest event loop of this platform."""
     try:
         import uvloop
     except ImportError:  # there is none for this platform
@@ -68,9 +71,9 @@ def event_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-def settle() -> None:
-    """Tune the interpreter for a server that is ready."""
-    # What is there now stays: the collector need not look at it again and again.
+def tune_interpreter() -> None:
+    """Tune garbage collector and thread switches for a server that is ready."""
+    # What is loaded by now stays: the collector does not need to visit it in every pass.
     gc.enable()
     gc.collect()
     gc.freeze()
@@ -80,26 +83,26 @@ def settle() -> None:
 
 
 def configure_log(level: str, sink: BinaryIO = sys.stderr.buffer) -> None:
-    """One JSON object per line, on standard error unless told otherwise."""
+    """Write the log as one JSON object a line, by default to standard error."""
     import structlog
 
     structlog.configure(
-        processors=[_traced, _line],
+        processors=[_format_traceback, _encode_line],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.BytesLoggerFactory(sink),
         cache_logger_on_first_use=True,
     )
-    access.to(sink if getattr(logging, level.upper()) <= logging.INFO else None)
+    access_log.to(sink if getattr(logging, level.upper()) <= logging.INFO else None)
 
 
-class Access:
-    """The lines about calls: the same form as all others, written without their machinery."""
+class AccessLog:
+    """Log lines about calls: in the form of all others, without structlog's cost for each."""
 
     def __init__(self) -> None:
         self._write: Callable[[bytes], Any] | None = None
 
     def to(self, sink: BinaryIO | None) -> None:
-        """Where lines go from now on; None is nowhere."""
+        """Set where lines go; None discards them."""
         import structlog
 
         self._write = None if sink is None else structlog.BytesLogger(sink).msg
@@ -107,14 +110,14 @@ class Access:
     def info(self, event: dict[str, Any]) -> None:
         """Write a line."""
         if self._write is not None:
-            self._write(_line(None, "info", event))
+            self._write(_encode_line(None, "info", event))
 
 
-access = Access()
+access_log = AccessLog()
 
 
-def _traced(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The traceback as text, where an exception is logged."""
+def _format_traceback(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the traceback of a logged exception into the line, as text."""
     from structlog.processors import format_exc_info
 
     return format_exc_info(logger, method, event) if event.get("exc_info") else event
@@ -124,8 +127,8 @@ def _traced(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutabl
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
-def _line(_: Any, method: str, event: MutableMapping[str, Any]) -> bytes:
-    """A line of the log. One step does what structlog has three for: there is a line for every call."""
+def _encode_line(_: Any, method: str, event: MutableMapping[str, Any]) -> bytes:
+    """Encode a line of the log. One step in place of structlog's three: each call writes a line."""
     event["level"] = "error" if method == "exception" else method
     event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return _encode(event).encode(errors="replace")

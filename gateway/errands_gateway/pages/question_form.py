@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
-from errands.question_fields import Field, fields
+from errands.question_fields import Field, parse_fields
 from errands.v1 import approval_pb2 as pb
 
 from ..http import validation
@@ -50,13 +50,13 @@ def answered(approval: pb.Approval, sent: Sent) -> str:
 
     Problem FIELD_INVALID.
     """
-    asked = fields(approval.question.schema_json) if approval.HasField("question") else []
+    asked = parse_fields(approval.question.schema_json) if approval.HasField("question") else []
     known = {field.name for field in asked}
     wrong = [Violation(_path(name), "is unknown") for name in sent if name not in known]
     answer: dict[str, Any] = {}
     for field in asked:
         try:
-            value = field.value(sent.get(field.name, ()))
+            value = field.parse(sent.get(field.name, ()))
         except ValueError as error:
             wrong.append(Violation(_path(field.name), str(error)))
         else:
@@ -82,7 +82,7 @@ def shown(
             attributes=_attributes(field),
             problem=wrong.get(_path(field.name), ""),
         )
-        for at, field in enumerate(fields(approval.question.schema_json))
+        for at, field in enumerate(parse_fields(approval.question.schema_json))
     ]
 
 

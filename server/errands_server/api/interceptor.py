@@ -18,7 +18,7 @@ from grpc import aio
 from grpc_status import rpc_status
 from msgspec import Struct
 
-from errands.server_process import access
+from errands.server_process import access_log
 
 from .. import metrics
 from ..domain.errors import Invalid, Reason, Refused, Unauthenticated, Violation
@@ -199,7 +199,7 @@ def _serializer(message: Any) -> bytes:
 def _line(method: str, who: Caller, started: float, outcome: str) -> None:
     code = CODES[outcome].name if isinstance(outcome, Reason) else outcome
     metrics.answered(method[1:], code)
-    access.info(
+    access_log.info(
         {
             "method": method,
             "outcome": str(outcome),

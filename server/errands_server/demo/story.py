@@ -82,7 +82,7 @@ def _perform(folder: Path, shown: Screen, *, ask: bool) -> int:
 
 def _tell(stage: Stage, shown: Screen, *, ask: bool) -> bool:
     run_id = _begin(stage, shown)
-    follower = Follower(stage.session.connection, run_id, tool_calls=True, say=shown.say)
+    follower = Follower(stage.session.client, run_id, tool_calls=True, say=shown.say)
     pool, over = ThreadPoolExecutor(1), Event()
     try:
         crash = pool.submit(_crash_midway, stage, shown, over)
@@ -132,7 +132,7 @@ def _shown(stage: Stage, follower: Follower, shown: Screen, *, ask: bool) -> Ite
 def _decide(stage: Stage, shown: Screen, event: RunEvent, *, ask: bool) -> None:
     asked = event.approval_required
     if ask:
-        with shown.still():
+        with shown.paused():
             said = prompts.ask(stage.session, asked)
         shown.say(said or "decided")
         return

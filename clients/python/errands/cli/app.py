@@ -1,4 +1,4 @@
-"""The command `errands`: its commands, each loaded only when it is used."""
+"""The command `errands`. Its commands are imported when they are called."""
 
 from __future__ import annotations
 
@@ -51,15 +51,17 @@ FORWARDED: Final[Mapping[str, tuple[str, str]]] = {
 _GROUP: Final = "errands.commands"
 
 
-class Lazy(click.Group):
-    """A group whose commands are found by name and imported when they are wanted."""
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *_entry_points()]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name in COMMANDS:
-            return _load(COMMANDS[name][0])
+            module, attribute = COMMANDS[name][0].split(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            return command
         found = _entry_points().get(name)
         return _forward(found) if found else None
 
@@ -74,7 +76,7 @@ class Lazy(click.Group):
             formatter.write_dl([(str(int(code)), text) for code, text in MEANINGS.items()])
 
 
-@click.group(cls=Lazy, params=GLOBAL, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, params=GLOBAL, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="errands")
 def app() -> None:
     """Errands carries out intents on behalf of users, durably."""
@@ -83,12 +85,6 @@ def app() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A character that the terminal cannot show must not end the command.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr] # both are TextIOWrapper here
-
-
-def _load(target: str) -> click.Command:
-    module, name = target.split(":")
-    command: click.Command = getattr(import_module(module), name)
-    return command
 
 
 def _entry_points() -> dict[str, EntryPoint]:
@@ -107,18 +103,14 @@ def _forward(found: EntryPoint) -> click.Command:
     )
     @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
     def command(argv: tuple[str, ...]) -> None:
-        sys.exit(_run(found, list(argv)))
+        try:
+            start: Callable[[list[str]], int] = found.load()
+            sys.exit(start(list(argv)))
+        except ModuleNotFoundError as missing:
+            if (missing.name or "").startswith("errands"):
+                raise
+            extra, _ = FORWARDED.get(found.name, ("all", ""))
+            click.echo(f"errands {found.name} needs: pip install 'errands[{extra}]' ({missing})", err=True)
+            sys.exit(Exit.REFUSED)
 
     return command
-
-
-def _run(found: EntryPoint, argv: list[str]) -> int:
-    try:
-        start: Callable[[list[str]], int] = found.load()
-        return start(argv)
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").startswith("errands"):
-            raise
-        extra, _ = FORWARDED.get(found.name, ("all", ""))
-        click.echo(f"errands {found.name} needs: pip install 'errands[{extra}]' ({missing})", err=True)
-        return Exit.REFUSED

@@ -24,7 +24,7 @@ Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 _PLACES: Final = ("header", "query", "cookie")
 
 
-def sources(name: str, what: str) -> list[Decorator]:
+def source_options(name: str, what: str) -> list[Decorator]:
     """Options for the places a secret may come from."""
     return [
         click.option(f"--{name}-env", metavar="VAR", help=f"Environment variable with the {what}."),
@@ -33,41 +33,45 @@ def sources(name: str, what: str) -> list[Decorator]:
 
 
 _OPTIONS: Final[list[Decorator]] = [
-    *sources("bearer", "bearer token"),
+    *source_options("bearer", "bearer token"),
     *(click.option(f"--api-key-{p}", metavar="NAME", help=f"Send an API key in this {p}.") for p in _PLACES),
-    *sources("api-key", "API key"),
-    *sources("api-keys", "API keys that are sent together: JSON, a list of {in, name, value}"),
+    *source_options("api-key", "API key"),
+    *source_options("api-keys", "API keys that are sent together: JSON, a list of {in, name, value}"),
     click.option("--basic-user", metavar="NAME", help="Log in as this user (basic authentication)."),
-    *sources("basic", "password"),
+    *source_options("basic", "password"),
 ]
 
 
 def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that `credential` reads."""
-    return decorated(command, _OPTIONS)
+    """Give a command the options that `read_credential` reads."""
+    return add_options(command, _OPTIONS)
 
 
-def decorated(command: Callable[..., Any], options: Sequence[Decorator]) -> Callable[..., Any]:
-    """The command with these options, in this order."""
+def add_options(command: Callable[..., Any], options: Sequence[Decorator]) -> Callable[..., Any]:
+    """Add options to a command, in this order."""
     return reduce(lambda made, option: option(made), reversed(options), command)
 
 
-def credential(given: Mapping[str, str | None]) -> IntegrationCredential | None:
-    """The one credential the options describe, if they do. UsageError: two of them, or half of one."""
-    found = [made for made in (_bearer(given), _api_key(given), _api_keys(given), _basic(given)) if made]
+def read_credential(given: Mapping[str, str | None]) -> IntegrationCredential | None:
+    """The credential that the options describe; None without any. UsageError: two of them, or half of one."""
+    found = [
+        made
+        for made in (_read_bearer(given), _read_api_key(given), _read_api_keys(given), _read_basic(given))
+        if made
+    ]
     if len(found) > 1:
         raise click.UsageError("an integration has one credential: a bearer token, API keys or a password")
     return found[0] if found else None
 
 
-def _bearer(given: Mapping[str, str | None]) -> IntegrationCredential | None:
-    token = _secret(given, "bearer")
+def _read_bearer(given: Mapping[str, str | None]) -> IntegrationCredential | None:
+    token = _read_secret(given, "bearer")
     return IntegrationCredential(bearer=BearerCredential(token=token)) if token else None
 
 
-def _api_key(given: Mapping[str, str | None]) -> IntegrationCredential | None:
+def _read_api_key(given: Mapping[str, str | None]) -> IntegrationCredential | None:
     places = [(place, name) for place in _PLACES if (name := given[f"api_key_{place}"])]
-    value = _secret(given, "api_key")
+    value = _read_secret(given, "api_key")
     if not places and not value:
         return None
     if len(places) != 1 or not value:
@@ -80,8 +84,8 @@ def _api_key(given: Mapping[str, str | None]) -> IntegrationCredential | None:
     return IntegrationCredential(api_key=key)
 
 
-def _api_keys(given: Mapping[str, str | None]) -> IntegrationCredential | None:
-    text = _secret(given, "api_keys")
+def _read_api_keys(given: Mapping[str, str | None]) -> IntegrationCredential | None:
+    text = _read_secret(given, "api_keys")
     if not text:
         return None
     try:
@@ -93,8 +97,8 @@ def _api_keys(given: Mapping[str, str | None]) -> IntegrationCredential | None:
     return IntegrationCredential(api_keys=ApiKeysCredential(keys=keys))
 
 
-def _basic(given: Mapping[str, str | None]) -> IntegrationCredential | None:
-    username, password = given["basic_user"], _secret(given, "basic")
+def _read_basic(given: Mapping[str, str | None]) -> IntegrationCredential | None:
+    username, password = given["basic_user"], _read_secret(given, "basic")
     if not username and not password:
         return None
     if not username or not password:
@@ -102,5 +106,5 @@ def _basic(given: Mapping[str, str | None]) -> IntegrationCredential | None:
     return IntegrationCredential(basic=BasicCredential(username=username, password=password))
 
 
-def _secret(given: Mapping[str, str | None], name: str) -> str:
-    return secrets.from_options(given[f"{name}_env"], given[f"{name}_file"])
+def _read_secret(given: Mapping[str, str | None], name: str) -> str:
+    return secrets.read(given[f"{name}_env"], given[f"{name}_file"])

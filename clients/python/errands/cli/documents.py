@@ -1,6 +1,6 @@
-"""Documents: messages as the JSON of the REST contract.
+"""Messages as JSON documents of the REST contract.
 
-camelCase names, bare enum values, timestamps in milliseconds, and JSON text as the JSON it
+camelCase names, enum values without their prefix, timestamps in milliseconds, and JSON text as the JSON it
 holds, under the name without `Json`. Empty texts and absent messages are left out.
 """
 
@@ -24,50 +24,43 @@ _UNSPECIFIED: Final = 0
 
 
 def document(message: Message) -> Document:
-    """The message as a JSON object."""
+    """Map a message to a JSON object."""
     special = _SPECIAL.get(message.DESCRIPTOR.full_name)
-    return special(message) if special else _plain(message)
+    if special:
+        return special(message)
+    return {
+        field.json_name.removesuffix("Json"): value
+        for field in message.DESCRIPTOR.fields
+        if (value := _field_value(message, field)) not in (None, "")
+    }
 
 
 def event_type(event: RunEvent) -> str:
-    """The event's type as the contract names it, such as `approval.required`; `` where unknown."""
+    """The event's type as the contract names it, such as `approval.required`; empty where unknown."""
     arm = event.WhichOneof("event") or ""
     return "status" if arm == "status_changed" else arm.replace("_", ".")
 
 
-def bare(message: Message, field: str) -> str:
-    """The value of an enum field as the contract writes it: `QUEUED`, or `approve` for some enums."""
-    return _bare(message.DESCRIPTOR.fields_by_name[field], getattr(message, field))
+def enum_word(message: Message, field: str) -> str:
+    """The value of an enum field as the contract writes it: `QUEUED`, or `approve` for enums in _LOWER."""
+    return _enum_word(message.DESCRIPTOR.fields_by_name[field], getattr(message, field))
 
 
-def when(stamp: Timestamp) -> str:
+def format_time(stamp: Timestamp) -> str:
     """RFC 3339 in UTC, with milliseconds."""
     return f"{stamp.ToDatetime().isoformat(timespec='milliseconds')}Z"
 
 
-def _plain(message: Message) -> Document:
-    return {
-        _name(field): value
-        for field in message.DESCRIPTOR.fields
-        if (value := _value(message, field)) not in (None, "")
-    }
-
-
-def _name(field: Field) -> str:
-    name: str = field.json_name
-    return name.removesuffix("Json")
-
-
-def _value(message: Message, field: Field) -> Any:
+def _field_value(message: Message, field: Field) -> Any:
     value = getattr(message, field.name)
     if field.is_repeated:
-        return [_single(field, item) for item in value]
+        return [_json_value(field, item) for item in value]
     if field.has_presence and not message.HasField(field.name):
         return None
-    return _single(field, value)
+    return _json_value(field, value)
 
 
-def _bare(field: Field, number: int) -> str:
+def _enum_word(field: Field, number: int) -> str:
     enum = field.enum_type
     known = enum.values_by_number.get(number)
     if known is None:  # a newer server's
@@ -77,11 +70,11 @@ def _bare(field: Field, number: int) -> str:
     return name.lower() if enum.name in _LOWER else name
 
 
-def _single(field: Field, value: Any) -> Any:
+def _json_value(field: Field, value: Any) -> Any:
     if field.message_type is not None:
-        return when(value) if isinstance(value, Timestamp) else document(value)
+        return format_time(value) if isinstance(value, Timestamp) else document(value)
     if field.enum_type is not None:
-        return None if value == _UNSPECIFIED else _bare(field, value)
+        return None if value == _UNSPECIFIED else _enum_word(field, value)
     if field.name.endswith("_json"):
         return json.loads(value) if value else None
     return value
@@ -92,8 +85,8 @@ def _event(event: RunEvent) -> Document:
         "sequence": event.sequence,
         "type": event_type(event),
         "runId": event.run_id,
-        "status": bare(event, "status"),
-        "createdAt": when(event.created_at),
+        "status": enum_word(event, "status"),
+        "createdAt": format_time(event.created_at),
     }
     arm = event.WhichOneof("event")
     content = document(getattr(event, arm)) if arm else {}
@@ -102,11 +95,11 @@ def _event(event: RunEvent) -> Document:
 
 
 def _plan(plan: ExecutionPlan) -> Document:
-    """A plan's `plan` is its steps or its text, and the text may be empty."""
+    """Map a plan. `plan` holds its steps or its text and is there even if the text is empty."""
     steps = plan.plan_type == PLAN_TYPE_JSON
     return {
         "executionPlanId": plan.execution_plan_id,
-        "planType": bare(plan, "plan_type"),
+        "planType": enum_word(plan, "plan_type"),
         "plan": document(plan.details) if steps else plan.text,
     }
 

@@ -1,4 +1,4 @@
-"""Exit codes: how a script learns what came of a command."""
+"""Exit codes of the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Exit(IntEnum):
-    """The codes. They are part of the contract of the command line and never change their meaning."""
+    """A code never changes its meaning, because scripts branch on it. MEANINGS says what each means."""
 
     SUCCESS = 0
     REFUSED = 1

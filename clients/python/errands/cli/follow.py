@@ -1,4 +1,4 @@
-"""Following a run over as many streams as it takes."""
+"""Follows a run's events to its end, over as many streams as that takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from errands.v1.run_pb2 import (
     StreamRunEventsResponse,
 )
 
-from ..client import Connection, Error
+from ..client import Client, Error
 
 FINAL: Final = frozenset(
     {
@@ -29,17 +29,17 @@ FINAL: Final = frozenset(
     }
 )
 # Seconds between attempts to reach a server that went away: about two minutes altogether.
-PATIENCE: Final = (0.1, 0.2, 0.5, 1.0, 2.0, *repeat(4.0, 29))
+RETRY_DELAYS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, *repeat(4.0, 29))
 _PROBE_TIMEOUT: Final = 5.0
 _BROKEN: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "CANCELLED"})
 
 
 class Follower:
-    """Follows one run. `cursor` is the sequence of the last event it gave."""
+    """Follows one run. `cursor` is the sequence of the last event yielded."""
 
     def __init__(
         self,
-        connection: Connection,
+        client: Client,
         run_id: str,
         *,
         after: int = 0,
@@ -47,8 +47,12 @@ class Follower:
         say: Callable[[str], None],
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`say` is told, in one line for each outage, that the server went away."""
-        self._connection = connection
+        """Start behind the event `after`.
+
+        say: called with one line for each outage.
+        pause: sleeps for that many seconds.
+        """
+        self._client = client
         self._run_id = run_id
         self._tool_calls = tool_calls
         self._say = say
@@ -56,11 +60,11 @@ class Follower:
         self.cursor = after
 
     def events(self) -> Iterator[RunEvent]:
-        """The visible events behind the cursor, each once and in order, up to the run's last.
+        """Yield the visible events behind the cursor, each once and in order, up to the run's last.
 
-        Raises Error: the server refuses, or stays away for longer than PATIENCE.
+        Raises Error: the server refuses, or does not answer during RETRY_DELAYS.
         """
-        while not (yield from self._until_lost()):
+        while not (yield from self._read_stream()):
             self._wait_for_server()
 
     def run(self) -> Run:
@@ -68,52 +72,49 @@ class Follower:
         try:
             return self._read()
         except Error as error:
-            if not _passing(error):
+            if not _is_transient(error):
                 raise
             return self._wait_for_server()
 
-    def _until_lost(self) -> Generator[RunEvent, None, bool]:
-        """Events of one stream; true where the run ended, false where the stream did."""
-        try:
-            for event in self._stream():
-                self.cursor = event.sequence
-                yield event
-                if event.HasField("status_changed") and event.status in FINAL:
-                    return True
-            # A finished run has nothing behind its last event, and its stream closes at once.
-            return self._read().status in FINAL
-        except Error as error:
-            if not _passing(error):
-                raise
-            return False
-
-    def _stream(self) -> Iterator[RunEvent]:
+    def _read_stream(self) -> Generator[RunEvent, None, bool]:
+        """Yield the events of one stream; return True if the run ended, False if only the stream did."""
         request = StreamRunEventsRequest(
             run_id=self._run_id, after_sequence=self.cursor, include_tool_calls=self._tool_calls
         )
-        for message in self._connection.stream(
-            "RunService/StreamRunEvents", request, StreamRunEventsResponse
-        ):
-            yield from message.events
+        try:
+            for message in self._client.stream(
+                "RunService/StreamRunEvents", request, StreamRunEventsResponse
+            ):
+                for event in message.events:
+                    self.cursor = event.sequence
+                    yield event
+                    if event.HasField("status_changed") and event.status in FINAL:
+                        return True
+            # A finished run has nothing behind its last event, and its stream closes at once.
+            return self._read().status in FINAL
+        except Error as error:
+            if not _is_transient(error):
+                raise
+            return False
 
     def _read(self) -> Run:
         request = GetRunRequest(run_id=self._run_id)
-        return self._connection.call("RunService/GetRun", request, GetRunResponse, timeout=_PROBE_TIMEOUT).run
+        return self._client.call("RunService/GetRun", request, GetRunResponse, timeout=_PROBE_TIMEOUT).run
 
     def _wait_for_server(self) -> Run:
         self._say(f"the server went away; going on from event {self.cursor} when it is back")
         last: Error | None = None
-        for seconds in PATIENCE:
+        for seconds in RETRY_DELAYS:
             self._pause(seconds)
             try:
                 return self._read()
             except Error as error:
-                if not _passing(error):
+                if not _is_transient(error):
                     raise
                 last = error
         raise last or Error("UNAVAILABLE", "the server stayed away")
 
 
-def _passing(error: Error) -> bool:
-    """Whether it may be gone in a moment: the way to the server broke, or it says so itself."""
+def _is_transient(error: Error) -> bool:
+    """Whether a retry may succeed: the connection broke, or the server says UNAVAILABLE."""
     return error.code == "UNAVAILABLE" or (not error.reason and error.code in _BROKEN)

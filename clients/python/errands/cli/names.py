@@ -1,4 +1,4 @@
-"""Integrations by name: people know names, the service wants ids."""
+"""Finds the ids of integrations, which people call by name."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from errands.v1.integration_pb2 import Integration, ListIntegrationsRequest, Lis
 from .session import Session
 
 
-def all_integrations(session: Session) -> Iterator[Integration]:
-    """Every integration of the tenant, by name, over as many pages as there are."""
+def list_integrations(session: Session) -> Iterator[Integration]:
+    """Yield every integration of the tenant, ordered by name."""
     request = ListIntegrationsRequest(page_size=100)
     for page in session.pages("IntegrationService/ListIntegrations", request, ListIntegrationsResponse):
         yield from page.integrations
 
 
-def integration_ids(session: Session, given: Sequence[str]) -> list[str]:
-    """An id for each name or id given; what is neither goes to the server as it is, which says so."""
+def find_integration_ids(session: Session, given: Sequence[str]) -> list[str]:
+    """Map names and ids to ids. What is neither stays as it is, for the server to refuse."""
     if list(given) == ["*"]:
         return ["*"]
-    ids = {found.name: found.id for found in all_integrations(session)}
+    ids = {found.name: found.id for found in list_integrations(session)}
     known = set(ids.values())
     return [one if one in known else ids.get(one, one) for one in given]
 
 
-def integration_id(session: Session, given: str) -> str:
-    return integration_ids(session, [given])[0]
+def find_integration_id(session: Session, given: str) -> str:
+    return find_integration_ids(session, [given])[0]

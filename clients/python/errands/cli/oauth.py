@@ -11,13 +11,13 @@ import click
 from errands.v1.integration_pb2 import OAuthClient
 
 from . import secrets
-from .credential import Decorator, decorated, sources
+from .credential import Decorator, add_options, source_options
 
 _METHODS: Final = ("client_secret_basic", "client_secret_post", "none")
 _GRANTS: Final = ("authorization_code", "client_credentials")
 _OPTIONS: Final[list[Decorator]] = [
     click.option("--oauth-client-id", metavar="ID", help="OAuth client by which users connect."),
-    *sources("oauth-secret", "client's secret"),
+    *source_options("oauth-secret", "client's secret"),
     click.option("--oauth-issuer", metavar="URL", help="Its authorization server."),
     click.option(
         "--oauth-authorization-url", metavar="URL", help="Where users authorize, if not as described."
@@ -46,25 +46,25 @@ _FIELDS: Final = {
 
 
 def oauth_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that `oauth_client` reads."""
-    return decorated(command, _OPTIONS)
+    """Give a command the options that `read_oauth_client` reads."""
+    return add_options(command, _OPTIONS)
 
 
-def oauth_client(given: Mapping[str, Any]) -> OAuthClient | None:
-    """The client the options describe, if they do. UsageError: they describe one without an id."""
+def read_oauth_client(given: Mapping[str, Any]) -> OAuthClient | None:
+    """The client that the options describe; None without any. UsageError: they give no client id."""
     fields = {field: given[option] for field, option in _FIELDS.items() if given[option]}
     if not given["oauth_client_id"]:
         if fields or given["oauth_secret_env"] or given["oauth_secret_file"]:
             raise click.UsageError("an OAuth client needs --oauth-client-id")
         return None
-    return OAuthClient(client_id=given["oauth_client_id"], client_secret=_secret(given), **fields)
+    return OAuthClient(client_id=given["oauth_client_id"], client_secret=_read_secret(given), **fields)
 
 
-def _secret(given: Mapping[str, Any]) -> str:
-    """The client's secret; asked for at a terminal where no option says where it is."""
+def _read_secret(given: Mapping[str, Any]) -> str:
+    """The client's secret from the options, or from a prompt where there are none."""
     if given["oauth_method"] == "none":
         return ""
-    found = secrets.from_options(given["oauth_secret_env"], given["oauth_secret_file"])
+    found = secrets.read(given["oauth_secret_env"], given["oauth_secret_file"])
     if found or not sys.stdin.isatty():
         return found
     typed: str = click.prompt(

@@ -1,4 +1,4 @@
-"""Options every command takes, before or behind its name, and the settings they come to."""
+"""Options that every command takes, before or behind its name, and groups of options that several share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 @dataclass(kw_only=True)
 class Settings:
-    """Where the server is, who asks, and in which form to answer. `timeout` is in seconds."""
+    """The global options of one command line.
+
+    server: HOST:PORT.
+    api_key: sent with every request.
+    tls: use TLS; `ca` implies it.
+    ca: PEM file of the authorities to trust instead of the system's.
+    json: print JSON.
+    timeout: seconds to wait for a response.
+    """
 
     server: str = DEFAULT_SERVER
     api_key: str = ""
@@ -29,12 +37,12 @@ class Settings:
 
 
 def settings(context: click.Context) -> Settings:
-    """The settings of this command line; the option nearest the end wins over one before it."""
+    """The settings of this command line. Of one option given twice, the later wins."""
     found: Settings = context.meta.setdefault(_META, Settings())
     return found
 
 
-def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
+def _store_setting(context: click.Context, option: click.Parameter, value: Any) -> None:
     if value is not None and option.name is not None:
         setattr(settings(context), option.name, value)
 
@@ -45,7 +53,7 @@ def _options(*, environment: bool) -> list[click.Parameter]:
     def option(*names: str, help: str, env: str = "", **more: Any) -> click.Option:  # noqa: A002 (click's word)
         reads: dict[str, Any] = {"envvar": env, "show_envvar": True} if environment and env else {}
         return click.Option(
-            names, help=help, expose_value=False, callback=_keep, default=None, **reads, **more
+            names, help=help, expose_value=False, callback=_store_setting, default=None, **reads, **more
         )
 
     return [
@@ -85,7 +93,7 @@ class Group(click.Group):
     command_class = Command
 
 
-_OF_AN_INTENT: Final = (
+_INTENT_OPTIONS: Final = (
     click.argument("intent"),
     click.option(
         "--integration",
@@ -102,19 +110,19 @@ _OF_AN_INTENT: Final = (
 )
 
 
-def of_an_intent(command: Decorated) -> Decorated:
-    """An intent, and what it may be carried out with."""
-    for decorate in reversed(_OF_AN_INTENT):
+def intent_options(command: Decorated) -> Decorated:
+    """Add the argument INTENT, and options for what it may be carried out with."""
+    for decorate in reversed(_INTENT_OPTIONS):
         command = decorate(command)
     return command
 
 
 _STRATEGIES: Final = ("none", "on-start", "on-tool-call")
-asking_people: Final = click.option(
+approval_option: Final = click.option(
     "--approval", type=click.Choice(_STRATEGIES), default="none", show_default=True, help="When the run asks."
 )
 
 
-def strategy(approval: str) -> Any:
-    """The contract's name of what `asking_people` gives; protobuf takes names for numbers."""
+def approval_strategy(approval: str) -> Any:
+    """The enum name for a value of `approval_option`; protobuf accepts names for numbers."""
     return f"APPROVAL_STRATEGY_{approval.replace('-', '_').upper()}"

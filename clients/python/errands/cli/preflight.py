@@ -1,15 +1,14 @@
-"""What a run would need and ask for, in words."""
+"""A preflight in words: the calls a run would make, and what it would need and ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from errands.v1.approval_pb2 import APPROVAL_KIND_PLAN
-from errands.v1.preflight_pb2 import ExpectedApproval, MissingConnection, Preflight, PreflightCall
+from errands.v1.preflight_pb2 import ExpectedApproval, Preflight, PreflightCall
 
-from .documents import bare
-from .text import clean, columns, line
+from .documents import enum_word
+from .text import clean, format_table, one_line
 
 _ACCESS: Final = {
     "NONE": "no account",
@@ -20,32 +19,36 @@ _ACCESS: Final = {
 }
 
 
-def foreseen(found: Preflight) -> str:
-    """Calls, what is missing for them, and who is asked; empty where there is no plan."""
-    return clean("\n".join(_lines(found)))
-
-
-def _lines(found: Preflight) -> Iterator[str]:
+def describe_preflight(found: Preflight) -> str:
+    """Describe calls, missing connections and expected approvals; empty where there is no plan."""
+    lines = []
     if found.calls:
-        yield columns(("STEP", "EFFECT", "INTEGRATION", "TOOL", "ACCOUNT"), map(_call, found.calls))
+        lines.append(
+            format_table(("STEP", "EFFECT", "INTEGRATION", "TOOL", "ACCOUNT"), map(_call_row, found.calls))
+        )
     for missing in found.missing:
-        yield _missing(missing)
+        scopes = f" ({one_line(', '.join(missing.scopes))})" if missing.scopes else ""
+        where = f" at {one_line(missing.url)}" if missing.url else ""
+        lines.append(
+            f"{one_line(missing.user_id)} must connect {one_line(missing.integration_name)}{scopes}{where}"
+        )
     if found.calls:
-        yield f"asks before acting: {', '.join(map(_approval, found.approvals)) or 'nobody'}"
+        lines.append(f"asks before acting: {', '.join(map(_describe_approval, found.approvals)) or 'nobody'}")
+    return clean("\n".join(lines))
 
 
-def _call(call: PreflightCall) -> tuple[str, ...]:
-    access = bare(call, "access")
-    return call.step_id, bare(call, "effect"), call.integration_name, call.tool, _ACCESS.get(access, access)
+def _call_row(call: PreflightCall) -> tuple[str, ...]:
+    access = enum_word(call, "access")
+    return (
+        call.step_id,
+        enum_word(call, "effect"),
+        call.integration_name,
+        call.tool,
+        _ACCESS.get(access, access),
+    )
 
 
-def _missing(missing: MissingConnection) -> str:
-    scopes = f" ({line(', '.join(missing.scopes))})" if missing.scopes else ""
-    where = f" at {line(missing.url)}" if missing.url else ""
-    return f"{line(missing.user_id)} must connect {line(missing.integration_name)}{scopes}{where}"
-
-
-def _approval(asked: ExpectedApproval) -> str:
-    calls = "1 call" if asked.calls == 1 else f"{asked.calls} calls"
-    what = "the plan" if asked.kind == APPROVAL_KIND_PLAN else f"step {line(asked.step_id)}"
+def _describe_approval(expected: ExpectedApproval) -> str:
+    calls = "1 call" if expected.calls == 1 else f"{expected.calls} calls"
+    what = "the plan" if expected.kind == APPROVAL_KIND_PLAN else f"step {one_line(expected.step_id)}"
     return f"{what} ({calls})"

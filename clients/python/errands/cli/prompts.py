@@ -1,4 +1,4 @@
-"""Asking: how a person at the terminal decides what a run asks."""
+"""Prompts by which a person at the terminal decides approvals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def decide(
     output_json: str = "",
     input_json: str = "",
 ) -> Approval:
-    """Decide as `approve`, `deny`, `retry`, `done` or `fail`. Raises Error."""
+    """Send a decision: `approve`, `deny`, `retry`, `done` or `fail`. Returns the approval. Raises Error."""
     request = DecideApprovalRequest(
         approval_id=approval_id,
         decision=f"DECISION_{decision.upper()}",
@@ -47,72 +47,71 @@ def decide(
     return session.call("ApprovalService/DecideApproval", request, DecideApprovalResponse).approval
 
 
-def commands(asked: Approval) -> str:
-    """The command lines that decide it, for whoever is not asked here."""
-    if asked.kind == APPROVAL_KIND_IN_DOUBT:
-        return f"decide with: errands decide {asked.approval_id} retry|done|fail"
-    if asked.kind == APPROVAL_KIND_INPUT:
-        fields = question_fields.fields(asked.question.schema_json)
+def decision_commands(approval: Approval) -> str:
+    """The command lines that decide an approval, where there is no terminal to ask at."""
+    if approval.kind == APPROVAL_KIND_IN_DOUBT:
+        return f"decide with: errands decide {approval.approval_id} retry|done|fail"
+    if approval.kind == APPROVAL_KIND_INPUT:
+        fields = question_fields.parse_fields(approval.question.schema_json)
         shape = json.dumps({field.name: "…" for field in fields if field.required} or {}, ensure_ascii=False)
-        answer = f"errands approve {asked.approval_id} --input {shlex.quote(clean(shape))}"
-        return f"answer with: {answer}  or  errands deny {asked.approval_id}"
-    return f"decide with: errands approve {asked.approval_id}  or  errands deny {asked.approval_id}"
+        answer = f"errands approve {approval.approval_id} --input {shlex.quote(clean(shape))}"
+        return f"answer with: {answer}  or  errands deny {approval.approval_id}"
+    return f"decide with: errands approve {approval.approval_id}  or  errands deny {approval.approval_id}"
 
 
-def ask(session: Session, asked: Approval) -> str:
-    """Ask at the terminal and carry the answer to the server. What it returns should be said, if anything.
+def ask(session: Session, approval: Approval) -> str:
+    """Ask at the terminal and send the decision to the server.
 
-    An answer that cannot be delivered decides nothing, and the approval stays open.
+    Returns a line to show, or an empty text. A decision that cannot be delivered leaves the
+    approval open.
     """
-    choices = [*document(asked)["choices"], LATER]
+    choices = [*document(approval)["choices"], LATER]
     answer = click.prompt(" / ".join(choices), type=click.Choice(choices), show_choices=False)
     if answer == LATER:
-        return commands(asked)
-    output = _output() if answer == "done" else ""
-    given = _input(asked) if answer == "approve" and asked.kind == APPROVAL_KIND_INPUT else ""
+        return decision_commands(approval)
+    output = _ask_output() if answer == "done" else ""
+    given = _ask_input(approval) if answer == "approve" and approval.kind == APPROVAL_KIND_INPUT else ""
     try:
-        decide(session, asked.approval_id, answer, output_json=output, input_json=given)
+        decide(session, approval.approval_id, answer, output_json=output, input_json=given)
     except Error as error:
-        return f"not decided: {clean(str(session.explain(error)))}; {commands(asked)}"
+        return f"not decided: {clean(str(session.explain(error)))}; {decision_commands(approval)}"
     return ""
 
 
-def _output() -> str:
-    """What the call answered, as far as the person knows; empty where they do not."""
+def _ask_output() -> str:
+    """Ask for the output of a call. Empty where the person does not know it."""
     return click.prompt(
-        "what it answered (JSON; empty if not known)", default="", show_default=False, value_proc=json_text
+        "what it answered (JSON; empty if not known)",
+        default="",
+        show_default=False,
+        value_proc=normalize_json,
     )
 
 
-def _input(asked: Approval) -> str:
-    """The answer to a question, asked field by field; the server looks at it as a whole."""
-    answer: dict[str, Any] = {}
-    for field in question_fields.fields(asked.question.schema_json):
+def _ask_input(approval: Approval) -> str:
+    """Ask for the fields of a question one by one; the server validates them together."""
+    values: dict[str, Any] = {}
+    for field in question_fields.parse_fields(approval.question.schema_json):
+        default = field.default
+        if isinstance(default, list) and not any("," in one for one in default):
+            default = ", ".join(default)  # as it would be typed
         value = click.prompt(
             clean(f"{describe.field(field)}{'; several with commas' if field.kind == 'choices' else ''}"),
-            default=_default(field),
-            show_default=field.default is not None,
-            value_proc=partial(_value, field),
+            default="" if default is None else default,
+            show_default=default is not None,
+            value_proc=partial(_parse_value, field),
         )
-        answer |= {} if value is None else {field.name: value}
-    return json.dumps(answer)
+        values |= {} if value is None else {field.name: value}
+    return json.dumps(values)
 
 
-def _default(field: question_fields.Field) -> Any:
-    """What an empty line stands for; several as they would be typed."""
-    given = field.default
-    if isinstance(given, list) and not any("," in one for one in given):
-        return ", ".join(given)
-    return "" if given is None else given
-
-
-def _value(field: question_fields.Field, text: Any) -> Any:
-    """What was typed, as the field has it. UsageError: it cannot be that; the question is asked again."""
+def _parse_value(field: question_fields.Field, text: Any) -> Any:
+    """Parse what was typed for a field. UsageError: it does not fit; click asks again."""
     if not isinstance(text, str):
         return text  # the default, taken as it is
     given = [part.strip() for part in text.split(",")] if field.kind == "choices" else [text.strip()]
     try:
-        value = field.value(given)
+        value = field.parse(given)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if value is None and field.required:
@@ -120,8 +119,8 @@ def _value(field: question_fields.Field, text: Any) -> Any:
     return value
 
 
-def json_text(text: str) -> str:
-    """The text itself, if it is JSON or empty. UsageError: it is neither."""
+def normalize_json(text: str) -> str:
+    """Check that text is JSON or empty and return it on one line. UsageError: it is neither."""
     try:
         return json.dumps(json.loads(text)) if text.strip() else ""
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Screens: how a run is shown: on a terminal, as plain lines, or as JSON."""
+"""Screens that show a run: on a terminal, as plain lines, or as JSON."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ from .session import echo_json
 
 
 class Screen(Protocol):
-    """Shows one run. A context: what moves on it, moves inside."""
+    """Shows one run."""
 
-    def event(self, event: RunEvent) -> None: ...
+    def event(self, event: RunEvent) -> None:
+        """Show an event."""
+        ...
 
     def say(self, text: str) -> None:
-        """Something about the watching, not about the run."""
+        """Show a line about the watching, such as an outage."""
         ...
 
-    def still(self) -> AbstractContextManager[None]:
-        """Inside, nothing moves and a question can be asked."""
+    def paused(self) -> AbstractContextManager[None]:
+        """Stop what moves on the screen for the length of the block, so that a question can be asked."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        ...
 
 
 class JsonScreen:
@@ -41,7 +45,7 @@ class JsonScreen:
     def say(self, text: str) -> None:
         click.echo(text, err=True)
 
-    def still(self) -> AbstractContextManager[None]:
+    def paused(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def close(self) -> None:
@@ -52,34 +56,38 @@ class PlainScreen(JsonScreen):
     """Lines of text. An event's first line begins with its sequence, which is a cursor."""
 
     def event(self, event: RunEvent) -> None:
-        click.echo(_numbered(event, describe.event(event).text))
+        click.echo(_with_sequence(event, describe.event(event).text))
 
     def say(self, text: str) -> None:
         click.echo(text)
 
 
 class RichScreen:
-    """Coloured lines, and below them what is being done at the moment."""
+    """Coloured lines, and below them the steps that are under way."""
 
     def __init__(self) -> None:
         from rich.console import Console
 
         self._console = Console(highlight=False, markup=False, emoji=False)
-        self._doing: dict[str, str] = {}
+        self._running: dict[str, str] = {}
         self._status = self._console.status("…")
         self._status.start()
 
     def event(self, event: RunEvent) -> None:
         described = describe.event(event)
-        text = _numbered(event, described.text)
+        text = _with_sequence(event, described.text)
         self._console.print(text, style=described.style or None, soft_wrap=True)
-        self._follow(event)
+        if event.HasField("step_started"):
+            self._running[event.step_started.step_id] = described.text
+        elif event.HasField("step_completed"):
+            self._running.pop(event.step_completed.step_id, None)
+        self._status.update(" · ".join(self._running.values()) or "…")
 
     def say(self, text: str) -> None:
         self._console.print(text, style="magenta", soft_wrap=True)
 
     @contextmanager
-    def still(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         self._status.stop()
         try:
             yield
@@ -89,20 +97,13 @@ class RichScreen:
     def close(self) -> None:
         self._status.stop()
 
-    def _follow(self, event: RunEvent) -> None:
-        if event.HasField("step_started"):
-            self._doing[event.step_started.step_id] = describe.event(event).text
-        elif event.HasField("step_completed"):
-            self._doing.pop(event.step_completed.step_id, None)
-        self._status.update(" · ".join(self._doing.values()) or "…")
-
 
 def screen(*, json: bool) -> Screen:
-    """The screen that fits where stdout goes."""
+    """The screen for stdout: JSON if wanted, colours at a terminal, else plain lines."""
     if json:
         return JsonScreen()
     return RichScreen() if sys.stdout.isatty() else PlainScreen()
 
 
-def _numbered(event: RunEvent, text: str) -> str:
+def _with_sequence(event: RunEvent, text: str) -> str:
     return f"{event.sequence:>4}  " + text.replace("\n", "\n      ")

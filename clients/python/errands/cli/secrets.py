@@ -8,8 +8,11 @@ import sys
 import click
 
 
-def from_options(variable: str | None, file: str | None) -> str:
-    """What an environment variable or a file holds; `-` is stdin. Empty where neither is named."""
+def read(variable: str | None, file: str | None) -> str:
+    """Read a secret from an environment variable or a file; `-` is stdin. Empty where neither is named.
+
+    UsageError: there is no such variable, or the file cannot be read.
+    """
     if variable and variable not in os.environ:
         raise click.UsageError(f"the environment has no {variable}")
     if variable:
@@ -24,8 +27,8 @@ def from_options(variable: str | None, file: str | None) -> str:
         raise click.UsageError(f"{file}: {error.strerror}") from error
 
 
-def asked(what: str) -> str:
-    """What somebody types unseen at the terminal, or what stdin holds where there is none.
+def ask(what: str) -> str:
+    """Prompt for a secret without echo; read stdin where there is no terminal.
 
     UsageError: nothing was given.
     """

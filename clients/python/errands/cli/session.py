@@ -1,4 +1,4 @@
-"""A session: one command's connection, and how its answers and failures are shown."""
+"""One command's client of the server, and how its documents and failures are printed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO, Any, Concatenate, Final, ParamSpec, TypeVar
 import click
 from google.protobuf.message import Message
 
-from ..client import Answer, Connection, Error
+from ..client import Client, Error, Response
 from . import exit_codes
 from .options import Settings, settings
 from .text import clean
@@ -39,51 +39,53 @@ class Failure(click.ClickException):
 
 
 class Session:
-    """What a command talks through. The connection is made by the first request."""
+    """A command's access to the server. The first request connects."""
 
-    def __init__(self, chosen: Settings) -> None:
-        self._chosen = chosen
-        self._connection: Connection | None = None
-        self.json: Final = chosen.json
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+        self.json: Final = settings.json
 
     @property
-    def connection(self) -> Connection:
-        if self._connection is None:
-            chosen = self._chosen
-            if not chosen.api_key:
+    def client(self) -> Client:
+        if self._client is None:
+            settings = self._settings
+            if not settings.api_key:
                 raise Error("UNAUTHENTICATED", _NO_KEY, "CREDENTIALS_MISSING")
-            ca = chosen.ca.read_bytes() if chosen.ca else None
-            self._connection = Connection(chosen.server, api_key=chosen.api_key, tls=chosen.tls, ca=ca)
-        return self._connection
+            ca = settings.ca.read_bytes() if settings.ca else None
+            self._client = Client(settings.server, api_key=settings.api_key, tls=settings.tls, ca=ca)
+        return self._client
 
-    def call(self, method: str, request: Message, answer: type[Answer]) -> Answer:
-        """One request, within the chosen timeout. Raises Error."""
-        return self.connection.call(method, request, answer, timeout=self._chosen.timeout)
+    def call(self, method: str, request: Message, response: type[Response]) -> Response:
+        """Send one request with the command line's timeout and return its response. Raises Error."""
+        return self.client.call(method, request, response, timeout=self._settings.timeout)
 
-    def pages(self, method: str, request: Any, answer: type[Answer]) -> Iterator[Answer]:
-        """Every page of a list, as it is wanted. Raises Error."""
+    def pages(self, method: str, request: Any, response: type[Response]) -> Iterator[Response]:
+        """Yield the pages of a list, each fetched when the caller asks for it. Raises Error."""
         while True:
-            page: Any = self.call(method, request, answer)
+            page: Any = self.call(method, request, response)
             yield page
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        if self._client is not None:
+            self._client.close()
 
     def explain(self, error: Error) -> Error:
-        """The error, with what to do about it where no server of ours said so."""
+        """Add to an error of the channel the address that was tried. Returns the same error."""
         if not error.reason and error.code == "UNAVAILABLE":
-            error.message = f"no server answers at {self._chosen.server}: {error.message}"
+            error.message = f"no server answers at {self._settings.server}: {error.message}"
         elif not error.reason and error.code == "DEADLINE_EXCEEDED":
-            error.message = f"{self._chosen.server} did not answer within {self._chosen.timeout:g} seconds"
+            error.message = (
+                f"{self._settings.server} did not answer within {self._settings.timeout:g} seconds"
+            )
         return error
 
 
 def with_session(command: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
-    """Give a command its session first, close it after, and show its errors without a traceback."""
+    """Pass a session as the first argument, close it after the command, and report Error as Failure."""
 
     @functools.wraps(command)
     def run(*arguments: P.args, **more: P.kwargs) -> R:
@@ -99,5 +101,5 @@ def with_session(command: Callable[Concatenate[Session, P], R]) -> Callable[P, R
 
 
 def echo_json(document: Any) -> None:
-    """One JSON document on one line."""
+    """Print one JSON document on one line."""
     click.echo(json.dumps(document, ensure_ascii=False, separators=(",", ":")))

@@ -14,21 +14,21 @@ from errands.v1.approval_pb2 import (
 )
 
 from .. import describe, prompts
-from ..documents import bare, document
+from ..documents import document, enum_word
 from ..options import Command
 from ..session import Session, echo_json, with_session
 
-_DOUBTS: Final = ("retry", "done", "fail")
+_DOUBT_DECISIONS: Final = ("retry", "done", "fail")
 
 
 @click.command(cls=Command)
-@click.option("--all", "every", is_flag=True, help="Also those that are decided, expired or closed.")
+@click.option("--all", "include_closed", is_flag=True, help="Also those that are decided, expired or closed.")
 @click.option("--run", "run_id", default="", help="Only those of this run.")
 @with_session
-def approvals(session: Session, *, every: bool, run_id: str) -> None:
+def approvals(session: Session, *, include_closed: bool, run_id: str) -> None:
     """List what waits for a decision, newest first, with everything it is about."""
     request = ListApprovalsRequest(
-        status=None if every else APPROVAL_STATUS_PENDING, run_id=run_id, page_size=100
+        status=None if include_closed else APPROVAL_STATUS_PENDING, run_id=run_id, page_size=100
     )
     pages = session.pages("ApprovalService/ListApprovals", request, ListApprovalsResponse)
     found = [approval for page in pages for approval in page.approvals]
@@ -36,7 +36,7 @@ def approvals(session: Session, *, every: bool, run_id: str) -> None:
         echo_json([document(approval) for approval in found])
         return
     for approval in found:
-        click.echo(f"{describe.approval(approval).text}\n  {_standing(approval)}")
+        click.echo(f"{describe.approval(approval).text}\n  {_describe_status(approval)}")
 
 
 @click.command(cls=Command)
@@ -46,7 +46,7 @@ def approvals(session: Session, *, every: bool, run_id: str) -> None:
 @with_session
 def approve(session: Session, *, approval_id: str, answer: str, reason: str) -> None:
     """Approve exactly what APPROVAL shows. Doing it again changes nothing."""
-    input_json = prompts.json_text(answer)
+    input_json = prompts.normalize_json(answer)
     _show(session, prompts.decide(session, approval_id, "approve", reason=reason, input_json=input_json))
 
 
@@ -61,7 +61,7 @@ def deny(session: Session, *, approval_id: str, reason: str) -> None:
 
 @click.command(cls=Command)
 @click.argument("approval_id", metavar="APPROVAL")
-@click.argument("decision", type=click.Choice(_DOUBTS))
+@click.argument("decision", type=click.Choice(_DOUBT_DECISIONS))
 @click.option("--output", default="", help="With done: what the call answered, JSON.")
 @click.option("--reason", default="", help="Why.")
 @with_session
@@ -70,7 +70,7 @@ def decide(session: Session, *, approval_id: str, decision: str, output: str, re
 
     retry sends it again, and it may take effect twice; done takes it as carried out; fail gives it up.
     """
-    output_json = prompts.json_text(output)
+    output_json = prompts.normalize_json(output)
     _show(session, prompts.decide(session, approval_id, decision, reason=reason, output_json=output_json))
 
 
@@ -78,11 +78,11 @@ def _show(session: Session, approval: Approval) -> None:
     if session.json:
         echo_json(document(approval))
     else:
-        click.echo(f"{approval.approval_id} {_standing(approval)}")
+        click.echo(f"{approval.approval_id} {_describe_status(approval)}")
 
 
-def _standing(approval: Approval) -> str:
+def _describe_status(approval: Approval) -> str:
     if approval.status == APPROVAL_STATUS_PENDING:
-        return prompts.commands(approval)
-    decided = f": {bare(approval, 'decision')} by {approval.actor}" if approval.decision else ""
-    return f"{bare(approval, 'status')}{decided}"
+        return prompts.decision_commands(approval)
+    decided = f": {enum_word(approval, 'decision')} by {approval.actor}" if approval.decision else ""
+    return f"{enum_word(approval, 'status')}{decided}"

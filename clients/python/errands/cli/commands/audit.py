@@ -10,10 +10,10 @@ import click
 
 from errands.v1.audit_pb2 import AuditEntry, ListAuditRequest, ListAuditResponse
 
-from ..documents import document, when
+from ..documents import document, format_time
 from ..options import Command
 from ..session import Session, echo_json, with_session
-from ..text import columns, line
+from ..text import format_table, one_line
 
 _PAGE: Final = 100
 
@@ -47,9 +47,9 @@ def audit(
     if session.json:
         echo_json([document(entry) for entry in found])
     elif found:
-        click.echo(columns(("AT", "ACTOR", "ACTION", "SUBJECT", "DETAILS"), map(_row, found)))
+        click.echo(format_table(("AT", "ACTOR", "ACTION", "SUBJECT", "DETAILS"), map(_row, found)))
 
 
 def _row(entry: AuditEntry) -> tuple[str, ...]:
-    details = "" if entry.details_json == "{}" else line(entry.details_json)
-    return when(entry.created_at), entry.actor, entry.action, line(entry.subject), details
+    details = "" if entry.details_json == "{}" else one_line(entry.details_json)
+    return format_time(entry.created_at), entry.actor, entry.action, one_line(entry.subject), details

@@ -33,15 +33,15 @@ from errands.v1.connection_pb2 import (
 )
 
 from .. import secrets
-from ..documents import bare, document, when
-from ..names import integration_id
+from ..documents import document, enum_word, format_time
+from ..names import find_integration_id
 from ..options import Group
 from ..session import Session, echo_json, with_session
-from ..text import columns, line
+from ..text import format_table, one_line
 
 _PLACES: Final = ("header", "query", "cookie")
 _TYPES: Final = ("bearer", "api-key", "api-keys", "basic", "oauth2")
-_user = click.option(
+_user_option = click.option(
     "--user", envvar="ERRANDS_USER", default=getpass.getuser, help="User it belongs to.  [default: you]"
 )
 
@@ -58,7 +58,7 @@ def connections() -> None:
 def ls(session: Session, *, integration: str, user: str) -> None:
     """List connections, newest first."""
     request = ListConnectionsRequest(
-        integration_id=integration_id(session, integration) if integration else "",
+        integration_id=find_integration_id(session, integration) if integration else "",
         user_id=user,
         page_size=100,
     )
@@ -68,12 +68,12 @@ def ls(session: Session, *, integration: str, user: str) -> None:
         echo_json([document(one) for one in found])
     elif found:
         head = ("CONNECTION", "STATUS", "INTEGRATION", "USER", "TYPE", "SCOPES")
-        click.echo(columns(head, map(_row, found)))
+        click.echo(format_table(head, map(_row, found)))
 
 
 @connections.command()
 @click.argument("integration")
-@_user
+@_user_option
 @click.option("--type", "kind", type=click.Choice(_TYPES), default="bearer", show_default=True)
 @click.option("--username", default="", help="User name of a basic credential.")
 @click.option("--in", "place", type=click.Choice(_PLACES), help="Where an API key goes, if not as described.")
@@ -93,9 +93,9 @@ def add(
     if bool(place) != bool(name) or (name and kind != "api-key"):
         raise click.UsageError("--in and --name go together, and with --type api-key")
     request = CreateConnectionRequest(
-        integration_id=integration_id(session, integration),
+        integration_id=find_integration_id(session, integration),
         user_id=user,
-        **_credential(kind, username, place or "", name),
+        **_ask_credential(kind, username, place or "", name),
     )
     made = session.call("ConnectionService/CreateConnection", request, CreateConnectionResponse).connection
     if session.json:
@@ -106,7 +106,7 @@ def add(
 
 @connections.command()
 @click.argument("integration")
-@_user
+@_user_option
 @click.option("--scope", "scopes", multiple=True, help="What to ask for; may be given again.")
 @click.option("--return-url", default="", help="Where the browser goes at the end.")
 @with_session
@@ -116,7 +116,7 @@ def link(session: Session, *, integration: str, user: str, scopes: tuple[str, ..
     Whoever opens it first connects their account: give it to that user and to nobody else.
     """
     request = CreateConnectLinkRequest(
-        integration_id=integration_id(session, integration),
+        integration_id=find_integration_id(session, integration),
         user_id=user,
         scopes=scopes,
         return_url=return_url,
@@ -125,7 +125,7 @@ def link(session: Session, *, integration: str, user: str, scopes: tuple[str, ..
     if session.json:
         echo_json(document(made))
         return
-    click.echo(f"for {line(user)} alone, until {when(made.expires_at)}", err=True)
+    click.echo(f"for {one_line(user)} alone, until {format_time(made.expires_at)}", err=True)
     click.echo(made.url)
 
 
@@ -155,26 +155,26 @@ def settings(session: Session, *, verifier_url: str | None) -> None:
     if session.json:
         echo_json(document(found))
     else:
-        click.echo(f"verifier  {line(found.verifier_url) or 'none: the link alone proves the user'}")
+        click.echo(f"verifier  {one_line(found.verifier_url) or 'none: the link alone proves the user'}")
 
 
-def _credential(kind: str, username: str, place: str, name: str) -> dict[str, Any]:
+def _ask_credential(kind: str, username: str, place: str, name: str) -> dict[str, Any]:
     match kind:
         case "bearer":
-            return {"bearer": ConnectionBearer(token=secrets.asked("token"))}
+            return {"bearer": ConnectionBearer(token=secrets.ask("token"))}
         case "api-key":
-            key = ConnectionApiKey(value=secrets.asked("API key"), name=name)
+            key = ConnectionApiKey(value=secrets.ask("API key"), name=name)
             setattr(key, "in", place)  # a keyword of Python
             return {"api_key": key}
         case "api-keys":
-            return {"api_keys": _api_keys(secrets.asked("API keys"))}
+            return {"api_keys": _parse_api_keys(secrets.ask("API keys"))}
         case "basic":
-            return {"basic": ConnectionBasic(username=username, password=secrets.asked("password"))}
+            return {"basic": ConnectionBasic(username=username, password=secrets.ask("password"))}
         case _:
-            return {"tokens": _tokens(secrets.asked("answer of the token endpoint"))}
+            return {"tokens": _parse_tokens(secrets.ask("answer of the token endpoint"))}
 
 
-def _api_keys(text: str) -> ConnectionApiKeys:
+def _parse_api_keys(text: str) -> ConnectionApiKeys:
     """The keys in an object of JSON. UsageError: it is none."""
     try:
         found = json.loads(text)
@@ -186,7 +186,7 @@ def _api_keys(text: str) -> ConnectionApiKeys:
     return ConnectionApiKeys(keys=keys)
 
 
-def _tokens(text: str) -> ConnectionTokens:
+def _parse_tokens(text: str) -> ConnectionTokens:
     """The tokens in an answer of a token endpoint (RFC 6749 §5.1). UsageError: it is none."""
     try:
         found = json.loads(text)
@@ -204,5 +204,5 @@ def _tokens(text: str) -> ConnectionTokens:
 
 
 def _row(found: Connection) -> tuple[str, ...]:
-    status = bare(found, "status")
+    status = enum_word(found, "status")
     return found.id, status, found.integration_id, found.user_id, found.type, " ".join(found.scopes)

@@ -25,13 +25,13 @@ from errands.v1.integration_pb2 import (
     UpdateIntegrationResponse,
 )
 
-from ..credential import credential, credential_options
-from ..documents import bare, document
-from ..names import all_integrations, integration_id
-from ..oauth import oauth_client, oauth_options
+from ..credential import credential_options, read_credential
+from ..documents import document, enum_word
+from ..names import find_integration_id, list_integrations
+from ..oauth import oauth_options, read_oauth_client
 from ..options import Group
 from ..session import Session, echo_json, with_session
-from ..text import clean, columns, line
+from ..text import clean, format_table, one_line
 
 
 @click.group(cls=Group)
@@ -77,13 +77,13 @@ def add(
         name=name,
         base_url=base_url,
         internal=internal,
-        credential=credential(secrets),
+        credential=read_credential(secrets),
         shared_credential=shared,
         honours_idempotency_keys=honours_idempotency_keys,
         rate_limit=rate,
         max_concurrency=concurrency,
-        oauth_client=oauth_client(secrets),
-        **_source(openapi, mcp_url, mcp_server),
+        oauth_client=read_oauth_client(secrets),
+        **_read_source(openapi, mcp_url, mcp_server),
     )
     made = session.call("IntegrationService/CreateIntegration", request, CreateIntegrationResponse)
     _show(session, made.integration)
@@ -93,11 +93,11 @@ def add(
 @with_session
 def ls(session: Session) -> None:
     """List integrations by name."""
-    found = list(all_integrations(session))
+    found = list(list_integrations(session))
     if session.json:
         echo_json([document(one) for one in found])
     elif found:
-        click.echo(columns(("ID", "NAME", "STATUS", "TOOLS", "REVISION", "BASE URL"), map(_row, found)))
+        click.echo(format_table(("ID", "NAME", "STATUS", "TOOLS", "REVISION", "BASE URL"), map(_row, found)))
 
 
 @integrations.command()
@@ -105,7 +105,7 @@ def ls(session: Session) -> None:
 @with_session
 def get(session: Session, *, integration: str) -> None:
     """Show INTEGRATION, given by id or name."""
-    request = GetIntegrationRequest(id=integration_id(session, integration))
+    request = GetIntegrationRequest(id=find_integration_id(session, integration))
     _show(
         session,
         session.call("IntegrationService/GetIntegration", request, GetIntegrationResponse).integration,
@@ -117,13 +117,13 @@ def get(session: Session, *, integration: str) -> None:
 @with_session
 def tools(session: Session, *, integration: str) -> None:
     """List what INTEGRATION can do."""
-    request = ListToolsRequest(id=integration_id(session, integration), page_size=100)
+    request = ListToolsRequest(id=find_integration_id(session, integration), page_size=100)
     pages = session.pages("IntegrationService/ListTools", request, ListToolsResponse)
     found = [tool for page in pages for tool in page.tools]
     if session.json:
         echo_json([document(tool) for tool in found])
     elif found:
-        click.echo(columns(("TOOL", "EFFECT", "REQUEST", "TITLE"), map(_tool_row, found)))
+        click.echo(format_table(("TOOL", "EFFECT", "REQUEST", "TITLE"), map(_tool_row, found)))
 
 
 @integrations.command()
@@ -150,7 +150,7 @@ def deactivate(session: Session, *, integration: str) -> None:
 def limit(session: Session, *, integration: str, rate: str | None, concurrency: int | None) -> None:
     """Limit the calls to INTEGRATION. Those beyond wait, and their runs say so."""
     request = UpdateIntegrationRequest(
-        id=integration_id(session, integration), rate_limit=rate, max_concurrency=concurrency
+        id=find_integration_id(session, integration), rate_limit=rate, max_concurrency=concurrency
     )
     _update(session, request)
 
@@ -160,21 +160,17 @@ def limit(session: Session, *, integration: str, rate: str | None, concurrency: 
 @with_session
 def rm(session: Session, *, integration: str) -> None:
     """Delete INTEGRATION. Runs that would still call it fail those calls."""
-    request = DeleteIntegrationRequest(id=integration_id(session, integration))
+    request = DeleteIntegrationRequest(id=find_integration_id(session, integration))
     session.call("IntegrationService/DeleteIntegration", request, DeleteIntegrationResponse)
     click.echo("{}" if session.json else f"deleted {request.id}")
 
 
-def _source(openapi: str | None, mcp_url: str | None, mcp_server: str | None) -> dict[str, Any]:
-    given = [name for name in (openapi, mcp_url, mcp_server) if name]
-    if len(given) != 1:
+def _read_source(openapi: str | None, mcp_url: str | None, mcp_server: str | None) -> dict[str, Any]:
+    """The field of a request that the one option given stands for. UsageError: it is not one."""
+    if len([option for option in (openapi, mcp_url, mcp_server) if option]) != 1:
         raise click.UsageError("give one of --openapi, --mcp-url and --mcp-server")
-    if openapi:
-        return _document(openapi)
-    return {"mcp_url": mcp_url} if mcp_url else {"mcp_server": mcp_server}
-
-
-def _document(openapi: str) -> dict[str, Any]:
+    if not openapi:
+        return {"mcp_url": mcp_url} if mcp_url else {"mcp_server": mcp_server}
     if openapi.startswith(("http://", "https://")):
         return {"openapi_url": openapi}
     try:
@@ -184,7 +180,7 @@ def _document(openapi: str) -> dict[str, Any]:
 
 
 def _set_status(session: Session, integration: str, status: IntegrationStatus) -> None:
-    _update(session, UpdateIntegrationRequest(id=integration_id(session, integration), status=status))
+    _update(session, UpdateIntegrationRequest(id=find_integration_id(session, integration), status=status))
 
 
 def _update(session: Session, request: UpdateIntegrationRequest) -> None:
@@ -200,26 +196,26 @@ def _show(session: Session, found: Integration) -> None:
     if found.auth.type not in ("", "none"):
         click.echo(f"authenticates with {found.auth.type}, {'shared' if found.auth.shared else 'per user'}")
     if found.auth.schemes:
-        click.echo(f"asks for {line(', '.join(found.auth.schemes))}")
+        click.echo(f"asks for {one_line(', '.join(found.auth.schemes))}")
     if found.auth.HasField("oauth_client"):
-        click.echo(f"users connect by client {line(found.auth.oauth_client.client_id)}")
+        click.echo(f"users connect by client {one_line(found.auth.oauth_client.client_id)}")
     if found.rate_limit:
         click.echo(f"called at most {found.rate_limit}")
     if found.max_concurrency:
         click.echo(f"called at most {found.max_concurrency} at a time")
     for left_out in found.left_out:
-        click.echo(f"left out: {clean(line(left_out))}", err=True)
+        click.echo(f"left out: {clean(one_line(left_out))}", err=True)
 
 
 def _row(found: Integration) -> tuple[str, ...]:
-    status = bare(found, "status") + (" internal" if found.internal else "")
+    status = enum_word(found, "status") + (" internal" if found.internal else "")
     return (
         found.id,
         found.name,
         status,
         f"{found.tool_count} tools",
         f"r{found.revision}",
-        line(found.base_url),
+        one_line(found.base_url),
     )
 
 

@@ -18,10 +18,10 @@ from errands.v1.key_pb2 import (
     RevokeKeyResponse,
 )
 
-from ..documents import document, when
+from ..documents import document, format_time
 from ..options import Group
 from ..session import Session, echo_json, with_session
-from ..text import columns
+from ..text import format_table
 
 _SCOPES: Final = ("runs:write", "runs:read", "approvals", "integrations", "connections", "admin", "operator")
 _SPAN: Final = re.compile(r"([1-9]\d{0,5})([mhd])")
@@ -45,7 +45,7 @@ def create(session: Session, *, name: str, scopes: tuple[str, ...], expires: str
     """Make a key. The secret alone goes to stdout, this once."""
     request = CreateKeyRequest(name=name, scopes=scopes, tenant=tenant)
     if expires:
-        request.expires_at.FromDatetime(expiry(expires, datetime.now(UTC)))
+        request.expires_at.FromDatetime(parse_expiry(expires, datetime.now(UTC)))
     made = session.call("KeyService/CreateKey", request, CreateKeyResponse)
     if session.json:
         echo_json(document(made))
@@ -63,7 +63,7 @@ def ls(session: Session) -> None:
     if session.json:
         echo_json([document(key) for key in found])
     elif found:
-        click.echo(columns(("KEY", "NAME", "TENANT", "EXPIRES", "SCOPES"), map(_row, found)))
+        click.echo(format_table(("KEY", "NAME", "TENANT", "EXPIRES", "SCOPES"), map(_row, found)))
 
 
 @keys.command()
@@ -75,8 +75,8 @@ def revoke(session: Session, *, key_id: str) -> None:
     click.echo("{}" if session.json else f"revoked {key_id}")
 
 
-def expiry(text: str, now: datetime) -> datetime:
-    """The moment `text` means: a span from now, or a date with or without time (UTC unless it says)."""
+def parse_expiry(text: str, now: datetime) -> datetime:
+    """Parse a span from now, or a date with or without a time (UTC without an offset)."""
     if span := _SPAN.fullmatch(text):
         return now + int(span[1]) * _UNITS[span[2]]
     try:
@@ -89,5 +89,5 @@ def expiry(text: str, now: datetime) -> datetime:
 
 
 def _row(key: Key) -> tuple[str, ...]:
-    expires = when(key.expires_at) if key.HasField("expires_at") else "never"
+    expires = format_time(key.expires_at) if key.HasField("expires_at") else "never"
     return key.id, key.name, key.tenant, expires, " ".join(key.scopes)

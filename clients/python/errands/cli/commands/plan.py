@@ -13,29 +13,28 @@ from errands.v1.plan_pb2 import (
     PLAN_TYPE_JSON,
     ExplainedArgument,
     ExplainedCall,
-    ExplainedClause,
     PlanExplanation,
 )
 from errands.v1.run_pb2 import CreateRunRequest, CreateRunResponse
 
 from .. import describe
-from ..documents import bare, document
+from ..documents import document, enum_word
 from ..exit_codes import Exit
-from ..names import integration_ids
-from ..options import Command, asking_people, of_an_intent, strategy
-from ..preflight import foreseen
+from ..names import find_integration_ids
+from ..options import Command, approval_option, approval_strategy, intent_options
+from ..preflight import describe_preflight
 from ..session import Session, echo_json, with_session
-from ..text import clean, line, shortened
+from ..text import clean, one_line, shorten
 
 _SHORT: Final = 60  # characters of the words an argument comes from
 
 
 @click.command(cls=Command)
-@of_an_intent
+@intent_options
 @click.option(
     "--explain", is_flag=True, help="Say which tools were considered and where arguments come from."
 )
-@asking_people
+@approval_option
 @with_session
 def plan(
     session: Session,
@@ -55,48 +54,46 @@ def plan(
     """
     request = CreateRunRequest(
         intent=intent,
-        selected_customer_integration_ids=integration_ids(session, integrations),
+        selected_customer_integration_ids=find_integration_ids(session, integrations),
         context=context,
         user_id=user,
-        approval_strategy=strategy(approval),
+        approval_strategy=approval_strategy(approval),
         validate_only=True,
         explain=explain,
     )
-    answered = session.call("RunService/CreateRun", request, CreateRunResponse)
+    response = session.call("RunService/CreateRun", request, CreateRunResponse)
     if session.json:
-        echo_json(document(answered))
+        echo_json(document(response))
     else:
-        shown = [describe.plan(answered.plan).text, foreseen(answered.preflight)]
-        click.echo("\n".join([*filter(None, shown), *_explanation(answered.explanation)]))
-    if answered.plan.plan_type != PLAN_TYPE_JSON:
+        shown = [describe.plan(response.plan).text, describe_preflight(response.preflight)]
+        click.echo("\n".join([*filter(None, shown), *_describe_explanation(response.explanation)]))
+    if response.plan.plan_type != PLAN_TYPE_JSON:
         sys.exit(Exit.NO_SUCCESS)
 
 
-def _explanation(explanation: PlanExplanation) -> Iterator[str]:
+def _describe_explanation(explanation: PlanExplanation) -> Iterator[str]:
     for clause in explanation.clauses:
-        yield from ("", f'"{line(clause.text)}"', *map(clean, _clause(clause)))
+        yield ""
+        yield f'"{one_line(clause.text)}"'
+        tools = ", ".join(f"{one_line(tool.tool)} {tool.score:.2f}" for tool in clause.tools)
+        yield clean(f"  tools considered (1 fits best): {tools or 'none'}")
+        for call in clause.calls:
+            yield from map(clean, _describe_call(call))
+        for path in clause.missing:
+            yield clean(f"    {one_line(path)}: missing")
 
 
-def _clause(clause: ExplainedClause) -> Iterator[str]:
-    tools = ", ".join(f"{line(tool.tool)} {tool.score:.2f}" for tool in clause.tools)
-    yield f"  tools considered (1 fits best): {tools or 'none'}"
-    for call in clause.calls:
-        yield from _call(call)
-    for path in clause.missing:
-        yield f"    {line(path)}: missing"
-
-
-def _call(call: ExplainedCall) -> Iterator[str]:
+def _describe_call(call: ExplainedCall) -> Iterator[str]:
     step = f"{call.step_id}  " if call.step_id else ""
-    yield f"  {step}{line(call.tool)}"
+    yield f"  {step}{one_line(call.tool)}"
     for argument in call.arguments:
-        yield f"    {line(argument.path)}: {_origin(argument)}"
+        yield f"    {one_line(argument.path)}: {_describe_origin(argument)}"
 
 
-def _origin(argument: ExplainedArgument) -> str:
-    reason = line(argument.reason)
+def _describe_origin(argument: ExplainedArgument) -> str:
+    reason = one_line(argument.reason)
     if argument.source == ARGUMENT_SOURCE_STEP:
         return f"from step {reason}"
-    words = shortened(", ".join(argument.words), _SHORT)
-    said = f' "{words}"' if words else ""
-    return f"from the {bare(argument, 'source').lower()}{said} ({reason})"
+    words = shorten(", ".join(argument.words), _SHORT)
+    quoted = f' "{words}"' if words else ""
+    return f"from the {enum_word(argument, 'source').lower()}{quoted} ({reason})"

@@ -1,4 +1,4 @@
-"""`errands ls`, `get` and `cancel`."""
+"""`errands run`, `watch`, `ls`, `get` and `cancel`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from errands.v1.run_pb2 import (
 
 from .. import describe, exit_codes
 from ..describe import plan
-from ..documents import bare, document, when
+from ..documents import document, enum_word, format_time
 from ..follow import FINAL
-from ..names import integration_ids
-from ..options import Command, asking_people, of_an_intent, strategy
-from ..preflight import foreseen
-from ..prompts import json_text
+from ..names import find_integration_ids
+from ..options import Command, approval_option, approval_strategy, intent_options
+from ..preflight import describe_preflight
+from ..prompts import normalize_json
 from ..session import Session, echo_json, with_session
-from ..text import columns, line, pretty, shortened
+from ..text import format_json, format_table, one_line, shorten
 from ..watch import watch as watch_run
 
 _STATUSES: Final = [name.removeprefix("RUN_STATUS_") for name in RunStatus.keys()[1:]]
@@ -55,7 +55,7 @@ def ls(session: Session, *, status: str | None, user: str, integrations: tuple[s
     request = ListRunsRequest(
         user_id=user,
         status=f"RUN_STATUS_{status}" if status else None,
-        customer_integration_ids=integration_ids(session, integrations) if integrations else [],
+        customer_integration_ids=find_integration_ids(session, integrations) if integrations else [],
         page_size=min(limit, _PAGE),
     )
     pages = session.pages("RunService/ListRuns", request, ListRunsResponse)
@@ -63,13 +63,13 @@ def ls(session: Session, *, status: str | None, user: str, integrations: tuple[s
     if session.json:
         echo_json([document(run) for run in runs])
     elif runs:
-        click.echo(columns(("RUN", "STATUS", "CREATED", "USER", "INTENT"), map(_row, runs)))
+        click.echo(format_table(("RUN", "STATUS", "CREATED", "USER", "INTENT"), map(_row, runs)))
 
 
 def _row(run: Run) -> tuple[str, ...]:
     room = max(20, shutil.get_terminal_size((160, 0)).columns - 90)
-    intent = shortened(run.intent, room)
-    return run.run_id, bare(run, "status"), when(run.created_at), shortened(run.user_id, 24), intent
+    intent = shorten(run.intent, room)
+    return run.run_id, enum_word(run, "status"), format_time(run.created_at), shorten(run.user_id, 24), intent
 
 
 @click.command(cls=Command)
@@ -98,32 +98,33 @@ def _show(session: Session, run: Run) -> None:
     if session.json:
         echo_json(document(run))
     else:
-        click.echo("\n".join(_lines(run)))
+        click.echo("\n".join(_describe_run(run)))
 
 
-def _lines(run: Run) -> Iterator[str]:
-    yield f"{run.run_id}  {bare(run, 'status')}"
-    yield f"intent   {line(run.intent)}"
-    yield f"user     {line(run.user_id)}"
-    yield f"created  {when(run.created_at)}, last event {run.last_sequence} at {when(run.updated_at)}"
+def _describe_run(run: Run) -> Iterator[str]:
+    yield f"{run.run_id}  {enum_word(run, 'status')}"
+    yield f"intent   {one_line(run.intent)}"
+    yield f"user     {one_line(run.user_id)}"
+    created, updated = format_time(run.created_at), format_time(run.updated_at)
+    yield f"created  {created}, last event {run.last_sequence} at {updated}"
     yield describe.plan(run.plan).text
     for step in run.steps_finished:
-        yield f"{step.step_id} {bare(step, 'outcome')}: {line(step.description)}"
-    for asked in run.pending_approvals:
-        yield describe.approval(asked).text
+        yield f"{step.step_id} {enum_word(step, 'outcome')}: {one_line(step.description)}"
+    for approval in run.pending_approvals:
+        yield describe.approval(approval).text
     if run.authorization_url:
-        yield f"authorize here: {line(run.authorization_url)}"
+        yield f"authorize here: {one_line(run.authorization_url)}"
     for event in run.events:
         yield f"{event.sequence:>4}  {describe.event(event).text}"
     if run.HasField("error"):
-        yield f"error    {line(run.error.message)} ({run.error.reason})"
+        yield f"error    {one_line(run.error.message)} ({run.error.reason})"
     if run.result_json:
-        yield f"result\n{pretty(document(run)['result'])}"
+        yield f"result\n{format_json(document(run)['result'])}"
 
 
 @click.command(cls=Command)
-@of_an_intent
-@asking_people
+@intent_options
+@approval_option
 @click.option("--schema", default="", help="JSON Schema of the result: a file, or the JSON itself.")
 @click.option("--repeat-key", default="", help="Name the run, or repeat the run so named.")
 @click.option("--request-id", default="", help="Makes the command safe to repeat for 24 hours.")
@@ -152,12 +153,12 @@ def run(
     """
     request = CreateRunRequest(
         intent=intent,
-        selected_customer_integration_ids=integration_ids(session, integrations),
+        selected_customer_integration_ids=find_integration_ids(session, integrations),
         context=context,
         user_id=user,
-        approval_strategy=strategy(approval),
+        approval_strategy=approval_strategy(approval),
         repeat_key=repeat_key,
-        output_schema_json=_schema(schema),
+        output_schema_json=_read_schema(schema),
         validate_only=validate,
         request_id=request_id,
         plan_wait_ms=None if detach or validate else 0,
@@ -165,8 +166,10 @@ def run(
     created = session.call("RunService/CreateRun", request, CreateRunResponse)
     if validate:
         _show_validated(session, created)
+    elif detach and session.json:
+        echo_json(document(created))
     elif detach:
-        _show_detached(session, created)
+        click.echo(created.run_id)
     else:
         sys.exit(watch_run(session, created.run_id, tool_calls=tool_calls))
 
@@ -181,11 +184,11 @@ def watch(session: Session, *, run_id: str, after: int, tool_calls: bool) -> Non
     sys.exit(watch_run(session, run_id, after=after, tool_calls=tool_calls))
 
 
-def _schema(given: str) -> str:
+def _read_schema(given: str) -> str:
     if not given or given.lstrip().startswith("{"):
-        return json_text(given)
+        return normalize_json(given)
     try:
-        return json_text(Path(given).read_text())
+        return normalize_json(Path(given).read_text())
     except OSError as error:
         raise click.BadParameter(f"{given}: {error.strerror}", param_hint="--schema") from error
 
@@ -194,13 +197,6 @@ def _show_validated(session: Session, created: CreateRunResponse) -> None:
     if session.json:
         echo_json(document(created))
     else:
-        click.echo("\n".join(filter(None, [plan(created.plan).text, foreseen(created.preflight)])))
+        click.echo("\n".join(filter(None, [plan(created.plan).text, describe_preflight(created.preflight)])))
     if created.status in FINAL:
-        sys.exit(exit_codes.of_status(bare(created, "status")))
-
-
-def _show_detached(session: Session, created: CreateRunResponse) -> None:
-    if session.json:
-        echo_json(document(created))
-    else:
-        click.echo(created.run_id)
+        sys.exit(exit_codes.of_status(enum_word(created, "status")))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errands.cli.text import clean, columns, pretty, shortened
+from errands.cli.text import clean, format_json, format_table, shorten
 
 
 @pytest.mark.parametrize(
@@ -30,16 +30,16 @@ def test_nothing_but_printable_characters_and_line_breaks_remains(text: str) -> 
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_json_shown_to_a_person_cannot_act_either(document: dict[str, str]) -> None:
-    assert all(c.isprintable() or c == "\n" for c in pretty(document))
+    assert all(c.isprintable() or c == "\n" for c in format_json(document))
 
 
 @given(st.text(), st.integers(1, 50))
 def test_a_shortened_text_fits_on_one_line(text: str, width: int) -> None:
-    short = shortened(text, width)
+    short = shorten(text, width)
 
     assert len(short) <= width
     assert "\n" not in short
 
 
 def test_a_table_is_aligned_and_its_cells_stay_on_their_line() -> None:
-    assert columns(("A", "B"), [("long cell", "x\ny")]) == "A          B\nlong cell  x y"
+    assert format_table(("A", "B"), [("long cell", "x\ny")]) == "A          B\nlong cell  x y"
