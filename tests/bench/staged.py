@@ -24,42 +24,42 @@ ROWS: Final = "rows made"
 STATEMENTS: Final = "statements executed"
 COMMIT: Final = "committed"
 LOG: Final = "log read"
-EXECUTE: Final = "owner: looks what is next, and stores what came of it"
-THINK: Final = "owner: next calls of a step"
-SEND: Final = "owner: call checked and sent (to a tool that does nothing)"
-RESULT: Final = "owner: result"
+EXECUTE: Final = "run loop: looks what is next, and stores what came of it"
+THINK: Final = "run loop: next calls of a step"
+SEND: Final = "run loop: call checked and sent (to a tool that does nothing)"
+RESULT: Final = "run loop: result"
 
 _SERVER: Final = "errands_server"
 PLACES: Final = (
-    (READ, "api.gate:_parsed"),
-    (READ, "api.new_runs:read"),
-    (READ, "services.creating:Creating.problems"),
-    (READ, "services.creating:Creating._inputs"),
-    (BEGIN, "services.creating:Creating.create"),
-    (PLAN, "planners.catalog:CatalogPlanner.plan"),
+    (READ, "api.interceptor:_parsed"),
+    (READ, "api.create_run:read"),
+    (READ, "services.run_creation:RunCreation.problems"),
+    (READ, "services.run_creation:RunCreation._inputs"),
+    (BEGIN, "services.run_creation:RunCreation.create"),
+    (PLAN, "planners.catalog.planner:CatalogPlanner.plan"),
     (FOLD, "domain.draft:advance"),
     (ANSWER, "api.runs:RunServicer._created"),
     (ANSWER, "api.runs:RunServicer._run"),
-    (ENCODE, "api.gate:_serializer"),
+    (ENCODE, "api.interceptor:_serializer"),
     (ENCODE, "api.messages:Messages.encode"),
     (HAND, "store.journal:Journal.create"),
     (HAND, "store.journal:Journal.append"),
-    (HAND, "store.writer:Writer._deliver"),
-    (TELL, "composition:Wiring.committed"),
+    (HAND, "store.group_commit:GroupCommit._deliver"),
+    (TELL, "engines.commits:CommitFeed.__call__"),
     (ROWS, "store.journal:write"),
-    (STATEMENTS, "store.requests:find"),
+    (STATEMENTS, "store.repositories.requests:find"),
     (STATEMENTS, "store.batch:_Rows.insert"),
     (STATEMENTS, "store.batch:_heads"),
-    (STATEMENTS, "store.hints:tell"),
-    (COMMIT, "store.writer:Writer._transaction"),
-    (LOG, "services.views:Views.view"),
-    (LOG, "store.gathering:many"),
-    (EXECUTE, "executor.owner:Owner.execute"),
-    (EXECUTE, "executor.owner:Owner._send_one"),
-    (THINK, "executor.turns:Turns.think"),
+    (STATEMENTS, "store.postgres.notify:tell"),
+    (COMMIT, "store.group_commit:GroupCommit._transaction"),
+    (LOG, "services.runs:Views.view"),
+    (LOG, "store.heads:many"),
+    (EXECUTE, "executor.decider:Decider.advance"),
+    (EXECUTE, "executor.decider:Decider._send"),
+    (THINK, "executor.step:StepRunner.think"),
     (SEND, "executor.dispatch:Dispatch.start"),
     (SEND, "executor.dispatch:Dispatch.send"),
-    (RESULT, "executor.owner:Owner._conclude"),
+    (RESULT, "executor.decider:Decider._conclude"),
 )
 
 
