@@ -22,7 +22,7 @@ from errands.v1.key_pb2_grpc import KeyServiceStub
 from errands.v1.run_pb2_grpc import RunServiceStub
 from errands_server.app import App, Overrides, running
 from errands_server.config import Config
-from errands_server.executor.decider import RunDependencies
+from errands_server.executor.work import RunDependencies
 from errands_server.ports import Engine
 from tests.databases import ELSEWHERE, database_of
 from tests.engines.serial import SerialEngine

@@ -37,8 +37,8 @@ from .domain.events import Call
 from .engines.commits import CommitFeed, commit_router
 from .engines.embedded import EmbeddedEngine
 from .environment import Environment
-from .executor.decider import RunDependencies
 from .executor.dispatch import open_gate
+from .executor.work import RunDependencies
 from .outbound.web import Web
 from .planners.catalog.planner import CatalogPlanner
 from .ports import Engine, Planner, Toolbox
@@ -201,15 +201,7 @@ async def core(
     )
     messages = Messages(links.approval, links.connect)
     hub = Hub(messages.encode)
-    failover = None
-    if overrides.engine is not None:
-        engine = overrides.engine(parts)
-    else:
-        engine = embedded = EmbeddedEngine(parts, max_active=config.max_active, max_queued=config.max_queued)
-        if not is_sqlite(config.database_url):
-            from .engines.failover import Failover  # with the driver, which is an extra
-
-            failover = Failover(config.database_url, store.journal, embedded, hub, catalog)
+    engine, failover = _engine(config, overrides, parts, hub)
     commits.follow(commit_router(hub, credentials.passed, engine))
     metrics.watch(active=lambda: engine.active, queued=lambda: engine.queued, streams=lambda: hub.open)
     return Core(
@@ -230,6 +222,20 @@ async def core(
         messages=messages,
         hub=hub,
     )
+
+
+def _engine(
+    config: Config, overrides: Overrides, dependencies: RunDependencies, hub: Hub
+) -> tuple[Engine, Failover | None]:
+    if overrides.engine is not None:
+        return overrides.engine(dependencies), None
+    engine = EmbeddedEngine(dependencies, max_active=config.max_active, max_queued=config.max_queued)
+    if is_sqlite(config.database_url):
+        return engine, None
+    from .engines.failover import Failover  # with the driver, which is an extra
+
+    failover = Failover(config.database_url, dependencies.journal, engine, hub, dependencies.catalog)
+    return engine, failover
 
 
 async def _senders(

@@ -55,7 +55,7 @@ PLACES: Final = (
     (LOG, "services.runs:Views.view"),
     (LOG, "store.heads:many"),
     (EXECUTE, "executor.decider:Decider.advance"),
-    (EXECUTE, "executor.decider:Decider._send"),
+    (EXECUTE, "executor.work:RunWork._send"),
     (THINK, "executor.step:StepRunner.think"),
     (SEND, "executor.dispatch:Dispatch.start"),
     (SEND, "executor.dispatch:Dispatch.send"),

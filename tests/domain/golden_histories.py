@@ -22,8 +22,8 @@ from errands_server.domain.policy import APPROVAL_TTL, AUTHORIZATION_TTL, SECOND
 from errands_server.domain.question import Question
 from errands_server.domain.run import CallState, Run
 from errands_server.domain.tool import ToolRef
-from errands_server.executor.decider import DISPATCH_WINDOW
 from errands_server.executor.documents import INLINE
+from errands_server.executor.work import DISPATCH_WINDOW
 from errands_server.ports import AuthorizationRequired, CallSucceeded, InputRequired, Refusal
 
 from .histories import Simulation

@@ -37,7 +37,8 @@ from errands_server.domain.inputs import Inputs
 from errands_server.domain.policy import HOUR, SECOND
 from errands_server.domain.run import RULES_VERSION, ApprovalProgress, Run
 from errands_server.domain.tool import ToolRef
-from errands_server.executor.decider import DISPATCH_WINDOW, Superseded
+from errands_server.executor.decider import Superseded
+from errands_server.executor.work import DISPATCH_WINDOW
 from errands_server.ports import CallRequest, CallResult
 from errands_server.store.write_requests import Append
 

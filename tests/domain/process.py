@@ -13,8 +13,9 @@ from errands_server.domain.draft import Draft
 from errands_server.domain.events import CallsProposed
 from errands_server.domain.run import Run
 from errands_server.environment import Environment
-from errands_server.executor.decider import Decider, Outcome, RunDependencies, Work, engine_failed
+from errands_server.executor.decider import Decider
 from errands_server.executor.step import StepRunner
+from errands_server.executor.work import Outcome, RunDependencies, Work, engine_failed
 
 from .ports import SimulatedPlanner, SimulatedToolbox, now_or_never
 

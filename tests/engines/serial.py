@@ -11,8 +11,8 @@ from errands_server.domain.draft import Draft
 from errands_server.domain.errors import Reason, Unavailable
 from errands_server.domain.inputs import Inputs
 from errands_server.domain.run import Run
-from errands_server.executor.decider import RunDependencies
 from errands_server.executor.run_loop import RunLoop
+from errands_server.executor.work import RunDependencies
 
 SWEEP: Final = 0.2  # seconds between looks at what is due
 AHEAD: Final = 200  # milliseconds; what is due so soon waits in memory

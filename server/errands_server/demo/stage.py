@@ -60,7 +60,7 @@ class Server:
         )
 
 
-class Shop:
+class ShopProcess:
     """The shop's other side, which only a test may touch."""
 
     def __init__(self, folder: Path) -> None:
@@ -115,7 +115,7 @@ class Stage:
         """Start it all. Raises NotReady."""
         api_key = f"ek_{secrets.token_urlsafe(32)}"
         with ExitStack() as stack:
-            self.shop: Final = stack.enter_context(closing(Shop(folder)))
+            self.shop: Final = stack.enter_context(closing(ShopProcess(folder)))
             self.warehouse: Final = Warehouse(folder)
             server = Server(folder, api_key, mcp_servers=self.warehouse.configuration)
             self.server: Final = stack.enter_context(closing(server))

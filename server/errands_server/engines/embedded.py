@@ -17,8 +17,8 @@ from ..domain.errors import Exhausted, Reason, RunChanged, Unavailable
 from ..domain.events import RunStatus, UnknownEvent
 from ..domain.inputs import Inputs
 from ..domain.run import Run
-from ..executor.decider import RunDependencies, engine_failed
 from ..executor.run_loop import RunLoop
+from ..executor.work import RunDependencies, engine_failed
 from ..store.journal_reads import Head
 from ..store.write_requests import Append
 

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..domain.errors import Unavailable
-from ..executor.decider import DISPATCH_WINDOW
+from ..executor.work import DISPATCH_WINDOW
 from ..store.journal import Journal
 from ..store.postgres.leader import LeaderLock
 from ..streams import Hub

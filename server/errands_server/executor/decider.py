@@ -5,9 +5,7 @@ It has no task and no clock of its own, so that the crash proofs of `tests/domai
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from msgspec import Struct, field
@@ -26,52 +24,22 @@ from ..domain.effects import (
     next_effects,
     wake_at,
 )
-from ..domain.errors import CommitUnknown, Reason, RunChanged, Unavailable
-from ..domain.events import ApprovalKind, AuthResolved, Call, CallAbandoned, Claimed
+from ..domain.errors import CommitUnknown, RunChanged, Unavailable
+from ..domain.events import ApprovalKind, Call, CallAbandoned, Claimed
 from ..domain.inputs import Inputs
 from ..domain.run import CallState, Run
 from ..domain.tool import Effect as ToolEffect
-from ..environment import Environment
-from ..ports import CallOutcomeUnknown, Planner, Toolbox
-from ..store.journal import Journal
 from ..store.write_requests import Append
-from ..tools.catalog import ToolCatalog
-from . import documents, outcomes, plan_effects, results
-from .dispatch import Dispatch, open_gate
-from .rate_limits import IntegrationLimiter, RunLimiter
+from . import documents, results
+from .dispatch import Dispatch
+from .rate_limits import RunLimiter
 from .step import StepRunner
+from .work import PLAN, RESULT, Outcome, RunDependencies, RunWork, Work, finish
 
-DISPATCH_WINDOW: Final = 2.0  # seconds from asking for the commit to sending the call
 MAX_CALLS: Final = 16  # of one run at the same time
 
-_PLAN: Final = "MakePlan"
-_RESULT: Final = "Conclude"
 
-Outcome = Callable[[Draft], None]
-"""Adds the outcome of some work to a draft. Adds nothing if the run has moved past it."""
-
-
-class RunDependencies(Struct, frozen=True, kw_only=True):
-    """What the execution of any run works with."""
-
-    journal: Journal
-    catalog: ToolCatalog
-    planner: Planner
-    toolbox: Toolbox
-    environment: Environment
-    gate: Callable[[Call], Awaitable[None]] = open_gate  # passed between storing a call and sending it
-    limits: IntegrationLimiter = field(default_factory=IntegrationLimiter)
-
-
-class Work(Struct, frozen=True, kw_only=True):
-    """Something to do outside of a decision."""
-
-    name: str  # unique among the work under way of a run
-    perform: Callable[[], Awaitable[Outcome]]  # does it; the outcome goes into a later decision
-    call: Call | None = None  # the call that it sends
-
-
-class Decision(Struct, kw_only=True):
+class Round(Struct, kw_only=True):
     """What is decided at one moment. Nothing of it holds before its draft is stored."""
 
     draft: Draft
@@ -143,6 +111,7 @@ class Decider:
             gate=dependencies.gate,
             limits=dependencies.limits,
         )
+        self._work = RunWork(dependencies, self._dispatch, tenant, run_id, inputs)
         self._limiter = RunLimiter(
             dependencies.limits,
             dependencies.catalog,
@@ -155,7 +124,6 @@ class Decider:
         self.stale = False  # the log may hold more than `run`
         self.stopping = False  # no call, plan or result is begun any more
         self.under_way: dict[str, Work] = {}
-        self._inputs = inputs
         self._epoch = self.run.epoch if run is not None else 0  # 0: not claimed by this process yet
         self._outcomes: list[Outcome] = []
         self._looked_up: set[str] = set()  # authorizations
@@ -187,7 +155,7 @@ class Decider:
         """
         draft.add(Claimed(epoch=draft.run.epoch + 1))
         if MakePlan() in next_effects(draft.run, draft.now):
-            planned = await self._make_plan(draft.run)
+            planned = await self._work.make_plan(draft.run)
             planned(draft)
         if any(isinstance(effect, AskApproval) for effect in next_effects(draft.run, draft.now)):
             await self._steps.ask_plan(draft)
@@ -237,7 +205,7 @@ class Decider:
             if asked.lasting and key not in self._looked_up and not self.stopping:
                 self._looked_up.add(key)
                 call = self.run.calls[asked.call_ids[0]].call
-                self._begin(Work(name=key, perform=partial(self._look_up, key, call, self.run)))
+                self._begin(self._work.look_up(key, call, self.run))
 
     async def _refresh(self) -> None:
         self.stale = False
@@ -249,14 +217,14 @@ class Decider:
                 if work.call is not None and work.call.effect is ToolEffect.READ:
                     self._tasks.cut_off(work.name)
 
-    def _open(self) -> Decision:
+    def _open(self) -> Round:
         self._decided_at = self._environment.now()
-        decision = Decision(draft=Draft(self.run, self._decided_at))
+        decision = Round(draft=Draft(self.run, self._decided_at))
         if self._epoch == 0:
             decision.draft.add(Claimed(epoch=self.run.epoch + 1))
         return decision
 
-    async def _fill(self, decision: Decision) -> None:
+    async def _fill(self, decision: Round) -> None:
         """Add to the decision all that can be decided, also from outcomes that come in meanwhile."""
         while True:
             await self._take_outcomes(decision)
@@ -266,7 +234,7 @@ class Decider:
                 break
         decision.draft.announce()
 
-    async def _take_outcomes(self, decision: Decision) -> None:
+    async def _take_outcomes(self, decision: Round) -> None:
         draft = decision.draft
         fresh = self._outcomes[decision.outcomes :]
         decision.outcomes = len(self._outcomes)
@@ -285,7 +253,7 @@ class Decider:
             for effect in effects:
                 await self._perform(effect, decision)
 
-    def _request(self, decision: Decision) -> Append:
+    def _request(self, decision: Round) -> Append:
         draft = decision.draft
         return Append(
             tenant=self._tenant,
@@ -297,25 +265,25 @@ class Decider:
             artifacts=draft.artifacts,
         )
 
-    def _reject(self, decision: Decision) -> None:
+    def _reject(self, decision: Round) -> None:
         """The draft was not stored, or may not have been: nothing of it is sent."""
         for call in decision.calls:
             self._limiter.release(call)
         self.stale = True
 
-    def _accept(self, decision: Decision, asked: float) -> None:
+    def _accept(self, decision: Round, asked: float) -> None:
         """The draft is stored: send its calls. Its commit was asked for at `asked` (monotonic seconds)."""
         del self._outcomes[: decision.outcomes]
         self.run = decision.draft.run
         self._epoch = self.run.epoch
         for call in decision.calls:
-            self._begin(Work(name=call.id, perform=partial(self._send, call, self.run, asked), call=call))
+            self._begin(self._work.send(call, self.run, asked))
 
     def _begin(self, work: Work) -> None:
         self.under_way[work.name] = work
         self._tasks.begin(work)
 
-    def _abandon_unsent(self, decision: Decision) -> None:
+    def _abandon_unsent(self, decision: Round) -> None:
         """A call stored by a commit whose answer was lost was never sent."""
         known = self.under_way.keys() | {call.id for call in decision.calls}
         for call_id, progress in decision.draft.run.calls.items():
@@ -323,20 +291,20 @@ class Decider:
                 reason = "the store did not answer in time"
                 decision.draft.add(CallAbandoned(call_id=call_id, reason=reason))
 
-    def _is_new(self, effect: Effect, decision: Decision) -> bool:
+    def _is_new(self, effect: Effect, decision: Round) -> bool:
         match effect:
             case MakePlan():
                 # Planning and concluding may take long; after a stop the next start does them.
-                return not self.stopping and _PLAN not in self.under_way
+                return not self.stopping and PLAN not in self.under_way
             case Conclude():
-                return not self.stopping and _RESULT not in self.under_way
+                return not self.stopping and RESULT not in self.under_way
             case SendCall(call_id=call_id):
                 waits = self.stopping or self._limiter.is_waiting(call_id, self._decided_at)
                 return not waits and len(self.under_way) + len(decision.calls) < MAX_CALLS
             case _:
                 return True
 
-    async def _perform(self, effect: Effect, decision: Decision) -> None:
+    async def _perform(self, effect: Effect, decision: Round) -> None:
         draft = decision.draft
         match effect:
             case Think(step_id=step_id):
@@ -354,11 +322,11 @@ class Decider:
                 if self._is_new(effect, decision):
                     await self._start(call_id, decision)
             case MakePlan():
-                self._begin(Work(name=_PLAN, perform=partial(self._make_plan, draft.run)))
+                self._begin(self._work.plan(draft.run))
             case Conclude():
                 await self._conclude(draft)
 
-    async def _start(self, call_id: str, decision: Decision) -> None:
+    async def _start(self, call_id: str, decision: Round) -> None:
         draft = decision.draft
         if await self._limiter.must_wait(draft, call_id):
             return
@@ -367,106 +335,16 @@ class Decider:
         else:
             self._limiter.release(draft.run.calls[call_id].call)
 
-    async def _send(self, call: Call, run: Run, asked: float) -> Outcome:
-        await self._dependencies.gate(call)
-        # A pause of this process may have given the run to another one in the meantime.
-        if self._environment.monotonic() - asked > DISPATCH_WINDOW:
-            return partial(_abandon, call.id)
-        try:
-            answer = await self._dispatch.send(call, run)
-        except asyncio.CancelledError:
-            answer = CallOutcomeUnknown(message="it was cut off when the run was stopped")
-        return partial(
-            outcomes.record,
-            steps=self._steps,
-            environment=self._environment,
-            call_id=call.id,
-            answer=answer,
-        )
-
-    async def _look_up(self, key: str, call: Call, run: Run) -> Outcome:
-        missing = await self._dispatch.missing(call, run)
-
-        def resolve(draft: Draft) -> None:
-            if missing is None and key in draft.run.authorizations:
-                draft.add(AuthResolved(authorization_id=key, granted=True))
-
-        return resolve
-
-    async def _make_plan(self, run: Run) -> Outcome:
-        dependencies = self._dependencies
-        inputs = await self._load_inputs()
-        events = await plan_effects.make_plan(
-            dependencies.planner,
-            dependencies.journal,
-            dependencies.environment,
-            run=run,
-            inputs=inputs,
-            candidates=await dependencies.catalog.candidates(self._tenant, inputs.integrations),
-        )
-
-        def add(draft: Draft) -> None:
-            if MakePlan() in next_effects(draft.run, draft.now):
-                draft.add(*events)
-
-        return add
-
     async def _conclude(self, draft: Draft) -> None:
         if not commands.needs_result(draft.run):
             draft.add(*commands.conclude(draft.run, None))
             return
-        inputs = await self._load_inputs()
+        inputs = await self._work.inputs()
         found = results.findings(draft.run, await self._outputs(draft, set(draft.run.steps)))
         if inputs.output_schema:
-            self._begin(Work(name=_RESULT, perform=partial(self._make_result, inputs, found)))
+            self._begin(self._work.result(inputs, found))
         else:
-            _finish(draft, results.standard(found, draft.run))
-
-    async def _make_result(self, inputs: Inputs, found: list[Any]) -> Outcome:
-        result: dict[str, Any] | None = None
-        mismatch = ""
-        try:
-            result = await results.fitting(
-                self._dependencies.planner, inputs.intent, inputs.output_schema, found
-            )
-        except results.Mismatch as error:
-            mismatch = str(error)
-
-        def add(draft: Draft) -> None:
-            if Conclude() not in next_effects(draft.run, draft.now):
-                return
-            if result is None:
-                draft.add(*commands.conclude(draft.run, None, mismatch))
-            else:
-                _finish(draft, result)
-
-        return add
+            finish(draft, results.standard(found, draft.run))
 
     async def _outputs(self, draft: Draft, step_ids: set[str]) -> dict[str, Any]:
         return await documents.outputs(self._journal, self._run_id, draft.run, step_ids, draft)
-
-    async def _load_inputs(self) -> Inputs:
-        if self._inputs is None:
-            self._inputs = await self._journal.inputs(self._run_id)
-        return self._inputs
-
-
-def _finish(draft: Draft, result: dict[str, Any]) -> None:
-    try:
-        document = documents.keep(draft, results.encode(result))
-    except results.Mismatch as too_large:
-        draft.add(*commands.conclude(draft.run, None, str(too_large)))
-    else:
-        draft.add(*commands.conclude(draft.run, document))
-
-
-def _abandon(call_id: str, draft: Draft) -> None:
-    if draft.run.calls[call_id].state is CallState.SENT:
-        draft.add(CallAbandoned(call_id=call_id, reason="the dispatch window had passed"))
-
-
-def engine_failed(draft: Draft) -> None:
-    """The outcome of work that ended in a fault of the service: the run ends."""
-    if not draft.run.ended:
-        message = "The engine could not go on; the server's log says why."
-        draft.add(*commands.fail(Reason.ENGINE_FAILED, message))

@@ -12,7 +12,8 @@ import structlog
 from ..domain.draft import Draft
 from ..domain.inputs import Inputs
 from ..domain.run import Run
-from .decider import Decider, Outcome, RunDependencies, Superseded, Work, engine_failed
+from .decider import Decider, Superseded
+from .work import Outcome, RunDependencies, Work, engine_failed
 
 LINGER: Final = 60.0  # seconds a run waits for a timer in memory before it is left to the store
 STAY: Final = 10.0  # the same, while other runs wait for a place in memory

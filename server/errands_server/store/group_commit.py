@@ -25,7 +25,7 @@ PROBE: Final = 1.0  # seconds between tries while the database cannot be written
 _log = structlog.get_logger("errands.store")
 
 
-class Work(Protocol):
+class WriteRequest(Protocol):
     """Something to write. Its outcome is a value, or the exception its waiter gets."""
 
     def stored(self, connection: Connection) -> Any:
@@ -76,7 +76,7 @@ class GroupCommit:
         )
         self._thread.start()
 
-    def submit(self, work: Work) -> asyncio.Future[Any]:
+    def submit(self, work: WriteRequest) -> asyncio.Future[Any]:
         """Ask for `work` to be written. STORE_UNAVAILABLE: too much waits already, or it is closed.
 
         The future is shielded by nature: a waiter that goes away changes nothing.

@@ -121,8 +121,8 @@ class OAuth:
     def _protocol(self, client: OAuthClient, redirect_uri: str = "") -> AuthlibClient:
         from .authlib_client import AuthlibClient
 
-        async def send(url: str, headers: Mapping[str, str], body: str) -> _Answer:
-            return _Answer(await self._web.post(url, headers, body, internal=is_internal(client, url)))
+        async def send(url: str, headers: Mapping[str, str], body: str) -> _TokenResponse:
+            return _TokenResponse(await self._web.post(url, headers, body, internal=is_internal(client, url)))
 
         return AuthlibClient(send, client, redirect_uri=redirect_uri)
 
@@ -167,7 +167,7 @@ class OAuth:
         return self._environment.now() + left * 1_000 if 0 <= left < _LONGEST else None
 
 
-class _Answer:
+class _TokenResponse:
     """A reply, as Authlib's parsing wants it."""
 
     def __init__(self, reply: Reply) -> None:

@@ -19,7 +19,7 @@ from . import door, trouble
 from . import faults as fault_documents
 from .drafts import invoice_draft, order_draft
 from .faults import Fault, Faults
-from .ledger import Document, Done, Ledger, Refused
+from .ledger import Document, Done, Ledger, Rejected
 from .records import Records
 
 Endpoint: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -72,7 +72,7 @@ class Shop:
             Route("/_faults", self._put_fault, methods=["POST"]),
             Route("/_faults", self._clear_faults, methods=["DELETE"]),
         ]
-        app: ASGIApp = Starlette(routes=routes, exception_handlers={Refused: _refusal})
+        app: ASGIApp = Starlette(routes=routes, exception_handlers={Rejected: _refusal})
         return trouble.with_transport(door.with_token(app, self._token) if self._token else app)
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ class Shop:
             yield
             return
         if key in self._in_flight:
-            raise Refused(409, "request_in_flight", "a request with this idempotency key is under way")
+            raise Rejected(409, "request_in_flight", "a request with this idempotency key is under way")
         self._in_flight.add(key)
         try:
             yield
@@ -157,7 +157,7 @@ class Shop:
         try:
             self._faults.put(document.pop("operation", "*"), fault_documents.read(document))
         except (AttributeError, TypeError, ValueError) as error:
-            raise Refused(400, "invalid", f"not a fault: {error}") from error
+            raise Rejected(400, "invalid", f"not a fault: {error}") from error
         return Response(status_code=204)
 
     async def _clear_faults(self, request: Request) -> Response:
@@ -169,13 +169,13 @@ async def _body(request: Request) -> Any:
     try:
         return await request.json()
     except ValueError as error:
-        raise Refused(400, "invalid", "the body is not JSON") from error
+        raise Rejected(400, "invalid", "the body is not JSON") from error
     except ClientDisconnect as gone:
-        raise Refused(400, "invalid", "the body ended too early") from gone
+        raise Rejected(400, "invalid", "the body ended too early") from gone
 
 
 async def _refusal(_: Request, refused: Exception) -> Response:
-    if not isinstance(refused, Refused):
+    if not isinstance(refused, Rejected):
         raise refused
     body = {"error": {"code": refused.code, "message": refused.message}}
     headers = {} if refused.retry_after is None else {"Retry-After": str(refused.retry_after)}

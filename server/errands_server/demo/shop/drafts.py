@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .ledger import Document, Refused
+from .ledger import Document, Rejected
 
 
 def order_draft(document: Any) -> Document:
@@ -47,5 +47,5 @@ def _text(document: Document, field: str) -> None:
         raise _invalid(f"{field} must be a text of at most 200 characters")
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(400, "invalid", message)
+def _invalid(message: str) -> Rejected:
+    return Rejected(400, "invalid", message)

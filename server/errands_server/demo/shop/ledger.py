@@ -20,7 +20,7 @@ Document: TypeAlias = dict[str, Any]
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The shop does not do it, and nothing changed. Carries the HTTP status and a code."""
 
     def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None) -> None:
@@ -82,7 +82,7 @@ class Ledger:
         if not found:
             return None
         if found[0]["digest"] != digest:
-            raise Refused(422, "key_reused", "this idempotency key came with another request before")
+            raise Rejected(422, "key_reused", "this idempotency key came with another request before")
         self.write("UPDATE keys SET requests = requests + 1 WHERE key = :key", key=key)
         answer: Document = json.loads(found[0]["answer"])
         return answer

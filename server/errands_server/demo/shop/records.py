@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from .ledger import Document, Done, Ledger, Refused
+from .ledger import Document, Done, Ledger, Rejected
 
 _CURRENCY: Final = "EUR"
 
@@ -48,7 +48,7 @@ class Records:
     def order(self, order_id: str) -> Document:
         found = self._documents("SELECT document FROM orders WHERE id = :id", id=order_id)
         if not found:
-            raise Refused(404, "order_not_found", f"there is no order {order_id}")
+            raise Rejected(404, "order_not_found", f"there is no order {order_id}")
         return found[0]
 
     def create_order(self, draft: Document, *, key: str | None) -> Done:
@@ -83,7 +83,7 @@ class Records:
     def _item(self, wanted: Mapping[str, Any]) -> Document:
         product, quantity = self._product(wanted["product_id"]), wanted["quantity"]
         if product["in_stock"] < quantity:
-            raise Refused(422, "out_of_stock", f"{product['name']}: only {product['in_stock']} in stock")
+            raise Rejected(422, "out_of_stock", f"{product['name']}: only {product['in_stock']} in stock")
         self._ledger.write(
             "UPDATE products SET in_stock = in_stock - :quantity WHERE id = :id",
             quantity=quantity,
@@ -119,13 +119,13 @@ class Records:
     def _customer(self, customer_id: str) -> Document:
         found = self._ledger.rows("SELECT * FROM customers WHERE id = :id", id=customer_id)
         if not found:
-            raise Refused(422, "customer_unknown", f"there is no customer {customer_id}")
+            raise Rejected(422, "customer_unknown", f"there is no customer {customer_id}")
         return found[0]
 
     def _product(self, product_id: str) -> Document:
         found = self._ledger.rows("SELECT * FROM products WHERE id = :id", id=product_id)
         if not found:
-            raise Refused(422, "product_unknown", f"there is no product {product_id}")
+            raise Rejected(422, "product_unknown", f"there is no product {product_id}")
         return found[0]
 
     def _documents(self, statement: str, **values: str) -> list[Document]:

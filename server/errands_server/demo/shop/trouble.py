@@ -9,14 +9,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .faults import Fault
-from .ledger import Refused
+from .ledger import Rejected
 
 
 async def before(fault: Fault) -> None:
     """What comes before the effect. Refused: with 503, where the fault says so."""
     await asyncio.sleep(fault.delay_before)
     if fault.unavailable:
-        raise Refused(503, "unavailable", "come back later", retry_after=fault.retry_after)
+        raise Rejected(503, "unavailable", "come back later", retry_after=fault.retry_after)
 
 
 async def after(fault: Fault, response: Response) -> Response:

@@ -35,7 +35,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 
 
-class Inputs(Struct, frozen=True):
+class ToolInputs(Struct, frozen=True):
     """What one operation takes."""
 
     schema: Mapping[str, Any]
@@ -57,7 +57,7 @@ def read_inputs(
     template: str,
     schemes: Mapping[str, SecurityScheme],
     schemas: Schemas,
-) -> Inputs:
+) -> ToolInputs:
     """The arguments an operation takes. CannotCall: it needs something we cannot send."""
     declared = _declared(path, operation)
     _check_path(template, declared)
@@ -76,7 +76,7 @@ def read_inputs(
         properties.append(_Property("body", body.converted, body.required))
     direction = Direction.SENT if body is None else body.direction
     schema = _arguments_schema([known for known in properties if known.name], schemas, direction)
-    return Inputs(schema, tuple(parameters), body, key_header)
+    return ToolInputs(schema, tuple(parameters), body, key_header)
 
 
 def _declared(path: JsonNode, operation: JsonNode) -> dict[tuple[str, str], JsonNode]:
