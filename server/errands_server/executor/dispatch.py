@@ -1,4 +1,4 @@
-"""Sends calls: the last checks before a call is stored as started, and the sending itself."""
+"""Sends calls: the last checks before a call is stored as started, and the request itself."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Dispatch(Struct, frozen=True, kw_only=True):
     limits: IntegrationLimiter = field(default_factory=IntegrationLimiter)
 
     async def start(self, draft: Draft, call_id: str) -> Call | None:
-        """Record that the call starts, and give it; or record why it does not."""
+        """Record that the call starts, and return it; or record why it does not, and return None."""
         progress = draft.run.calls[call_id]
         refusal = await self._refusal(draft, progress)
         if isinstance(refusal, CallFinished) and progress.doubt and not is_harmless(progress):
@@ -53,22 +53,18 @@ class Dispatch(Struct, frozen=True, kw_only=True):
         return call
 
     async def send(self, call: Call, run: Run) -> CallResult:
-        """Send it, once. Never raises for what the service does."""
+        """Send the call, once, for at most CALL_TIMEOUT. Raises nothing for what the service does."""
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
-                answer = await self.toolbox.call(self.steps.request(run, call))
+                result = await self.toolbox.call(self.steps.request(run, call))
         except TimeoutError:
             return CallOutcomeUnknown(message=f"no answer within {CALL_TIMEOUT:.0f} s")
-        self._listen(call, answer)
-        return answer
-
-    def _listen(self, call: Call, answer: CallResult) -> None:
-        """Where a service says when it takes calls again, all of the integration's wait for that."""
-        if not isinstance(answer, CallFailed) or answer.reason is not Reason.SERVICE_RATE_LIMITED:
-            return
-        if answer.retry_after:
-            now = self.environment.now()
-            self.limits.pause(call.tool.integration_id, now + int(answer.retry_after * SECOND), now=now)
+        # A service says when it takes calls again: all calls of the integration wait for that.
+        match result:
+            case CallFailed(reason=Reason.SERVICE_RATE_LIMITED, retry_after=wait) if wait:
+                now = self.environment.now()
+                self.limits.pause(call.tool.integration_id, now + int(wait * SECOND), now=now)
+        return result
 
     async def missing(self, call: Call, run: Run) -> AuthorizationRequired | None:
         """What the user must authorize before it can be sent."""

@@ -1,4 +1,4 @@
-"""What a run can decide without the world: steps, their turns, and what to ask people."""
+"""What a run decides by itself: the calls its steps propose, and what people are asked."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from ..tools.catalog import ToolCatalog
 
 
 class StepRunner(Struct, frozen=True, kw_only=True):
-    """Takes turns for the runs of one tenant."""
+    """Runs the steps of one run: proposes their calls, and asks people what is to be asked."""
 
     tenant: str
     run_id: str

@@ -136,15 +136,15 @@ class RunWork:
         if self._dependencies.environment.monotonic() - asked > DISPATCH_WINDOW:
             return partial(_abandon, call.id)
         try:
-            answer = await self._dispatch.send(call, run)
+            result = await self._dispatch.send(call, run)
         except asyncio.CancelledError:
-            answer = CallOutcomeUnknown(message="it was cut off when the run was stopped")
+            result = CallOutcomeUnknown(message="it was cut off when the run was stopped")
         return partial(
             outcomes.record,
             steps=self._dispatch.steps,
             environment=self._dependencies.environment,
             call_id=call.id,
-            answer=answer,
+            result=result,
         )
 
     async def _look_up(self, key: str, call: Call, run: Run) -> Outcome:
