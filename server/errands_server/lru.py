@@ -22,7 +22,7 @@ class LruCache(Generic[K, V]):
         self._lock = Lock()
 
     def find(self, key: K) -> V | None:
-        """The value kept under `key`."""
+        """The value kept under `key`; None where there is none."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
@@ -32,9 +32,27 @@ class LruCache(Generic[K, V]):
         """Keep a value, unless there is one, and drop what was used longest ago; the value that is kept."""
         with self._lock:
             if key not in self._values:
-                self._values[key] = value
-                self._whole += self._weight(value)
-            while self._whole > self._most and len(self._values) > 1:
-                _, dropped = self._values.popitem(last=False)
-                self._whole -= self._weight(dropped)
+                self._add(key, value)
             return self._values[key]
+
+    def replace(self, key: K, value: V) -> None:
+        """Keep a value in place of the one there is, and drop what was used longest ago."""
+        with self._lock:
+            self._remove(key)
+            self._add(key, value)
+
+    def remove(self, key: K) -> None:
+        """Keep no value under `key`."""
+        with self._lock:
+            self._remove(key)
+
+    def _add(self, key: K, value: V) -> None:
+        self._values[key] = value
+        self._whole += self._weight(value)
+        while self._whole > self._most and len(self._values) > 1:
+            _, dropped = self._values.popitem(last=False)
+            self._whole -= self._weight(dropped)
+
+    def _remove(self, key: K) -> None:
+        if key in self._values:
+            self._whole -= self._weight(self._values.pop(key))

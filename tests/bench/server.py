@@ -26,6 +26,7 @@ from errands_server.domain import commands
 from errands_server.domain.draft import Draft
 from errands_server.domain.events import AnyEvent, Noted
 from errands_server.domain.run import Run
+from errands_server.engines.embedded import EmbeddedEngine
 from errands_server.environment import Environment
 from errands_server.ports import CallRequest, CallResult, CallSucceeded, Resolved
 from errands_server.services.run_changes import change
@@ -56,7 +57,7 @@ class Control:
 
     async def unfinished(self) -> int:
         """Runs that have not ended."""
-        return len(await self._journal.unfinished())
+        return len(await self._journal.unfinished(EmbeddedEngine.name))
 
     async def stored(self) -> Stored:
         """See `stored.stored`."""
@@ -80,7 +81,7 @@ class Control:
 
         The seconds it took, by the clock and of processor time.
         """
-        heads = (await self._journal.unfinished())[-int(runs) :]
+        heads = (await self._journal.unfinished(EmbeddedEngine.name))[-int(runs) :]
         folded = [(head.run_id, await self._journal.fold(head.run_id)) for head in heads]
         began, cpu = time.perf_counter(), time.process_time()
         await asyncio.gather(*(self._append(*one, int(each)) for one in folded))

@@ -41,7 +41,7 @@ class SerialEngine:
         return self._queue.qsize()
 
     async def start(self) -> None:
-        for head in await self._dependencies.journal.unfinished():
+        for head in await self._dependencies.journal.unfinished(self.name):
             self.nudge(head.tenant, head.run_id)
         self._tasks = [asyncio.create_task(self._execute()), asyncio.create_task(self._sweep())]
 
@@ -102,5 +102,5 @@ class SerialEngine:
         while True:
             await asyncio.sleep(SWEEP)
             due = self._dependencies.environment.now() + AHEAD
-            for head in await self._dependencies.journal.due(due):
+            for head in await self._dependencies.journal.due(self.name, due):
                 self.nudge(head.tenant, head.run_id)

@@ -258,7 +258,7 @@ async def test_runs_that_have_not_ended_are_found_oldest_first(store: Store) -> 
         await stored(store, run_id)
     await stored(store, "r0", e.Claimed(epoch=1), SUCCEEDED)
 
-    assert [head.run_id for head in await store.journal.unfinished()] == ["r1", "r2", "r3"]
+    assert [head.run_id for head in await store.journal.unfinished("embedded")] == ["r1", "r2", "r3"]
 
 
 async def test_what_is_due_is_found_soonest_first(store: Store) -> None:
@@ -266,4 +266,17 @@ async def test_what_is_due_is_found_soonest_first(store: Store) -> None:
         await stored(store, run_id, ask(f"of {run_id}", expires_at=at))
     await stored(store, "never")
 
-    assert [head.run_id for head in await store.journal.due(20)] == ["r2", "r3"]
+    assert [head.run_id for head in await store.journal.due("embedded", 20)] == ["r2", "r3"]
+
+
+async def test_an_engine_is_given_no_run_of_another(store: Store) -> None:
+    for run_id, engine in (("r1", "embedded"), ("r2", "other"), ("r3", "embedded")):
+        await stored(store, run_id, engine=engine)
+        await stored(store, f"{run_id} waits", ask(f"of {run_id}", expires_at=10), engine=engine)
+    journal = store.journal
+
+    for engine, own in (("embedded", ["r1", "r3"]), ("other", ["r2"]), ("none", [])):
+        waiting = [f"{run_id} waits" for run_id in own]
+        assert [head.run_id for head in await journal.unfinished(engine)] == sorted(own + waiting)
+        assert [head.run_id for head in await journal.working(engine)] == own
+        assert sorted(head.run_id for head in await journal.due(engine, 20)) == waiting

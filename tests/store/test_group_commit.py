@@ -186,7 +186,7 @@ async def test_closing_writes_what_waits(url: str) -> None:
     created = await asyncio.gather(*tasks)
 
     async with opened(url) as store:
-        assert len(await store.journal.unfinished()) == len(created) == 500
+        assert len(await store.journal.unfinished("embedded")) == len(created) == 500
 
 
 async def test_a_closed_store_refuses_rather_than_let_anybody_wait(url: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
 from google.protobuf.message import Message
 
+from ..lru import LruCache
 from ..services.runs import RunView
 from ..streams import View
 
@@ -21,18 +21,15 @@ class ResponseCache:
     """
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[tuple[str, View], tuple[int, bytes]] = OrderedDict()
+        self._answers: LruCache[tuple[str, View], tuple[int, bytes]] = LruCache(MOST)
 
     def answer(self, seen: RunView, view: View, make: Callable[[], Message]) -> bytes:
         """What `make` gives, encoded; made anew only behind a new event."""
         key = seen.head.run_id, view
-        sequence, kept = self._answers.get(key, (0, b""))
-        if sequence == seen.run.sequence:
-            self._answers.move_to_end(key)
-            return kept
+        kept = self._answers.find(key)
+        if kept is not None and kept[0] == seen.run.sequence:
+            return kept[1]
         encoded = make().SerializeToString()
         if len(encoded) <= LARGEST:
-            self._answers[key] = seen.run.sequence, encoded
-            if len(self._answers) > MOST:
-                self._answers.popitem(last=False)
+            self._answers.replace(key, (seen.run.sequence, encoded))
         return encoded

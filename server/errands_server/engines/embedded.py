@@ -105,7 +105,7 @@ class EmbeddedEngine:
     async def start(self) -> None:
         """Resume everything that has not ended, then look after what becomes due."""
         self._resting = False
-        for head in await self._dependencies.journal.unfinished():
+        for head in await self._dependencies.journal.unfinished(self.name):
             # What an authorization waits for may have come while nobody was there to hear of it.
             if head.status in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.AUTH_REQUIRED}:
                 self.nudge(head.tenant, head.run_id)
@@ -279,11 +279,8 @@ class EmbeddedEngine:
     async def _sweep(self) -> None:
         while True:
             try:
-                self.resume(
-                    await self._dependencies.journal.due(
-                        self._dependencies.environment.now() + int(SWEEP * 1_000)
-                    )
-                )
+                before = self._dependencies.environment.now() + int(SWEEP * 1_000)
+                self.resume(await self._dependencies.journal.due(self.name, before))
             except Exception:
                 _log.exception("sweep failed")
             await asyncio.sleep(SWEEP)

@@ -97,9 +97,10 @@ class Failover:
     async def _nudge(self, run_ids: Sequence[str]) -> None:
         if self.executing:
             for head in await self._journal.heads(run_ids):
-                self._engine.nudge(head.tenant, head.run_id)
+                if head.engine == self._engine.name:
+                    self._engine.nudge(head.tenant, head.run_id)
 
     async def _sweep(self) -> None:
         await self._notifications.sweep()
         if self.executing:
-            self._engine.resume(await self._journal.working())
+            self._engine.resume(await self._journal.working(self._engine.name))

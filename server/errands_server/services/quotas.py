@@ -6,13 +6,13 @@ store of its own kind could share that number between processes.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from ..domain.errors import Exhausted, Reason
 from ..domain.rates import Rate
 from ..environment import Environment
+from ..lru import LruCache
 
 if TYPE_CHECKING:
     from pyrate_limiter import StateBucket
@@ -70,7 +70,7 @@ class _PerTenant:
     def __init__(self, rate: Rate, environment: Environment) -> None:
         self._rate = rate
         self._environment = environment
-        self._buckets: OrderedDict[str, StateBucket] = OrderedDict()
+        self._buckets: LruCache[str, StateBucket] = LruCache(_REMEMBERED)
 
     def take(self, tenant: str, what: str) -> None:
         from pyrate_limiter import Decision, RateItem
@@ -84,13 +84,10 @@ class _PerTenant:
             raise Exhausted(Reason.RATE_LIMITED, message, subject=tenant, retry_after=wait)
 
     def _bucket(self, tenant: str) -> StateBucket:
-        bucket = self._buckets.get(tenant)
+        bucket = self._buckets.find(tenant)
         if bucket is None:
             from pyrate_limiter import Rate, StateBucket
 
-            bucket = self._buckets[tenant] = StateBucket([Rate(self._rate.count, self._rate.period)])
-            if len(self._buckets) > _REMEMBERED:
-                self._buckets.popitem(last=False)
-        else:
-            self._buckets.move_to_end(tenant)
+            new = StateBucket([Rate(self._rate.count, self._rate.period)])
+            bucket = self._buckets.keep(tenant, new)
         return bucket

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
@@ -20,6 +19,7 @@ from ..domain.policy import CANCEL_GRACE
 from ..domain.run import Run
 from ..environment import Environment
 from ..executor import documents
+from ..lru import LruCache
 from ..store.journal import Journal
 from ..store.journal_reads import PAGE, Head, Latest
 from ..store.repositories.runs import RunFilter
@@ -55,11 +55,11 @@ class Views:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: LruCache[str, _Known] = LruCache(_REMEMBERED)
 
     async def view(self, tenant: str, run_id: str, *, events: int = 0) -> RunView:
         """The run as it is now, with enough records to show `events`. RUN_NOT_FOUND."""
-        known = self._known.get(run_id)
+        known = self._known.find(run_id)
         run = Run() if known is None else known.run
         latest = await self._latest(tenant, run_id, run.sequence)
         run = fold(latest.records, run)
@@ -67,7 +67,7 @@ class Views:
             latest = await self._latest(tenant, run_id, run.sequence)
             run = fold(latest.records, run)
         inputs = await self._journal.inputs(run_id) if known is None else known.inputs
-        self._remember(run_id, _Known(run, inputs))
+        self._known.replace(run_id, _Known(run, inputs))
         result = b""
         if run.result is not None:
             result = await documents.text(self._journal, run_id, run.result)
@@ -84,12 +84,6 @@ class Views:
         if latest is None or latest.head.tenant != tenant:
             raise NotFound(Reason.RUN_NOT_FOUND, f"there is no run {run_id}", subject=run_id)
         return latest
-
-    def _remember(self, run_id: str, known: _Known) -> None:
-        self._known[run_id] = known
-        self._known.move_to_end(run_id)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
 
     async def _records(self, run_id: str, events: int) -> list[Record]:
         # Not every record is shown; logs in which under a quarter is do not occur.

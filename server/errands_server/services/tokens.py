@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import OrderedDict
 from typing import Final
 from uuid import UUID
@@ -11,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from .. import base64url
 from ..domain.errors import Conflict, Invalid, Reason, Unauthenticated, Violation
 from ..domain.events import ApprovalRequested, AuthRequested, Decision
 from ..environment import Environment
@@ -38,17 +37,17 @@ def approval_token(sealer: Sealer, tenant: str, request: ApprovalRequested, deci
     """The token that decides this approval so: an HMAC over id, decision, hash and expiry."""
     pointer = msgspec.json.encode(ApprovalPointer(tenant, request.approval_id, decision))
     mac = sealer.mac(_APPROVAL, _covered_by_approval(pointer, request))
-    return base64.urlsafe_b64encode(mac + pointer).decode().rstrip("=")
+    return base64url.encode(mac + pointer)
 
 
 def read_approval_token(text: str) -> tuple[ApprovalPointer, bytes]:
     """What a token points to, and its code. TOKEN_INVALID: it is none of ours."""
     try:
-        body = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        body = base64url.decode(text)
         pointer = msgspec.json.decode(body[_MAC:], type=ApprovalPointer)
         # Nobody has vouched for the pointer yet, so it names nothing but ids.
         UUID(pointer.approval_id)
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+    except (ValueError, msgspec.DecodeError) as error:
         raise invalid_token() from error
     if not pointer.tenant.isprintable():
         raise invalid_token()
@@ -121,14 +120,14 @@ class Tickets:
         expires_at = self._environment.now() + TICKET_TTL
         ticket = Ticket(self._environment.new_id(), tenant, run_id, view, expires_at)
         sealed = self._sealer.seal(msgspec.json.encode(ticket), _TICKET)
-        return base64.urlsafe_b64encode(sealed).decode().rstrip("="), expires_at
+        return base64url.encode(sealed), expires_at
 
     def read(self, text: str) -> Ticket:
         """What a ticket opens. TICKET_INVALID: forged, expired or redeemed before."""
         try:
-            sealed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            sealed = base64url.decode(text)
             ticket = msgspec.json.decode(self._sealer.open(sealed, _TICKET), type=Ticket)
-        except (binascii.Error, ValueError, Unsealable, msgspec.DecodeError) as error:
+        except (ValueError, Unsealable, msgspec.DecodeError) as error:
             raise _invalid_ticket("is not a ticket of this service") from error
         self._check(ticket)
         return ticket
@@ -283,11 +282,11 @@ def used_link(why: str) -> Conflict:
 
 
 def _text(body: bytes) -> str:
-    return base64.urlsafe_b64encode(body).decode().rstrip("=")
+    return base64url.encode(body)
 
 
 def _bytes(text: str) -> bytes:
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
+        return base64url.decode(text)
+    except ValueError:
         return b""

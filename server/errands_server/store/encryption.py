@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from .. import base64url
 from .schema import tables as t
 
 _NONCE: Final = 12  # bytes (NIST SP 800-38D)
@@ -83,7 +84,7 @@ def _derived(key: bytes, purpose: str) -> HMAC:
 def parse_keys(text: str) -> list[bytes]:
     """Comma-separated base64url keys. ValueError: one is not 32 bytes."""
     try:
-        keys = [base64.urlsafe_b64decode(part.strip() + "==") for part in text.split(",") if part.strip()]
+        keys = [base64url.decode(part.strip()) for part in text.split(",") if part.strip()]
     except ValueError:  # not even base64
         keys = []
     if not keys or any(len(key) != _KEY for key in keys):

@@ -160,21 +160,21 @@ class Journal:
         """A document too large for an event."""
         return await self.reader(journal_reads.artifact, run_id, artifact_id)
 
-    async def unfinished(self) -> list[Head]:
-        """Every run that has not ended, oldest first."""
-        return await self.reader(journal_reads.unfinished)
+    async def unfinished(self, engine: str) -> list[Head]:
+        """Every run of the engine of this name that has not ended, oldest first."""
+        return await self.reader(journal_reads.unfinished, engine)
 
-    async def working(self) -> list[Head]:
-        """Runs that wait for nobody and no time, oldest first, at most a page."""
-        return await self.reader(journal_reads.working)
+    async def working(self, engine: str) -> list[Head]:
+        """Runs of this engine that wait for no person and no time, oldest first, at most a page."""
+        return await self.reader(journal_reads.working, engine)
 
     async def heads(self, run_ids: Sequence[str]) -> list[Head]:
         """Summaries of those of these runs that there are, whatever their tenants. Only on PostgreSQL."""
         return await self.reader(heads.many, run_ids)
 
-    async def due(self, before: int) -> list[Head]:
-        """Runs for which something is due before this time, soonest first, at most a page."""
-        return await self.reader(journal_reads.due, before)
+    async def due(self, engine: str, before: int) -> list[Head]:
+        """Runs of this engine for which something is due by `before`, soonest first, at most a page."""
+        return await self.reader(journal_reads.due, engine, before)
 
     async def reader(self, read: Callable[..., T], *arguments: object) -> T:
         """The answer of `read(connection, *arguments)`, in a reader thread and a transaction of its own.

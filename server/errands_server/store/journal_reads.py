@@ -121,14 +121,15 @@ def artifact(connection: Connection, run_id: str, artifact_id: str) -> bytes:
     return bytes(connection.execute(query).scalar_one())
 
 
-def unfinished(connection: Connection) -> list[Head]:
-    query = select(*HEAD).where(t.runs.c.finished_at.is_(None)).order_by(t.runs.c.run_id)
-    return [head(row) for row in connection.execute(query)]
+def unfinished(connection: Connection, engine: str) -> list[Head]:
+    query = select(*HEAD).where(t.runs.c.finished_at.is_(None), t.runs.c.engine == engine)
+    return [head(row) for row in connection.execute(query.order_by(t.runs.c.run_id))]
 
 
-def working(connection: Connection) -> list[Head]:
+def working(connection: Connection, engine: str) -> list[Head]:
     """Runs that have something to do, or to begin with, and wait for no time."""
     query = select(*HEAD).where(
+        t.runs.c.engine == engine,
         t.runs.c.finished_at.is_(None),
         t.runs.c.wake_at.is_(None),
         t.runs.c.status.in_((RunStatus.QUEUED.value, RunStatus.RUNNING.value)),
@@ -136,9 +137,9 @@ def working(connection: Connection) -> list[Head]:
     return [head(row) for row in connection.execute(query.order_by(t.runs.c.run_id).limit(PAGE))]
 
 
-def due(connection: Connection, before: int) -> list[Head]:
-    query = select(*HEAD).where(t.runs.c.wake_at <= before).order_by(t.runs.c.wake_at).limit(PAGE)
-    return [head(row) for row in connection.execute(query)]
+def due(connection: Connection, engine: str, before: int) -> list[Head]:
+    query = select(*HEAD).where(t.runs.c.wake_at <= before, t.runs.c.engine == engine)
+    return [head(row) for row in connection.execute(query.order_by(t.runs.c.wake_at).limit(PAGE))]
 
 
 class Latest(Struct, frozen=True):

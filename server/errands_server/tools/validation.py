@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
 from ..domain.tool import Tool, ToolRef
+from ..lru import LruCache
 
 _LONGEST: Final = 300  # characters of what is wrong with a value, which may repeat the value
 
@@ -24,8 +24,7 @@ class ArgumentChecker:
     """Keeps the compiled schemas of the tools used last."""
 
     def __init__(self, *, kept: int = 1024) -> None:
-        self._kept = kept
-        self._compiled: OrderedDict[ToolRef, Validator] = OrderedDict()
+        self._compiled: LruCache[ToolRef, Validator] = LruCache(kept)
 
     def problem(self, ref: ToolRef, tool: Tool, arguments: Mapping[str, Any]) -> str:
         """What is wrong with the arguments, naming the path of the worst; "" if nothing is."""
@@ -36,12 +35,8 @@ class ArgumentChecker:
         return "" if error is None else _sentence(error)
 
     def _validator(self, ref: ToolRef, tool: Tool) -> Validator:
-        if ref not in self._compiled:
-            self._compiled[ref] = _Checker(tool.parameters)
-            if len(self._compiled) > self._kept:
-                self._compiled.popitem(last=False)
-        self._compiled.move_to_end(ref)
-        return self._compiled[ref]
+        compiled = self._compiled.find(ref)
+        return self._compiled.keep(ref, _Checker(tool.parameters)) if compiled is None else compiled
 
 
 def _sentence(error: ValidationError) -> str:

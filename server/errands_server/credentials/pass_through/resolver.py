@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import httpx2
 from msgspec.structs import replace
 
+from ...lru import LruCache
 from ...ports import CallFailed, CallRequest
 from ...store.encryption import Sealer, Unsealable
 from ...store.journal import Journal
@@ -40,11 +40,11 @@ class PassThroughResolver:
         self._sealer = sealer
         self._apps = apps
         self._roles = roles
-        self._opened: OrderedDict[tuple[str, str], _Entries] = OrderedDict()
+        self._opened: LruCache[tuple[str, str], _Entries] = LruCache(MAX_RUNS)
 
     def forget(self, tenant: str, run_id: str) -> None:
         """The run has ended."""
-        self._opened.pop((tenant, run_id), None)
+        self._opened.remove((tenant, run_id))
 
     async def access(
         self, request: CallRequest, demand: CredentialRequirement
@@ -128,12 +128,8 @@ class PassThroughResolver:
         key = (request.tenant, request.run_id)
         if not request.passed:
             return {}
-        if key not in self._opened:
-            self._opened[key] = await self._open(*key)
-            if len(self._opened) > MAX_RUNS:
-                self._opened.popitem(last=False)
-        self._opened.move_to_end(key)
-        return self._opened[key]
+        entries = self._opened.find(key)
+        return self._opened.keep(key, await self._open(*key)) if entries is None else entries
 
     async def _open(self, tenant: str, run_id: str) -> _Entries:
         entries = {entry.integration_id: entry for entry in await self.read(tenant, run_id)}
