@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -149,27 +150,58 @@ CallResult: TypeAlias = (
 )
 
 
-class Resolved(Struct, frozen=True, kw_only=True):
-    """What a call would be made with, as things are now."""
+class CredentialSource(StrEnum):
+    """Whose account a call is made with. A call takes the first of them that there is."""
 
-    source: str = "none"  # whose account: `run`, `user`, `shared` or `none`
-    missing: AuthorizationRequired | None = None  # what the user must authorize first
+    RUN = "run"  # credentials that came with the run
+    USER = "user"  # the user's own connection
+    SHARED = "shared"  # the integration's account, which serves every user
+    NONE = "none"  # the call carries no credential
+
+
+class Resolved(Struct, frozen=True, kw_only=True):
+    """Whose account a call would be made with, and what it still needs, as things are now."""
+
+    source: CredentialSource = CredentialSource.NONE
+    missing: AuthorizationRequired | None = None  # what the user must authorize first; None: nothing
 
     @property
     def shared(self) -> bool:
-        """Whether the account serves every user."""
-        return self.source == "shared"
+        """Whether it is one account for every user, which a person should know who approves the call."""
+        return self.source is CredentialSource.SHARED
 
 
 class Toolbox(Protocol):
-    """Calls tools. It never raises for what a remote service does; it answers."""
+    """Makes the calls of tools, each with the account that it is to be made with."""
 
-    async def resolve(self, request: CallRequest) -> Resolved:
-        """Say with whose account the call would be made, and what is missing for it. Nothing is sent."""
+    async def resolve(self, request: CallRequest, *, shared_only: bool = False) -> Resolved:
+        """Find the account a call would be made with, and what the user must authorize before.
+
+        Nothing is sent, and no token is renewed.
+
+        Arguments:
+            request: the call. It may be one that is only planned, without an idempotency key.
+            shared_only: the caller reads nothing but `shared` of the result. Where the integration has
+                no shared account, the user's connection is then not read: `source` is NONE and
+                `missing` None. Plans and proposals ask this for each of their calls.
+
+        Returns: the account and what is missing. A call with something missing is not to be made.
+
+        Raises: LookupError, if the integration's revision has no such tool; Unavailable, if the store
+            cannot be read.
+        """
         ...
 
     async def call(self, request: CallRequest) -> CallResult:
-        """Send the call, once, with the credential that `resolve` names; the result says what is certain."""
+        """Send the call, once, with the account that `resolve` finds.
+
+        Arguments:
+            request: the call, with its idempotency key.
+
+        Returns: what is certain about it. Whatever the service does is a result.
+
+        Raises: LookupError, if the integration's revision has no such tool.
+        """
         ...
 
 

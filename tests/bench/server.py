@@ -41,7 +41,7 @@ KEY = "bench-key"
 class NoOp:
     """A toolbox whose every call is done at once."""
 
-    async def resolve(self, request: CallRequest) -> Resolved:
+    async def resolve(self, request: CallRequest, *, shared_only: bool = False) -> Resolved:
         return Resolved()
 
     async def call(self, request: CallRequest) -> CallResult:

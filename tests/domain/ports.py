@@ -20,6 +20,7 @@ from errands_server.ports import (
     CallRequest,
     CallResult,
     Candidate,
+    CredentialSource,
     Finding,
     Refusal,
     Resolved,
@@ -94,12 +95,12 @@ class SimulatedToolbox:
         self._held_at = _Held.NOT
         self._held = asyncio.Event()
 
-    async def resolve(self, request: CallRequest) -> Resolved:
+    async def resolve(self, request: CallRequest, *, shared_only: bool = False) -> Resolved:
         has_credential = self._simulation.catalog.credential is not None
         if self._tools[request.ref.name].secured and not has_credential:
             return Resolved(missing=AuthorizationRequired(message="no credential for this service"))
         shared = request.ref.integration_id == SECURED and has_credential
-        return Resolved(source="shared" if shared else "none")
+        return Resolved(source=CredentialSource.SHARED if shared else CredentialSource.NONE)
 
     async def call(self, request: CallRequest) -> CallResult:
         await self._hold(_Held.SENT)

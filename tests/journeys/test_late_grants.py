@@ -22,7 +22,7 @@ class Granted:
         self._lasting = lasting
         self._asked = False
 
-    async def resolve(self, request: CallRequest) -> Resolved:
+    async def resolve(self, request: CallRequest, *, shared_only: bool = False) -> Resolved:
         return Resolved()
 
     async def call(self, request: CallRequest) -> CallResult:

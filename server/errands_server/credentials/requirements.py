@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from enum import StrEnum
 
 from msgspec import Struct, structs
 
+from ..ports import CredentialSource
 from .credential import Credential
 from .grants import ApiKey, ApiKeys, Basic, Bearer, Secret, Tokens, api_key, basic, bearer, together
 from .oauth.client import OAuthClient
 from .security_scheme import OPEN, SecurityScheme
 from .vault import StoredConnection
-
-
-class CredentialSource(StrEnum):
-    """Whose a credential is, surest first."""
-
-    RUN = "run"  # came with the run
-    USER = "user"  # the user's own connection
-    SHARED = "shared"  # one account for every user
-    NONE = "none"  # nothing is sent
 
 
 class CredentialRequirement(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..domain.errors import Reason
 from ..environment import Environment
-from ..ports import AuthorizationRequired, CallFailed, CallRequest, Resolved
+from ..ports import AuthorizationRequired, CallFailed, CallRequest, CredentialSource, Resolved
 from ..singleflight import SingleFlight
 from ..store.encryption import Unsealable
 from .credential import Credential
@@ -19,7 +19,6 @@ from .oauth.refresh import LEEWAY, Renewal, TokenRefresh, failed
 from .pass_through.resolver import PassThroughResolver, spurned
 from .requirements import (
     CredentialRequirement,
-    CredentialSource,
     ResolvedCredential,
     credential_of,
     wanted_scopes,
@@ -135,13 +134,17 @@ class CredentialResolver:
         await self._renewing.aclose()
         await self._shared.aclose()
 
-    async def resolve(self, request: CallRequest, demand: CredentialRequirement) -> Resolved:
-        """Say whose credential the call would be made with, and what the user must authorize first.
+    async def resolve(
+        self, request: CallRequest, demand: CredentialRequirement, *, shared_only: bool = False
+    ) -> Resolved:
+        """Find the account of a call, and what the user must authorize before, as `Toolbox.resolve` promises.
 
-        Asks nobody outside.
+        Unavailable: the store cannot be read.
         """
         if request.ref.integration_id in request.passed:
             return Resolved(source=CredentialSource.RUN)
+        if shared_only and not self._shared.serves(demand):
+            return Resolved()
         held = await self._held(request, demand)
         if held is not None:
             return Resolved(source=CredentialSource.USER, missing=self._stop(request, demand, held))

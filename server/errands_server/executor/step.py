@@ -188,7 +188,7 @@ class StepRunner(Struct, frozen=True, kw_only=True):
             key="",
             hash="",
         )
-        resolved = await self.toolbox.resolve(self.request(draft.run, call))
+        resolved = await self.toolbox.resolve(self.request(draft.run, call), shared_only=True)
         return replace(call, shared=resolved.shared)
 
     def request(self, run: Run, call: Call) -> CallRequest:

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from ..credentials.credential import Credential
 from ..credentials.redaction import scrub, scrub_json, secrets_of
-from ..credentials.requirements import CredentialRequirement, CredentialSource, ResolvedCredential
+from ..credentials.requirements import CredentialRequirement, ResolvedCredential
 from ..credentials.resolver import CredentialResolver
 from ..domain.errors import Reason, Unavailable
-from ..ports import AuthorizationRequired, CallFailed, CallRequest, CallResult, Resolved
+from ..ports import AuthorizationRequired, CallFailed, CallRequest, CallResult, CredentialSource, Resolved
 from .catalog import Current, Loaded, ToolCatalog
 from .operation import Operation
 from .origins import STDIO
@@ -49,12 +49,12 @@ class IntegrationToolbox:
         self._senders = senders
         self._shared: dict[str, _Shared] = {}
 
-    async def resolve(self, request: CallRequest) -> Resolved:
-        """Say with whose account the call would be made, and what is missing for it. Nothing is sent."""
+    async def resolve(self, request: CallRequest, *, shared_only: bool = False) -> Resolved:
         loaded, operation = await self._operation(request)
         if _is_of_process(operation):
             return Resolved(source=CredentialSource.SHARED)
-        return await self._credentials.resolve(request, await self._requirement(request, loaded, operation))
+        requirement = await self._requirement(request, loaded, operation)
+        return await self._credentials.resolve(request, requirement, shared_only=shared_only)
 
     async def call(self, request: CallRequest) -> CallResult:
         try:

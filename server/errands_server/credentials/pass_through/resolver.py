@@ -11,14 +11,14 @@ import httpx2
 from msgspec.structs import replace
 
 from ...lru import LruCache
-from ...ports import CallFailed, CallRequest
+from ...ports import CallFailed, CallRequest, CredentialSource
 from ...store.encryption import Sealer, Unsealable
 from ...store.journal import Journal
 from ..aws.sigv4 import AwsSigner, target
 from ..aws.sts import AwsRoles
 from ..credential import Credential
 from ..redaction import secrets_of, spelled
-from ..requirements import CredentialRequirement, CredentialSource, ResolvedCredential
+from ..requirements import CredentialRequirement, ResolvedCredential
 from .entries import SHORTEST, AwsKeys, AwsRole, OktaApp, PassThrough, unseal
 from .okta import OktaTokens
 from .token_cache import refusal
