@@ -1,31 +1,83 @@
-"""A planner that does as it is told: tests of execution say what is to be executed."""
+"""A planner that follows a script: tests of execution say what is to be executed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from errands_server.domain.plan import Path, Plan, PlannedCall, Slot, Step
-from errands_server.ports import Brief, Finding, Refusal
+from errands_server.ports import Brief, Planned, Refusal, ResultBrief
+
+Make = Callable[[Brief], Plan | Refusal]
+Conclude = Callable[[ResultBrief], Any]
 
 
-class Scripted:
-    """Gives the same steps to every run; `asked` counts how often it was asked."""
+class ScriptedPlanner:
+    """Plans with `make` while `may_plan` is set, and concludes with `conclude` while `may_conclude` is set.
+
+    Otherwise a call waits for the event. A stubborn planner does not let itself be cancelled there.
+    """
 
     instant = False
 
-    def __init__(self, *steps: Scene) -> None:
-        self._steps = steps
-        self.asked = 0
+    def __init__(
+        self,
+        make: Make,
+        *,
+        conclude: Conclude = lambda brief: brief.findings[-1].output,
+        stubborn: bool = False,
+    ) -> None:
+        self._make = make
+        self._conclude = conclude
+        self._stubborn = stubborn
+        self.briefs: list[Brief] = []  # of the plans asked for
+        self.concluded = 0  # how often it was asked for a result
+        self.may_plan, self.may_conclude = asyncio.Event(), asyncio.Event()
+        self.may_plan.set()
+        self.may_conclude.set()
+        self.was_asked = asyncio.Event()  # for a plan
 
-    async def plan(self, brief: Brief) -> Plan | Refusal:
-        self.asked += 1
+    @property
+    def asked(self) -> int:
+        """How often it was asked for a plan."""
+        return len(self.briefs)
+
+    async def plan(self, brief: Brief) -> Planned:
+        self.briefs.append(brief)
+        self.was_asked.set()
+        await self._wait(self.may_plan)
+        return Planned(self._make(brief))
+
+    async def conclude(self, brief: ResultBrief) -> Any:
+        self.concluded += 1
+        await self._wait(self.may_conclude)
+        return self._conclude(brief)
+
+    async def _wait(self, event: asyncio.Event) -> None:
+        while not event.is_set():
+            try:
+                await event.wait()
+            except asyncio.CancelledError:
+                if not self._stubborn:
+                    raise
+
+
+def in_turn(*results: Any) -> Conclude:
+    """Concludes with one result after the other; with the last one from then on."""
+    left = list(results)
+    return lambda _: left.pop(0) if len(left) > 1 else left[0]
+
+
+def plan_of(*scenes: Scene) -> Make:
+    """The same steps for every run."""
+
+    def make(brief: Brief) -> Plan:
         refs = {candidate.tool.name: candidate.ref for candidate in brief.candidates}
-        steps = tuple(scene.step(f"s{number}", refs) for number, scene in enumerate(self._steps, 1))
+        steps = tuple(scene.step(f"s{number}", refs) for number, scene in enumerate(scenes, 1))
         return Plan(description=brief.intent, steps=steps)
 
-    async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
-        return findings[-1].output
+    return make
 
 
 class Scene:

@@ -41,7 +41,7 @@ from .executor.dispatch import open_gate
 from .executor.work import RunDependencies
 from .outbound.web import Web
 from .planners.catalog.planner import CatalogPlanner
-from .ports import Engine, Planner, Toolbox
+from .ports import Engine, Planner, PlannerLimits, Toolbox
 from .services.approvals import Approvals
 from .services.audit import Audits
 from .services.authorizations import Authorizations
@@ -105,6 +105,7 @@ class Overrides(Struct, frozen=True):
 
     environment: Environment = Environment()
     planner: Planner | None = None
+    planner_limits: PlannerLimits = PlannerLimits()
     toolbox: Callable[[ToolCatalog], Toolbox] | None = None
     gate: Callable[[Call], Awaitable[None]] | None = None
     engine: Callable[[RunDependencies], Engine] | None = None
@@ -153,6 +154,7 @@ class Core(Struct, frozen=True, kw_only=True):
     quotas: Quotas
     credentials: Credentials
     planner: Planner
+    planner_limits: PlannerLimits
     sessions: SessionPool
     importer: McpImporter
     toolbox: Toolbox
@@ -198,6 +200,7 @@ async def core(
         toolbox=toolbox,
         environment=environment,
         gate=overrides.gate or open_gate,
+        planner_limits=overrides.planner_limits,
     )
     messages = Messages(links.approval, links.connect)
     hub = Hub(messages.encode)
@@ -214,6 +217,7 @@ async def core(
         quotas=quotas,
         credentials=credentials,
         planner=planner,
+        planner_limits=overrides.planner_limits,
         sessions=sessions,
         importer=importer,
         toolbox=toolbox,
@@ -304,6 +308,7 @@ def _serve_runs(parts: Core, connecting: ConnectService, gate: Interceptor) -> N
         parts.engine,
         parts.catalog,
         parts.planner,
+        parts.planner_limits,
         environment,
         seen,
         PassThroughCheck(parts.catalog, roles=bool(parts.config.aws_sts_endpoint)),

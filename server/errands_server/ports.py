@@ -28,27 +28,37 @@ class Candidate(Struct, frozen=True):
     tool: Tool
 
 
+class PlannerLimits(Struct, frozen=True, kw_only=True):
+    """What one call of a planner may take. The executor enforces it, whatever the planner does."""
+
+    deadline_s: float = 60.0  # seconds from the call to its answer
+
+
 class Brief(Struct, frozen=True, kw_only=True):
     """Everything a planner may know when it makes a plan."""
 
+    tenant: str = ""
+    run_id: str = ""  # empty where nothing is stored: `validate_only`
     intent: str
     context: str
     candidates: Sequence[Candidate]
     now: datetime  # aware; "tomorrow" is relative to it
+    explain: bool = False  # whether the account is wanted
+    limits: PlannerLimits = PlannerLimits()
 
 
 class Refusal(Struct, frozen=True):
-    """No plan: the reason a program can branch on, and a sentence for a person."""
+    """No plan."""
 
-    reason: Reason
-    message: str
+    reason: Reason  # for a program
+    message: str  # for a person
 
 
-class Explained(Struct, frozen=True):
-    """What came of a brief, and how its clauses were read; none where a planner keeps no account."""
+class Planned(Struct, frozen=True):
+    """A planner's answer to a brief, with its account."""
 
     outcome: Plan | Refusal
-    clauses: tuple[ClauseRead, ...] = ()
+    clauses: tuple[ClauseRead, ...] = ()  # how the intent was read; empty where no account is wanted or kept
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -59,22 +69,36 @@ class Finding(Struct, frozen=True, kw_only=True):
     output: Any
 
 
+class ResultBrief(Struct, frozen=True, kw_only=True):
+    """Everything a planner may know when it makes the result of a run."""
+
+    tenant: str = ""
+    run_id: str = ""
+    intent: str
+    schema: Mapping[str, Any]  # the JSON schema that the result is to fit
+    findings: Sequence[Finding]  # in the plan's order
+    limits: PlannerLimits = PlannerLimits()
+
+
 class Planner(Protocol):
-    """Turns an intent into a plan, and what was found into a result."""
+    """Turns an intent into a plan, and what was found into a result.
+
+    A call that exceeds `limits` of its brief is cancelled, and its answer dropped. A planner that
+    raises fails the run.
+    """
 
     instant: bool
-    """Whether it plans within milliseconds and asks nobody: then a run is stored with its plan."""
+    """Whether it plans within milliseconds and asks no service: then a run is stored with its plan."""
 
-    async def plan(self, brief: Brief) -> Plan | Refusal:
-        """A sound plan over the candidates, or why there is none."""
+    async def plan(self, brief: Brief) -> Planned:
+        """Return a sound plan over the candidates, or why there is none; with the account, if wanted.
+
+        PlanInvalid: the plan that was made is not sound.
+        """
         ...
 
-    async def explained(self, brief: Brief) -> Explained:
-        """What `plan` answers, and why."""
-        ...
-
-    async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
-        """A result meant to fit `schema`. The caller validates it; it need not be right."""
+    async def conclude(self, brief: ResultBrief) -> Any:
+        """Return a result (decoded JSON) meant to fit the schema. The caller validates it, and asks again."""
         ...
 
 

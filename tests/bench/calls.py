@@ -69,7 +69,8 @@ def candidates(row: Row) -> tuple[Candidate, ...]:
 
 async def planned(planner: CatalogPlanner, row: Row, tools: Sequence[Candidate]) -> Planned:
     """The calls planned for a question, each with its body for arguments."""
-    plan = await planner.plan(Brief(intent=row.question, context="", candidates=tools, now=NOW))
+    brief = Brief(intent=row.question, context="", candidates=tools, now=NOW)
+    plan = (await planner.plan(brief)).outcome
     if isinstance(plan, Refusal):
         return Planned(refusal=f"{plan.reason}: {plan.message}")
     made = [call for step in plan.steps for call in step.calls]

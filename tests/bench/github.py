@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from errands_server.domain.explanation import ClauseRead
 from errands_server.domain.plan import Plan
@@ -122,7 +123,7 @@ def candidates() -> list[Candidate]:
 async def outcome(planner: CatalogPlanner, tools: Sequence[Candidate], intent: Intent) -> Outcome:
     """What the planner makes of an intent, planned once more for each round."""
     brief = Brief(intent=intent.said, context="", candidates=tools, now=NOW)
-    found = await planner.explained(brief)
+    found = await planner.plan(replace(brief, explain=True))
     seconds = [await _timed(planner, brief) for _ in range(ROUNDS)]
     plan = found.outcome
     return Outcome(

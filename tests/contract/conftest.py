@@ -16,7 +16,8 @@ from errands_server.app import Overrides
 from errands_server.environment import Environment
 from tests.contract import desk as desks
 from tests.contract.desk import Desk
-from tests.contract.told import READ, Make, Told, steps
+from tests.contract.told import READ, steps
+from tests.scripted import Make, ScriptedPlanner
 from tests.service import Service, serving
 
 Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[Service]]
@@ -58,9 +59,9 @@ def serve(tmp_path: Path, desk: Desk, clock: Clock) -> Serve:
 
     @asynccontextmanager
     async def started(
-        plan: Told | Make | None = None, *, fresh: bool = True, **settings: Any
+        plan: ScriptedPlanner | Make | None = None, *, fresh: bool = True, **settings: Any
     ) -> AsyncGenerator[Service, None]:
-        planner = plan if isinstance(plan, Told) else Told(plan or steps(READ))
+        planner = plan if isinstance(plan, ScriptedPlanner) else ScriptedPlanner(plan or steps(READ))
         overrides = Overrides(environment=clock.environment, planner=planner)
         async with serving(tmp_path / "data", overrides, **settings) as service:
             if fresh:

@@ -15,7 +15,8 @@ from errands_server.domain.errors import Reason
 from errands_server.ports import Refusal
 from tests.contract.conftest import Clock, Serve, add_desk
 from tests.contract.desk import Desk
-from tests.contract.told import LOCKED, LOST, READ, REFUSED, WRITE, Make, Told, chain, steps
+from tests.contract.told import LOCKED, LOST, READ, REFUSED, WRITE, chain, steps
+from tests.scripted import Make, ScriptedPlanner
 from tests.service import Service
 
 pytestmark = pytest.mark.execution
@@ -114,7 +115,7 @@ async def test_every_field_of_every_answer_is_set_by_some_answer(
         "refuse": lambda brief: Refusal(Reason.NO_FITTING_TOOL, "no"),
         "write": chain(WRITE, WRITE),
     }
-    planner = Told(lambda brief: plans[brief.intent](brief))
+    planner = ScriptedPlanner(lambda brief: plans[brief.intent](brief))
     async with serve(planner) as service:
         await _administration(service, desk, clock, seen)
         await _runs(service, seen)

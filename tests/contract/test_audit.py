@@ -18,9 +18,10 @@ from tests.contract.conftest import Clock, Serve, add_desk
 from tests.contract.desk import Desk
 from tests.contract.refusals import refused
 from tests.contract.test_identity import methods
-from tests.contract.told import HELD, WRITE, Told, chain, steps
+from tests.contract.told import HELD, WRITE, chain, steps
 from tests.databases import looked_into
 from tests.gateway.asking import asking, errors
+from tests.scripted import ScriptedPlanner
 from tests.service import Service, reason
 
 
@@ -105,7 +106,7 @@ async def test_the_servers_own_key_is_told_of_too(service: Service) -> None:
 
 
 async def test_decisions_by_key_and_by_link_and_cancellations_leave_an_entry(serve: Serve) -> None:
-    async with serve(Told(chain(WRITE, WRITE))) as service:
+    async with serve(ScriptedPlanner(chain(WRITE, WRITE))) as service:
         created = await service.create("do", approval_strategy=3)
         event = await service.until(created.run_id, "approval_required")
         first = event.approval_required
@@ -131,11 +132,11 @@ async def test_decisions_by_key_and_by_link_and_cancellations_leave_an_entry(ser
 
 
 async def test_what_runs_out_by_itself_is_nobodys_deed(serve: Serve, clock: Clock) -> None:
-    async with serve(Told(chain(WRITE))) as service:
+    async with serve(ScriptedPlanner(chain(WRITE))) as service:
         created = await service.create("do", approval_strategy=3)
         await service.until(created.run_id, "approval_required")
     clock.moved += 25 * 3_600_000
-    async with serve(Told(chain(WRITE)), fresh=False) as service:
+    async with serve(ScriptedPlanner(chain(WRITE)), fresh=False) as service:
         await service.finished(created.run_id)
 
         assert await entries(service, action="approval.decide") == []

@@ -12,8 +12,9 @@ from errands.v1 import run_pb2 as runs
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
 from tests.contract.refusals import refused
-from tests.contract.told import HELD, HELD_WRITE, READ, WRITE, Told, chain, steps
+from tests.contract.told import HELD, HELD_WRITE, READ, WRITE, chain, steps
 from tests.databases import counts_of
+from tests.scripted import ScriptedPlanner
 from tests.service import Service, reason
 
 pytestmark = pytest.mark.execution
@@ -90,7 +91,7 @@ async def test_a_write_in_flight_gets_its_grace_and_is_reported(serve: Serve, de
 
 
 async def test_cancelling_twice_is_cancelling_once(serve: Serve) -> None:
-    planner = Told(steps(READ))
+    planner = ScriptedPlanner(steps(READ))
     planner.may_plan.clear()
     async with serve(planner) as service:
         created = await service.create("do", plan_wait_ms=0)

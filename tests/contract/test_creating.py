@@ -19,16 +19,17 @@ from errands_server.ports import Brief, Refusal
 from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk
 from tests.contract.refusals import details, refused
-from tests.contract.told import HELD, READ, WRITE, Told, steps
+from tests.contract.told import HELD, READ, WRITE, steps
 from tests.databases import counts_of
+from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service, reason, violations
 
 SELECTION = "selected_customer_integration_ids"
 
 
-def slow() -> Told:
+def slow() -> ScriptedPlanner:
     """A planner that plans only once it is told to."""
-    planner = Told(steps(READ))
+    planner = ScriptedPlanner(steps(READ))
     planner.may_plan.clear()
     return planner
 

@@ -21,7 +21,8 @@ from errands_server.app import Overrides
 from tests.contract import desk as desks
 from tests.contract.conftest import add_desk
 from tests.contract.refusals import check
-from tests.contract.told import READ, WRITE, Told, chain
+from tests.contract.told import READ, WRITE, chain
+from tests.scripted import ScriptedPlanner
 from tests.service import OPERATOR, Service, serving
 
 METHODS = [
@@ -71,7 +72,7 @@ class World:
     def start(self) -> None:
         self._desk = desks.opened()
         desk = self.run(self._desk.__aenter__())
-        planner = Told(chain(WRITE, READ))
+        planner = ScriptedPlanner(chain(WRITE, READ))
         self._server = serving(self._folder / "data", Overrides(planner=planner))
         self.service = self.run(self._server.__aenter__())
         self.names = self.run(self._seed(desk))

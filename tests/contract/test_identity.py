@@ -19,7 +19,8 @@ from errands.v1 import run_pb2 as runs
 from errands_server.services.principal import Scope
 from tests.contract.conftest import Clock, Serve
 from tests.contract.refusals import details, refused
-from tests.contract.told import HELD, READ, WRITE, Told, chain, steps
+from tests.contract.told import HELD, READ, WRITE, chain, steps
+from tests.scripted import ScriptedPlanner
 from tests.service import OPERATOR, Service, info, reason
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
@@ -270,7 +271,7 @@ async def test_keys_are_paged_without_gap_or_repeat(service: Service) -> None:
 
 
 async def test_a_stranger_cannot_tell_what_is_foreign_from_what_is_missing(serve: Serve) -> None:
-    async with serve(Told(chain(WRITE))) as service:
+    async with serve(ScriptedPlanner(chain(WRITE))) as service:
         stranger = await service.stranger()
         created = await service.create("do", approval_strategy=3)
         asked = (await service.until(created.run_id, "approval_required")).approval_required

@@ -14,7 +14,8 @@ from errands_server.domain.plan import MAX_STEPS
 from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk
 from tests.contract.refusals import refused
-from tests.contract.told import HELD, READ, REFUSED, Told, chain, steps
+from tests.contract.told import HELD, READ, REFUSED, chain, steps
+from tests.scripted import ScriptedPlanner, in_turn
 from tests.service import Service, reason, violations
 
 SCHEMA = json.dumps({"type": "object", "required": ["total"], "properties": {"total": {"type": "number"}}})
@@ -199,7 +200,7 @@ async def test_a_page_behind_the_head_of_a_live_run_is_empty_and_not_the_end(ser
 
 
 async def test_a_result_that_fits_the_schema_is_answered(serve: Serve) -> None:
-    planner = Told(steps(READ), results=[{"wrong": 1}, {"total": "wrong"}, {"total": 3}])
+    planner = ScriptedPlanner(steps(READ), conclude=in_turn({"wrong": 1}, {"total": "wrong"}, {"total": 3}))
     async with serve(planner) as service:
         run = await service.finished((await service.create("do", output_schema_json=SCHEMA)).run_id)
 
@@ -218,7 +219,7 @@ async def test_a_result_that_fits_the_schema_is_answered(serve: Serve) -> None:
 async def test_a_result_that_does_not_fit_is_not_answered(
     serve: Serve, plan: Any, status: int, expected: str
 ) -> None:
-    planner = Told(plan, results=[{}, {"total": "a"}, {"total": "b"}, {"total": 1}])
+    planner = ScriptedPlanner(plan, conclude=in_turn({}, {"total": "a"}, {"total": "b"}, {"total": 1}))
     async with serve(planner) as service:
         run = await service.finished((await service.create("do", output_schema_json=SCHEMA)).run_id)
         events = await service.events(run.run_id)

@@ -10,7 +10,8 @@ from errands_server.domain.plan import ContextBinding, Plan
 from errands_server.ports import Brief, Refusal
 from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk
-from tests.contract.told import Told, step
+from tests.contract.told import step
+from tests.scripted import ScriptedPlanner
 from tests.service import Service
 
 pytestmark = pytest.mark.execution
@@ -34,7 +35,7 @@ async def ran(service: Service, intent: str, *integrations: str, **fields: str) 
 
 
 async def test_the_same_intent_reuses_the_plan_and_binds_the_new_context(serve: Serve, desk: Desk) -> None:
-    planner = Told(from_context)
+    planner = ScriptedPlanner(from_context)
     async with serve(planner) as service:
         first = await service.get(await ran(service, "do", context="n=1"))
         second = await service.get(await ran(service, "do", context="n=2"))
@@ -46,7 +47,7 @@ async def test_the_same_intent_reuses_the_plan_and_binds_the_new_context(serve: 
 
 
 async def test_another_intent_makes_a_plan_of_its_own(serve: Serve) -> None:
-    planner = Told(from_context)
+    planner = ScriptedPlanner(from_context)
     async with serve(planner) as service:
         first = await service.get(await ran(service, "do", context="n=1"))
         second = await service.get(await ran(service, "do more", context="n=1"))
@@ -57,7 +58,7 @@ async def test_another_intent_makes_a_plan_of_its_own(serve: Serve) -> None:
 
 
 async def test_a_missing_value_means_a_new_plan_and_a_note_that_says_why(serve: Serve) -> None:
-    planner = Told(from_context)
+    planner = ScriptedPlanner(from_context)
     async with serve(planner) as service:
         first = await service.get(await ran(service, "do", context="n=1"))
         created = await service.create("do", repeat_key="weekly", context="m=1")
@@ -74,7 +75,7 @@ async def test_a_missing_value_means_a_new_plan_and_a_note_that_says_why(serve: 
 
 
 async def test_another_revision_or_selection_means_a_new_plan(serve: Serve, desk: Desk) -> None:
-    planner = Told(from_context)
+    planner = ScriptedPlanner(from_context)
     async with serve(planner) as service:
         first = await service.get(await ran(service, "do", context="n=1"))
         mine = first.selected_customer_integration_ids[0]
@@ -97,7 +98,7 @@ async def test_the_latest_success_is_repeated_before_anything_else(serve: Serve)
         made = answers.get(brief.intent)
         return made(brief) if made else Refusal(Reason.NO_FITTING_TOOL, "no")
 
-    async with serve(Told(make)) as service:
+    async with serve(ScriptedPlanner(make)) as service:
         success = await ran(service, "good", context="n=1")
         failed = await service.create("bad", repeat_key="weekly")
         await service.finished(failed.run_id)
@@ -108,7 +109,7 @@ async def test_the_latest_success_is_repeated_before_anything_else(serve: Serve)
 
 
 async def test_a_label_belongs_to_one_user_and_needs_a_finished_run(serve: Serve) -> None:
-    planner = Told(from_context)
+    planner = ScriptedPlanner(from_context)
     async with serve(planner) as service:
         waiting = await service.create("do", repeat_key="weekly", context="n=1", approval_strategy=2)
         early = await service.create("do", repeat_key="weekly", context="n=1", approval_strategy=2)
@@ -122,7 +123,7 @@ async def test_a_label_belongs_to_one_user_and_needs_a_finished_run(serve: Serve
 
 
 async def test_a_repeated_run_is_approved_afresh(serve: Serve, desk: Desk) -> None:
-    async with serve(Told(from_context)) as service:
+    async with serve(ScriptedPlanner(from_context)) as service:
         first = await service.create("do", repeat_key="weekly", context="n=1", approval_strategy=2)
         asked = (await service.get(first.run_id)).pending_approvals[0]
         await service.decide(asked.approval_id, 1)
@@ -141,7 +142,7 @@ async def test_a_run_that_repeats_one_without_a_plan_gets_a_plan_id_of_its_own(s
     def make(brief: Brief) -> Plan | Refusal:
         return from_context(brief) if willing else Refusal(Reason.NO_FITTING_TOOL, "no")
 
-    async with serve(Told(make)) as service:
+    async with serve(ScriptedPlanner(make)) as service:
         first = await service.create("do", repeat_key="weekly")
         await service.finished(first.run_id)
         willing.append(True)

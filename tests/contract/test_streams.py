@@ -18,7 +18,8 @@ from errands_server.streams import BACKLOG, PIECE, Hub, View
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
 from tests.contract.refusals import refused
-from tests.contract.told import HELD, READ, REFUSED, WRITE, Told, chain, steps
+from tests.contract.told import HELD, READ, REFUSED, WRITE, chain, steps
+from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service, reason
 
 HEAVY = ("writeThing", {"body": {"text": "x" * 45_000}})
@@ -107,7 +108,7 @@ async def test_many_readers_who_come_at_any_time_see_the_same(serve: Serve) -> N
 
 
 async def test_a_reader_who_stops_reading_still_gets_everything(serve: Serve) -> None:
-    planner = Told(steps(*[HEAVY] * 90))
+    planner = ScriptedPlanner(steps(*[HEAVY] * 90))
     planner.may_plan.clear()
     window = [("grpc.http2.lookahead_bytes", 1_024), ("grpc.http2.bdp_probe", 0)]
     async with (

@@ -24,10 +24,11 @@ from tests.contract.desk import Desk
 from tests.contract.refusals import refused
 from tests.contract.tenancy import NAMING, NOBODY, SAYING, SERVER, Named, belongings, named, set_at
 from tests.contract.test_identity import RULES, call, methods
-from tests.contract.told import LOCKED, WRITE, Told, chain
+from tests.contract.told import LOCKED, WRITE, chain
 from tests.databases import rows_of
 from tests.gateway.asking import RUN, asking
 from tests.gateway.asking import reason as http_reason
+from tests.scripted import ScriptedPlanner
 from tests.service import Service, reason
 
 Has = Mapping[str, tuple[str, str]]
@@ -38,7 +39,7 @@ async def two_tenants(serve: Serve, folder: Path) -> AsyncGenerator[tuple[Servic
     """An owner, a stranger who may everything in another tenant, and what the owner has."""
     servers = folder / "servers.json"
     servers.write_text(json.dumps({SERVER: {"command": "true"}}))
-    async with serve(Told(chain(WRITE)), mcp_servers=servers) as service:
+    async with serve(ScriptedPlanner(chain(WRITE)), mcp_servers=servers) as service:
         found = await service.integrations.ListIntegrations(integration_pb2.ListIntegrationsRequest())
         has = await belongings(service, found.integrations[0].id)
         yield service, await service.stranger("strangers", "admin"), has
@@ -314,7 +315,7 @@ async def test_what_would_happen_is_told_of_ones_own_tenant_only(
     serve: Serve, desk: Desk, tmp_path: Path
 ) -> None:
     """The owner's ada is connected; the stranger's, who has the same service, is not."""
-    async with serve(Told(chain(LOCKED))) as owner:
+    async with serve(ScriptedPlanner(chain(LOCKED))) as owner:
         found = await owner.integrations.ListIntegrations(integration_pb2.ListIntegrationsRequest())
         name = found.integrations[0].id
         await owner.connect(name, "ada", bearer=pb.ConnectionBearer(token="t"))

@@ -1,40 +1,13 @@
-"""A planner that does as it is told: by the intent, and when it is told to."""
+"""Plans over the desk."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from errands_server.domain.plan import ContextBinding, Plan, PlannedCall, Slot, Step
-from errands_server.ports import Brief, Finding, Refusal
-
-Make = Callable[[Brief], Plan | Refusal]
-
-
-class Told:
-    """Plans with `make` once `may_plan` is set, and counts how often it was asked."""
-
-    instant = False
-
-    def __init__(self, make: Make, *, results: Sequence[Any] = ()) -> None:
-        self._make = make
-        self._results = list(results)
-        self.asked = 0
-        self.concluded = 0
-        self.may_plan = asyncio.Event()
-        self.may_plan.set()
-        self.was_asked = asyncio.Event()
-
-    async def plan(self, brief: Brief) -> Plan | Refusal:
-        self.asked += 1
-        self.was_asked.set()
-        await self.may_plan.wait()
-        return self._make(brief)
-
-    async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
-        self.concluded += 1
-        return self._results[min(self.concluded, len(self._results)) - 1]
+from errands_server.ports import Brief
+from tests.scripted import Make
 
 
 def step(

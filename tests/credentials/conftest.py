@@ -16,7 +16,7 @@ from errands_server.app import Overrides
 from tests.contract.conftest import Clock
 from tests.oidc.api import Api, described, serving_api
 from tests.oidc.provider import PUBLIC_URL, SECRET, Browser, Provider, provider
-from tests.scripted import Scene, Scripted
+from tests.scripted import Scene, ScriptedPlanner, plan_of
 from tests.service import Service, serving
 
 READ = Scene("readThings")
@@ -118,7 +118,9 @@ def stage(tmp_path: Path, oidc: Provider) -> Staging:
         *scenes: Scene, clock: Clock | None = None, **settings: Any
     ) -> AsyncGenerator[Stage, None]:
         clock = clock or Clock()
-        overrides = Overrides(planner=Scripted(*(scenes or (READ,))), environment=clock.environment)
+        overrides = Overrides(
+            planner=ScriptedPlanner(plan_of(*(scenes or (READ,)))), environment=clock.environment
+        )
         settings = {"public_url": PUBLIC_URL, **settings}
         async with serving(tmp_path / "data", overrides, **settings) as service, serving_api(oidc) as api:
             yield Stage(service, api, oidc, clock, tmp_path / "data")

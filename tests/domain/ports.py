@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from errands_server.domain.inputs import Inputs
-from errands_server.domain.plan import Plan
 from errands_server.domain.tool import Tool, ToolRef
 from errands_server.ports import (
     AuthorizationRequired,
-    Brief,
     CallRequest,
     CallResult,
     Candidate,
     CredentialSource,
-    Finding,
-    Refusal,
     Resolved,
+    ResultBrief,
 )
+from tests.scripted import ScriptedPlanner
 
 from .scenarios import OPEN, ORIGIN, SECURED, Scenario, Shape
 
@@ -128,20 +126,11 @@ class SimulatedToolbox:
             return None
 
 
-class SimulatedPlanner:
+def planner(scenario: Scenario) -> ScriptedPlanner:
     """Plans what the scenario says, and concludes with what was found."""
+    return ScriptedPlanner(lambda _: scenario.plan, conclude=_conclude)
 
-    instant = False
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._scenario = scenario
-
-    async def plan(self, brief: Brief) -> Plan | Refusal:
-        return self._scenario.plan
-
-    async def explained(self, brief: Brief) -> Any:
-        raise NotImplementedError
-
-    async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
-        steps = [{"stepId": one.step.id, "outcome": one.outcome, "output": one.output} for one in findings]
-        return json.loads(msgspec.json.encode({"steps": steps}))
+def _conclude(brief: ResultBrief) -> Any:
+    steps = [{"stepId": one.step.id, "outcome": one.outcome, "output": one.output} for one in brief.findings]
+    return json.loads(msgspec.json.encode({"steps": steps}))

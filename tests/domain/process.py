@@ -17,7 +17,8 @@ from errands_server.executor.decider import Decider
 from errands_server.executor.step import StepRunner
 from errands_server.executor.work import Outcome, RunDependencies, Work, engine_failed
 
-from .ports import SimulatedPlanner, SimulatedToolbox, now_or_never
+from . import ports
+from .ports import SimulatedToolbox, now_or_never
 
 if TYPE_CHECKING:
     from .histories import Simulation
@@ -57,7 +58,7 @@ class Process:
         dependencies = RunDependencies(
             journal=journal,
             catalog=catalog,
-            planner=SimulatedPlanner(simulation.scenario),
+            planner=ports.planner(simulation.scenario),
             toolbox=self._toolbox,
             environment=environment,
         )

@@ -11,11 +11,13 @@ from typing import Any
 
 import httpx2
 
+from errands_server.ports import ResultBrief
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
-from tests.contract.told import READ, Told, steps
+from tests.contract.told import READ, steps
 from tests.gateway.asking import RUN, asking, problem, reason
 from tests.gateway.raw import send
+from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service, serving
 
 TAKEN = (
@@ -170,12 +172,11 @@ async def test_whole_numbers_of_any_size_reach_the_plan_unchanged(serve: Serve) 
     }
     wanted: list[Any] = []
 
-    class Watching(Told):
-        async def conclude(self, intent: str, schema: Any, findings: Any) -> Any:
-            wanted.append(schema)
-            return {"a": HUGE["above 64 bits"]}
+    def conclude(brief: ResultBrief) -> Any:
+        wanted.append(brief.schema)
+        return {"a": HUGE["above 64 bits"]}
 
-    async with serve(Watching(steps(READ))) as service, asking(service) as http:
+    async with serve(ScriptedPlanner(steps(READ), conclude=conclude)) as service, asking(service) as http:
         created = await http.post("/v1/runs", json={**RUN, "outputSchema": schema})
         await service.finished(created.json()["runId"])
         run = await http.get(f"/v1/runs/{created.json()['runId']}")

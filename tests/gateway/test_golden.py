@@ -22,9 +22,10 @@ from errands_server.domain.plan import Plan
 from errands_server.ports import Brief, Refusal
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
-from tests.contract.told import HELD, LOCKED, LOST, READ, REFUSED, WRITE, Told, chain
+from tests.contract.told import HELD, LOCKED, LOST, READ, REFUSED, WRITE, chain
 from tests.gateway.asking import NOBODY, RUN, asking
 from tests.gateway.recording import FOLDER, Recorder, check, fits
+from tests.scripted import ScriptedPlanner, in_turn
 from tests.service import PATIENCE, Service
 from tests.tools.mcp.plain import plain
 
@@ -48,7 +49,10 @@ def run(intent: str, strategy: str = "NONE", **more: Any) -> dict[str, Any]:
 
 
 async def test_every_operation_answers_as_its_golden_file_says(serve: Serve, desk: Desk) -> None:
-    async with serve(Told(plan, results=[{"count": 3}])) as service, asking(service) as client:
+    async with (
+        serve(ScriptedPlanner(plan, conclude=in_turn({"count": 3}))) as service,
+        asking(service) as client,
+    ):
         ask = Recorder(client)
         # The order counts: each part finds what those before it left.
         await integrations(ask, desk)

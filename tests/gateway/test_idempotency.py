@@ -6,9 +6,10 @@ import asyncio
 import json
 
 from tests.contract.conftest import Serve
-from tests.contract.told import READ, Told, steps
+from tests.contract.told import READ, steps
 from tests.gateway.asking import RUN, asking, errors, problem, reason
 from tests.gateway.raw import send
+from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service
 
 
@@ -34,7 +35,7 @@ async def test_the_same_request_again_is_the_same_run_however_it_is_written(serv
 
 
 async def test_the_same_request_tells_where_the_run_stands_now(serve: Serve) -> None:
-    planner = Told(steps(READ))
+    planner = ScriptedPlanner(steps(READ))
     planner.may_plan.clear()
     headers = {"Idempotency-Key": "once", "Prefer": "wait=0"}
     async with serve(planner) as service, asking(service) as http:
@@ -117,7 +118,7 @@ async def test_a_key_is_1_to_255_printable_ascii_characters(service: Service) ->
 
 
 async def test_a_caller_says_how_long_to_wait_for_the_plan(serve: Serve) -> None:
-    planner = Told(steps(READ))
+    planner = ScriptedPlanner(steps(READ))
     planner.may_plan.clear()
     async with serve(planner) as service, asking(service) as http:
         for preferences in (

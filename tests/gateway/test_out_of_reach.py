@@ -14,9 +14,10 @@ from errands_gateway.settings import Settings
 from errands_gateway.v1.operations import OPERATIONS
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
-from tests.contract.told import HELD_WRITE, Told, steps
+from tests.contract.told import HELD_WRITE, steps
 from tests.gateway.asking import NOBODY, RUN, asking, problem, reason
 from tests.gateway.test_command import free_port
+from tests.scripted import ScriptedPlanner
 
 _OF_ADA = {"integrationId": "a", "userId": "ada"}
 BODIES = {
@@ -102,7 +103,7 @@ async def test_a_request_that_takes_longer_than_it_may_ends_and_its_work_goes_on
 
 
 async def test_a_plan_is_waited_for_no_longer_than_a_request_may_take(serve: Serve) -> None:
-    planner = Told(steps(HELD_WRITE))
+    planner = ScriptedPlanner(steps(HELD_WRITE))
     planner.may_plan.clear()
     async with serve(planner, request_limit=0.5) as service, asking(service) as http:
         answer = await http.post("/v1/runs", json=RUN, headers={"prefer": "wait=60"})

@@ -11,8 +11,9 @@ import httpx2
 
 from errands.v1 import run_pb2
 from tests.contract.conftest import Serve
-from tests.contract.told import READ, WRITE, Told, steps
+from tests.contract.told import READ, WRITE, steps
 from tests.gateway.asking import asking, errors
+from tests.scripted import ScriptedPlanner
 from tests.service import Service, serving
 
 
@@ -88,7 +89,7 @@ async def test_a_token_leads_behind_what_was_seen_whatever_is_new(service: Servi
 
 
 async def test_behind_page_1000_the_link_goes_on_with_a_token(serve: Serve) -> None:
-    planner = Told(steps(READ))
+    planner = ScriptedPlanner(steps(READ))
     planner.may_plan.clear()
     async with serve(planner, max_queued=2_000) as service, asking(service) as http:
         created = await asyncio.gather(*(service.create("do", plan_wait_ms=0) for _ in range(1_003)))

@@ -13,7 +13,7 @@ import pytest
 
 from errands_server.app import Overrides
 from tests.demo.shops import open_shop
-from tests.scripted import Scene, Scripted
+from tests.scripted import Scene, ScriptedPlanner, plan_of
 from tests.service import Service, serving
 
 Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[Service]]
@@ -70,7 +70,7 @@ def serve(tmp_path: Path) -> Serve:
     async def started(
         *scenes: Scene, shop: Shop | None = None, overrides: Any = None, **settings: Any
     ) -> AsyncGenerator[Service, None]:
-        chosen = overrides or Overrides(planner=Scripted(*scenes))
+        chosen = overrides or Overrides(planner=ScriptedPlanner(plan_of(*scenes)))
         async with serving(tmp_path / "data", chosen, **settings) as service:
             if shop is not None:
                 await service.add_integration(shop.document)

@@ -10,7 +10,7 @@ from errands_server.app import Overrides
 from errands_server.ports import AuthorizationRequired, CallRequest, CallResult, CallSucceeded, Resolved
 from tests.journeys.conftest import Serve
 from tests.recorder import recording
-from tests.scripted import Scene, Scripted
+from tests.scripted import Scene, ScriptedPlanner, plan_of
 
 LIST = Scene("listThings")
 
@@ -33,7 +33,7 @@ class Granted:
 
 
 def _overrides(toolbox: Any) -> Overrides:
-    return Overrides(planner=Scripted(LIST), toolbox=lambda _: toolbox)
+    return Overrides(planner=ScriptedPlanner(plan_of(LIST)), toolbox=lambda _: toolbox)
 
 
 async def test_what_was_granted_before_the_wait_was_stored_is_seen(serve: Serve) -> None:

@@ -20,7 +20,8 @@ from errands.v1 import event_pb2 as pb
 from errands.v1 import integration_pb2, run_pb2
 from errands_server.app import Overrides
 from tests.contract.desk import PATHS
-from tests.contract.told import READ, Told, chain, steps
+from tests.contract.told import READ, chain, steps
+from tests.scripted import ScriptedPlanner
 from tests.service import Service, serving
 from tests.tools.loopback import Received, http
 from tests.tools.loopback import service as loopback
@@ -62,7 +63,7 @@ async def limited(folder: Path, plan: Any, **limits: Any) -> AsyncIterator[tuple
     counter = Upstream()
     async with (
         loopback(counter.behave) as upstream,
-        serving(folder / "data", Overrides(planner=Told(plan))) as service,
+        serving(folder / "data", Overrides(planner=ScriptedPlanner(plan))) as service,
     ):
         await add(service, upstream.origin, **limits)
         yield service, counter
@@ -177,12 +178,12 @@ async def test_cancelling_a_run_that_waits_ends_it_at_once_and_frees_what_it_wai
 async def test_a_wait_outlives_the_server(tmp_path: Path) -> None:
     counter = Upstream()
     async with loopback(counter.behave) as upstream:
-        async with serving(tmp_path / "data", Overrides(planner=Told(by_intent))) as service:
+        async with serving(tmp_path / "data", Overrides(planner=ScriptedPlanner(by_intent))) as service:
             await add(service, upstream.origin, rate_limit="20/m")
             created = await service.create("a 21")
             await counter.received(20)
             note = await service.until(created.run_id, "note")
-        async with serving(tmp_path / "data", Overrides(planner=Told(by_intent))) as service:
+        async with serving(tmp_path / "data", Overrides(planner=ScriptedPlanner(by_intent))) as service:
             again = await service.until(created.run_id, "note")
             run = await service.get(created.run_id)
             await service.runs.CancelRun(run_pb2.CancelRunRequest(run_id=created.run_id))
@@ -258,7 +259,7 @@ async def test_runs_of_one_tenant_that_wait_keep_no_other_tenants_runs_from_work
     tmp_path: Path, limits: dict[str, Any]
 ) -> None:
     counter, calm = Upstream(), Upstream()
-    overrides = Overrides(planner=Told(by_intent))
+    overrides = Overrides(planner=ScriptedPlanner(by_intent))
     async with (
         loopback(counter.behave) as upstream,
         loopback(calm.behave) as elsewhere,

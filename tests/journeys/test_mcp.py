@@ -23,10 +23,8 @@ from errands.v1.audit_pb2 import ListAuditRequest
 from errands.v1.connection_pb2 import ConnectionBearer, CreateConnectionRequest
 from errands.v1.run_pb2 import APPROVAL_STRATEGY_ON_START, APPROVAL_STRATEGY_ON_TOOL_CALL
 from errands_server.app import Overrides
-from errands_server.domain.plan import Plan
-from errands_server.ports import Brief, Refusal
 from tests.counterparts import node_modules
-from tests.scripted import Scene, Scripted
+from tests.scripted import Scene, ScriptedPlanner, plan_of
 from tests.service import Service, reason, serving, violations
 from tests.tools.mcp import servers as desks
 from tests.tools.mcp.plain import TOOL, plain
@@ -84,12 +82,14 @@ async def test_a_run_over_three_reference_servers_succeeds(tmp_path: Path) -> No
     letter = str(tmp_path / "files" / "letter.txt")
     copy = str(tmp_path / "files" / "copy.txt")
     ada = {"name": "Ada", "entityType": "person", "observations": ["likes mugs"]}
-    planner = Scripted(
-        Scene("read_text_file", {"path": letter}),
-        Scene("write_file", {"path": copy}, slots={("content",): ("s1", ("content",))}),
-        Scene("create_entities", {"entities": [ada]}, after=["s2"]),
-        Scene("search_nodes", {"query": "mugs"}, after=["s3"]),
-        Scene("get-sum", {"a": 2, "b": 3}, after=["s4"]),
+    planner = ScriptedPlanner(
+        plan_of(
+            Scene("read_text_file", {"path": letter}),
+            Scene("write_file", {"path": copy}, slots={("content",): ("s1", ("content",))}),
+            Scene("create_entities", {"entities": [ada]}, after=["s2"]),
+            Scene("search_nodes", {"query": "mugs"}, after=["s3"]),
+            Scene("get-sum", {"a": 2, "b": 3}, after=["s4"]),
+        )
     )
     settings = {"mcp_servers": reference(tmp_path)}
     async with serving(tmp_path / "data", Overrides(planner=planner), **settings) as service:
@@ -121,7 +121,7 @@ async def test_the_catalog_planner_finds_the_tools_of_a_server_by_itself(tmp_pat
 
 @pytest.mark.counterparts
 async def test_the_reference_server_answers_over_http_too(tmp_path: Path) -> None:
-    planner = Scripted(Scene("echo", {"message": "hello"}))
+    planner = ScriptedPlanner(plan_of(Scene("echo", {"message": "hello"})))
     async with (
         everything_over_http() as url,
         serving(tmp_path / "data", Overrides(planner=planner)) as service,
@@ -168,7 +168,7 @@ async def test_what_reads_and_what_writes_is_as_the_reference_servers_say_or_str
 
 
 async def test_a_tool_that_says_it_only_reads_is_asked_for_like_any_other(tmp_path: Path) -> None:
-    planner = Scripted(Scene("find_notes", {"text": "milk"}))
+    planner = ScriptedPlanner(plan_of(Scene("find_notes", {"text": "milk"})))
     async with desk() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
         await add(service, "desk", mcp_url=found.url, internal=True)
         for strategy in (APPROVAL_STRATEGY_ON_TOOL_CALL, APPROVAL_STRATEGY_ON_START):
@@ -182,7 +182,7 @@ async def test_a_tool_that_says_it_only_reads_is_asked_for_like_any_other(tmp_pa
 
 async def test_a_process_is_shown_as_one_account_for_all(tmp_path: Path) -> None:
     file = configured(tmp_path, {"desk": {"command": sys.executable, "args": ["-S", SCRIPT]}})
-    planner = Scripted(Scene("pid"))
+    planner = ScriptedPlanner(plan_of(Scene("pid")))
     async with serving(tmp_path / "data", Overrides(planner=planner), mcp_servers=file) as service:
         made = await add(service, "desk", mcp_server="desk")
         created = await service.create("Who?", approval_strategy=APPROVAL_STRATEGY_ON_TOOL_CALL)
@@ -193,20 +193,14 @@ async def test_a_process_is_shown_as_one_account_for_all(tmp_path: Path) -> None
     assert (call.origin, call.shared) == ("stdio:desk", True)
 
 
-class Seeing(Scripted):
-    """Remembers the tools it was last shown."""
-
-    instant = False
-
-    seen: frozenset[str] = frozenset()
-
-    async def plan(self, brief: Brief) -> Plan | Refusal:
-        self.seen = frozenset(candidate.tool.name for candidate in brief.candidates)
-        return await super().plan(brief)
+def candidates(planner: ScriptedPlanner) -> set[str]:
+    """The tools that it was given last."""
+    return {candidate.tool.name for candidate in planner.briefs[-1].candidates}
 
 
 async def test_a_catalog_that_changes_is_a_new_revision_and_runs_keep_theirs(tmp_path: Path) -> None:
-    planner = Seeing(Scene("grow"), Scene("greet", {"name": "Ada"}, after=["s1"]))
+    steps = Scene("grow"), Scene("greet", {"name": "Ada"}, after=["s1"])
+    planner = ScriptedPlanner(plan_of(*steps))
     async with desk() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
         made = await add(service, "desk", mcp_url=found.url, internal=True)
         run = await service.finished((await service.create("Grow")).run_id)
@@ -214,10 +208,10 @@ async def test_a_catalog_that_changes_is_a_new_revision_and_runs_keep_theirs(tmp
             while "extra_tool" not in await tools(service, made.id):
                 await asyncio.sleep(0.02)
         now = await service.integrations.GetIntegration(pb.GetIntegrationRequest(id=made.id))
-        assert "extra_tool" not in planner.seen
+        assert "extra_tool" not in candidates(planner)
         await service.finished((await service.create("Grow")).run_id)
 
-    assert "extra_tool" in planner.seen
+    assert "extra_tool" in candidates(planner)
     assert run.status == events.RUN_STATUS_SUCCESS, run.error
     assert now.integration.revision == made.revision + 1
     assert now.integration.tool_count == made.tool_count + 1
@@ -237,7 +231,7 @@ async def test_asking_again_says_what_came_went_and_changed(tmp_path: Path) -> N
 
 
 async def test_a_guarded_server_stops_its_run_at_the_users_authorization(tmp_path: Path) -> None:
-    planner = Scripted(Scene("act"))
+    planner = ScriptedPlanner(plan_of(Scene("act")))
     async with (
         plain() as server,
         serving(tmp_path / "data", Overrides(planner=planner)) as service,
@@ -256,7 +250,7 @@ async def test_a_guarded_server_stops_its_run_at_the_users_authorization(tmp_pat
 async def test_a_guarded_server_shows_its_tools_to_the_first_who_connects_and_calls_are_each_users_own(
     tmp_path: Path,
 ) -> None:
-    planner = Scripted(Scene("act"))
+    planner = ScriptedPlanner(plan_of(Scene("act")))
     async with (
         plain() as server,
         serving(tmp_path / "data", Overrides(planner=planner)) as service,
@@ -296,7 +290,7 @@ class _Held(Response):
 
 
 async def test_who_connects_before_the_server_refuses_does_not_wait_for_ever(tmp_path: Path) -> None:
-    planner = Scripted(Scene("act"))
+    planner = ScriptedPlanner(plan_of(Scene("act")))
     async with plain() as server, serving(tmp_path / "data", Overrides(planner=planner)) as service:
         made = await add(service, "plain", mcp_url=server.url, internal=True)
         refusal = _Held()
@@ -340,7 +334,7 @@ async def test_a_configured_process_takes_neither_a_credential_nor_a_client(tmp_
 
 
 async def test_cancelling_a_run_cancels_its_call_at_the_server(tmp_path: Path) -> None:
-    planner = Scripted(Scene("wait"))
+    planner = ScriptedPlanner(plan_of(Scene("wait")))
     async with desk() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
         await add(service, "desk", mcp_url=found.url, internal=True)
         created = await service.create("Wait")

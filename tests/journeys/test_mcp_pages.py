@@ -20,7 +20,7 @@ from tests.gateway.approvals.opening import somebody
 from tests.gateway.approvals.parsed import Page
 from tests.gateway.connecting.opening import HOUR, pressed, told
 from tests.journeys.test_mcp import add
-from tests.scripted import Scene, Scripted
+from tests.scripted import Scene, ScriptedPlanner, plan_of
 from tests.service import Service, serving
 from tests.tools.mcp.plain import Plain, plain, required
 
@@ -67,7 +67,7 @@ def clock() -> Clock:
 async def till(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> AsyncGenerator[Till]:
     """A till, and runs of one step, or of as many as the test says."""
     steps = [Scene("act")] * getattr(request, "param", 1)
-    overrides = Overrides(environment=clock.environment, planner=Scripted(*steps))
+    overrides = Overrides(environment=clock.environment, planner=ScriptedPlanner(plan_of(*steps)))
     async with (
         plain("2025-11-25") as server,
         serving(tmp_path / "data", overrides) as service,

@@ -21,7 +21,7 @@ from tests.contract.conftest import Clock
 from tests.gateway.approvals.opening import CHROME, JSON, PATH, somebody
 from tests.gateway.approvals.parsed import Page
 from tests.journeys.test_mcp import add
-from tests.scripted import Scene, Scripted
+from tests.scripted import Scene, ScriptedPlanner, plan_of
 from tests.service import Service, reason, serving, violations
 from tests.tools.mcp.servers import Desk, desk
 
@@ -62,7 +62,9 @@ def clock() -> Clock:
 async def studio_at(
     data: Path, found: Desk, clock: Clock, tool: str = "paint", **arguments: Any
 ) -> AsyncGenerator[Studio]:
-    overrides = Overrides(environment=clock.environment, planner=Scripted(Scene(tool, arguments)))
+    overrides = Overrides(
+        environment=clock.environment, planner=ScriptedPlanner(plan_of(Scene(tool, arguments)))
+    )
     async with serving(data, overrides) as service:
         yield Studio(service, found)
 

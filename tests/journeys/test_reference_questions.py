@@ -21,7 +21,7 @@ from tests.gateway.approvals.opening import somebody
 from tests.gateway.chromium import chromium, needed, person, press
 from tests.gateway.connecting.opening import pressed, told
 from tests.journeys.test_mcp import add, everything_over_http, reference
-from tests.scripted import Scene, Scripted
+from tests.scripted import Scene, ScriptedPlanner, plan_of
 from tests.service import Service, serving, violations
 
 __all__ = ["chromium"]
@@ -54,7 +54,7 @@ async def asking(tmp_path: Path, scene: Scene, transport: str) -> AsyncGenerator
             source = {"mcp_url": await stack.enter_async_context(everything_over_http()), "internal": True}
         else:
             settings["mcp_servers"] = reference(tmp_path)
-        overrides = Overrides(planner=Scripted(scene))
+        overrides = Overrides(planner=ScriptedPlanner(plan_of(scene)))
         service = await stack.enter_async_context(serving(tmp_path / "data", overrides, **settings))
         await add(service, "everything", **source)
         yield service

@@ -9,7 +9,7 @@ from errands.v1 import event_pb2 as pb
 from errands_server.app import Overrides
 from errands_server.domain.events import Call
 from tests.journeys.conftest import Serve, Shop
-from tests.scripted import SEARCH, Scripted, invoice, order
+from tests.scripted import SEARCH, ScriptedPlanner, invoice, order, plan_of
 
 ON_TOOL_CALL = run_pb2.APPROVAL_STRATEGY_ON_TOOL_CALL
 
@@ -138,7 +138,9 @@ async def test_a_call_that_waited_too_long_between_storing_and_sending_is_not_se
         await release.wait()
 
     clock = _Clock()
-    overrides = Overrides(planner=Scripted(order()), gate=gate, environment=clock.environment())
+    overrides = Overrides(
+        planner=ScriptedPlanner(plan_of(order())), gate=gate, environment=clock.environment()
+    )
     async with serve(shop=shop, overrides=overrides) as service:
         created = await service.create("order")
         await held.wait()

@@ -28,7 +28,7 @@ def ask(planner: CatalogPlanner) -> Callable[..., Any]:
 
     async def plan(intent: str, tools: Sequence[Candidate], context: str = "") -> Plan | Refusal:
         brief = Brief(intent=intent, context=context, candidates=tools, now=NOW)
-        planned = await planner.plan(brief)
+        planned = (await planner.plan(brief)).outcome
         if isinstance(planned, Plan):
             check(planned)
         return planned

@@ -7,7 +7,8 @@ import pytest
 
 from errands_server.domain.errors import Reason
 from errands_server.domain.tool import ToolRef
-from errands_server.planners.catalog.planner import CatalogPlanner
+from errands_server.planners.catalog.interpreter import Interpreter
+from errands_server.planners.catalog.tool_index import ToolIndexCache
 from errands_server.ports import Brief, Candidate, Refusal
 from tests.planners.catalogs import CRM, PLANNER, SHOP
 from tests.planners.conftest import NOW, calls
@@ -352,10 +353,10 @@ async def test_steps_are_described_for_people(ask):
     assert plan.steps[0].description == f"List customers: email {ADA}"
 
 
-async def test_the_explanation_names_scores_and_the_source_of_every_argument(planner: CatalogPlanner):
+async def test_the_explanation_names_scores_and_the_source_of_every_argument():
     brief = Brief(intent="list open orders", context="customer_id=c_7", candidates=SHOP, now=NOW)
 
-    (reading,) = await planner.explain(brief)
+    (reading,) = Interpreter(brief, await ToolIndexCache().catalog(SHOP)).readings()
 
     assert reading.ranked[0].sheet.tool.name == "listOrders"
     assert {a.leaf.name: a.source for a in reading.drafts[-1].arguments} == {

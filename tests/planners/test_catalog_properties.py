@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from errands_server.domain.plan import Plan, check
 from errands_server.planners.catalog.planner import CatalogPlanner
-from errands_server.ports import Brief, Finding, Refusal
+from errands_server.ports import Brief, Finding, Refusal, ResultBrief
 from tests.planners.catalogs import CRM, PLANNER, SHOP
 from tests.planners.conftest import NOW
 
@@ -39,7 +39,7 @@ CONTEXTS = st.one_of(
 def test_any_intent_gives_a_sound_plan_or_a_refusal_and_always_the_same(intent, context):
     brief = Brief(intent=intent, context=context, candidates=TOOLS, now=NOW)
 
-    first, second = (asyncio.run(CatalogPlanner().plan(brief)) for _ in range(2))
+    first, second = (asyncio.run(CatalogPlanner().plan(brief)).outcome for _ in range(2))
 
     assert first == second
     assert isinstance(first, Plan | Refusal)
@@ -51,11 +51,11 @@ def test_any_intent_gives_a_sound_plan_or_a_refusal_and_always_the_same(intent, 
 @settings(max_examples=150, deadline=None)
 @given(JSON, JSON)
 def test_any_output_and_any_schema_conclude(schema, output):
-    plan = asyncio.run(
-        CatalogPlanner().plan(Brief(intent="list orders", context="", candidates=SHOP, now=NOW))
-    )
+    brief = Brief(intent="list orders", context="", candidates=SHOP, now=NOW)
+    plan = asyncio.run(CatalogPlanner().plan(brief)).outcome
     assert isinstance(plan, Plan)
     finding = Finding(step=plan.steps[0], outcome="done", output=output)
     shape = schema if isinstance(schema, dict) else {}
 
-    asyncio.run(CatalogPlanner().conclude("", {"type": "object", "properties": shape}, [finding]))
+    of = ResultBrief(intent="", schema={"type": "object", "properties": shape}, findings=[finding])
+    asyncio.run(CatalogPlanner().conclude(of))

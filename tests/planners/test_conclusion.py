@@ -10,7 +10,7 @@ import pytest
 from errands_server.domain.plan import PlannedCall, Step
 from errands_server.domain.tool import ToolRef
 from errands_server.planners.catalog.planner import CatalogPlanner
-from errands_server.ports import Finding
+from errands_server.ports import Finding, ResultBrief
 from tests.planners.catalogs import TEXT, WHOLE, listed, thing
 
 
@@ -57,11 +57,15 @@ CASES = [
 ]
 
 
+async def conclude(schema, findings):
+    return await CatalogPlanner().conclude(ResultBrief(intent="", schema=schema, findings=findings))
+
+
 @pytest.mark.parametrize(
     ("schema", "findings", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
 )
 async def test_a_result_holds_what_was_found(schema, findings, expected):
-    result = await CatalogPlanner().conclude("", schema, findings)
+    result = await conclude(schema, findings)
 
     assert result == expected
     jsonschema.validate(result, schema)
@@ -70,7 +74,7 @@ async def test_a_result_holds_what_was_found(schema, findings, expected):
 async def test_a_summary_says_what_the_steps_came_to():
     failed = finding("cancelOrder", None, "Cancel an order", "failed")
 
-    result = await CatalogPlanner().conclude("", thing(summary=TEXT), [ORDER, failed])
+    result = await conclude(thing(summary=TEXT), [ORDER, failed])
 
     assert result == {"summary": "Create an order: done. Cancel an order: failed."}
 
@@ -78,8 +82,8 @@ async def test_a_summary_says_what_the_steps_came_to():
 async def test_a_value_outside_the_enumeration_is_left_out():
     schema = thing(status={"type": "string", "enum": ["open"]})
 
-    assert await CatalogPlanner().conclude("", schema, [finding("getOrder", {"status": "lost"})]) == {}
+    assert await conclude(schema, [finding("getOrder", {"status": "lost"})]) == {}
 
 
 async def test_a_schema_without_properties_gets_the_last_output():
-    assert await CatalogPlanner().conclude("", {"type": "object"}, [ORDER]) == ORDER.output
+    assert await conclude({"type": "object"}, [ORDER]) == ORDER.output

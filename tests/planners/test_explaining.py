@@ -10,7 +10,7 @@ from errands.v1 import plan_pb2 as pb
 from errands_server.domain.explanation import ArgumentSource, Origin
 from errands_server.domain.plan import Plan
 from errands_server.planners.catalog.planner import CatalogPlanner
-from errands_server.ports import Brief, Candidate, Explained, Refusal
+from errands_server.ports import Brief, Candidate, Planned, Refusal
 from tests.contract.refusals import refused
 from tests.planners.catalogs import SHOP, TEXT, thing, tool
 from tests.planners.conftest import NOW
@@ -22,13 +22,15 @@ ORDER = f"Find the customer {ADA}, then create an order of 3 blue mugs for them"
 
 @pytest.fixture
 def brief() -> Callable[..., Brief]:
-    def make(intent: str, context: str = "", tools: Sequence[Candidate] = SHOP) -> Brief:
-        return Brief(intent=intent, context=context, candidates=tools, now=NOW)
+    def make(
+        intent: str, context: str = "", tools: Sequence[Candidate] = SHOP, *, explain: bool = True
+    ) -> Brief:
+        return Brief(intent=intent, context=context, candidates=tools, now=NOW, explain=explain)
 
     return make
 
 
-def origins(made: Explained) -> dict[str, Origin]:
+def origins(made: Planned) -> dict[str, Origin]:
     """Every argument's origin, by tool and last name."""
     return {
         f"{choice.ref.name}.{origin.path[-1]}": origin
@@ -40,15 +42,17 @@ def origins(made: Explained) -> dict[str, Origin]:
 
 async def test_an_explained_plan_is_the_plan(planner: CatalogPlanner, brief):
     for intent in (ORDER, "fire the missiles", "cancel an order", "a" * 5_000):
-        made = await planner.explained(brief(intent))
+        made = await planner.plan(brief(intent))
+        plain = await planner.plan(brief(intent, explain=False))
 
-        assert made.outcome == await planner.plan(brief(intent))
+        assert made.outcome == plain.outcome
+        assert plain.clauses == ()
 
 
 async def test_every_clause_names_its_tools_best_first_and_every_call_its_step(
     planner: CatalogPlanner, brief
 ):
-    made = await planner.explained(brief(ORDER))
+    made = await planner.plan(brief(ORDER))
 
     assert isinstance(made.outcome, Plan)
     assert [clause.text for clause in made.clauses] == [
@@ -64,7 +68,7 @@ async def test_every_clause_names_its_tools_best_first_and_every_call_its_step(
 
 
 async def test_every_argument_names_its_source_and_the_words_it_was_said_in(planner: CatalogPlanner, brief):
-    found = origins(await planner.explained(brief(ORDER, "note=gift")))
+    found = origins(await planner.plan(brief(ORDER, "note=gift")))
 
     assert (found["listCustomers.email"].source, found["listCustomers.email"].words) == (
         ArgumentSource.INTENT,
@@ -89,7 +93,7 @@ async def test_a_default_of_the_schema_is_told_as_such(planner: CatalogPlanner, 
         "/reports",
         thing("body", body=thing("shape", shape={**TEXT, "default": "pdf"})),
     )
-    found = origins(await planner.explained(brief("make a report", tools=(report,))))
+    found = origins(await planner.plan(brief("make a report", tools=(report,))))
 
     assert (found["makeReport.shape"].source, found["makeReport.shape"].why) == (
         ArgumentSource.SCHEMA,
@@ -98,7 +102,7 @@ async def test_a_default_of_the_schema_is_told_as_such(planner: CatalogPlanner, 
 
 
 async def test_a_refused_plan_tells_what_is_missing_and_names_no_step(planner: CatalogPlanner, brief):
-    made = await planner.explained(brief("cancel an order"))
+    made = await planner.plan(brief("cancel an order"))
 
     assert isinstance(made.outcome, Refusal)
     (clause,) = made.clauses

@@ -10,7 +10,7 @@ import sys
 from errands_server import config as configuration
 from errands_server.app import Overrides, running
 from errands_server.domain.events import Call
-from tests.scripted import Scripted, order
+from tests.scripted import ScriptedPlanner, order, plan_of
 
 
 class Gate:
@@ -25,7 +25,7 @@ class Gate:
 
 async def main() -> None:
     config = configuration.parse(sys.argv[2:])
-    async with running(config, Overrides(planner=Scripted(order()), gate=Gate())) as app:
+    async with running(config, Overrides(planner=ScriptedPlanner(plan_of(order())), gate=Gate())) as app:
         print(f"errands: ready grpc={app.grpc_address} http={app.http_address}", flush=True)
         await asyncio.Event().wait()
 

@@ -3,76 +3,73 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import structlog
+from msgspec import Struct
 
 from ..domain import context
 from ..domain.approval import plan_hash
 from ..domain.errors import PlanInvalid, Reason
 from ..domain.events import AnyEvent, Noted, PlanMade, PlanRefused
-from ..domain.inputs import Inputs
+from ..domain.explanation import ClauseRead
 from ..domain.plan import Plan, check
 from ..domain.plan_reuse import DoesNotFit, rebind
 from ..domain.run import Run
 from ..environment import Environment
-from ..ports import Brief, Candidate, Planner
+from ..ports import Brief, Planner
 from ..store.journal import Journal
+from .deadline import PlannerLate, within
 
 _log = structlog.get_logger("errands.executor")
 
 
+class PlanOutcome(Struct, frozen=True):
+    """What making a plan came to."""
+
+    events: list[AnyEvent]  # they give the run its plan, or say why there is none
+    clauses: tuple[ClauseRead, ...] = ()  # the planner's account
+
+
 async def make_plan(
-    planner: Planner,
-    journal: Journal,
-    environment: Environment,
-    *,
-    run: Run,
-    inputs: Inputs,
-    candidates: Sequence[Candidate],
-) -> list[AnyEvent]:
-    """The events that give the run its plan, or say why there is none. Never raises for the planner."""
+    planner: Planner, journal: Journal, environment: Environment, *, run: Run, brief: Brief
+) -> PlanOutcome:
+    """Plan the run, or reuse the plan of the run it repeats. Never raises for the planner."""
     if not run.repeat_of:
-        return [await _plan(planner, environment, run.plan_id, inputs, candidates)]
+        return await _plan(planner, run.plan_id, brief)
     repeated = await journal.fold(run.repeat_of)
     if repeated.plan_id != run.plan_id:
-        return [await _plan(planner, environment, run.plan_id, inputs, candidates)]
+        return await _plan(planner, run.plan_id, brief)
     if repeated.plan is None:
-        return [await _plan(planner, environment, environment.new_id(), inputs, candidates)]
+        return await _plan(planner, environment.new_id(), brief)
     try:
-        available = {candidate.ref for candidate in candidates}
-        plan = rebind(repeated.plan, context.values(inputs.context), available)
+        available = {candidate.ref for candidate in brief.candidates}
+        plan = rebind(repeated.plan, context.values(brief.context), available)
     except DoesNotFit as reason:
         note = Noted(text=f"The plan of run {run.repeat_of} was not reused: {reason}.")
-        return [note, await _plan(planner, environment, environment.new_id(), inputs, candidates)]
-    return [_made(plan, run.plan_id)]
+        made = await _plan(planner, environment.new_id(), brief)
+        return PlanOutcome([note, *made.events], made.clauses)
+    return PlanOutcome([PlanMade(plan=plan, plan_id=run.plan_id, hash=plan_hash(plan))])
 
 
-async def _plan(
-    planner: Planner, environment: Environment, plan_id: str, inputs: Inputs, candidates: Sequence[Candidate]
-) -> AnyEvent:
-    brief = Brief(
-        intent=inputs.intent,
-        context=inputs.context,
-        candidates=candidates,
-        now=datetime.fromtimestamp(environment.now() / 1_000, UTC),
-    )
+async def _plan(planner: Planner, plan_id: str, brief: Brief) -> PlanOutcome:
+    seconds = brief.limits.deadline_s
     try:
-        plan = await planner.plan(brief)
-        if not isinstance(plan, Plan):
-            return PlanRefused(plan_id=plan_id, reason=plan.reason, message=plan.message)
-        return PlanMade(plan=plan, plan_id=plan_id, hash=_proven.hash(plan))
+        planned = await within(seconds, planner.plan(brief))
+        plan = planned.outcome
+        if isinstance(plan, Plan):
+            made = PlanMade(plan=plan, plan_id=plan_id, hash=_proven.hash(plan))
+            return PlanOutcome([made], planned.clauses)
+        refused = PlanRefused(plan_id=plan_id, reason=plan.reason, message=plan.message)
+        return PlanOutcome([refused], planned.clauses)
     except PlanInvalid as error:
-        return PlanRefused(plan_id=plan_id, reason=Reason.PLAN_INVALID, message=str(error))
+        reason, message = Reason.PLAN_INVALID, str(error)
+    except PlannerLate:
+        _log.warning("planner late", tenant=brief.tenant, run_id=brief.run_id, seconds=seconds)
+        reason, message = Reason.PLANNER_FAILED, f"The planner made no plan within {seconds:g} s."
     except Exception:
         _log.exception("planner failed")
-        message = "The planner failed; the server's log says how."
-        return PlanRefused(plan_id=plan_id, reason=Reason.PLANNER_FAILED, message=message)
-
-
-def _made(plan: Plan, plan_id: str) -> PlanMade:
-    return PlanMade(plan=plan, plan_id=plan_id, hash=plan_hash(plan))
+        reason, message = Reason.PLANNER_FAILED, "The planner failed; the server's log says how."
+    return PlanOutcome([PlanRefused(plan_id=plan_id, reason=reason, message=message)])
 
 
 class _Proven:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +9,8 @@ import msgspec
 from ..domain import output_schema
 from ..domain.events import Outcome
 from ..domain.run import Run
-from ..ports import Finding, Planner
+from ..ports import Finding, Planner, ResultBrief
+from .deadline import within
 
 MAX_RESULT: Final = 1 << 20  # bytes
 REPAIRS: Final = 2
@@ -44,12 +44,14 @@ def standard(found: list[Finding], run: Run) -> dict[str, Any]:
     return {"steps": steps, "output": by_id.get(done[-1].step.id) if done else None}
 
 
-async def fitting(planner: Planner, intent: str, schema: str, found: list[Finding]) -> dict[str, Any]:
-    """A result that fits `schema`. Mismatch: none was found, even after repair."""
-    wanted = json.loads(schema)
+async def fitting(planner: Planner, schema: str, brief: ResultBrief) -> dict[str, Any]:
+    """A result that fits `schema`, the text of the brief's.
+
+    Mismatch: none was found, even after repair. PlannerLate: the planner did not answer in time.
+    """
     problem: str | None = None
     for _ in range(1 + REPAIRS):
-        result = await planner.conclude(intent, wanted, found)
+        result = await within(brief.limits.deadline_s, planner.conclude(brief))
         previous, problem = problem, output_schema.mismatch(schema, result)
         if problem is None:
             return dict(result)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -17,10 +19,11 @@ from ..domain.events import AuthResolved, Call, CallAbandoned
 from ..domain.inputs import Inputs
 from ..domain.run import CallState, Run
 from ..environment import Environment
-from ..ports import CallOutcomeUnknown, Planner, Toolbox
+from ..ports import Brief, CallOutcomeUnknown, Planner, PlannerLimits, ResultBrief, Toolbox
 from ..store.journal import Journal
 from ..tools.catalog import ToolCatalog
 from . import documents, outcomes, plan_effects, results
+from .deadline import PlannerLate
 from .dispatch import Dispatch, open_gate
 from .rate_limits import IntegrationLimiter
 
@@ -42,6 +45,7 @@ class RunDependencies(Struct, frozen=True, kw_only=True):
     environment: Environment
     gate: Callable[[Call], Awaitable[None]] = open_gate  # passed between storing a call and sending it
     limits: IntegrationLimiter = field(default_factory=IntegrationLimiter)
+    planner_limits: PlannerLimits = PlannerLimits()
 
 
 class Work(Struct, frozen=True, kw_only=True):
@@ -95,38 +99,47 @@ class RunWork:
         """The outcome of planning, for the creation of a run whose planner is instant."""
         dependencies = self._dependencies
         inputs = await self.inputs()
-        events = await plan_effects.make_plan(
-            dependencies.planner,
-            dependencies.journal,
-            dependencies.environment,
-            run=run,
-            inputs=inputs,
+        brief = Brief(
+            tenant=self._tenant,
+            run_id=self._run_id,
+            intent=inputs.intent,
+            context=inputs.context,
             candidates=await dependencies.catalog.candidates(self._tenant, inputs.integrations),
+            now=datetime.fromtimestamp(dependencies.environment.now() / 1_000, UTC),
+            limits=dependencies.planner_limits,
+        )
+        made = await plan_effects.make_plan(
+            dependencies.planner, dependencies.journal, dependencies.environment, run=run, brief=brief
         )
 
         def add(draft: Draft) -> None:
             if MakePlan() in next_effects(draft.run, draft.now):
-                draft.add(*events)
+                draft.add(*made.events)
 
         return add
 
     async def _make_result(self, inputs: Inputs, found: list[Any]) -> Outcome:
-        result: dict[str, Any] | None = None
-        mismatch = ""
+        dependencies = self._dependencies
+        brief = ResultBrief(
+            tenant=self._tenant,
+            run_id=self._run_id,
+            intent=inputs.intent,
+            schema=json.loads(inputs.output_schema),
+            findings=found,
+            limits=dependencies.planner_limits,
+        )
+        end: Outcome
         try:
-            result = await results.fitting(
-                self._dependencies.planner, inputs.intent, inputs.output_schema, found
-            )
+            result = await results.fitting(dependencies.planner, inputs.output_schema, brief)
+            end = partial(finish, result=result)
         except results.Mismatch as error:
-            mismatch = str(error)
+            end = partial(_fail_to_fit, mismatch=str(error))
+        except PlannerLate:
+            end = partial(_fail_in_time, seconds=brief.limits.deadline_s)
 
         def add(draft: Draft) -> None:
-            if Conclude() not in next_effects(draft.run, draft.now):
-                return
-            if result is None:
-                draft.add(*commands.conclude(draft.run, None, mismatch))
-            else:
-                finish(draft, result)
+            if Conclude() in next_effects(draft.run, draft.now):
+                end(draft)
 
         return add
 
@@ -162,9 +175,21 @@ def finish(draft: Draft, result: dict[str, Any]) -> None:
     try:
         document = documents.keep(draft, results.encode(result))
     except results.Mismatch as too_large:
-        draft.add(*commands.conclude(draft.run, None, str(too_large)))
+        _fail_to_fit(draft, str(too_large))
     else:
         draft.add(*commands.conclude(draft.run, document))
+
+
+def _fail_to_fit(draft: Draft, mismatch: str) -> None:
+    draft.add(*commands.conclude(draft.run, None, mismatch))
+
+
+def _fail_in_time(draft: Draft, seconds: float) -> None:
+    if draft.run.cancel is not None:
+        draft.add(*commands.conclude(draft.run, None))
+    else:
+        message = f"The planner made no result within {seconds:g} s."
+        draft.add(*commands.fail(Reason.PLANNER_FAILED, message))
 
 
 def _abandon(call_id: str, draft: Draft) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,11 +19,10 @@ from ..domain.events import Record, RunCreated, Strategy
 from ..domain.explanation import ClauseRead
 from ..domain.fold import fold
 from ..domain.inputs import Inputs, Selected
-from ..domain.plan import Plan
 from ..domain.run import RULES_VERSION, Run
 from ..environment import Environment
 from ..executor.plan_effects import make_plan
-from ..ports import Brief, Engine, Explained, Finding, Planner, Refusal
+from ..ports import Brief, Engine, Planner, PlannerLimits
 from ..store.encryption import Sealer
 from ..store.journal_reads import Head
 from ..store.repositories.requests import RequestKey
@@ -65,6 +65,7 @@ class RunCreation:
         engine: Engine,
         catalog: ToolCatalog,
         planner: Planner,
+        planner_limits: PlannerLimits,
         environment: Environment,
         seen: Views,
         passing: PassThroughCheck,
@@ -76,6 +77,7 @@ class RunCreation:
         self._engine = engine
         self._catalog = catalog
         self._planner = planner
+        self._planner_limits = planner_limits
         self._environment = environment
         self._views = seen
         self._passing = passing
@@ -193,32 +195,34 @@ class RunCreation:
         """The run as it would be once planned, without a plan where that takes longer than
         `plan_wait`. Nothing is stored or started.
         """
-        return await self._preview(principal, wanted, self._planner)
+        return (await self._preview(principal, wanted, explain=False))[0]
 
     async def explain(self, principal: Principal, wanted: NewRun) -> tuple[Run, tuple[ClauseRead, ...]]:
         """The same, with how the clauses of the intent were read; none where no plan was made."""
-        planner = _Explaining(self._planner)
-        run = await self._preview(principal, wanted, planner)
-        return run, planner.clauses
+        return await self._preview(principal, wanted, explain=True)
 
-    async def _preview(self, principal: Principal, wanted: NewRun, planner: Planner) -> Run:
+    async def _preview(
+        self, principal: Principal, wanted: NewRun, *, explain: bool
+    ) -> tuple[Run, tuple[ClauseRead, ...]]:
         principal.require(Scope.RUNS_WRITE)
         inputs = await self._inputs(principal, wanted)
         run = self._creation(principal, wanted, inputs, run_id="").build(None).run
-        candidates = await self._catalog.candidates(principal.tenant, inputs.integrations)
         draft = Draft(run, self._environment.now())
+        brief = Brief(
+            tenant=principal.tenant,
+            intent=inputs.intent,
+            context=inputs.context,
+            candidates=await self._catalog.candidates(principal.tenant, inputs.integrations),
+            now=datetime.fromtimestamp(draft.now / 1_000, UTC),
+            explain=explain,
+            limits=self._planner_limits,
+        )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wanted.plan_wait):
-                events = await make_plan(
-                    planner,
-                    self._journal,
-                    self._environment,
-                    run=run,
-                    inputs=inputs,
-                    candidates=candidates,
-                )
-                draft.add(*events)
-        return draft.run
+                made = await make_plan(self._planner, self._journal, self._environment, run=run, brief=brief)
+                draft.add(*made.events)
+                return draft.run, made.clauses
+        return draft.run, ()
 
     async def _inputs(self, principal: Principal, wanted: NewRun) -> Inputs:
         violations = await self.problems(principal, wanted.selection)
@@ -278,27 +282,6 @@ class RunCreation:
         except CommitUnknown as error:
             message = "the database was lost at the commit; ask again with the same request id"
             raise Unavailable(Reason.COMMIT_UNKNOWN, message) from error
-
-
-class _Explaining:
-    """A planner that remembers why it planned what it did."""
-
-    instant = False  # nothing is stored
-
-    def __init__(self, planner: Planner) -> None:
-        self._planner = planner
-        self.clauses: tuple[ClauseRead, ...] = ()
-
-    async def plan(self, brief: Brief) -> Plan | Refusal:
-        made = await self._planner.explained(brief)
-        self.clauses = made.clauses
-        return made.outcome
-
-    async def explained(self, brief: Brief) -> Explained:
-        return await self._planner.explained(brief)
-
-    async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
-        return await self._planner.conclude(intent, schema, findings)
 
 
 def _is_planned(run: Run) -> bool:

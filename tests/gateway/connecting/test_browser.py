@@ -19,7 +19,7 @@ from tests.gateway.chromium import CONTRAST, PHONE, chromium, elsewhere, heading
 from tests.gateway.connecting.opening import HOUR, connections, link
 from tests.oidc.api import serving_api
 from tests.oidc.provider import Browser, provider
-from tests.scripted import Scripted
+from tests.scripted import ScriptedPlanner, plan_of
 from tests.service import serving
 
 __all__ = ["chromium"]
@@ -35,7 +35,7 @@ def stage(tmp_path: Path, clock: Clock) -> Staging:
 
     @asynccontextmanager
     async def started() -> AsyncGenerator[Stage, None]:
-        overrides = Overrides(planner=Scripted(READ), environment=clock.environment)
+        overrides = Overrides(planner=ScriptedPlanner(plan_of(READ)), environment=clock.environment)
         async with serving(tmp_path / "data", overrides) as service:
             callback = f"http://{service.app.http_address}/connect/callback"
             with provider(redirect=callback) as oidc:

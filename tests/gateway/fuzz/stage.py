@@ -19,7 +19,8 @@ from errands_server.ports import Brief, Refusal
 from tests.contract import desk as desks
 from tests.contract.conftest import add_desk
 from tests.contract.desk import Desk
-from tests.contract.told import HELD, LOST, READ, REFUSED, WRITE, Told, chain, steps
+from tests.contract.told import HELD, LOST, READ, REFUSED, WRITE, chain, steps
+from tests.scripted import ScriptedPlanner, in_turn
 from tests.service import PATIENCE, Service, serving
 
 _PLANS = {
@@ -43,7 +44,10 @@ _SPARE = 20  # integrations and keys that may be changed and taken away
 @asynccontextmanager
 async def stage(data: Path) -> AsyncGenerator[tuple[Service, dict[str, Any]], None]:
     """A server, and what is to be found on it: ids by what they name."""
-    async with desks.opened() as desk, serving(data, Overrides(planner=Told(_plan, results=[{}]))) as service:
+    async with (
+        desks.opened() as desk,
+        serving(data, Overrides(planner=ScriptedPlanner(_plan, conclude=in_turn({})))) as service,
+    ):
         yield service, await _furnished(service, desk)
 
 

@@ -13,9 +13,10 @@ import pytest
 import sseclient
 
 from tests.contract.conftest import Serve
-from tests.contract.told import Told, chain
+from tests.contract.told import chain
 from tests.gateway.streams.proxy import cutting
 from tests.gateway.streams.watching import client, log
+from tests.scripted import ScriptedPlanner
 
 CUTS = 100
 
@@ -46,7 +47,7 @@ def read_through(url: str, key: str) -> list[dict[str, Any]]:
 async def test_through_a_hundred_cuts_a_reader_gets_the_log_in_order_and_once(
     serve: Serve, live: bool
 ) -> None:
-    planner = Told(chain(*[("readThings", *[{"q": "x" * 200}] * 3)] * 60))
+    planner = ScriptedPlanner(chain(*[("readThings", *[{"q": "x" * 200}] * 3)] * 60))
     async with serve(planner) as service:
         if live:
             planner.may_plan.clear()

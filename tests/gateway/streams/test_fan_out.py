@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from errands.v1 import key_pb2
 from errands_server.streams import Subscription
 from tests.contract.conftest import Serve
-from tests.contract.told import WRITE, Told, chain
+from tests.contract.told import WRITE, chain
 from tests.gateway.asking import reason
 from tests.gateway.streams.watching import (
     Upstreams,
@@ -22,6 +22,7 @@ from tests.gateway.streams.watching import (
     sequences,
     watching,
 )
+from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service
 
 ASKED = "approval.required"
@@ -153,7 +154,7 @@ async def reading_of_a_run(service: Service, address: str) -> AsyncGenerator[tup
 
 
 async def test_a_key_of_another_tenant_finds_no_run_however_many_watch_it(serve: Serve) -> None:
-    planner = Told(chain(WRITE))
+    planner = ScriptedPlanner(chain(WRITE))
     planner.may_plan.clear()
     async with serve(planner) as service, gateway(service) as started:
         run_id = (await service.create("do", plan_wait_ms=0)).run_id

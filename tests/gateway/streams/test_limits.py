@@ -15,9 +15,10 @@ from errands.v1 import run_pb2
 from errands_gateway.app import Listening
 from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk
-from tests.contract.told import HELD, READ, Told, chain, steps
+from tests.contract.told import HELD, READ, chain, steps
 from tests.gateway.asking import reason
 from tests.gateway.streams.watching import client, gateway, idle, log, reading, ticket, watching
+from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service
 
 WIDE = ("writeThing", {"body": {"text": "x" * 45_000}})  # 90 KB of events
@@ -155,7 +156,7 @@ async def test_who_acknowledges_nothing_is_dropped_though_it_would_fit_the_buffe
 
 
 async def test_who_lags_behind_the_last_frames_still_gets_everything(serve: Serve) -> None:
-    planner = Told(HEAVY)
+    planner = ScriptedPlanner(HEAVY)
     planner.may_plan.clear()
     async with serve(planner) as service, gateway(service) as started:
         run_id = (await service.create("do", plan_wait_ms=0)).run_id

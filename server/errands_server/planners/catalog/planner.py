@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -11,7 +11,7 @@ from ...domain.errors import Reason
 from ...domain.explanation import Choice, ClauseRead, Considered, Origin
 from ...domain.plan import MAX_STEPS, Plan
 from ...lru import LruCache
-from ...ports import Brief, Explained, Finding, Refusal
+from ...ports import Brief, Planned, Refusal, ResultBrief
 from .entity import Kind
 from .interpreter import MOST, Interpreter, Reading
 from .lookups import DraftCall, step_id
@@ -22,7 +22,7 @@ from .slot_filling import Argument
 from .tool_index import ToolIndexCache
 
 
-def explained(intent: str, readings: Sequence[Reading]) -> Iterator[ClauseRead]:
+def _account(intent: str, readings: Sequence[Reading]) -> Iterator[ClauseRead]:
     """The clauses as they were read. Calls name their steps where every clause is served."""
     planned = all(reading.served for reading in readings)
     known = 0
@@ -68,38 +68,28 @@ class CatalogPlanner:
 
     def __init__(self) -> None:
         self._library = ToolIndexCache()
-        self._made: LruCache[_Key, Plan | Refusal] = LruCache(MOST_KEPT, _size)
+        self._made: LruCache[_Key, Planned] = LruCache(MOST_KEPT, _size)
 
-    async def plan(self, brief: Brief) -> Plan | Refusal:
-        """A sound plan over the candidates, or why there is none."""
+    async def plan(self, brief: Brief) -> Planned:
+        """Return a sound plan over the candidates, or why there is none; with the account, if wanted."""
         if refusal := _too_long(brief):
-            return refusal
+            return Planned(refusal)
         catalog = await self._library.catalog(brief.candidates)
         key = (brief.intent, brief.context, brief.now.timestamp() // _QUARTER, catalog.number)
-        if kept := self._made.find(key):
+        if not brief.explain and (kept := self._made.find(key)):
             return kept
-        reader = Interpreter(brief, catalog)
-        outcome = _outcome(reader.readings())
-        lasting = not any(mention.kind in _PASSING for mention in reader.mentions)
-        return self._made.keep(key, outcome) if lasting and len(brief.context) <= _LONGEST else outcome
+        interpreter = Interpreter(brief, catalog)
+        readings = interpreter.readings()
+        outcome = _outcome(readings)
+        if brief.explain:
+            return Planned(outcome, tuple(_account(brief.intent, readings)))
+        lasting = not any(mention.kind in _PASSING for mention in interpreter.mentions)
+        planned = Planned(outcome)
+        return self._made.keep(key, planned) if lasting and len(brief.context) <= _LONGEST else planned
 
-    async def explained(self, brief: Brief) -> Explained:
-        """The same outcome, with how every clause was read."""
-        if refusal := _too_long(brief):
-            return Explained(refusal)
-        readings = await self.explain(brief)
-        return Explained(_outcome(readings), tuple(explained(brief.intent, readings)))
-
-    async def conclude(self, intent: str, schema: Mapping[str, Any], findings: Sequence[Finding]) -> Any:
-        """A result from the findings, with only values that are in them; what is not there stays missing."""
-        return conclusion(schema, findings)
-
-    async def explain(self, brief: Brief) -> tuple[Reading, ...]:
-        """How each clause was read, up to the first that cannot be served or is one too many.
-
-        The drafts of a reading include those of the readings before it.
-        """
-        return Interpreter(brief, await self._library.catalog(brief.candidates)).readings()
+    async def conclude(self, brief: ResultBrief) -> Any:
+        """Return a result with only values that are in the findings; what is not there stays missing."""
+        return conclusion(brief.schema, brief.findings)
 
 
 # All that a plan follows from. Time is in it only as the dates and times an intent speaks of, and as
@@ -109,8 +99,8 @@ _QUARTER: Final = 900  # seconds
 _PASSING: Final = frozenset({Kind.DATE, Kind.TIME, Kind.PERIOD})
 
 
-def _size(outcome: Plan | Refusal) -> int:
-    return len(msgspec.json.encode(outcome)) + 2 * _LONGEST
+def _size(planned: Planned) -> int:
+    return len(msgspec.json.encode(planned.outcome)) + 2 * _LONGEST
 
 
 def _too_long(brief: Brief) -> Refusal | None:
