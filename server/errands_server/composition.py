@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -188,11 +188,7 @@ async def core(
     credentials = _credentials(config, store, sealer, environment, quotas, stack)
     planner = overrides.planner or CatalogPlanner()
     senders, sessions, importer = await _senders(config, stack)
-    toolbox = (
-        IntegrationToolbox(catalog, credentials.resolver, senders)
-        if overrides.toolbox is None
-        else overrides.toolbox(catalog)
-    )
+    toolbox = _toolbox(overrides, catalog, credentials, senders)
     parts = RunDependencies(
         journal=store.journal,
         catalog=catalog,
@@ -226,6 +222,14 @@ async def core(
         messages=messages,
         hub=hub,
     )
+
+
+def _toolbox(
+    overrides: Overrides, catalog: ToolCatalog, credentials: Credentials, senders: Mapping[str, Sender]
+) -> Toolbox:
+    if overrides.toolbox is not None:
+        return overrides.toolbox(catalog)
+    return IntegrationToolbox(catalog, credentials.resolver, senders)
 
 
 def _engine(
