@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from errands_server.domain import events as e
-from errands_server.domain.effects import Effect, next_effects, wake_at
+from errands_server.domain.effects import RunEffect, next_effects, wake_at
 from errands_server.domain.events import Record
 from errands_server.domain.fold import apply
 from errands_server.domain.run import Run
@@ -44,7 +44,7 @@ def effects(run: Run, now: int) -> list[dict[str, Any]]:
     return [{"effect": type(effect).__name__, **_fields(effect)} for effect in next_effects(run, now)]
 
 
-def _fields(effect: Effect) -> dict[str, Any]:
+def _fields(effect: RunEffect) -> dict[str, Any]:
     fields: dict[str, Any] = json.loads(msgspec.json.encode(effect))
     return fields
 

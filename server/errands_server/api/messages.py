@@ -19,7 +19,7 @@ from ..domain import events as e
 from ..domain.events import Record
 from ..domain.explanation import ArgumentSource, Choice, ClauseRead, Considered, Origin
 from ..domain.plan import Path
-from ..domain.preflight import Expected, ForeseenCall, Missing, Preflight
+from ..domain.preflight import ExpectedApproval, MissingConnection, Preflight, PreflightCall
 from ..domain.run import Run
 from ..domain.tool import Effect, Tool
 from ..services.runs import RunView
@@ -307,7 +307,7 @@ def preflight(found: Preflight) -> preflight_pb.Preflight:
     )
 
 
-def _preflight_call(call: ForeseenCall) -> preflight_pb.PreflightCall:
+def _preflight_call(call: PreflightCall) -> preflight_pb.PreflightCall:
     reads = call.effect is Effect.READ
     return preflight_pb.PreflightCall(
         step_id=call.step_id,
@@ -321,7 +321,7 @@ def _preflight_call(call: ForeseenCall) -> preflight_pb.PreflightCall:
     )
 
 
-def _missing(missing: Missing, user_id: str) -> preflight_pb.MissingConnection:
+def _missing(missing: MissingConnection, user_id: str) -> preflight_pb.MissingConnection:
     return preflight_pb.MissingConnection(
         integration_id=missing.integration_id,
         integration_name=missing.integration_name,
@@ -332,7 +332,7 @@ def _missing(missing: Missing, user_id: str) -> preflight_pb.MissingConnection:
     )
 
 
-def _expected(approval: Expected) -> preflight_pb.ExpectedApproval:
+def _expected(approval: ExpectedApproval) -> preflight_pb.ExpectedApproval:
     return preflight_pb.ExpectedApproval(
         kind=enums.KIND[approval.kind], step_id=approval.step_id, calls=approval.calls
     )

@@ -1,4 +1,4 @@
-"""What an approval covers, as a hash over canonical JSON (RFC 8785)."""
+"""The hashes that bind an approval to what it covers, over canonical JSON (RFC 8785)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .tool import ToolRef
 
 
 def digest(document: Any) -> str:
-    """`sha256:` and the hex digest of the document's canonical form."""
+    """Return `sha256:` and the hex digest of the document's canonical form."""
     if _is_plain(document):
         # The standard encoder writes the same bytes, thirty times faster.
         return "sha256:" + hashlib.sha256(_encode(document).encode()).hexdigest()
@@ -34,8 +34,8 @@ _encode: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether nothing in a document is canonical in a way of its own: no floats, no large integers, no
-    keys that UTF-16 orders differently, no lone surrogates.
+    """Whether the standard encoder writes the canonical form of a document: it holds no floats, no large
+    integers, no keys that UTF-16 orders differently and no lone surrogates.
     """
     kind = type(value)
     if kind is str:
@@ -58,7 +58,7 @@ _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 def call_hash(
     *, run_id: str, call_id: str, tool: ToolRef, origin: str, arguments: Mapping[str, Any], user_id: str
 ) -> str:
-    """The hash of one call. Whatever changes it needs a new approval."""
+    """Return the hash of one call. A call with another hash needs another approval."""
     return digest(
         {
             "run": run_id,
@@ -74,21 +74,21 @@ def call_hash(
 
 
 def calls_hash(calls: tuple[Call, ...]) -> str:
-    """The hash of an approval over several calls: that of the one call, or over all their hashes."""
+    """Return the hash of an approval: the call's own for one call, else the hash over all their hashes."""
     return calls[0].hash if len(calls) == 1 else digest([call.hash for call in calls])
 
 
 def question_hash(call: Call, question: Question) -> str:
-    """The hash of a question that a call's service asks: whatever changes either needs another answer."""
+    """Return the hash over a call and the question that its service asks."""
     return digest({"call": call.hash, "question": question.digest})
 
 
 def plan_hash(plan: Plan) -> str:
-    """The hash of a plan: per step, the revisions, operations, literal arguments and slots."""
-    return digest([[_planned(call) for call in step.calls] for step in plan.steps])
+    """Return the hash of a plan: for each call its revision, operation, literal arguments and slots."""
+    return digest([[_hash_input(call) for call in step.calls] for step in plan.steps])
 
 
-def _planned(call: PlannedCall) -> dict[str, Any]:
+def _hash_input(call: PlannedCall) -> dict[str, Any]:
     slots = msgspec.to_builtins([(slot.target, slot.step, slot.source) for slot in call.slots])
     return {
         "integration": call.tool.integration_id,
@@ -103,7 +103,7 @@ _ABSENT: Final = object()
 
 
 def covers(step: Step, tool: ToolRef, arguments: Mapping[str, Any]) -> bool:
-    """Whether the plan's `step` announced this call: same tool, same literals, slots where it said."""
+    """Whether the plan's `step` holds this call: same tool and literals, other values only in its slots."""
     return any(planned.tool == tool and _agree(planned, arguments) for planned in step.calls)
 
 
@@ -121,7 +121,7 @@ def _same(literal: Any, actual: Any, at: tuple[str | int, ...], open_at: set[tup
 
 
 def _text(value: Any) -> bytes:
-    """JSON tells apart what Python takes for equal: `true`, 1 and 1.0."""
+    """JSON has three values where Python has one: `true`, 1 and 1.0."""
     return msgspec.json.encode(value, order="sorted")
 
 

@@ -1,4 +1,4 @@
-"""What becomes of one call: by a crash, by an attempt without effect, and by what people say."""
+"""The state of one call after a takeover, an attempt without effect, a decision or an answer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .run import CallProgress, CallState
 from .tool import Effect
 
 
-def orphaned(progress: CallProgress) -> CallProgress:
-    """The call after another process took its run over."""
+def orphan(progress: CallProgress) -> CallProgress:
+    """Return the call after another process took its run over."""
     if progress.state is not CallState.SENT:
         return progress
     # A crash says nothing about the service, so attempts count from zero again.
@@ -21,20 +21,20 @@ def orphaned(progress: CallProgress) -> CallProgress:
     return replace(progress, state=CallState.LOST, doubt=True, attempts=0, message=message)
 
 
-def unsent(progress: CallProgress) -> CallState:
-    """An attempt without effect says nothing about an earlier one whose answer was lost."""
+def sendable_state(progress: CallProgress) -> CallState:
+    """Return the state of a call whose last attempt had no effect: LOST if an earlier one may have had it."""
     return CallState.LOST if progress.doubt else CallState.READY
 
 
-def decided(progress: CallProgress, event: e.ApprovalResolved) -> CallProgress:
-    """The call after a person decided about it."""
+def apply_decision(progress: CallProgress, event: e.ApprovalResolved) -> CallProgress:
+    """Return the call after a decision about it."""
     match event.decision:
         case Decision.APPROVE:
             return replace(progress, state=CallState.READY)
         case Decision.DENY:
             return replace(progress, state=CallState.DENIED, reason=Reason.APPROVAL_DENIED)
         case Decision.RETRY:
-            # A person answers for the second effect; the attempt counts from one again.
+            # The person accepts a possible second effect; attempts count from one again.
             return replace(
                 progress, state=CallState.READY, attempts=0, not_before=0, doubt=False, reason=None
             )
@@ -44,16 +44,18 @@ def decided(progress: CallProgress, event: e.ApprovalResolved) -> CallProgress:
             return replace(progress, state=CallState.FAILED, reason=Reason.OUTCOME_UNKNOWN)
 
 
-def answered(progress: CallProgress, request: e.ApprovalRequested, event: e.ApprovalResolved) -> CallProgress:
-    """The call after a person answered what its service asked, or would not."""
+def apply_answer(
+    progress: CallProgress, request: e.ApprovalRequested, event: e.ApprovalResolved
+) -> CallProgress:
+    """Return the call after a person answered its service's question, or refused to."""
     if event.decision is not Decision.APPROVE:
-        return given_up(progress, Reason.APPROVAL_DENIED, CallState.DENIED)
+        return give_up(progress, Reason.APPROVAL_DENIED, CallState.DENIED)
     assert request.question is not None  # noqa: S101 (an INPUT has one)
     given = Input(asked=request.question.digest, values=event.input or {})
-    # The service was asked and answered: what comes now is a first attempt again.
+    # The service did answer, so the next attempt counts as a first one.
     return replace(
         progress,
-        state=unsent(progress),
+        state=sendable_state(progress),
         attempts=0,
         sent_at=progress.sent_at if progress.doubt else 0,
         inputs=(*progress.inputs, given),
@@ -61,7 +63,7 @@ def answered(progress: CallProgress, request: e.ApprovalRequested, event: e.Appr
     )
 
 
-def given_up(progress: CallProgress, reason: Reason, otherwise: CallState) -> CallProgress:
-    """The call, which is not sent again: a person looks at what an earlier attempt may have done."""
+def give_up(progress: CallProgress, reason: Reason, otherwise: CallState) -> CallProgress:
+    """Return a call that is not sent again: LOST if an earlier attempt may have written, else `otherwise`."""
     lost = progress.doubt and progress.call.effect is Effect.WRITE
     return replace(progress, state=CallState.LOST if lost else otherwise, reason=reason)

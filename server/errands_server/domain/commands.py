@@ -1,11 +1,11 @@
-"""What callers may ask of a run, decided over its state: each function gives the events that follow."""
+"""Commands on a run: each function returns the events that follow from the run's state and the command."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .effects import denied, plan_approval
+from .effects import is_denied, plan_approval
 from .errors import Conflict, Reason, Violation
 from .errors import Invalid as InvalidRequest
 from .events import (
@@ -35,9 +35,9 @@ _REFUSED: Final = frozenset({Reason.NO_FITTING_TOOL, Reason.ARGUMENT_MISSING})
 
 
 def cancel(run: Run, *, actor: str, now: int) -> list[AnyEvent]:
-    """Stop the run. Where nothing is in flight it ends here and now.
+    """Cancel the run. It ends at once if no call is in flight; a second cancel changes nothing.
 
-    RUN_FINISHED: it has ended. Asked again, nothing changes.
+    RUN_FINISHED: it has ended.
     """
     if run.ended:
         raise Conflict(Reason.RUN_FINISHED, f"the run has ended with {run.status}")
@@ -50,7 +50,7 @@ def cancel(run: Run, *, actor: str, now: int) -> list[AnyEvent]:
 
 
 def close_canceled(run: Run) -> list[AnyEvent]:
-    """The last events of a cancelled run, with what was completed and what is uncertain."""
+    """Return the last events of a cancelled run, with the calls that were done and those in doubt."""
     completed = tuple(c.call.id for c in run.calls.values() if c.state is CallState.DONE)
     unknown = tuple(c.call.id for c in run.calls.values() if _is_uncertain(c))
     return [
@@ -75,16 +75,19 @@ def decide(
     output: Document | None = None,
     values: Mapping[str, Any] | None = None,
 ) -> list[AnyEvent]:
-    """Decide an approval. The same decision again changes nothing. `values` answer an INPUT.
+    """Decide an approval. The same decision again changes nothing.
 
-    ALREADY_DECIDED, APPROVAL_EXPIRED, APPROVAL_CLOSED, or a decision that does not fit.
+    `reason` are the person's words; `output` is the call's, for DONE; `values` answer an INPUT.
+
+    Invalid: the decision does not fit the kind of approval. ALREADY_DECIDED: there is another decision.
+    APPROVAL_EXPIRED: its time ran out. APPROVAL_CLOSED: the run was cancelled or has ended.
     """
     approval = run.approvals[approval_id]
     if decision not in CHOICES[approval.request.kind]:
         choices = ", ".join(CHOICES[approval.request.kind])
         message = f"{decision} does not fit a {approval.request.kind} approval; choose one of {choices}"
         raise InvalidRequest([Violation("decision", message)])
-    if _same_again(approval, decision, values):
+    if _is_repeated(approval, decision, values):
         return []
     _check_open(run, approval, now)
     return [
@@ -99,7 +102,7 @@ def decide(
     ]
 
 
-def _same_again(approval: ApprovalProgress, decision: Decision, values: Mapping[str, Any] | None) -> bool:
+def _is_repeated(approval: ApprovalProgress, decision: Decision, values: Mapping[str, Any] | None) -> bool:
     done = approval.resolution
     return done is not None and not done.expired and done.decision is decision and done.input == values
 
@@ -118,7 +121,7 @@ def _check_open(run: Run, approval: ApprovalProgress, now: int) -> None:
 
 
 def expire(run: Run, now: int) -> list[AnyEvent]:
-    """Everything whose time has run out: approvals count as denied, authorizations as refused."""
+    """End every wait whose time ran out: approvals count as denied, authorizations as refused."""
     events: list[AnyEvent] = []
     for approval in run.open_approvals():
         if approval.request.expires_at <= now:
@@ -140,12 +143,12 @@ def expire(run: Run, now: int) -> list[AnyEvent]:
 
 
 def fail(reason: Reason, message: str) -> list[AnyEvent]:
-    """The last events of a run that cannot go on."""
+    """Return the last events of a run that cannot go on."""
     return [ErrorRaised(reason=reason, message=message), StatusChanged(status=RunStatus.FAILED)]
 
 
-def refused(run: Run) -> list[AnyEvent]:
-    """The last events of a run without a plan, or whose plan was denied."""
+def close_refused(run: Run) -> list[AnyEvent]:
+    """Return the last events of a run without a plan, or whose plan was denied."""
     if run.refusal is not None:
         status = RunStatus.NO_SUCCESS if run.refusal.reason in _REFUSED else RunStatus.FAILED
         error = ErrorRaised(reason=run.refusal.reason, message=run.refusal.message)
@@ -156,46 +159,46 @@ def refused(run: Run) -> list[AnyEvent]:
 
 
 def needs_result(run: Run) -> bool:
-    """Whether concluding this run means to make a result."""
+    """Whether `conclude` needs a result for this run."""
     return run.cancel is None and any(step.outcome is Outcome.DONE for step in run.steps.values())
 
 
 def conclude(run: Run, result: Document | None, mismatch: str = "") -> list[AnyEvent]:
-    """The last events of a run with nothing left to do.
+    """Return the last events of a run with nothing left to do.
 
-    `result` is the result where `needs_result`; None with the reason in `mismatch` where
-    what was made does not fit the output schema.
+    `result` is the result where `needs_result`. None: the result does not fit the output schema, and
+    `mismatch` says why.
     """
     if run.cancel is not None:
         return close_canceled(run)
     gate = plan_approval(run)
-    if run.refusal is not None or (gate is not None and denied(gate)):
-        return refused(run)
+    if run.refusal is not None or (gate is not None and is_denied(gate)):
+        return close_refused(run)
     outcomes = [step.outcome for step in run.steps.values()]
     if Outcome.DONE not in outcomes:
-        return _nothing_done(run)
+        return _close_nothing_done(run)
     if all(outcome is Outcome.DONE for outcome in outcomes):
         if result is None:
             return fail(Reason.OUTPUT_SCHEMA_MISMATCH, mismatch)
         return [ResultMade(result=result), StatusChanged(status=RunStatus.SUCCESS)]
-    return _partly_done(run, result, mismatch)
+    return _close_partly_done(run, result, mismatch)
 
 
-def _partly_done(run: Run, result: Document | None, mismatch: str) -> list[AnyEvent]:
+def _close_partly_done(run: Run, result: Document | None, mismatch: str) -> list[AnyEvent]:
     last = StatusChanged(status=RunStatus.PARTIAL_SUCCESS)
     if result is None:
         return [ErrorRaised(reason=Reason.OUTPUT_INCOMPLETE, message=mismatch), last]
-    error = ErrorRaised(reason=Reason.PARTLY_DONE, message=_undone(run))
+    error = ErrorRaised(reason=Reason.PARTLY_DONE, message=_describe_undone(run))
     return [ResultMade(result=result), error, last]
 
 
-def _nothing_done(run: Run) -> list[AnyEvent]:
+def _close_nothing_done(run: Run) -> list[AnyEvent]:
     reasons = {s.reason for s in run.steps.values() if s.outcome is not Outcome.SKIPPED}
     only = reasons.pop() if len(reasons) == 1 else None
-    error = ErrorRaised(reason=only or Reason.NOTHING_DONE, message=_undone(run))
+    error = ErrorRaised(reason=only or Reason.NOTHING_DONE, message=_describe_undone(run))
     return [error, StatusChanged(status=RunStatus.NO_SUCCESS)]
 
 
-def _undone(run: Run) -> str:
+def _describe_undone(run: Run) -> str:
     undone = [s for s in run.steps.values() if s.outcome is not Outcome.DONE]
     return " ".join(f"Step {s.step.id} {s.outcome}: {s.text}" for s in undone)[:2_000]

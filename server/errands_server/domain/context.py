@@ -1,4 +1,4 @@
-"""Reads hints from a run's context, which is opaque and may hold JSON or key=value pairs."""
+"""Reads named values from a run's context: opaque text that may hold JSON or `key=value` pairs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PAIR = re.compile(r"""(?:^|[\s,;])([A-Za-z][\w.-]*)\s*[=:]\s*("[^"]*"|'[^']*'|[
 
 
 def values(context: str) -> dict[str, Any]:
-    """The named values found in `context`; empty where it holds none. Never raises."""
+    """Return the named values of `context`; none where it holds none. Never raises."""
     text = context.strip()
     if text.startswith("{"):
         try:

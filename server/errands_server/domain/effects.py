@@ -1,4 +1,4 @@
-"""What may be done next for a run. Empty means that it waits, or has ended."""
+"""The effects that may be performed next for a run. Where there is none, it waits or has ended."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class MakePlan(Struct, frozen=True):
 
 
 class AskApproval(Struct, frozen=True):
-    """Ask a person: over the plan, over calls of a step, or over one call in doubt."""
+    """Ask a person about the plan, about calls of a step, or about one call in doubt."""
 
     kind: ApprovalKind
-    step_id: str = ""
-    call_ids: tuple[str, ...] = ()
+    step_id: str = ""  # empty for a PLAN
+    call_ids: tuple[str, ...] = ()  # none for a PLAN
 
 
 class Think(Struct, frozen=True):
-    """Start the step, or take its next turn: propose calls, or finish it."""
+    """Start the step, propose its calls, or finish it."""
 
     step_id: str
 
 
 class SkipStep(Struct, frozen=True):
-    """A step it depends on was not done."""
+    """End the step as SKIPPED: a step that it depends on was not done."""
 
     step_id: str
 
@@ -43,24 +43,24 @@ class SendCall(Struct, frozen=True):
 
 
 class GiveUp(Struct, frozen=True):
-    """A harmless call was tried often enough."""
+    """End a read as FAILED: it was tried often enough."""
 
     call_id: str
 
 
 class Conclude(Struct, frozen=True):
-    """Nothing is left to do: make the result and end the run."""
+    """Make the result and end the run: nothing else is left to do."""
 
 
-Effect: TypeAlias = MakePlan | AskApproval | Think | SkipStep | SendCall | GiveUp | Conclude
+RunEffect: TypeAlias = MakePlan | AskApproval | Think | SkipStep | SendCall | GiveUp | Conclude
 
 
-def next_effects(run: Run, now: int) -> list[Effect]:
-    """What may be done at `now`. Never gives work for calls sent under the current epoch."""
+def next_effects(run: Run, now: int) -> list[RunEffect]:
+    """Return what may be done at `now` (milliseconds); never work for calls sent under the current epoch."""
     if run.ended or run.sequence == 0:
         return []
     if run.cancel is not None:
-        return [] if _sent(run) else [Conclude()]
+        return [] if _has_sent_call(run) else [Conclude()]
     if run.refusal is not None:
         return [Conclude()]
     if run.plan is None:
@@ -71,13 +71,13 @@ def next_effects(run: Run, now: int) -> list[Effect]:
             return [AskApproval(ApprovalKind.PLAN)]
         if gate.open:
             return []
-        if denied(gate):
+        if is_denied(gate):
             return [Conclude()]
-    return list(_steps(run, now))
+    return list(_effects_of_steps(run, now))
 
 
 def wake_at(run: Run, after: int = -1) -> int | None:
-    """When something is next due, behind `after`, without anybody acting, or None."""
+    """Return when something is next due by the clock alone, later than `after` (milliseconds), or None."""
     if run.ended:
         return None
     if run.cancel is not None:
@@ -92,33 +92,34 @@ _SENDABLE = frozenset({CallState.READY, CallState.LOST})
 
 
 def plan_approval(run: Run) -> ApprovalProgress | None:
-    """The approval of the run's present plan, where it was asked for."""
+    """Return the approval of the run's plan, or None if there was no request for one."""
     for approval in run.approvals.values():
         if approval.request.kind is ApprovalKind.PLAN and approval.request.hash == run.plan_hash:
             return approval
     return None
 
 
-def denied(approval: ApprovalProgress) -> bool:
+def is_denied(approval: ApprovalProgress) -> bool:
+    """Whether a person denied it, or it expired."""
     return approval.resolution is not None and approval.resolution.decision is Decision.DENY
 
 
-def _sent(run: Run) -> bool:
+def _has_sent_call(run: Run) -> bool:
     return any(progress.state is CallState.SENT for progress in run.calls.values())
 
 
-def _steps(run: Run, now: int) -> Iterator[Effect]:
+def _effects_of_steps(run: Run, now: int) -> Iterator[RunEffect]:
     unfinished = [step for step in run.steps.values() if step.outcome is None]
     if not unfinished:
         yield Conclude()
     for step in unfinished:
         if step.started:
-            yield from _started(run, step, now)
+            yield from _effects_of_started(run, step, now)
         else:
-            yield from _unstarted(run, step)
+            yield from _effects_of_unstarted(run, step)
 
 
-def _unstarted(run: Run, step: StepProgress) -> Iterator[Effect]:
+def _effects_of_unstarted(run: Run, step: StepProgress) -> Iterator[RunEffect]:
     outcomes = [run.steps[dependency].outcome for dependency in step.step.depends_on]
     if any(outcome is not None and outcome is not Outcome.DONE for outcome in outcomes):
         yield SkipStep(step.step.id)
@@ -126,7 +127,7 @@ def _unstarted(run: Run, step: StepProgress) -> Iterator[Effect]:
         yield Think(step.step.id)
 
 
-def _started(run: Run, step: StepProgress, now: int) -> Iterator[Effect]:
+def _effects_of_started(run: Run, step: StepProgress, now: int) -> Iterator[RunEffect]:
     calls = run.steps_calls(step.step.id)
     if all(progress.state in ENDED for progress in calls):
         yield Think(step.step.id)
@@ -136,10 +137,10 @@ def _started(run: Run, step: StepProgress, now: int) -> Iterator[Effect]:
     if unasked:
         yield AskApproval(ApprovalKind.CALLS, step.step.id, unasked)
     for progress in calls:
-        yield from _call(progress, now)
+        yield from _effects_of_call(progress, now)
 
 
-def _call(progress: CallProgress, now: int) -> Iterator[Effect]:
+def _effects_of_call(progress: CallProgress, now: int) -> Iterator[RunEffect]:
     if progress.state not in _SENDABLE or progress.not_before > now:
         return
     if progress.state is CallState.READY or may_repeat(progress, now):

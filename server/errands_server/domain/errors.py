@@ -1,4 +1,4 @@
-"""Every way a request or a run can fail, by a reason a program can branch on.
+"""The errors of requests, and the reasons of requests and runs, on which a program can branch.
 
 Refused                     the caller's request cannot be carried out
 ├── Invalid                 fields are wrong; carries every violation
@@ -9,7 +9,7 @@ Refused                     the caller's request cannot be carried out
 ├── Exhausted               a limit is reached; try again later
 └── Unavailable             try again; nothing was changed
 RunChanged                  another writer was first; read the run again
-CommitUnknown               a commit whose fate could not be learned
+CommitUnknown               a commit that may or may not be stored
 PlanInvalid                 a planner's plan is not a sound graph
 """
 
@@ -22,7 +22,7 @@ from msgspec import Struct
 
 
 class Reason(StrEnum):
-    """Machine-readable reasons; the wire enum `ErrorReason` has the same names."""
+    """Machine-readable reasons. The wire enum `ErrorReason` has the same names and describes each."""
 
     # Requests.
     FIELD_INVALID = "FIELD_INVALID"
@@ -151,11 +151,11 @@ class Unavailable(Refused):
 
 
 class RunChanged(Exception):
-    """Another writer was first and nothing was written; read the run again and decide anew."""
+    """Another writer was first and nothing was written; read the run and decide again."""
 
 
 class CommitUnknown(Exception):
-    """A connection was lost at COMMIT and the log could not be read back."""
+    """The connection was lost at COMMIT and the log could not be read back: the commit may be stored."""
 
 
 class PlanInvalid(Exception):

@@ -1,4 +1,4 @@
-"""A run as the fold of its events: what each of them makes of it, and the one door through all moves."""
+"""Folds the events of a log into a run. Every status move passes `advance`, which checks it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from . import events as e
-from .call_states import answered, decided, given_up, orphaned, unsent
+from .call_states import apply_answer, apply_decision, give_up, orphan, sendable_state
 from .errors import Reason
 from .events import Outcome, Record, RunStatus, Strategy
-from .run import FINAL, MOVES, ApprovalProgress, CallProgress, CallState, Run, StepProgress, standing
+from .run import FINAL, MOVES, ApprovalProgress, CallProgress, CallState, Run, StepProgress, derive_status
 
 _ENDED_AS: Final = {
     Outcome.DONE: CallState.DONE,
@@ -19,22 +19,22 @@ _ENDED_AS: Final = {
     Outcome.DENIED: CallState.DENIED,
     Outcome.UNKNOWN: CallState.UNKNOWN,
 }
-_ASKED_ABOUT: Final = {e.ApprovalKind.IN_DOUBT: CallState.DOUBTED, e.ApprovalKind.INPUT: CallState.ASKED}
+_STATES_ASKED: Final = {e.ApprovalKind.IN_DOUBT: CallState.DOUBTED, e.ApprovalKind.INPUT: CallState.ASKED}
 
 
 class IllegalMove(Exception):
-    """An event that cannot follow the run's log: a fault of the service, never of a caller."""
+    """An event cannot follow the run's log. A fault of the service, never of a caller."""
 
 
 def apply(run: Run, record: Record) -> Run:
-    """The run after one more record. IllegalMove: the record cannot follow this log."""
+    """Return the run after one more record. IllegalMove: the record cannot follow this log."""
     if record.sequence != run.sequence + 1:
         raise IllegalMove(f"sequence {record.sequence} cannot follow {run.sequence}")
     return advance(run, record.event, record.at)
 
 
 def advance(run: Run, event: e.AnyEvent, at: int) -> Run:
-    """The run after `event` at time `at`. IllegalMove: the event cannot follow this log."""
+    """Return the run after `event` at `at` (milliseconds). IllegalMove: the event cannot follow this log."""
     if run.ended:
         raise IllegalMove(f"{type(event).__name__} after the final status {run.status}")
     changed = _FOLDS[type(event)](run, event, at)
@@ -45,7 +45,7 @@ def advance(run: Run, event: e.AnyEvent, at: int) -> Run:
 
 
 def fold(records: Iterable[Record], run: Run | None = None) -> Run:
-    """The run these records tell of, going on from `run` where one is given."""
+    """Return the run after these records, which follow `run`; without one, from the start of the log."""
     state = Run() if run is None else run
     for record in records:
         state = apply(state, record)
@@ -55,10 +55,10 @@ def fold(records: Iterable[Record], run: Run | None = None) -> Run:
 def _status_after(run: Run, event: e.AnyEvent) -> RunStatus:
     if isinstance(event, e.StatusChanged) and event.status in FINAL:
         return event.status
-    return standing(run)
+    return derive_status(run)
 
 
-def _created(run: Run, event: e.RunCreated, at: int) -> Run:
+def _on_run_created(run: Run, event: e.RunCreated, at: int) -> Run:
     return replace(
         run,
         created_at=at,
@@ -73,38 +73,38 @@ def _created(run: Run, event: e.RunCreated, at: int) -> Run:
     )
 
 
-def _claimed(run: Run, event: e.Claimed, at: int) -> Run:
+def _on_claimed(run: Run, event: e.Claimed, at: int) -> Run:
     if event.epoch <= run.epoch:
         raise IllegalMove(f"epoch {event.epoch} does not follow {run.epoch}")
-    calls = {call_id: orphaned(progress) for call_id, progress in run.calls.items()}
+    calls = {call_id: orphan(progress) for call_id, progress in run.calls.items()}
     return replace(run, epoch=event.epoch, calls=calls)
 
 
-def _status(run: Run, event: e.StatusChanged, at: int) -> Run:
-    if event.status not in FINAL and event.status != standing(run):
-        raise IllegalMove(f"status {event.status} announced while the run is {standing(run)}")
+def _on_status_changed(run: Run, event: e.StatusChanged, at: int) -> Run:
+    if event.status not in FINAL and event.status != derive_status(run):
+        raise IllegalMove(f"status {event.status} announced while the run is {derive_status(run)}")
     run = replace(run, announced=event.status)
-    return _approvals_closed(run) if event.status in FINAL else run
+    return _close_approvals(run) if event.status in FINAL else run
 
 
-def _approvals_closed(run: Run) -> Run:
+def _close_approvals(run: Run) -> Run:
     return replace(run, approvals={key: replace(a, open=False) for key, a in run.approvals.items()})
 
 
-def _plan_made(run: Run, event: e.PlanMade, at: int) -> Run:
+def _on_plan_made(run: Run, event: e.PlanMade, at: int) -> Run:
     steps = {step.id: StepProgress(step) for step in event.plan.steps}
     return replace(run, plan=event.plan, plan_id=event.plan_id, plan_hash=event.hash, steps=steps)
 
 
-def _plan_refused(run: Run, event: e.PlanRefused, at: int) -> Run:
+def _on_plan_refused(run: Run, event: e.PlanRefused, at: int) -> Run:
     return replace(run, refusal=event)
 
 
-def _step_started(run: Run, event: e.StepStarted, at: int) -> Run:
+def _on_step_started(run: Run, event: e.StepStarted, at: int) -> Run:
     return _with_step(run, replace(run.steps[event.step_id], started=True))
 
 
-def _calls_proposed(run: Run, event: e.CallsProposed, at: int) -> Run:
+def _on_calls_proposed(run: Run, event: e.CallsProposed, at: int) -> Run:
     step = run.steps[event.step_id]
     calls = dict(run.calls)
     for call in event.calls:
@@ -115,13 +115,13 @@ def _calls_proposed(run: Run, event: e.CallsProposed, at: int) -> Run:
 
 
 def needs_approval(run: Run, call: e.Call) -> bool:
-    """Whether a person must agree to this very call before it is sent."""
+    """Whether a person must approve this call before it is sent."""
     if run.strategy is Strategy.ON_TOOL_CALL:
         return True
     return run.strategy is Strategy.ON_START and not call.planned
 
 
-def _call_started(run: Run, event: e.CallStarted, at: int) -> Run:
+def _on_call_started(run: Run, event: e.CallStarted, at: int) -> Run:
     progress = run.calls[event.call.id]
     if run.cancel is not None:
         raise IllegalMove(f"call {event.call.id} started behind a cancellation")
@@ -140,25 +140,25 @@ def _call_started(run: Run, event: e.CallStarted, at: int) -> Run:
     )
 
 
-def _call_abandoned(run: Run, event: e.CallAbandoned, at: int) -> Run:
+def _on_call_abandoned(run: Run, event: e.CallAbandoned, at: int) -> Run:
     progress = run.calls[event.call_id]
     return _with_call(
         run,
         replace(
             progress,
-            state=unsent(progress),
+            state=sendable_state(progress),
             attempts=progress.attempts - 1,
             sent_at=progress.sent_at if progress.doubt else 0,
         ),
     )
 
 
-def _call_delayed(run: Run, event: e.CallDelayed, at: int) -> Run:
+def _on_call_delayed(run: Run, event: e.CallDelayed, at: int) -> Run:
     progress = run.calls[event.call_id]
-    return _with_call(run, replace(progress, state=unsent(progress), not_before=event.until))
+    return _with_call(run, replace(progress, state=sendable_state(progress), not_before=event.until))
 
 
-def _call_lost(run: Run, event: e.CallLost, at: int) -> Run:
+def _on_call_lost(run: Run, event: e.CallLost, at: int) -> Run:
     progress = run.calls[event.call_id]
     return _with_call(
         run,
@@ -166,7 +166,7 @@ def _call_lost(run: Run, event: e.CallLost, at: int) -> Run:
     )
 
 
-def _call_finished(run: Run, event: e.CallFinished, at: int) -> Run:
+def _on_call_finished(run: Run, event: e.CallFinished, at: int) -> Run:
     return _with_call(
         run,
         replace(
@@ -179,7 +179,7 @@ def _call_finished(run: Run, event: e.CallFinished, at: int) -> Run:
     )
 
 
-def _step_finished(run: Run, event: e.StepFinished, at: int) -> Run:
+def _on_step_finished(run: Run, event: e.StepFinished, at: int) -> Run:
     step = replace(
         run.steps[event.step_id],
         outcome=event.outcome,
@@ -190,36 +190,39 @@ def _step_finished(run: Run, event: e.StepFinished, at: int) -> Run:
     return _with_step(replace(run, finished=(*run.finished, event.step_id)), step)
 
 
-def _approval_requested(run: Run, event: e.ApprovalRequested, at: int) -> Run:
+def _on_approval_requested(run: Run, event: e.ApprovalRequested, at: int) -> Run:
     approval = ApprovalProgress(event, run.sequence + 1, at, open=run.cancel is None)
     run = replace(run, approvals={**run.approvals, event.approval_id: approval})
-    if waits := _ASKED_ABOUT.get(event.kind):
+    if waits := _STATES_ASKED.get(event.kind):
         for call in event.calls:
             run = _with_call(run, replace(run.calls[call.id], state=waits))
     return run
 
 
-def _approval_resolved(run: Run, event: e.ApprovalResolved, at: int) -> Run:
+def _on_approval_resolved(run: Run, event: e.ApprovalResolved, at: int) -> Run:
     approval = run.approvals[event.approval_id]
     if not approval.open:
         raise IllegalMove(f"approval {event.approval_id} is closed")
     closed = replace(approval, open=False, resolution=event, resolved_at=at)
     run = replace(run, approvals={**run.approvals, event.approval_id: closed})
-    for call in approval.request.calls:
+    request = approval.request
+    for call in request.calls:
         progress = run.calls[call.id]
-        asked = approval.request.question
-        after = decided(progress, event) if asked is None else answered(progress, approval.request, event)
+        if request.question is None:
+            after = apply_decision(progress, event)
+        else:
+            after = apply_answer(progress, request, event)
         run = _with_call(run, after)
     return run
 
 
-def _auth_requested(run: Run, event: e.AuthRequested, at: int) -> Run:
+def _on_auth_requested(run: Run, event: e.AuthRequested, at: int) -> Run:
     for call_id in event.call_ids:
         run = _with_call(run, replace(run.calls[call_id], state=CallState.UNAUTHORIZED))
     return replace(run, authorizations={**run.authorizations, event.authorization_id: event})
 
 
-def _auth_resolved(run: Run, event: e.AuthResolved, at: int) -> Run:
+def _on_auth_resolved(run: Run, event: e.AuthResolved, at: int) -> Run:
     waiting = dict(run.authorizations)
     request = waiting.pop(event.authorization_id)
     run = replace(run, authorizations=waiting)
@@ -228,26 +231,26 @@ def _auth_resolved(run: Run, event: e.AuthResolved, at: int) -> Run:
         progress = run.calls[call_id]
         if event.granted:
             pages = (*progress.pages, request.url) if request.url else progress.pages
-            ready = replace(progress, state=unsent(progress), pages=pages, resume=request.resume)
+            ready = replace(progress, state=sendable_state(progress), pages=pages, resume=request.resume)
             run = _with_call(run, ready)
         else:
-            run = _with_call(run, given_up(progress, reason, CallState.FAILED))
+            run = _with_call(run, give_up(progress, reason, CallState.FAILED))
     return run
 
 
-def _cancel_requested(run: Run, event: e.CancelRequested, at: int) -> Run:
-    return replace(_approvals_closed(run), cancel=event, authorizations={})
+def _on_cancel_requested(run: Run, event: e.CancelRequested, at: int) -> Run:
+    return replace(_close_approvals(run), cancel=event, authorizations={})
 
 
-def _unchanged(run: Run, event: e.AnyEvent, at: int) -> Run:
+def _keep(run: Run, event: e.AnyEvent, at: int) -> Run:
     return run
 
 
-def _result_made(run: Run, event: e.ResultMade, at: int) -> Run:
+def _on_result_made(run: Run, event: e.ResultMade, at: int) -> Run:
     return replace(run, result=event.result)
 
 
-def _error_raised(run: Run, event: e.ErrorRaised, at: int) -> Run:
+def _on_error_raised(run: Run, event: e.ErrorRaised, at: int) -> Run:
     return replace(run, error=event)
 
 
@@ -260,25 +263,25 @@ def _with_call(run: Run, call: CallProgress) -> Run:
 
 
 _FOLDS: Final[Mapping[type, Callable[[Run, Any, int], Run]]] = {
-    e.RunCreated: _created,
-    e.Claimed: _claimed,
-    e.StatusChanged: _status,
-    e.PlanMade: _plan_made,
-    e.PlanRefused: _plan_refused,
-    e.StepStarted: _step_started,
-    e.CallsProposed: _calls_proposed,
-    e.CallStarted: _call_started,
-    e.CallAbandoned: _call_abandoned,
-    e.CallDelayed: _call_delayed,
-    e.CallLost: _call_lost,
-    e.CallFinished: _call_finished,
-    e.StepFinished: _step_finished,
-    e.ApprovalRequested: _approval_requested,
-    e.ApprovalResolved: _approval_resolved,
-    e.AuthRequested: _auth_requested,
-    e.AuthResolved: _auth_resolved,
-    e.CancelRequested: _cancel_requested,
-    e.Noted: _unchanged,
-    e.ResultMade: _result_made,
-    e.ErrorRaised: _error_raised,
+    e.RunCreated: _on_run_created,
+    e.Claimed: _on_claimed,
+    e.StatusChanged: _on_status_changed,
+    e.PlanMade: _on_plan_made,
+    e.PlanRefused: _on_plan_refused,
+    e.StepStarted: _on_step_started,
+    e.CallsProposed: _on_calls_proposed,
+    e.CallStarted: _on_call_started,
+    e.CallAbandoned: _on_call_abandoned,
+    e.CallDelayed: _on_call_delayed,
+    e.CallLost: _on_call_lost,
+    e.CallFinished: _on_call_finished,
+    e.StepFinished: _on_step_finished,
+    e.ApprovalRequested: _on_approval_requested,
+    e.ApprovalResolved: _on_approval_resolved,
+    e.AuthRequested: _on_auth_requested,
+    e.AuthResolved: _on_auth_resolved,
+    e.CancelRequested: _on_cancel_requested,
+    e.Noted: _keep,
+    e.ResultMade: _on_result_made,
+    e.ErrorRaised: _on_error_raised,
 }

@@ -1,4 +1,4 @@
-"""What a run is given when it is created. It is stored beside the log and never changes."""
+"""The inputs of a run: stored next to its log when it is created, and never changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Selected(Struct, frozen=True):
 
 
 class Inputs(Struct, frozen=True, kw_only=True):
-    """What a run is asked to do, and with which integrations."""
+    """What a run is to do, and with which integrations."""
 
     intent: str
     context: str  # opaque; may hold hints as JSON or `key=value` pairs; "" for none

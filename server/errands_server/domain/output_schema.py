@@ -1,4 +1,4 @@
-"""Output schemas: what callers may ask a result to look like, and whether it does."""
+"""Output schemas: which schemas callers may give, and whether a result fits one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from jsonschema.validators import extend, validator_for
 
 from . import patterns
 
-MAX_BYTES: Final = 65_536
-MAX_DEPTH: Final = 32
-MAX_PATTERNS: Final = 100
+MAX_BYTES: Final = 65_536  # of a schema as UTF-8
+MAX_DEPTH: Final = 32  # levels of nesting in a schema
+MAX_PATTERNS: Final = 100  # in a schema
 MAX_REFERENCES: Final = 100_000  # followed while one result is checked
 _DIALECTS: Final = frozenset(
     {
@@ -31,7 +31,7 @@ _REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 
 
 def problem(text: str) -> str | None:
-    """Why this is no usable schema, or None: draft-07 unless `$schema` says otherwise."""
+    """Return why this text is no usable schema, or None. Draft-07 applies unless `$schema` names another."""
     if len(text.encode()) > MAX_BYTES:
         return f"is larger than {MAX_BYTES} bytes"
     try:
@@ -40,10 +40,10 @@ def problem(text: str) -> str | None:
         return f"is not JSON: {error}"
     if not isinstance(schema, dict):
         return "must be a JSON Schema object"
-    return _unusable(schema)
+    return _schema_problem(schema)
 
 
-def _unusable(schema: dict[str, Any]) -> str | None:
+def _schema_problem(schema: dict[str, Any]) -> str | None:
     types = schema.get("type", "object")
     if "object" not in (types if isinstance(types, list) else [types]):
         return f"must allow an object at its root, not only {types}"
@@ -52,16 +52,16 @@ def _unusable(schema: dict[str, Any]) -> str | None:
             return f"is nested more than {MAX_DEPTH} levels deep"
         if key in _REFERENCES and not (isinstance(value, str) and value.startswith("#")):
             return f"refers to {value!r}; only references inside the schema (#…) are followed"
-    if "$schema" in schema and not _is_known(schema["$schema"]):
+    if "$schema" in schema and not _is_known_dialect(schema["$schema"]):
         return f"names {schema['$schema']!r} as its $schema; use one of {', '.join(sorted(_DIALECTS))}"
     try:
         validator_for(schema, default=Draft7Validator).check_schema(schema)
     except SchemaError as error:
         return f"is no valid JSON Schema: {error.message} at {error.json_path}"
-    return _unusable_patterns(schema)
+    return _pattern_problem(schema)
 
 
-def _unusable_patterns(schema: dict[str, Any]) -> str | None:
+def _pattern_problem(schema: dict[str, Any]) -> str | None:
     found = list(_patterns(schema))
     if len(found) > MAX_PATTERNS:
         return f"has {len(found)} patterns; at most {MAX_PATTERNS} are allowed"
@@ -87,7 +87,7 @@ def _patterns(schema: dict[str, Any]) -> Iterator[str]:
             yield from value
 
 
-def _is_known(dialect: Any) -> bool:
+def _is_known_dialect(dialect: Any) -> bool:
     return isinstance(dialect, str) and dialect.removesuffix("#") in _DIALECTS
 
 
@@ -104,51 +104,49 @@ def _walk(value: Any, depth: int) -> Iterator[tuple[int, str, Any]]:
             yield from _walk(item, depth + 1)
 
 
-class _TooLong(Exception):
-    """References lead to references without end, or to as good as no end."""
+class _TooManyReferences(Exception):
+    """A check followed more than MAX_REFERENCES references."""
 
 
-class _Fitting:
-    """One schema, compiled: that costs milliseconds, so it happens once per text."""
+class _CompiledSchema:
+    """One compiled schema. Compiling costs milliseconds, so it happens once for each text."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         dialect = validator_for(schema, default=Draft7Validator)
         followed = {
-            name: self._counted(keyword)
-            for name, keyword in dialect.VALIDATORS.items()
-            if name in _REFERENCES
+            name: self._count(keyword) for name, keyword in dialect.VALIDATORS.items() if name in _REFERENCES
         }
         self._validator = extend(dialect, {**patterns.KEYWORDS, **followed})(schema)  # type: ignore[no-untyped-call] # jsonschema types its results only
         self._left = 0
 
-    def _counted(self, keyword: Any) -> Any:
-        """Schemas are bounded in size, but each level of references may double the work."""
+    def _count(self, keyword: Any) -> Any:
+        """Count the references that `keyword` follows: each level of them may double the work."""
 
         def follow(*arguments: Any) -> Iterator[Any]:
             self._left -= 1
             if self._left < 0:
-                raise _TooLong(f"it follows more than {MAX_REFERENCES} references")
+                raise _TooManyReferences(f"it follows more than {MAX_REFERENCES} references")
             yield from keyword(*arguments) or ()
 
         return follow
 
     def error(self, result: Any) -> Any:
-        """The most telling error, or None."""
+        """Return the error closest to the cause, or None."""
         self._left = MAX_REFERENCES
         return best_match(self._validator.iter_errors(result))
 
 
 @lru_cache(maxsize=256)
-def _fitting(text: str) -> _Fitting:
-    return _Fitting(json.loads(text))
+def _compile(text: str) -> _CompiledSchema:
+    return _CompiledSchema(json.loads(text))
 
 
 def mismatch(text: str, result: Any) -> str | None:
-    """Why `result` does not fit the schema, naming the place, or None where it fits."""
+    """Return why `result` does not fit the schema, with the place in it, or None."""
     if not isinstance(result, dict):
         return f"the result is no object but {type(result).__name__}"
     try:
-        error = _fitting(text).error(result)
+        error = _compile(text).error(result)
     except Exception as unresolved:
         # A reference that leads nowhere shows only when it is followed.
         return f"the output schema cannot be applied: {unresolved}"

@@ -1,7 +1,7 @@
-"""Regular expressions of strangers, matched in time that grows with the text and not beyond.
+"""Matches regular expressions from callers in time linear in the text.
 
-Python's own `re` backtracks: `^(a+)+$` against forty letters holds the process up for hours,
-every other run with it. RE2 has no such patterns, and refuses those it cannot have.
+Python's own `re` backtracks: `^(a+)+$` against forty letters stops the process, and every run in it,
+for hours. RE2 never backtracks, and refuses patterns that need it.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ import re2
 from jsonschema.exceptions import ValidationError
 
 MAX_MEMORY: Final = 1 << 20  # bytes of one compiled pattern
-# ECMA 262, which JSON Schema means, writes \u00e9 where RE2 writes \x{00e9}.
+# ECMA 262, the syntax of JSON Schema, writes \u00e9 where RE2 writes \x{00e9}.
 _ESCAPED: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 
 
 class Unmatchable(ValueError):
-    """A pattern that cannot be matched in bounded time, or is none."""
+    """A pattern is invalid, or cannot be matched in bounded time."""
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the pattern is found anywhere in the text. Unmatchable."""
-    return _compiled(pattern).search(text) is not None
+    """Whether the pattern occurs anywhere in the text. Unmatchable: see there."""
+    return _compile(pattern).search(text) is not None
 
 
 def check(pattern: str) -> None:
-    """Raise Unmatchable, saying why, unless the pattern can be used."""
-    _compiled(pattern)
+    """Raise Unmatchable, with the reason, unless the pattern can be used."""
+    _compile(pattern)
 
 
 @lru_cache(maxsize=512)
-def _compiled(pattern: str) -> Any:
+def _compile(pattern: str) -> Any:
     options = re2.Options()
     options.max_mem = MAX_MEMORY
     options.log_errors = False
@@ -77,8 +77,8 @@ def _additional(validator: Any, allowed: Any, instance: Any, schema: Any) -> Ite
             yield ValidationError(f"Additional properties are not allowed ({name!r} was unexpected)")
 
 
-# What jsonschema matches with `re` otherwise. `unevaluatedProperties` does so too, deep inside: a
-# schema that has it beside `patternProperties` is refused.
+# The keywords that jsonschema matches with `re`. `unevaluatedProperties` does so, too, and cannot be
+# replaced: `output_schema` refuses a schema that has it together with `patternProperties`.
 KEYWORDS: Final[Mapping[str, Any]] = {
     "pattern": _pattern,
     "patternProperties": _pattern_properties,

@@ -1,4 +1,4 @@
-"""Plans: what a run intends to do, as a graph of steps that is known to be sound."""
+"""A plan: what a run will do, as a graph of steps; its check, and the arguments of its calls."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from .tool import ToolRef
 MAX_STEPS = 100
 
 Path: TypeAlias = tuple[str | int, ...]
+"""A place in a JSON document: names of members and indexes of items, from the root."""
 
 
 class Slot(Struct, frozen=True, kw_only=True):
     """An argument that an earlier step's output fills: `output(step)[source] -> arguments[target]`."""
 
-    target: Path
-    step: str
-    source: Path
+    target: Path  # in the arguments of the call
+    step: str  # id of the step
+    source: Path  # in the output of that step
 
 
 class ContextBinding(Struct, frozen=True, kw_only=True):
-    """Says that the literal at `target` was read from the run's context under `key`."""
+    """A literal argument that was read from the run's context: a repetition reads it again."""
 
-    target: Path
-    key: str
+    target: Path  # in the arguments of the call
+    key: str  # in the context
 
 
 class PlannedCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One call of a step: literal arguments, and the slots earlier outputs fill."""
+    """One call of a step."""
 
     tool: ToolRef
-    arguments: Mapping[str, Any]
-    slots: tuple[Slot, ...] = ()
-    context: tuple[ContextBinding, ...] = ()
+    arguments: Mapping[str, Any]  # JSON; the literal ones
+    slots: tuple[Slot, ...] = ()  # those that outputs of earlier steps fill
+    context: tuple[ContextBinding, ...] = ()  # which of the literals came from the run's context
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,22 +48,25 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     id: str
-    description: str
-    depends_on: tuple[str, ...] = ()
-    calls: tuple[PlannedCall, ...] = ()
+    description: str  # a sentence for people
+    depends_on: tuple[str, ...] = ()  # ids of steps that must be done first
+    calls: tuple[PlannedCall, ...] = ()  # at least one in a sound plan
 
 
 class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An ordered list of steps; `check` says whether it is a sound graph."""
+    """What a run will do; `check` raises unless it is a sound graph."""
 
-    description: str
-    steps: tuple[Step, ...]
-    title: str = ""
+    description: str  # for people
+    steps: tuple[Step, ...]  # in the order in which people read them
+    title: str = ""  # for people
 
 
 def check(plan: Plan) -> None:
-    """Raise PlanInvalid unless steps are unique, known and acyclic, each has calls, and slots read
-    dependencies and have a place in the arguments."""
+    """Raise PlanInvalid unless the plan is sound.
+
+    Step ids are unique; dependencies are known and acyclic; each step has calls; each slot reads a
+    dependency and has a place in the arguments.
+    """
     if not 1 <= len(plan.steps) <= MAX_STEPS:
         raise PlanInvalid(f"a plan has 1 to {MAX_STEPS} steps, this one has {len(plan.steps)}")
     steps: dict[str, Step] = {}
@@ -111,12 +115,12 @@ def _check_acyclic(steps: Mapping[str, Step]) -> None:
 
 
 def read_path(document: Any, path: Path) -> Any:
-    """The value at `path` inside a JSON document. LookupError names the first part that is missing."""
+    """Return the value at `path` of a JSON document. LookupError: the path up to the first missing part."""
     for depth, part in enumerate(path):
         try:
             document = _member(document, part)
         except (KeyError, IndexError):
-            raise LookupError(written(path[: depth + 1])) from None
+            raise LookupError(format_path(path[: depth + 1])) from None
     return document
 
 
@@ -127,14 +131,17 @@ def _member(document: Any, part: str | int) -> Any:
     return document[part]
 
 
-def written(path: Path) -> str:
-    """A path as people write it: `products[0].id`."""
+def format_path(path: Path) -> str:
+    """Return a path as people write it: `products[0].id`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return "".join(parts).removeprefix(".")
 
 
 def bind(call: PlannedCall, outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The call's arguments with every slot filled. LookupError says which output lacks what."""
+    """Return the call's arguments with every slot filled from `outputs` (decoded JSON, by step id).
+
+    LookupError: which output lacks which part.
+    """
     arguments = _copy(call.arguments)
     for slot in call.slots:
         try:
@@ -146,11 +153,11 @@ def bind(call: PlannedCall, outputs: Mapping[str, Any]) -> dict[str, Any]:
     return bound
 
 
-def shown(call: PlannedCall) -> dict[str, Any]:
-    """The call's arguments for a person: where a slot is open, `{"$from": "s1: customers[0].id"}`."""
+def preview_arguments(call: PlannedCall) -> dict[str, Any]:
+    """Return the call's arguments for people, with `{"$from": "s1: customers[0].id"}` for each slot."""
     arguments: dict[str, Any] = _copy(call.arguments)
     for slot in call.slots:
-        _write(arguments, slot.target, {"$from": f"{slot.step}: {written(slot.source)}"})
+        _write(arguments, slot.target, {"$from": f"{slot.step}: {format_path(slot.source)}"})
     return arguments
 
 

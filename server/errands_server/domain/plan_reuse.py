@@ -1,4 +1,4 @@
-"""Repeats a plan for a new run: the same steps, with what came from the context bound anew."""
+"""Reuses a plan for a run that repeats another: the same steps, with arguments from the new context."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .tool import ToolRef
 
 
 class DoesNotFit(Exception):
-    """The plan cannot be repeated; the message says why."""
+    """The plan cannot be reused; the message says why."""
 
 
 def rebind(plan: Plan, context: Mapping[str, Any], available: Collection[ToolRef]) -> Plan:
-    """The plan over the new context. DoesNotFit: a tool is not available, or a value is missing."""
+    """Return the plan with values of the new context. DoesNotFit: a tool or a value is missing."""
     steps = tuple(
         msgspec.structs.replace(
             step, calls=tuple(_rebind_call(call, context, available) for call in step.calls)
@@ -51,7 +51,7 @@ def _replace(document: Any, path: Path, value: Any) -> None:
 
 
 def _like(old: Any, new: Any) -> Any:
-    """Context values are often text; the tool was given a number or a boolean before."""
+    """Convert text of the context to the type of the value that it replaces."""
     if not isinstance(new, str) or isinstance(old, str):
         return new
     try:

@@ -1,4 +1,4 @@
-"""How long things wait, how often they are tried, and when an unknown call may be sent again."""
+"""How long a run waits, how often a call is tried, and when an unknown call may be sent again."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Final
 from .run import CallProgress
 from .tool import Effect, Repeat
 
-SECOND: Final = 1_000  # milliseconds
+# Times and durations are milliseconds.
+SECOND: Final = 1_000
 HOUR: Final = 3_600 * SECOND
 
 KEY_TTL: Final = 24 * HOUR  # services forget idempotency keys after about a day
 BRIEF: Final = 60 * SECOND  # how long a repeated PUT or DELETE is still the same intention
-APPROVAL_TTL: Final = 24 * HOUR
-AUTHORIZATION_TTL: Final = HOUR
-CANCEL_GRACE: Final = 5 * SECOND
-MAX_ATTEMPTS: Final = 4
+APPROVAL_TTL: Final = 24 * HOUR  # from the request; then it counts as denied
+AUTHORIZATION_TTL: Final = HOUR  # from the request; then it counts as refused
+CANCEL_GRACE: Final = 5 * SECOND  # from a cancellation; then calls in flight are cut off
+MAX_ATTEMPTS: Final = 4  # of one call
 MAX_PAGES: Final = 5  # to which a service may send the user for one call
-MAX_QUESTIONS: Final = 10  # that it may ask a person for one call
+MAX_QUESTIONS: Final = 10  # that a service may ask a person for one call
 BACKOFF: Final = 500  # before the second attempt; doubles with every further one
 BACKOFF_CEILING: Final = 30 * SECOND
 
@@ -39,13 +40,16 @@ def may_repeat(progress: CallProgress, now: int) -> bool:
 
 
 def is_harmless(progress: CallProgress) -> bool:
-    """Whether not knowing the outcome of this call can hurt nobody."""
+    """Whether an unknown outcome of this call does no harm."""
     return progress.call.effect is Effect.READ
 
 
 def backoff(attempts: int, *, jitter: float, retry_after: float | None = None) -> int:
-    """Milliseconds until the next attempt: exponential with full `jitter` (0 to 1) in its
-    upper half, and never sooner than the service asked for (`retry_after`, seconds)."""
+    """Return the milliseconds until the next attempt.
+
+    They double with each of the `attempts` made; `jitter` (0 to 1) spreads them over their upper half.
+    Never less than `retry_after` (seconds), which the service asked for.
+    """
     ceiling = min(BACKOFF * 2 ** max(0, attempts - 1), BACKOFF_CEILING)
     wait = ceiling / 2 * (1 + jitter)
     return int(max(wait, (retry_after or 0) * SECOND))

@@ -1,4 +1,4 @@
-"""What a run would call and ask for, said before it is started."""
+"""The pre-flight of a run: its calls, missing connections and approvals, before it is started."""
 
 from __future__ import annotations
 
@@ -15,65 +15,61 @@ PASSED_THROUGH: Final = "run"
 MISSING: Final = "missing"
 
 
-class ForeseenCall(Struct, frozen=True, kw_only=True):
-    """A call of the plan.
-
-    `access` says whose it would be made with: `run`, `user`, `shared` or `none`; or `missing`, where the
-    user must grant `scopes` first.
-    """
+class PreflightCall(Struct, frozen=True, kw_only=True):
+    """A call of the plan."""
 
     step_id: str
     tool: ToolRef
     integration_name: str
     title: str
     effect: Effect
-    origin: str
-    access: str
-    scopes: tuple[str, ...] = ()
+    origin: str  # scheme://host[:port]
+    access: str  # whose access it would use: `run`, `user`, `shared` or `none`; or MISSING
+    scopes: tuple[str, ...] = ()  # MISSING only: to grant first
 
 
-class Missing(Struct, frozen=True, kw_only=True):
-    """What the user must connect first. `url` is empty for callers who see no such links."""
+class MissingConnection(Struct, frozen=True, kw_only=True):
+    """An integration that the user must connect first."""
 
     integration_id: str
     integration_name: str
-    scopes: tuple[str, ...]
-    url: str = ""
-    expires_at: int | None = None
+    scopes: tuple[str, ...]  # to grant
+    url: str = ""  # of the connect page; empty for callers who may not see it
+    expires_at: int | None = None  # of `url`; milliseconds since 1970, UTC
 
 
-class Expected(Struct, frozen=True, kw_only=True):
-    """An approval that will be asked for, and how many calls it covers."""
+class ExpectedApproval(Struct, frozen=True, kw_only=True):
+    """An approval that will be requested."""
 
     kind: ApprovalKind
-    step_id: str = ""
-    calls: int
+    step_id: str = ""  # empty for a PLAN
+    calls: int  # how many calls it covers
 
 
 class Preflight(Struct, frozen=True, kw_only=True):
-    """Everything there is to foresee of a run."""
+    """What is known of a run before it is started."""
 
     user_id: str
-    calls: tuple[ForeseenCall, ...] = ()
-    missing: tuple[Missing, ...] = ()
-    approvals: tuple[Expected, ...] = ()
+    calls: tuple[PreflightCall, ...] = ()
+    missing: tuple[MissingConnection, ...] = ()
+    approvals: tuple[ExpectedApproval, ...] = ()
 
 
-def expected(plan: Plan, strategy: Strategy) -> Iterator[Expected]:
-    """The approvals a plan leads to, in the order they are asked for.
+def expected_approvals(plan: Plan, strategy: Strategy) -> Iterator[ExpectedApproval]:
+    """Yield the approvals that a plan leads to, in the order of its steps.
 
-    Calls of one step become ready together, so they share one.
+    The calls of one step are proposed together, so they share one.
     """
     if strategy is Strategy.ON_START:
-        yield Expected(kind=ApprovalKind.PLAN, calls=sum(len(step.calls) for step in plan.steps))
+        yield ExpectedApproval(kind=ApprovalKind.PLAN, calls=sum(len(step.calls) for step in plan.steps))
     elif strategy is Strategy.ON_TOOL_CALL:
         for step in plan.steps:
-            yield Expected(kind=ApprovalKind.CALLS, step_id=step.id, calls=len(step.calls))
+            yield ExpectedApproval(kind=ApprovalKind.CALLS, step_id=step.id, calls=len(step.calls))
 
 
-def lacking(calls: Sequence[ForeseenCall]) -> Iterator[tuple[ForeseenCall, tuple[str, ...]]]:
-    """For each integration to be connected its first call, and what all of its calls need."""
-    firsts: dict[str, ForeseenCall] = {}
+def missing_connections(calls: Sequence[PreflightCall]) -> Iterator[tuple[PreflightCall, tuple[str, ...]]]:
+    """Yield, for each integration to connect, its first call and the scopes that all of its calls need."""
+    firsts: dict[str, PreflightCall] = {}
     scopes: dict[str, dict[str, None]] = {}
     for call in calls:
         if call.access == MISSING:

@@ -1,4 +1,4 @@
-"""Steps whose calls the plan spells out: bound when they start, finished when their calls are."""
+"""What a started step does next: propose the calls of the plan, or end when they have ended."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ from .run import CallProgress, CallState, Run
 
 
 class Proposal(Struct, frozen=True):
-    """Calls to make, each with its arguments bound, in the plan's order."""
+    """The calls to propose, in the plan's order, each with its arguments filled in."""
 
     calls: tuple[tuple[PlannedCall, dict[str, Any]], ...]
 
 
 class Finish(Struct, frozen=True):
-    """The step is over."""
+    """The step ends."""
 
     outcome: Outcome
-    text: str
-    reason: Reason | None = None
+    text: str  # its description where it is DONE, else why it is not
+    reason: Reason | None = None  # set unless it is DONE
 
 
-Turn: TypeAlias = Proposal | Finish
+StepAction: TypeAlias = Proposal | Finish
 
 
-def turn(run: Run, step_id: str, outputs: Mapping[str, Any]) -> Turn:
-    """The step's next turn. `outputs` holds the decoded output of every step it reads;
-    a step whose output nobody knows is absent from it."""
+def next_action(run: Run, step_id: str, outputs: Mapping[str, Any]) -> StepAction:
+    """Return what the step does next.
+
+    `outputs`: by step id, the decoded output of every step it reads; steps with unknown output are absent.
+    """
     calls = run.steps_calls(step_id)
     return _finish(run, step_id, calls) if calls else _propose(run, step_id, outputs)
 
 
-def _propose(run: Run, step_id: str, outputs: Mapping[str, Any]) -> Turn:
+def _propose(run: Run, step_id: str, outputs: Mapping[str, Any]) -> StepAction:
     step = run.steps[step_id].step
     needed = {slot.step for call in step.calls for slot in call.slots}
     unknown = sorted(needed - outputs.keys())

@@ -1,4 +1,4 @@
-"""What a service asks a person in the middle of a call, and whether an answer fits."""
+"""A question that a service asks a person during a call, and the check of an answer."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from .errors import Violation
 
 
 class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A form. `schema` is the JSON Schema of a flat object, whose properties are its fields."""
+    """A form with a sentence above it."""
 
     message: str
-    schema: Mapping[str, Any]
-    digest: str  # of both: the same question has the same
-    said: str = ""  # what the service made of it that nobody could answer at once
+    schema: Mapping[str, Any]  # JSON Schema of a flat object, whose properties are the fields
+    digest: str  # of `message` and `schema`: the same question has the same digest
+    said: str = ""  # the service's answer to the attempt that ended without an answer to the question
 
 
 class Input(Struct, frozen=True, kw_only=True):
-    """A person's answer: by its field, what was given. `asked` is the digest of the question."""
+    """A person's answer to a question."""
 
-    asked: str
-    values: Mapping[str, Any]
+    asked: str  # digest of the question
+    values: Mapping[str, Any]  # JSON, by field
 
 
 def problems(question: Question, values: Mapping[str, Any], path: str) -> list[Violation]:
-    """What keeps `values` from being an answer, with the field of each: `path` and the name."""
+    """Return each violation of the question's schema by `values`; its field is `path`, a dot and the name."""
     validator = Draft7Validator(dict(question.schema), format_checker=_FORMATS)
     errors = sorted(validator.iter_errors(dict(values)), key=lambda error: [str(at) for at in error.path])
     return [found for error in errors for found in _violations(error, path)]
@@ -43,17 +43,17 @@ def _violations(error: ValidationError, path: str) -> list[Violation]:
     match error.validator:
         case "required":
             missing = [name for name in schema["required"] if name not in instance]
-            # One error for each name; the first tells of all.
+            # jsonschema raises one error for each name; the first one reports them all.
             first = error.message.startswith(repr(missing[0]))
             return [Violation(f"{path}.{name}", "must be given") for name in missing] if first else []
         case "additionalProperties":
             unknown = [name for name in instance if name not in schema["properties"]]
             return [Violation(f"{path}.{name[:100]}", "is no field of the question") for name in unknown]
     field = ".".join([path, *(str(at) for at in error.path)])
-    return [Violation(field, _wrong(error, schema))]
+    return [Violation(field, _explain(error, schema))]
 
 
-def _wrong(error: ValidationError, schema: Any) -> str:
+def _explain(error: ValidationError, schema: Any) -> str:
     value: Any = error.validator_value
     rule = str(error.validator)
     match rule:

@@ -1,4 +1,4 @@
-"""How often something may happen, as operators write it: `10/s`, `600/m`."""
+"""Rates: how often something may happen, as operators write it (`10/s`, `600/m`)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _WORDS: Final = {"s": "a second", "m": "a minute", "h": "an hour", "d": "a day"}
 
 
 class Rate(Struct, frozen=True):
-    """At most `count` in any `period` (milliseconds)."""
+    """At most `count` in any `period`."""
 
     count: int
-    period: int
-    text: str
+    period: int  # milliseconds
+    text: str  # as it was written
 
     def __str__(self) -> str:
         return f"{self.count} {_WORDS[self.text[-1]]}"
 
 
 def parse(text: str) -> Rate:
-    """The rate that `text` names. ValueError, with what to write instead: it names none."""
+    """Return the rate that `text` names. ValueError, with what to write instead: it names none."""
     found = _RATE.fullmatch(text)
     if found is None or not 0 < int(found[1]) <= MAX_COUNT:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A run as its log tells it: the state, the table of moves, and the status that follows from both."""
+"""The state of a run, the table of status moves, and the status that follows from the state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .events import Document, Outcome, RunStatus, Strategy
 from .plan import Plan, Step
 from .question import Input
 
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 1  # of the fold and of `next_effects`; stored with each run
 
 _WAITING = frozenset({RunStatus.RUNNING, RunStatus.AUTH_REQUIRED, RunStatus.PAUSED})
 FINAL: Final = frozenset(
@@ -36,103 +36,107 @@ MOVES: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
 
 
 class CallState(StrEnum):
-    PROPOSED = "proposed"  # needs an approval before anything else
+    """What is known of a call, and what it waits for."""
+
+    PROPOSED = "proposed"  # waits for an approval before anything else
     READY = "ready"  # may be sent, not before `not_before`
-    SENT = "sent"  # on its way, under the run's epoch
-    LOST = "lost"  # sent, and nobody knows what it did
-    DOUBTED = "doubted"  # lost, and a person was asked
+    SENT = "sent"  # in flight, under the run's epoch
+    LOST = "lost"  # an attempt was sent and its outcome is unknown; not sent again before `not_before`
+    DOUBTED = "doubted"  # lost, and a person is asked (IN_DOUBT)
     UNAUTHORIZED = "unauthorized"  # waits for the user's authorization
-    ASKED = "asked"  # the service wants to know something first, and a person was asked
-    DONE = "done"
-    FAILED = "failed"
-    DENIED = "denied"
-    UNKNOWN = "unknown"  # ended without anybody knowing what it did
+    ASKED = "asked"  # waits for a person's answer to a question of the service (INPUT)
+    DONE = "done"  # ended: it had its effect
+    FAILED = "failed"  # ended: it had no effect, or a person counted it as failed
+    DENIED = "denied"  # ended: a person denied it
+    UNKNOWN = "unknown"  # ended, and its effect is not known
 
 
 ENDED: Final = frozenset({CallState.DONE, CallState.FAILED, CallState.DENIED, CallState.UNKNOWN})
 
 
 class CallProgress(Struct, frozen=True):
-    """How far one call is."""
+    """One call, and how far it is."""
 
     call: e.Call
     state: CallState
-    attempts: int = 0
-    sent_at: int = 0  # when the first attempt was stored; its key's life begins here
-    not_before: int = 0
+    attempts: int = 0  # sent since the count last began (`CallStarted.attempt`)
+    sent_at: int = 0  # when the first attempt was stored, which starts the key's life; 0: never sent
+    not_before: int = 0  # when the next attempt may be made; 0: at once
     doubt: bool = False  # an earlier attempt may have had its effect
-    output: Document | None = None
+    output: Document | None = None  # where it is DONE
     reason: Reason | None = None  # why it ended, or is not sent again
-    message: str = ""
-    pages: tuple[str, ...] = ()  # the service's, at which the user has done what this call needs
-    inputs: tuple[Input, ...] = ()  # what people answered to what the service asked, in order
-    resume: str = ""  # what the service wants back with the last of both; only the toolbox reads it
+    message: str = ""  # why it ended, or why its outcome is unknown
+    pages: tuple[str, ...] = ()  # of the service's, where the user has done what this call needs
+    inputs: tuple[Input, ...] = ()  # people's answers to the service's questions, in order
+    resume: str = ""  # sent back to the service with the last page or answer; only the toolbox reads it
 
 
 class StepProgress(Struct, frozen=True):
-    """How far one step is. `calls` are the ids of its calls, in order."""
+    """One step, and how far it is."""
 
     step: Step
     started: bool = False
-    calls: tuple[str, ...] = ()
-    outcome: Outcome | None = None
-    finished_at: int = 0
-    text: str = ""
-    reason: Reason | None = None
+    calls: tuple[str, ...] = ()  # ids of its calls, in the plan's order; none until they are proposed
+    outcome: Outcome | None = None  # None until it ends
+    finished_at: int = 0  # 0 until it ends
+    text: str = ""  # of its StepFinished
+    reason: Reason | None = None  # why it is not DONE
 
 
 class ApprovalProgress(Struct, frozen=True):
-    """An approval and, once there is one, its decision. `open` until decided, expired or closed."""
+    """An approval and, once there is one, its decision."""
 
     request: e.ApprovalRequested
-    sequence: int
+    sequence: int  # of the request in the log
     requested_at: int
-    open: bool = True
-    resolution: e.ApprovalResolved | None = None
-    resolved_at: int = 0
+    open: bool = True  # until it is decided or expires, or its run is cancelled or ends
+    resolution: e.ApprovalResolved | None = None  # None: neither decided nor expired
+    resolved_at: int = 0  # 0: neither decided nor expired
 
 
 class Run(Struct, frozen=True):
-    """Everything the log says of a run. `sequence` 0 is the run before its first event."""
+    """The state of a run: the fold of its events. Times are milliseconds since 1970, UTC."""
 
-    sequence: int = 0
+    sequence: int = 0  # of its last event; 0: the run before its first event
     status: RunStatus = RunStatus.QUEUED
-    announced: RunStatus | None = None
+    announced: RunStatus | None = None  # the status that its log announced last
     created_at: int = 0
-    updated_at: int = 0
-    user_id: str = ""
+    updated_at: int = 0  # time of its last event
+    user_id: str = ""  # from here to `rules_version` as in RunCreated
     strategy: Strategy = Strategy.NONE
-    plan_id: str = ""
+    plan_id: str = ""  # PlanMade's, once it has a plan
     repeat_of: str = ""
     traceparent: str = ""
-    passed: tuple[str, ...] = ()  # integrations for which credentials came with the run
+    passed: tuple[str, ...] = ()
     rules_version: int = RULES_VERSION
-    epoch: int = 0
+    epoch: int = 0  # of the last claim; 0: never claimed
     plan: Plan | None = None
     plan_hash: str = ""
-    refusal: e.PlanRefused | None = None
-    steps: Mapping[str, StepProgress] = {}
-    finished: tuple[str, ...] = ()  # step ids in the order they ended
-    calls: Mapping[str, CallProgress] = {}
-    approvals: Mapping[str, ApprovalProgress] = {}
-    authorizations: Mapping[str, e.AuthRequested] = {}  # the open ones
-    cancel: e.CancelRequested | None = None
+    refusal: e.PlanRefused | None = None  # why it has no plan
+    steps: Mapping[str, StepProgress] = {}  # by id, in the plan's order
+    finished: tuple[str, ...] = ()  # ids of the steps that ended, in that order
+    calls: Mapping[str, CallProgress] = {}  # by id, in the order in which they were proposed
+    approvals: Mapping[str, ApprovalProgress] = {}  # by id, in the order in which they were requested
+    authorizations: Mapping[str, e.AuthRequested] = {}  # by id; the open ones
+    cancel: e.CancelRequested | None = None  # set from the moment it is cancelled
     result: Document | None = None
     error: e.ErrorRaised | None = None
 
     @property
     def ended(self) -> bool:
+        """Whether its status is final; then its log never changes again."""
         return self.status in FINAL
 
     def steps_calls(self, step_id: str) -> list[CallProgress]:
+        """The calls of a step, in the plan's order; none until they are proposed."""
         return [self.calls[call_id] for call_id in self.steps[step_id].calls]
 
     def open_approvals(self) -> list[ApprovalProgress]:
         return [approval for approval in self.approvals.values() if approval.open]
 
 
-def standing(run: Run) -> RunStatus:
-    """The status an unfinished run has: RUNNING while anything is being done or can be."""
+def derive_status(run: Run) -> RunStatus:
+    """The status of a run that has not ended: RUNNING while anything is being done or can be."""
     if run.epoch == 0:
         return RunStatus.QUEUED
     if run.cancel is not None or _can_move(run):

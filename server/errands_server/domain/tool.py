@@ -1,4 +1,4 @@
-"""A tool: one callable operation of an integration, as planners and policies see it."""
+"""A tool: one operation of an integration that a run can call, as planners and policies see it."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from msgspec import Struct
 class Effect(StrEnum):
     """Whether calling a tool may change anything outside."""
 
-    READ = "read"
-    WRITE = "write"
+    READ = "read"  # certainly not
+    WRITE = "write"  # it may
 
 
 class Repeat(StrEnum):
     """When a call whose outcome is unknown may be sent again without asking a person."""
 
-    FREELY = "freely"  # reads, and operations declared idempotent
-    KEYED = "keyed"  # the service honours our idempotency key, for as long as keys live
-    BRIEFLY = "briefly"  # PUT and DELETE: the same request soon after is the same effect
-    NEVER = "never"
+    FREELY = "freely"  # at any time: reads, and operations declared idempotent
+    KEYED = "keyed"  # for `policy.KEY_TTL`: the service honours the call's idempotency key
+    BRIEFLY = "briefly"  # for `policy.BRIEF`: PUT and DELETE, where the same request soon is the same effect
+    NEVER = "never"  # a person decides
 
 
 class ToolRef(Struct, frozen=True, order=True):
     """Names one tool of one immutable revision of an integration."""
 
     integration_id: str
-    revision: int
-    name: str
+    revision: int  # from 1; each import of another document adds one
+    name: str  # of the tool, unique in its revision
 
 
 class Tool(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One operation. `parameters` is the JSON Schema (2020-12) of its arguments object.
+    """One operation.
 
-    Path, query and header parameters are top-level properties; a request body is the
-    single property `body`. Local references live under `$defs` of the same schema.
+    In `parameters`, the path, query and header parameters are top-level properties and a request body is
+    the single property `body`. Local references point to `$defs` of the same schema.
     """
 
     name: str
-    title: str
-    description: str = ""
+    title: str  # for people
+    description: str = ""  # as documented
     effect: Effect
     repeat: Repeat
     method: str  # HTTP method in upper case; "" where the protocol has none
     path: str  # path template as documented; "" where the protocol has none
     origin: str  # scheme://host[:port] every request of this tool goes to
-    parameters: Mapping[str, Any]
-    output: Mapping[str, Any] | None = None  # JSON Schema of the answer, where documented
-    tags: tuple[str, ...] = ()
-    deprecated: bool = False
-    secured: bool = False  # the service asks for credentials on this operation
+    parameters: Mapping[str, Any]  # JSON Schema (2020-12) of the arguments object
+    output: Mapping[str, Any] | None = None  # JSON Schema (2020-12) of the answer; None: not documented
+    tags: tuple[str, ...] = ()  # as documented
+    deprecated: bool = False  # as documented
+    secured: bool = False  # the operation asks for credentials

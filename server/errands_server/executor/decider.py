@@ -15,9 +15,9 @@ from ..domain.draft import Draft
 from ..domain.effects import (
     AskApproval,
     Conclude,
-    Effect,
     GiveUp,
     MakePlan,
+    RunEffect,
     SendCall,
     SkipStep,
     Think,
@@ -28,7 +28,7 @@ from ..domain.errors import CommitUnknown, RunChanged, Unavailable
 from ..domain.events import ApprovalKind, Call, CallAbandoned, Claimed
 from ..domain.inputs import Inputs
 from ..domain.run import CallState, Run
-from ..domain.tool import Effect as ToolEffect
+from ..domain.tool import Effect
 from ..store.write_requests import Append
 from . import documents, results
 from .dispatch import Dispatch
@@ -214,7 +214,7 @@ class Decider:
             raise Superseded
         if self.run.cancel is not None:
             for work in list(self.under_way.values()):
-                if work.call is not None and work.call.effect is ToolEffect.READ:
+                if work.call is not None and work.call.effect is Effect.READ:
                     self._tasks.cut_off(work.name)
 
     def _open(self) -> Round:
@@ -291,7 +291,7 @@ class Decider:
                 reason = "the store did not answer in time"
                 decision.draft.add(CallAbandoned(call_id=call_id, reason=reason))
 
-    def _is_new(self, effect: Effect, decision: Round) -> bool:
+    def _is_new(self, effect: RunEffect, decision: Round) -> bool:
         match effect:
             case MakePlan():
                 # Planning and concluding may take long; after a stop the next start does them.
@@ -304,7 +304,7 @@ class Decider:
             case _:
                 return True
 
-    async def _perform(self, effect: Effect, decision: Round) -> None:
+    async def _perform(self, effect: RunEffect, decision: Round) -> None:
         draft = decision.draft
         match effect:
             case Think(step_id=step_id):

@@ -23,7 +23,7 @@ from ..domain.events import (
     StepFinished,
     StepStarted,
 )
-from ..domain.plan import PlannedCall, shown
+from ..domain.plan import PlannedCall, preview_arguments
 from ..domain.policy import APPROVAL_TTL, AUTHORIZATION_TTL
 from ..domain.run import Run
 from ..domain.tool import ToolRef
@@ -42,16 +42,18 @@ class StepRunner(Struct, frozen=True, kw_only=True):
     environment: Environment
 
     async def think(self, draft: Draft, step_id: str, outputs: Mapping[str, Any]) -> None:
-        """Start the step, or take its next turn. `outputs` holds what its slots read."""
+        """Start the step, propose its calls or finish it. `outputs`: by step id, those its slots read."""
         step = draft.run.steps[step_id]
         if not step.started:
             draft.add(StepStarted(step_id=step_id, text=step.step.description))
-        turn = procedure.turn(draft.run, step_id, outputs)
-        if isinstance(turn, procedure.Proposal):
-            calls = [await self._call(draft, step_id, call, bound) for call, bound in turn.calls]
+        action = procedure.next_action(draft.run, step_id, outputs)
+        if isinstance(action, procedure.Proposal):
+            calls = [await self._call(draft, step_id, call, bound) for call, bound in action.calls]
             draft.add(CallsProposed(step_id=step_id, calls=tuple(calls)))
         else:
-            draft.add(StepFinished(step_id=step_id, outcome=turn.outcome, text=turn.text, reason=turn.reason))
+            draft.add(
+                StepFinished(step_id=step_id, outcome=action.outcome, text=action.text, reason=action.reason)
+            )
 
     async def _call(
         self, draft: Draft, step_id: str, planned: PlannedCall, arguments: dict[str, Any]
@@ -168,7 +170,7 @@ class StepRunner(Struct, frozen=True, kw_only=True):
         )
 
     async def _preview(self, draft: Draft, step_id: str, planned: PlannedCall) -> Call:
-        return await self._described(draft, step_id, planned.tool, shown(planned))
+        return await self._described(draft, step_id, planned.tool, preview_arguments(planned))
 
     async def _described(self, draft: Draft, step_id: str, ref: ToolRef, arguments: dict[str, Any]) -> Call:
         """A call with all that is known of its tool, and nothing yet that identifies it."""

@@ -7,8 +7,16 @@ from collections.abc import Collection
 from msgspec.structs import replace
 
 from ..domain.errors import Conflict, Exhausted
-from ..domain.plan import PlannedCall, shown
-from ..domain.preflight import MISSING, PASSED_THROUGH, ForeseenCall, Missing, Preflight, expected, lacking
+from ..domain.plan import PlannedCall, preview_arguments
+from ..domain.preflight import (
+    MISSING,
+    PASSED_THROUGH,
+    MissingConnection,
+    Preflight,
+    PreflightCall,
+    expected_approvals,
+    missing_connections,
+)
 from ..domain.run import Run
 from ..ports import CallRequest, Toolbox
 from ..tools.catalog import ToolCatalog
@@ -39,18 +47,20 @@ class PreflightService:
         return Preflight(
             user_id=run.user_id,
             calls=tuple(calls),
-            missing=tuple([await self._missing(principal, run.user_id, *one) for one in lacking(calls)]),
-            approvals=tuple(expected(run.plan, run.strategy)),
+            missing=tuple(
+                [await self._missing(principal, run.user_id, *one) for one in missing_connections(calls)]
+            ),
+            approvals=tuple(expected_approvals(run.plan, run.strategy)),
         )
 
     async def _call(
         self, tenant: str, user_id: str, step_id: str, planned: PlannedCall, passed_through: Collection[str]
-    ) -> ForeseenCall:
+    ) -> PreflightCall:
         ref = planned.tool
         loaded, tool = await self._catalog.tool(tenant, ref)
         passed = ref.integration_id in passed_through
         access, scopes = (PASSED_THROUGH, ()) if passed else await self._access(tenant, user_id, planned)
-        return ForeseenCall(
+        return PreflightCall(
             step_id=step_id,
             tool=ref,
             integration_name=loaded.name,
@@ -65,7 +75,7 @@ class PreflightService:
         """Whose access a call would use, or what the user must grant first."""
         request = CallRequest(
             ref=planned.tool,
-            arguments=shown(planned),
+            arguments=preview_arguments(planned),
             idempotency_key="",
             user_id=user_id,
             tenant=tenant,
@@ -76,10 +86,10 @@ class PreflightService:
         return resolved.source, ()
 
     async def _missing(
-        self, principal: Principal, user_id: str, call: ForeseenCall, scopes: tuple[str, ...]
-    ) -> Missing:
+        self, principal: Principal, user_id: str, call: PreflightCall, scopes: tuple[str, ...]
+    ) -> MissingConnection:
         integration_id = call.tool.integration_id
-        missing = Missing(
+        missing = MissingConnection(
             integration_id=integration_id, integration_name=call.integration_name, scopes=scopes
         )
         if not principal.may(Scope.CONNECTIONS):
