@@ -93,11 +93,11 @@ def gateway(arguments: Sequence[str]) -> int:
 
 
 async def _gateway(command: Command) -> None:
-    from .app import listening
+    from .app import serve_http
 
     async with (
         _channel(command.server, command.server_ca) as channel,
-        listening(channel, command.settings) as started,
+        serve_http(channel, command.settings) as started,
     ):
         line = f"errands: gateway http={started.address} server={command.server}"
         print(line, flush=True)  # noqa: T201 (a command speaks to its user)

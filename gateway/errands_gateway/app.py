@@ -21,17 +21,19 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from .backend import Backend
-from .http import health, openapi
 from .http.protocol import HttpProtocol
-from .http.routing import routes, unknown_path
+from .rest import health, openapi
+from .rest.dialect import Dialect
+from .rest.routing import UnknownPath, routes
 from .settings import Settings
-from .v1.operations import OPERATIONS
+from .v1.dialect import V1
 
+DIALECTS: Final = (V1,)  # the first has `/docs`, and problems of paths that belong to none
 CHANNEL_OPTIONS: Final = (
     # An OpenAPI document goes out, and a page of runs comes in.
     ("grpc.max_send_message_length", 34 << 20),
     ("grpc.max_receive_message_length", 34 << 20),
-    # Streams are silent for hours; pings find out that their server is gone.
+    # Streams are silent for hours; pings notice that the server is gone.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     # A server that comes back is found within a second.
@@ -39,7 +41,7 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
-_CLOSING: Final = 5  # seconds that answers under way get at the end
+_CLOSING: Final = 5  # seconds that open requests have at the end
 _ALLOWED_HEADERS: Final = (
     "authorization",
     "content-type",
@@ -53,11 +55,11 @@ _ALLOWED_HEADERS: Final = (
 _EXPOSED_HEADERS: Final = ("link", "location", "preference-applied", "retry-after", "x-request-id")
 
 
-class Listening(Struct, frozen=True):
-    """A gateway that answers at `address`, HOST:PORT."""
+class HttpServer(Struct, frozen=True):
+    """A gateway that serves."""
 
-    address: str
-    gateway: Backend
+    address: str  # HOST:PORT
+    backend: Backend
 
     @property
     def url(self) -> str:
@@ -65,21 +67,24 @@ class Listening(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def listening(
-    channel: aio.Channel, settings: Settings, bound: socket.socket | None = None
-) -> AsyncGenerator[Listening, None]:
-    """Answer over HTTP for the server behind `channel`, on `bound` where `bind` was called before.
+async def serve_http(
+    channel: aio.Channel,
+    settings: Settings,
+    bound: socket.socket | None = None,
+    dialects: Sequence[Dialect] = DIALECTS,
+) -> AsyncGenerator[HttpServer, None]:
+    """Serve HTTP in front of the server behind `channel`, on `bound` if `bind` was called before.
 
     OSError: the address is taken.
     """
     _allow_many_files()
-    gateway = Backend(channel, settings)
+    backend = Backend(channel, settings)
     bound = bound or bind(settings.http)
     _tune(bound, settings.stall)
-    # What goes wrong in a request is logged there; uvicorn would say it once more, unstructured.
+    # Endpoints log their faults; uvicorn would log them again, unstructured.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
-        application(gateway),
+        application(backend, dialects),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -92,23 +97,24 @@ async def listening(
     server = uvicorn.Server(config)
     task = asyncio.create_task(_serve(server, bound), name="errands http")
     try:
-        yield Listening(bound_address(settings.http, bound), gateway)
+        yield HttpServer(bound_address(settings.http, bound), backend)
     finally:
-        gateway.streams.close()
+        backend.streams.close()
         server.should_exit = True
         await task
 
 
-def application(gateway: Backend) -> ASGIApp:
-    """The whole of it as one ASGI application."""
+def application(backend: Backend, dialects: Sequence[Dialect] = DIALECTS) -> ASGIApp:
+    """The gateway as one ASGI application."""
+    first = dialects[0]
     found: Sequence[BaseRoute] = [
-        *routes(OPERATIONS, gateway),
-        *routes((health.METRICS,), gateway),
-        *health.routes(gateway),
-        *openapi.routes(OPERATIONS),
+        *(route for dialect in dialects for route in routes(dialect.operations, dialect, backend)),
+        *routes((health.METRICS,), first, backend),
+        *health.routes(backend, first.problem),
+        *(route for dialect in dialects for route in openapi.routes(dialect)),
     ]
-    app: ASGIApp = Router(found, redirect_slashes=False, default=unknown_path)
-    settings = gateway.settings
+    app: ASGIApp = Router(found, redirect_slashes=False, default=UnknownPath(dialects))
+    settings = backend.settings
     if settings.cors:
         app = CORSMiddleware(
             app,
@@ -124,14 +130,14 @@ def application(gateway: Backend) -> ASGIApp:
 
 
 def _allow_many_files() -> None:
-    """Every stream is an open file, and shells allow a process a thousand unless it asks for more."""
+    """Ask for all the open files that a process may have: each stream is one, and shells allow 1,000."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # some systems say more than they grant
+    with contextlib.suppress(OSError, ValueError):  # some systems report more than they grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def bind(address: str) -> socket.socket:
-    """A socket that listens on HOST:PORT; callers wait until it is served. OSError: the address is taken."""
+    """A socket that listens on HOST:PORT; connections wait in it. OSError: the address is taken."""
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     try:
@@ -142,20 +148,20 @@ def bind(address: str) -> socket.socket:
 
 
 def bound_address(wanted: str, bound: socket.socket) -> str:
-    """HOST:PORT as it was wanted, with the port that was given."""
+    """HOST:PORT of `wanted`, with the port that the socket has."""
     return f"{wanted.rpartition(':')[0]}:{bound.getsockname()[1]}"
 
 
 def _tune(bound: socket.socket, stall: float) -> None:
-    """Set what connections inherit. `stall` is in seconds."""
-    # Answers leave at once; asyncio sees to that only where a socket knows its protocol by number.
+    """Set socket options that connections inherit. `stall` is in seconds."""
+    # Send without delay; asyncio sets this only on sockets whose protocol number is set.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Callers who acknowledge nothing have vanished; TCP by itself waits for them a quarter of an hour.
+    # A peer that acknowledges nothing is gone; TCP would wait for it for 15 minutes.
     if patience := getattr(socket, "TCP_USER_TIMEOUT", None):  # of Linux
         bound.setsockopt(socket.IPPROTO_TCP, patience, int(stall * 1_000))
 
 
 async def _serve(server: uvicorn.Server, bound: socket.socket) -> None:
-    # Signals belong to the command, which stops everything in order.
+    # Signals are the command's, which stops server and gateway in order.
     with contextlib.suppress(asyncio.CancelledError):
         await server._serve([bound])

@@ -1,4 +1,4 @@
-"""What the operations share: the server's stubs, the settings and the open streams."""
+"""The server behind a gateway: its stubs, its open streams, and the responses that are kept."""
 
 from __future__ import annotations
 
@@ -18,42 +18,44 @@ from errands.v1.run_pb2 import GetRunRequest
 from errands.v1.run_pb2_grpc import RunServiceStub
 
 from .settings import Settings
-from .streaming.sse import Streams
+from .streaming.sse import EventStreams
 
-MOST: Final = 512  # answers kept
-LARGEST: Final = 32 << 10  # bytes of one that is kept
+MOST: Final = 512  # responses kept
+LARGEST: Final = 32 << 10  # bytes of one that is kept, of the server and in JSON together
 
 
 class ResponseCache:
-    """Keeps what was shown last. Every answer comes from the server; only its second making is spared."""
+    """Keeps the JSON of the last responses: an equal message of the server is not encoded again."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[bytes, bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[Callable[[bytes], bytes], bytes], bytes] = OrderedDict()
 
-    def of(self, answer: bytes, make: Callable[[bytes], bytes]) -> bytes:
-        """What `make` gives for this answer."""
-        kept = self._kept.get(answer)
+    def encode(self, message: bytes, encoder: Callable[[bytes], bytes]) -> bytes:
+        """What `encoder`, a function of one dialect, returns for a message."""
+        key = encoder, message
+        kept = self._kept.get(key)
         if kept is not None:
-            self._kept.move_to_end(answer)
+            self._kept.move_to_end(key)
             return kept
-        made = make(answer)
-        if len(answer) + len(made) <= LARGEST:
-            self._kept[answer] = made
+        made = encoder(message)
+        if len(message) + len(made) <= LARGEST:
+            self._kept[key] = made
             if len(self._kept) > MOST:
                 self._kept.popitem(last=False)
         return made
 
 
 class Backend:
-    """One server behind one HTTP address. Holds no secret of its own."""
+    """One server behind one HTTP address. It holds no secret of its own."""
 
     def __init__(self, channel: aio.Channel, settings: Settings) -> None:
         # Generated stubs have no types for grpc.aio.
         self.runs: Any = RunServiceStub(channel)
+        # Not decoded, because equal bytes have equal JSON.
         self.get_run: Any = channel.unary_unary(
             "/errands.v1.RunService/GetRun", request_serializer=GetRunRequest.SerializeToString
         )
-        self.shown = ResponseCache()
+        self.responses = ResponseCache()
         self.approvals: Any = ApprovalServiceStub(channel)
         self.integrations: Any = IntegrationServiceStub(channel)
         self.connections: Any = ConnectionServiceStub(channel)
@@ -61,4 +63,4 @@ class Backend:
         self.audit: Any = AuditServiceStub(channel)
         self.health: Any = HealthStub(channel)
         self.settings = settings
-        self.streams = Streams(self.runs, settings)
+        self.streams = EventStreams(self.runs, settings)

@@ -19,7 +19,7 @@ from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from msgspec import Struct
 
-from errands_gateway.app import CHANNEL_OPTIONS, bind, bound_address, listening
+from errands_gateway.app import CHANNEL_OPTIONS, bind, bound_address, serve_http
 from errands_gateway.settings import Settings
 
 from .api.health import Health
@@ -163,7 +163,7 @@ class _Server:
             )
         grpc_address = self._bind()
         channel = await stack.enter_async_context(self._own_channel())
-        gateway = await stack.enter_async_context(listening(channel, self._gateway_settings(), http))
+        gateway = await stack.enter_async_context(serve_http(channel, self._gateway_settings(), http))
         await self._execute()
         await self._grpc.start()
         await self._set_health(serving=True)

@@ -15,8 +15,9 @@ from grpc_status import rpc_status
 
 from errands.v1 import approval_pb2, integration_pb2, run_pb2
 from errands.v1 import connection_pb2 as pb
-from errands_gateway.http.openapi import document
-from errands_gateway.http.operation import Operation
+from errands_gateway.rest.dialect import Operation
+from errands_gateway.rest.openapi import document
+from errands_gateway.v1.dialect import V1
 from errands_gateway.v1.operations import OPERATIONS
 from tests.contract import deeds
 from tests.contract.conftest import Serve, add_desk
@@ -175,7 +176,7 @@ PLAIN = {
 
 def _members(operation: Operation) -> Iterator[tuple[str, ...]]:
     if operation.body is not None:
-        schemas = document(OPERATIONS)["components"]["schemas"]
+        schemas = document(V1)["components"]["schemas"]
         yield from _inside(schemas, schemas[operation.body.component], ())
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import httpx2
 from jsonschema import Draft202012Validator, FormatChecker
 
-from errands_gateway.http.openapi import document
-from errands_gateway.v1.operations import OPERATIONS
+from errands_gateway.rest.openapi import document
+from errands_gateway.v1.dialect import V1
 from tests.gateway.approvals.parsed import Page
 
 FOLDER = Path(__file__).parent / "golden"
 WRITE = "ERRANDS_WRITE_GOLDEN"
-SERVED: dict[str, Any] = json.loads(json.dumps(document(OPERATIONS)))
+SERVED: dict[str, Any] = json.loads(json.dumps(document(V1)))
 
 _HEADERS = (
     "allow",

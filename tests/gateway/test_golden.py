@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from errands.v1 import approval_pb2, connection_pb2, event_pb2, plan_pb2
+from errands_gateway.http.encoding import encode_json
 from errands_gateway.pages import browser_binding
 from errands_gateway.v1.documents import events
 from errands_gateway.v1.operations import OPERATIONS
@@ -241,7 +242,7 @@ async def connections(ask: Recorder, service: Service) -> None:
     path = link["url"].partition(service.app.http_address)[2]
     await ask("openConnectLink", "GET", path)
     cookie = "c" * 43
-    form = {"form": browser_binding.form(cookie), "secret": "t0p-secret"}
+    form = {"form": browser_binding.csrf_value(cookie), "secret": "t0p-secret"}
     sent = await ask("sendConnectForm", "POST", path, form=form, Cookie=f"errands-connect={cookie}")
     assert "Going on to app.example" in sent
     flow = await _flow(service, desk, cookie)
@@ -365,7 +366,7 @@ def test_every_event_with_every_member_is_as_its_golden_file_says() -> None:
         )
         getattr(event, arm).CopyFrom(message)
         kind, document = events.event(event) or ("", {})
-        found = json.loads(events.values.encoded(document))
+        found = json.loads(encode_json(document))
 
         assert found["type"] == kind
         fits({"$ref": "#/components/schemas/RunEvent"}, found)

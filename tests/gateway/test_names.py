@@ -7,9 +7,9 @@ import re
 import pytest
 
 from errands.v1 import approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
-from errands_gateway.http.openapi import document
+from errands_gateway.rest.openapi import document
 from errands_gateway.v1 import field_names
-from errands_gateway.v1.operations import OPERATIONS
+from errands_gateway.v1.dialect import V1
 
 # Fields REST has no name for: it takes finished runs as they are, and browsers prove themselves by a cookie.
 ONLY_GRPC = {"explain", "allow_finished", "browser"}
@@ -19,7 +19,7 @@ OAUTH = {"error_description"}
 
 def known() -> set[str]:
     """Every name a REST request may hold: parameters, headers and members of bodies."""
-    described = document(OPERATIONS)
+    described = document(V1)
     found = {
         parameter["name"]
         for methods in described["paths"].values()

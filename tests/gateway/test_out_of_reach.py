@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx2
 from grpc import aio
 
-from errands_gateway.app import CHANNEL_OPTIONS, listening
+from errands_gateway.app import CHANNEL_OPTIONS, serve_http
 from errands_gateway.settings import Settings
 from errands_gateway.v1.operations import OPERATIONS
 from tests.contract.conftest import Serve
@@ -39,7 +39,7 @@ async def in_front_of(address: str, **settings: float) -> AsyncGenerator[httpx2.
     """A caller of a gateway by itself, in front of a server that is or is not at `address`."""
     async with (
         aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel,
-        listening(channel, Settings(http="127.0.0.1:0", **settings)) as gateway,
+        serve_http(channel, Settings(http="127.0.0.1:0", **settings)) as gateway,
         httpx2.AsyncClient(base_url=gateway.url, headers={"x-api-key": "a"}, timeout=20) as client,
     ):
         yield client

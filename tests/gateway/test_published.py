@@ -15,14 +15,14 @@ from starlette.routing import Route
 
 from errands_gateway.app import application
 from errands_gateway.backend import Backend
-from errands_gateway.http.openapi import document
+from errands_gateway.rest.openapi import document
 from errands_gateway.settings import Settings
-from errands_gateway.v1.operations import OPERATIONS
+from errands_gateway.v1.dialect import V1
 from tests.gateway.asking import asking, reason
 from tests.service import Service
 
 PUBLISHED = json.loads((Path(__file__).parent / "published.json").read_text())
-SERVED: dict[str, Any] = json.loads(json.dumps(document(OPERATIONS)))
+SERVED: dict[str, Any] = json.loads(json.dumps(document(V1)))
 # A whole number is a number, and `true` in a query is text.
 NARROWER = {"number": {"integer"}, "string": {"boolean"}}
 BODIES = {"CreateRunRequest", *(name for name in PUBLISHED["components"] if name.startswith("Customer"))}

@@ -48,7 +48,7 @@ def is_keyed(headers: Headers) -> bool:
     return "x-api-key" in headers or any(map(_is_bearer, headers.getlist("authorization")))
 
 
-def request_id(headers: Headers) -> str:
+def request_id_of(headers: Headers) -> str:
     """The request's own id, or a new one."""
     given = headers.get("x-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else uuid4().hex

@@ -1,21 +1,19 @@
-"""Errors as callers of HTTP see them: RFC 9457 problems, mapped from gRPC in one table."""
+"""Errors over HTTP: the status of each reason, problems, and how a dialect writes them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 from grpc import StatusCode, aio
-from msgspec import Struct, json
+from msgspec import Struct
 from starlette.responses import Response
 
 from errands import rpc_status
 
-from ..v1 import field_names
-
-MEDIA_TYPE: Final = "application/problem+json"
+from .encoding import encode_json
 
 # The comments of error_reason.proto hold the same table; a test compares them.
 STATUSES: Final[Mapping[str, int]] = {
@@ -96,18 +94,30 @@ _CODES: Final[Mapping[StatusCode, tuple[int, str]]] = {
     StatusCode.UNAVAILABLE: (503, "SERVER_UNREACHABLE"),
     StatusCode.DEADLINE_EXCEEDED: (504, "DEADLINE_EXCEEDED"),
 }
+_OF_THE_GATEWAY: Final[Mapping[str, str]] = {
+    "SERVER_UNREACHABLE": "the server behind this gateway does not answer; try again",
+    "DEADLINE_EXCEEDED": "the request took longer than this gateway waits; read before trying again",
+}
 _RETRY_AFTER: Final = 1  # seconds, where a 503 does not say
 
 
 class Violation(Struct, frozen=True):
-    """One wrong field of a request: its path in the request, and what to do about it."""
+    """One wrong field of a request."""
 
-    field: str
-    message: str
+    field: str  # its path in the request
+    message: str  # what is wrong with it
 
 
 class Problem(Exception):
-    """A request that is answered with a problem. `code` is the name of a gRPC status code."""
+    """Ends a request with an error.
+
+    status: of HTTP
+    code: the name of a gRPC status code
+    reason: the name of an ErrorReason
+    detail: what is wrong and what to do about it
+    errors: the wrong fields, where the reason is FIELD_INVALID
+    headers: of the response, such as Retry-After
+    """
 
     def __init__(
         self,
@@ -129,40 +139,51 @@ class Problem(Exception):
 
 
 def problem(reason: str, code: str, detail: str, **more: Any) -> Problem:
-    """A problem the gateway finds by itself."""
+    """A problem that the gateway finds itself. `more`: as of Problem."""
     return Problem(STATUSES[reason], code, reason, detail, **more)
 
 
 def invalid(errors: Sequence[Violation]) -> Problem:
-    """Fields are wrong; `errors` holds all of them."""
+    """FIELD_INVALID with every wrong field."""
     detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
     return problem("FIELD_INVALID", "INVALID_ARGUMENT", detail, errors=errors)
 
 
-def of_call(failure: aio.AioRpcError) -> Problem:
-    """What a failed call means to a caller of HTTP: by its reason, or else by its code."""
-    rpc = rpc_status.decode(failure)
-    status, reason = _CODES.get(rpc.code, (500, "INTERNAL"))
-    if rpc.reason:
-        reason = rpc.reason
-        status = STATUSES.get(reason, status)
-    errors = [Violation(field_names.rest(v.field), field_names.said(v.message)) for v in rpc.violations]
-    detail = "; ".join(f"{error.field}: {error.message}" for error in errors) or _detail(rpc.message, reason)
-    problem = Problem(status, rpc.code.name, reason, detail, errors=errors)
-    problem.headers.update(_retry_after(rpc.retry_delay, status))
-    return problem
+class ProblemFormat(Struct, frozen=True, kw_only=True):
+    """How a dialect writes problems."""
 
+    media_type: str  # of the response
+    component: str  # the schema of the body, among the components of the dialect
+    body: Callable[[Problem, str], Any]  # the JSON value of a problem; the text is the request's id
+    field_name: Callable[[str], str]  # path of a field in a gRPC request -> in a request of the dialect
+    # A text of the server, and its reason -> the same with the names that the dialect has for things.
+    message: Callable[[str, str], str]
+    # What the dialect's document says of a status, where that differs from other dialects.
+    statuses: Mapping[int, str] = {}
 
-def _detail(message: str, reason: str) -> str:
-    match reason:
-        case "SERVER_UNREACHABLE":
-            return "the server behind this gateway does not answer; try again"
-        case "DEADLINE_EXCEEDED":
-            return "the request took longer than this gateway waits; read before trying again"
-        case "IDEMPOTENCY_KEY_REUSED" | "REQUEST_IN_FLIGHT" | "COMMIT_UNKNOWN":
-            return field_names.said(message).replace("request id", "Idempotency-Key")
-        case _:
-            return field_names.said(message)
+    def response(self, found: Problem, request_id: str) -> Response:
+        """The problem as a response of the dialect."""
+        headers = {"Cache-Control": "no-store", **found.headers}
+        if found.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        return Response(encode_json(self.body(found, request_id)), found.status, headers, self.media_type)
+
+    def of_rpc_error(self, failure: aio.AioRpcError) -> Problem:
+        """The problem of a failed call: by its reason, or by its code where the server gave none."""
+        rpc = rpc_status.decode(failure)
+        status, reason = _CODES.get(rpc.code, (500, "INTERNAL"))
+        if rpc.reason:
+            reason = rpc.reason
+            status = STATUSES.get(reason, status)
+        errors = [
+            Violation(self.field_name(v.field), self.message(v.message, reason)) for v in rpc.violations
+        ]
+        if errors:
+            detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
+        else:
+            detail = _OF_THE_GATEWAY.get(reason) or self.message(rpc.message, reason)
+        headers = _retry_after(rpc.retry_delay, status)
+        return Problem(status, rpc.code.name, reason, detail, errors=errors, headers=headers)
 
 
 def _retry_after(delay: float | None, status: int) -> Mapping[str, str]:
@@ -170,21 +191,3 @@ def _retry_after(delay: float | None, status: int) -> Mapping[str, str]:
     if delay is not None:
         return {"Retry-After": str(max(1, math.ceil(delay)))}
     return {"Retry-After": str(_RETRY_AFTER)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-
-
-def response(found: Problem, request_id: str) -> Response:
-    """The problem as an answer."""
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(found.status).phrase,
-        "status": found.status,
-        "detail": found.detail,
-        "code": found.code,
-        "reason": found.reason,
-        "errors": [{"field": error.field, "message": error.message} for error in found.errors],
-        "requestId": request_id,
-    }
-    headers = {"Cache-Control": "no-store", **found.headers}
-    if found.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(json.encode(body), found.status, headers, MEDIA_TYPE)

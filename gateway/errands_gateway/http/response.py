@@ -1,4 +1,4 @@
-"""Answers: JSON, and nothing."""
+"""Responses without a page: JSON, or no content."""
 
 from __future__ import annotations
 
@@ -7,28 +7,20 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ..v1 import values
-from .operation import Call
+from .encoding import encode_json
 
 
-def answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer. Runs change, so nobody keeps it."""
-    return answered(values.encoded(document), status, headers)
+def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON value. Caches do not keep it, because runs change."""
+    return encoded_response(encode_json(document), status, headers)
 
 
-def answered(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def encoded_response(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """The same of JSON that is encoded already."""
     more = {"Cache-Control": "no-store", **(headers or {})}
     return Response(body, status, more, "application/json")
 
 
-def nothing() -> Response:
-    """Done, and there is nothing to say."""
+def no_content() -> Response:
+    """204."""
     return Response(status_code=204)
-
-
-def base(call: Call) -> str:
-    """How callers reach this gateway, without a slash at the end."""
-    if call.gateway.settings.public_url:
-        return call.gateway.settings.public_url.rstrip("/")
-    return str(call.request.base_url).rstrip("/")

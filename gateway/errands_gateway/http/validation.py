@@ -1,15 +1,13 @@
-"""Checks JSON bodies against the components of the interface's own OpenAPI document."""
+"""Validation of JSON bodies against the components of an OpenAPI document."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from ..v1 import values
-from ..v1.schemas import COMPONENTS
+from ..http.encoding import parse_time
 from .problems import Violation
 
 if TYPE_CHECKING:
@@ -29,34 +27,42 @@ _TYPES: Final[Mapping[str, str]] = {
 _PYTHON: Final[Mapping[str, type]] = {"string": str, "object": dict, "array": list}
 
 
-def violations(component: str, document: Mapping[str, Any]) -> list[Violation]:
-    """Everything in which a body differs from its component; messages never quote values."""
-    errors = _validator(component).iter_errors(document)
-    found = (violation for error in errors for violation in _of(error))
-    return list(islice(found, _MOST))
+class BodyValidator:
+    """Validates bodies against components, by their name."""
+
+    def __init__(self, components: Mapping[str, Any]) -> None:
+        self._components = components
+        self._validators: dict[str, Draft202012Validator] = {}
+
+    def violations(self, component: str, document: Mapping[str, Any]) -> list[Violation]:
+        """What is wrong with a body, at most 100 violations; messages never quote values."""
+        if component not in self._validators:
+            self._validators[component] = _validator(component, self._components)
+        errors = self._validators[component].iter_errors(document)
+        found = (violation for error in errors for violation in _violations(error, self._components))
+        return list(islice(found, _MOST))
 
 
-def shown(name: str) -> str:
-    """A member's name as a message may hold it: callers can send any."""
+def shorten(name: str) -> str:
+    """A member's name, cut for a message: callers can send one of any length."""
     return name if len(name) <= _LONGEST else name[:_LONGEST] + "…"
 
 
-@cache
-def _validator(component: str) -> Draft202012Validator:
+def _validator(component: str, components: Mapping[str, Any]) -> Draft202012Validator:
     # Takes a tenth of a second to import, and streams and reads never need it.
     from jsonschema import Draft202012Validator, FormatChecker
 
     formats = FormatChecker(formats=())
-    formats.checks("date-time", raises=ValueError)(_is_moment)
-    schema = {"$ref": f"#/components/schemas/{component}", "components": {"schemas": COMPONENTS}}
+    formats.checks("date-time", raises=ValueError)(_is_time)
+    schema = {"$ref": f"#/components/schemas/{component}", "components": {"schemas": components}}
     return Draft202012Validator(schema, format_checker=formats)
 
 
-def _is_moment(instance: object) -> bool:
-    return not isinstance(instance, str) or bool(values.parsed_moment(instance))
+def _is_time(instance: object) -> bool:
+    return not isinstance(instance, str) or bool(parse_time(instance))
 
 
-def _of(error: ValidationError) -> Iterator[Violation]:
+def _violations(error: ValidationError, components: Mapping[str, Any]) -> Iterator[Violation]:
     field = _path(error)
     # Errors found by a validator have all of these; those made by hand may not.
     schema: Any = error.schema
@@ -69,17 +75,17 @@ def _of(error: ValidationError) -> Iterator[Violation]:
             known = schema.get("properties", {})
             for name in instance:
                 if name not in known:
-                    yield Violation(_join(field, shown(name)), f"is unknown{_hint(name, known)}")
+                    yield Violation(_join(field, shorten(name)), f"is unknown{_hint(name, known)}")
         case "anyOf" | "oneOf":
-            yield from _of_choice(error, field)
+            yield from _of_choice(error, field, components)
         case "type":
             kinds = [wanted] if isinstance(wanted, str) else wanted
             yield Violation(field, f"must be {' or '.join(_TYPES[kind] for kind in kinds)}")
         case _:
-            yield Violation(field, _said(str(error.validator), wanted, schema))
+            yield Violation(field, _message(str(error.validator), wanted, schema))
 
 
-def _said(rule: str, wanted: Any, schema: Mapping[str, Any]) -> str:
+def _message(rule: str, wanted: Any, schema: Mapping[str, Any]) -> str:
     match rule:
         case "pattern":
             return f"must be {schema['title']}"
@@ -100,33 +106,27 @@ def _said(rule: str, wanted: Any, schema: Mapping[str, Any]) -> str:
 
 
 def _hint(name: str, known: Mapping[str, Any]) -> str:
-    """What was meant, where that is clear: most unknown names are known ones, misspelt."""
+    """The known name that an unknown one is close to: most of them are misspelt."""
     plain = {member.lower(): member for member in known}
     close = get_close_matches(name[:_LONGEST].replace("_", "").lower(), plain, n=1, cutoff=0.8)
     return f"; did you mean {plain[close[0]]}?" if close else ""
 
 
-def _of_choice(error: ValidationError, field: str) -> Iterator[Violation]:
-    """What is wrong with the alternative that was meant; where none was, what there is to choose."""
+def _of_choice(error: ValidationError, field: str, components: Mapping[str, Any]) -> Iterator[Violation]:
+    """Violations of the one alternative that the instance is like; if there is none, of the choice."""
     wanted: Any = error.validator_value
-    choices = [_resolved(choice) for choice in wanted]
-    meant = _meant(choices, error.instance)
-    if meant is None:
+    choices = [_resolve(choice, components) for choice in wanted]
+    alike = [index for index, choice in enumerate(choices) if _is_like(choice, error.instance)]
+    if len(alike) != 1:
         yield Violation(field, f"must be {' or '.join(_title(choice) for choice in choices)}")
         return
     for inner in error.context or ():
-        if inner.relative_schema_path[0] == meant:
-            yield from _of(inner)
+        if inner.relative_schema_path[0] == alike[0]:
+            yield from _violations(inner, components)
 
 
-def _meant(choices: Sequence[Mapping[str, Any]], instance: Any) -> int | None:
-    """The one alternative that is like the instance."""
-    alike = [index for index, choice in enumerate(choices) if _alike(choice, instance)]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _alike(choice: Mapping[str, Any], instance: Any) -> bool:
-    """Of one type, with a member in common, and with the members that tell alternatives apart."""
+def _is_like(choice: Mapping[str, Any], instance: Any) -> bool:
+    """Whether both have one type, a member in common, and equal constant members."""
     kind = _PYTHON.get(choice.get("type", ""))
     members = choice.get("properties")
     if kind is not dict or members is None:
@@ -143,9 +143,10 @@ def _title(choice: Mapping[str, Any]) -> str:
     return str(choice.get("title") or _TYPES.get(choice.get("type", ""), ""))
 
 
-def _resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolve(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Mapping[str, Any]:
     reference = schema.get("$ref")
-    return COMPONENTS[reference.rpartition("/")[2]] if reference else schema
+    found: Mapping[str, Any] = components[reference.rpartition("/")[2]] if reference else schema
+    return found
 
 
 def _missing(error: ValidationError) -> list[str]:

@@ -1,4 +1,4 @@
-"""The pages of approval links."""
+"""The page of an approval link: what is asked, with every value that will be sent, and how it ended."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from starlette.responses import Response
 
 from errands.v1 import approval_pb2 as pb
 
-from ..http.operation import Call
+from .. import enum_names
 from ..http.problems import Problem
-from ..http.response import base
-from ..v1 import values
+from ..rest.dialect import Call
 from . import form_input, question_form
-from .rendering import page, rendered
+from .rendering import page, render_template
 
 _LONG: Final = 1_000  # characters; what is longer scrolls
 _LONG_LINES: Final = 20
@@ -31,24 +30,24 @@ _PART: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _OPENING: Final = ("{", "[")
 _CLOSING: Final = ("}", "]")
 _BEHIND_A_LINE: Final = (*_OPENING, ",")
-# In a plan this stands where an earlier step's output will fill an argument. No text can look like
-# it, because quotes inside are escaped.
+# In a plan, an argument that an earlier step's output will fill. No text can look like it, because
+# quotes inside a text are escaped.
 _FROM: Final = re.compile(r'\{\s*"\$from": ("(?:[^"\\]|\\.)*")\s*\}')
 
 
 class Piece(Struct, frozen=True):
-    """A part of a value. `later`: it says where a value will come from."""
+    """A part of a value."""
 
     text: str
-    later: bool = False
+    later: bool = False  # the text says from where the value will come
 
 
 class Value(Struct, frozen=True, kw_only=True):
     """An argument's value: a text, some JSON, or a group of members."""
 
     kind: Literal["text", "json", "group"]
-    pieces: Sequence[Piece] = ()
-    members: Sequence[Argument] = ()
+    pieces: Sequence[Piece] = ()  # of a text and of JSON
+    members: Sequence[Argument] = ()  # of a group
 
     @property
     def size(self) -> int:
@@ -62,11 +61,15 @@ class Value(Struct, frozen=True, kw_only=True):
 
 
 class Argument(Struct, frozen=True):
+    """An argument of a call, or a member of one."""
+
     name: str
     value: Value
 
 
-class ShownCall(Struct, frozen=True, kw_only=True):
+class CallView(Struct, frozen=True, kw_only=True):
+    """A call that an approval covers, for the template."""
+
     step: str
     title: str
     tool: str
@@ -77,23 +80,24 @@ class ShownCall(Struct, frozen=True, kw_only=True):
     arguments: Sequence[Argument]
 
 
-class Moment(Struct, frozen=True):
-    """A moment, for people and for programs."""
+class Time(Struct, frozen=True):
+    """A time, for people and for programs."""
 
     text: str
     machine: str
 
 
-def moment(stamp: Timestamp) -> Moment:
+def time_of(stamp: Timestamp) -> Time:
+    """A time in UTC, to the minute and to the second."""
     found = stamp.ToDatetime(UTC)
-    return Moment(f"{found.day} {found:%B %Y, %H:%M} UTC", found.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return Time(f"{found.day} {found:%B %Y, %H:%M} UTC", found.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-def calls(approval: pb.Approval) -> list[ShownCall]:
+def calls(approval: pb.Approval) -> list[CallView]:
     """The calls an approval covers, with everything that will be sent."""
     planned = approval.kind == pb.APPROVAL_KIND_PLAN
     return [
-        ShownCall(
+        CallView(
             step=call.step_id,
             title=call.title or call.tool,
             tool=call.tool,
@@ -108,7 +112,7 @@ def calls(approval: pb.Approval) -> list[ShownCall]:
 
 
 def answer(approval: pb.Approval) -> list[Argument]:
-    """What a person answered to the approval's question; empty where nobody has."""
+    """The answer to the approval's question; empty if there is none yet."""
     return _members(approval.input_json or "{}", planned=False, inner=False)
 
 
@@ -121,10 +125,10 @@ def _members(text: str, *, planned: bool, inner: bool) -> list[Argument]:
 
 
 def _value(text: str, *, planned: bool, inner: bool) -> Value:
-    """Objects are shown by their members, such as a body's; what is deeper is shown as JSON."""
+    """A group for an object such as a body; JSON for an object inside one."""
     if text.startswith('"'):
         return Value(kind="text", pieces=[Piece(msgspec.json.decode(text, type=str))])
-    pieces = _pieces(_indented(text), planned=planned)
+    pieces = _pieces(_indent(text), planned=planned)
     if len(pieces) == 1 and pieces[0].later:
         return Value(kind="text", pieces=pieces)
     if text.startswith("{") and text != "{}" and not inner:
@@ -132,8 +136,8 @@ def _value(text: str, *, planned: bool, inner: bool) -> Value:
     return Value(kind="json", pieces=pieces)
 
 
-def _indented(text: str) -> str:
-    """JSON on many lines, part by part: numbers stay as they are written."""
+def _indent(text: str) -> str:
+    """JSON on many lines. Numbers keep their digits, because the JSON is not parsed."""
     written: list[str] = []
     depth = 0
     before = ""
@@ -155,7 +159,7 @@ def _line(depth: int) -> str:
 
 
 def _pieces(text: str, *, planned: bool) -> list[Piece]:
-    """Indented JSON, with words in the places that a plan leaves open."""
+    """Indented JSON, with a sentence for each argument that an earlier step will fill."""
     if not planned:
         return [Piece(text)]
     parts = _FROM.split(text)
@@ -169,75 +173,74 @@ def _source(text: str) -> str:
     return f"from step {step}: {path}" if path else f"from step {step}"
 
 
-PATH: Final = "/v1/runs/approval"
-
-
-async def shown(
+async def render(
     call: Call,
     found: pb.GetApprovalByTokenResponse,
     token: str,
-    sent: question_form.Sent | None = None,
+    path: str,
+    sent: question_form.SentFields | None = None,
     wrong: Problem | None = None,
 ) -> Response:
-    """The approval of a link: with buttons while it waits, otherwise where it stands.
+    """The page of a link, with buttons while the approval waits.
 
-    `sent` is what was filled in, and is `wrong`.
+    path: of the link, for the cookie
+    sent, wrong: what was filled in, and the problem with it
     """
-    form = form_input.value(call)
-    answer = await _approval(
+    form = form_input.csrf_value(call)
+    response = await _page(
         found.approval,
         200 if wrong is None else wrong.status,
-        fields=question_form.shown(found.approval, sent, () if wrong is None else wrong.errors),
+        fields=question_form.form_fields(found.approval, sent, () if wrong is None else wrong.errors),
         wrong=wrong is not None,
         token=token,
         form=form,
-        action=values.DECISION[found.action],
-        allowed=[values.DECISION[one] for one in found.allowed],
+        action=enum_names.DECISION[found.action],
+        allowed=[enum_names.DECISION[one] for one in found.allowed],
     )
     if found.approval.status == pb.APPROVAL_STATUS_PENDING:
-        form_input.keep(call, answer, form, urlsplit(base(call)).path + PATH)
-    return answer
+        form_input.set_cookie(call, response, form, urlsplit(call.base_url).path + path)
+    return response
 
 
-async def decided(approval: pb.Approval) -> Response:
-    """An approval this request decided."""
-    return await _approval(approval, 201, just_now=True)
+async def render_decided(approval: pb.Approval) -> Response:
+    """The page of an approval that this request decided."""
+    return await _page(approval, 201, just_now=True)
 
 
-async def too_late(approval: pb.Approval, status: int) -> Response:
-    """An approval that this request could not decide any more."""
-    return await _approval(approval, status, late=True)
+async def render_too_late(approval: pb.Approval, status: int) -> Response:
+    """The page of an approval that this request could not decide any more."""
+    return await _page(approval, status, late=True)
 
 
-async def _approval(approval: pb.Approval, status: int = 200, **more: Any) -> Response:
-    # Beside the event loop: arguments may be large.
-    return page(await asyncio.to_thread(_written, approval, more), status)
+async def _page(approval: pb.Approval, status: int = 200, **more: Any) -> Response:
+    # In a thread, because arguments may be large.
+    return page(await asyncio.to_thread(_html, approval, more), status)
 
 
-def _written(approval: pb.Approval, more: Mapping[str, Any]) -> str:
-    return rendered(
+def _html(approval: pb.Approval, more: Mapping[str, Any]) -> str:
+    return render_template(
         "approval.html",
         approval=approval,
-        kind=values.KIND[approval.kind],
-        state=values.APPROVAL_STATUS[approval.status],
-        decision=values.DECISION[approval.decision],
+        kind=enum_names.KIND[approval.kind],
+        state=enum_names.APPROVAL_STATUS[approval.status],
+        decision=enum_names.DECISION[approval.decision],
         calls=calls(approval),
         answer=answer(approval),
-        until=moment(approval.expires_at),
-        decided_at=moment(approval.decided_at),
+        until=time_of(approval.expires_at),
+        decided_at=time_of(approval.decided_at),
         **more,
     )
 
 
-def problem(found: Problem, request_id: str, token: str = "") -> Response:
-    """What went wrong. `token`: the link can be opened again."""
-    html = rendered(
+def render_problem(found: Problem, request_id: str, token: str = "") -> Response:
+    """The page of a problem. `token`: of a link that can be opened again."""
+    html = render_template(
         "problem.html",
         problem=found,
         phrase=HTTPStatus(found.status).phrase,
         request_id=request_id,
         token=token,
     )
-    answer = page(html, found.status)
-    answer.headers.update(found.headers)
-    return answer
+    response = page(html, found.status)
+    response.headers.update(found.headers)
+    return response

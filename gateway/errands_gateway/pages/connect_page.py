@@ -1,4 +1,4 @@
-"""The pages of connect links: what is asked, where it goes on, and how it ended."""
+"""The pages of connect links: what is asked, the way to another site, and how it ended."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from errands.v1 import connection_pb2 as pb
 
-from ..http.operation import Call
 from ..http.problems import Problem
-from ..v1.schemas.connections import KEY_FIELDS
+from ..rest.dialect import Call
 from . import approval_page, browser_binding
-from .rendering import page, rendered
+from .rendering import page, render_template
 
+# Fields of the form for several keys, and so the most that a link can ask for.
+KEY_FIELDS: Final = ("secret", *(f"secret{number}" for number in range(2, 11)))
 _ASKED_FOR: Final = {"apiKey": "API key", "bearer": "Access token", "basic": "Password"}
 _TYPED: Final = (*_ASKED_FOR, "apiKeys")
 _SCOPES: Final = {
@@ -36,89 +37,86 @@ _URL: Final = "%!#$&'()*+,/:;=?@[]~"  # what a URL is written with, besides lett
 
 
 class Scope(Struct, frozen=True):
-    """A scope in words, where there are some, and as the service calls it."""
+    """A scope that a link asks for."""
 
-    name: str
-    text: str
+    name: str  # of the service
+    text: str  # in words; empty if there are none
 
 
-class Ended(Struct, frozen=True, kw_only=True):
-    """How a flow ended. `return_url` is empty where nobody else has a page for that.
-
-    `elsewhere`: the user did something at a page of the service, and nothing was connected here.
-    """
+class FlowResult(Struct, frozen=True, kw_only=True):
+    """How a connect flow ended."""
 
     outcome: pb.ConnectOutcome
-    integration: str
-    user: str
-    return_url: str
-    elsewhere: bool = False
+    integration: str  # its name
+    user: str  # its id
+    return_url: str  # of the application's page for it; empty if it has none
+    elsewhere: bool = False  # the user acted at a page of the service, and nothing was connected here
 
 
-def asked(call: Call, link: pb.GetConnectLinkResponse) -> Response:
-    """What a link asks for. The browser is given what it will prove itself with."""
-    value = browser_binding.value(call)
-    html = rendered(
+def render(call: Call, link: pb.GetConnectLinkResponse) -> Response:
+    """The page of what a link asks for. It sets the cookie that binds the flow to this browser."""
+    value = browser_binding.cookie_value(call)
+    html = render_template(
         "visit.html" if link.type == "page" else "connect.html",
         link=link,
         host=urlsplit(link.page_url).netloc,
-        until=approval_page.moment(link.expires_at),
+        until=approval_page.time_of(link.expires_at),
         scopes=[_scope(link, name) for name in link.scopes],
         secrets=_secrets(link),
         typed=link.type in _TYPED,
-        form=browser_binding.form(value),
+        form=browser_binding.csrf_value(value),
     )
-    answer = page(html)
-    browser_binding.keep(call, answer, value)
-    return answer
+    response = page(html)
+    browser_binding.set_cookie(call, response, value)
+    return response
 
 
 def _secrets(link: pb.GetConnectLinkResponse) -> list[tuple[str, str, str]]:
-    """What is typed in and shown to nobody: the field, what it is called, and how the service calls it."""
+    """The secrets to type in: the field, its label, and the name that the service has for it."""
     if link.type == "apiKeys":
         return [(field, key.name, key.scheme) for field, key in zip(KEY_FIELDS, link.keys, strict=False)]
     return [("secret", _ASKED_FOR[link.type], "")] if link.type in _ASKED_FOR else []
 
 
 def _scope(link: pb.GetConnectLinkResponse, name: str) -> Scope:
-    """In the service's own words, or in ours for what OpenID Connect has named."""
+    """A scope in the words of the service, or in ours for those of OpenID Connect."""
     return Scope(name, link.scope_texts.get(name, "") or _SCOPES.get(name, ""))
 
 
-def onward(url: str, text: str) -> Response:
+def render_redirect(url: str, text: str) -> Response:
     """A page that leads to another site at once.
 
-    A redirect would still belong to the form before it, and Chromium holds every hop of one against
-    that page's form-action. Where a service sends its users is not ours to list.
+    It is no redirect: Chromium checks every hop of one against the form-action of the page with the
+    form, and the sites to which a service sends its users are not known here.
     """
     address = quote(url, safe=_URL)
-    html = rendered("onward.html", url=address, host=urlsplit(url).netloc, text=text)
-    answer = page(html)
-    answer.headers["Refresh"] = f"0;url={address}"
-    return answer
+    html = render_template("onward.html", url=address, host=urlsplit(url).netloc, text=text)
+    response = page(html)
+    response.headers["Refresh"] = f"0;url={address}"
+    return response
 
 
-def ended(found: Ended) -> Response:
-    """How a flow ended: on a page of the application's where it has one, otherwise on ours."""
+def render_result(found: FlowResult) -> Response:
+    """How a flow ended: on the page of the application if it has one, otherwise on ours."""
     if found.return_url:
-        return onward(found.return_url, "You come back to your application.")
+        return render_redirect(found.return_url, "You come back to your application.")
     outcome = _OUTCOMES.get(found.outcome, "refused")
     if found.elsewhere:
         outcome = "done" if outcome == "connected" else "declined"
     return page(
-        rendered("connected.html", outcome=outcome, integration=found.integration, user=found.user),
+        render_template("connected.html", outcome=outcome, integration=found.integration, user=found.user),
     )
 
 
-def problem(found: Problem, request_id: str, again: str = "") -> Response:
-    """What went wrong. `again`: where the link can be opened again."""
-    title, text = _said(found)
-    html = rendered(
+def render_problem(found: Problem, request_id: str, again: str = "") -> Response:
+    """The page of a problem. `again`: the token of a link that can be opened again."""
+    title, text = _texts(found)
+    html = render_template(
         "connect_problem.html", problem=found, title=title, text=text, request_id=request_id, again=again
     )
-    answer = page(html, found.status)
-    answer.headers.update(found.headers)
-    return answer
+    response = page(html, found.status)
+    response.headers.update(found.headers)
+    return response
 
 
 _TEXTS: Final = {
@@ -159,7 +157,7 @@ _TEXTS: Final = {
 }
 
 
-def _said(found: Problem) -> tuple[str, str]:
+def _texts(found: Problem) -> tuple[str, str]:
     if found.reason in _TEXTS:
         return _TEXTS[found.reason]
     if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR or found.status in (408, 429):

@@ -1,8 +1,8 @@
-"""Forms: read by their component, and known to come from a page this gateway showed.
+"""Forms of approval pages: read by their component, and protected against forgery by other sites.
 
-The proof is a value that the page's cookie repeats (double submit), because the gateway holds no
-secret. What decides is the link's token; this keeps other pages from pressing the button in a
-browser that has one.
+The proof is a value in the form that the page's cookie repeats (double submit), because the gateway
+has no secret. The token of the link authorizes the decision; the proof keeps another site from
+sending the form in a browser that has the token.
 """
 
 from __future__ import annotations
@@ -17,23 +17,18 @@ from urllib.parse import parse_qsl, urlsplit
 
 from starlette.responses import Response
 
-from ..http import validation
-from ..http.operation import FORM, Body, Call
 from ..http.problems import Problem, Violation, invalid, problem
-from ..http.request import read_body
+from ..http.validation import shorten
+from ..rest.dialect import FORM, Body, Call
+from ..rest.request import read_body
 
-_MOST: Final = 10  # names given twice that are told
+_MOST: Final = 10  # names given twice that are reported
 _DAY: Final = 86_400  # seconds
 _VALUE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _OWN_SITES: Final = ("same-origin", "none")
 
 
-async def read(call: Call, declared: Body) -> Mapping[str, str]:
-    """The fields of a form, as its component says. Problems as of `pairs` and `checked`."""
-    return checked(declared, await pairs(call, declared))
-
-
-async def pairs(call: Call, declared: Body) -> list[tuple[str, str]]:
+async def read_pairs(call: Call, declared: Body) -> list[tuple[str, str]]:
     """The fields of a form as they were sent.
 
     Problems: BODY_TOO_LARGE, BODY_TOO_SLOW, MEDIA_TYPE_UNSUPPORTED.
@@ -41,31 +36,31 @@ async def pairs(call: Call, declared: Body) -> list[tuple[str, str]]:
     media_type = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != FORM:
         raise problem("MEDIA_TYPE_UNSUPPORTED", "INVALID_ARGUMENT", f"send a form as {FORM}")
-    raw = await read_body(call.request, declared.limit, call.gateway.settings.limit)
+    raw = await read_body(call.request, declared.limit, call.backend.settings.limit)
     return parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
 
 
-def checked(declared: Body, pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """The fields, each once, as their component says. Problem FIELD_INVALID with all that is wrong."""
+def check_fields(call: Call, declared: Body, pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
+    """The fields by name, if they fit their component. Problem FIELD_INVALID with all that is wrong."""
     counts = Counter(name for name, _ in pairs)
-    errors = validation.violations(declared.component, dict(pairs))
+    errors = call.dialect.validator.violations(declared.component, dict(pairs))
     twice = [name for name, count in counts.items() if count > 1]
-    errors += [Violation(validation.shown(name), "is given more than once") for name in twice[:_MOST]]
+    errors += [Violation(shorten(name), "is given more than once") for name in twice[:_MOST]]
     if errors:
         raise invalid(errors)
     return dict(pairs)
 
 
-def value(call: Call) -> str:
-    """What the form and its cookie hold: the browser's value, so that all its open pages work."""
-    held = _held(call)
-    return held if _VALUE.fullmatch(held) else secrets.token_urlsafe(32)
+def csrf_value(call: Call) -> str:
+    """The value for the form and its cookie: the one the browser has, so that all its open pages work."""
+    value = _cookie(call)
+    return value if _VALUE.fullmatch(value) else secrets.token_urlsafe(32)
 
 
-def keep(call: Call, response: Response, value: str, path: str) -> None:
-    """Let the browser hold `value` for the pages at `path`, for a day."""
+def set_cookie(call: Call, response: Response, value: str, path: str) -> None:
+    """Let the browser keep `value` for the pages at `path`, for a day."""
     response.set_cookie(
-        _name(call),
+        _cookie_name(call),
         value,
         max_age=_DAY,
         path=path,
@@ -75,12 +70,12 @@ def keep(call: Call, response: Response, value: str, path: str) -> None:
     )
 
 
-def doubt(call: Call, sent: str) -> Problem | None:
-    """What is wrong with a form that holds `sent`: it was not sent from a page of this gateway."""
-    if is_from_elsewhere(call):
+def csrf_problem(call: Call, sent: str) -> Problem | None:
+    """FORM_INVALID if a form with the value `sent` was not sent from a page of this gateway."""
+    if is_cross_site(call):
         return invalid_form("the form was sent from another site")
-    held = _held(call)
-    if not held or not hmac.compare_digest(held.encode(), sent.encode()):
+    kept = _cookie(call)
+    if not kept or not hmac.compare_digest(kept.encode(), sent.encode()):
         return invalid_form("the form does not fit this browser's cookie; open the link again")
     return None
 
@@ -90,23 +85,23 @@ def invalid_form(detail: str) -> Problem:
     return problem("FORM_INVALID", "INVALID_ARGUMENT", detail)
 
 
-def _held(call: Call) -> str:
-    return call.request.cookies.get(_name(call), "")
+def _cookie(call: Call) -> str:
+    return call.request.cookies.get(_cookie_name(call), "")
 
 
-def _name(call: Call) -> str:
+def _cookie_name(call: Call) -> str:
     # Browsers take a `__Secure-` cookie over HTTPS alone (RFC 6265bis, 4.1.3).
     return "__Secure-errands-form" if is_https(call) else "errands-form"
 
 
 def is_https(call: Call) -> bool:
     """Whether browsers reach this gateway over HTTPS."""
-    return call.request.url.scheme == "https" or call.gateway.settings.public_url.startswith("https://")
+    return call.request.url.scheme == "https" or call.backend.settings.public_url.startswith("https://")
 
 
-def is_from_elsewhere(call: Call) -> bool:
-    """Whether the browser says so. Hosts are compared and not schemes, which proxies change."""
-    request, public_url = call.request, call.gateway.settings.public_url
+def is_cross_site(call: Call) -> bool:
+    """Whether the browser says that another site sent it. Schemes are not compared: proxies change them."""
+    request, public_url = call.request, call.backend.settings.public_url
     if request.headers.get("sec-fetch-site", "none").lower() not in _OWN_SITES:
         return True
     origin = request.headers.get("origin")

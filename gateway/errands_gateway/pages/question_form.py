@@ -1,4 +1,4 @@
-"""The form of a question: its fields as a page shows them, and what a browser sends of them."""
+"""The form of an approval's question: the fields that a page has, and the answer that a browser sends."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from msgspec import Struct
 from errands.question_fields import Field, parse_fields
 from errands.v1 import approval_pb2 as pb
 
-from ..http import validation
+from ..http.encoding import json_text
 from ..http.problems import Violation, invalid
-from ..v1 import values
+from ..http.validation import shorten
 
 _PREFIX: Final = "input."
 _TYPES: Final = {"email": "email", "uri": "url", "date": "date"}
 _BOUNDS: Final = {"minimum": "min", "maximum": "max", "minLength": "minlength", "maxLength": "maxlength"}
 
-Sent: TypeAlias = Mapping[str, Sequence[str]]
-"""By the name of a field what a browser sent for it."""
+SentFields: TypeAlias = Mapping[str, Sequence[str]]
+"""The texts that a browser sent for each field, by its name."""
 
 
-class ShownField(Struct, frozen=True, kw_only=True):
-    """A field with what stands in it. `attributes` are HTML's, for an input."""
+class FormField(Struct, frozen=True, kw_only=True):
+    """A field of the form, for the template."""
 
     field: Field
     id: str
     name: str
-    texts: Sequence[str]
-    attributes: Mapping[str, str]
-    problem: str = ""
+    texts: Sequence[str]  # its content: what was sent, or the default
+    attributes: Mapping[str, str]  # of the HTML input
+    problem: str = ""  # what is wrong with the content
 
 
-def split(pairs: Sequence[tuple[str, str]]) -> tuple[Sent, list[tuple[str, str]]]:
-    """The fields of the question, and the page's own."""
+def split(pairs: Sequence[tuple[str, str]]) -> tuple[SentFields, list[tuple[str, str]]]:
+    """The fields of the question, and the other fields of the form."""
     sent: dict[str, list[str]] = {}
     own: list[tuple[str, str]] = []
     for name, text in pairs:
@@ -45,16 +45,16 @@ def split(pairs: Sequence[tuple[str, str]]) -> tuple[Sent, list[tuple[str, str]]
     return sent, own
 
 
-def answered(approval: pb.Approval, sent: Sent) -> str:
-    """JSON text of what was sent, as the fields of the approval's question have it; empty where it has none.
+def read_answer(approval: pb.Approval, sent: SentFields) -> str:
+    """JSON text of the answer to an approval's question; empty if it has no question.
 
-    Problem FIELD_INVALID.
+    Problem FIELD_INVALID: a field is unknown, or does not fit its schema.
     """
-    asked = parse_fields(approval.question.schema_json) if approval.HasField("question") else []
-    known = {field.name for field in asked}
+    questions = parse_fields(approval.question.schema_json) if approval.HasField("question") else []
+    known = {field.name for field in questions}
     wrong = [Violation(_path(name), "is unknown") for name in sent if name not in known]
     answer: dict[str, Any] = {}
-    for field in asked:
+    for field in questions:
         try:
             value = field.parse(sent.get(field.name, ()))
         except ValueError as error:
@@ -63,18 +63,18 @@ def answered(approval: pb.Approval, sent: Sent) -> str:
             answer |= {} if value is None else {field.name: value}
     if wrong:
         raise invalid(wrong)
-    return values.json_text(answer) if asked else ""
+    return json_text(answer) if questions else ""
 
 
-def shown(
-    approval: pb.Approval, sent: Sent | None = None, errors: Sequence[Violation] = ()
-) -> list[ShownField]:
-    """The fields of the approval's question, filled in as they were `sent` or with their defaults."""
+def form_fields(
+    approval: pb.Approval, sent: SentFields | None = None, errors: Sequence[Violation] = ()
+) -> list[FormField]:
+    """The fields of an approval's question, filled with what was sent or with their defaults."""
     if not approval.HasField("question"):
         return []
     wrong = {error.field: error.message for error in errors}
     return [
-        ShownField(
+        FormField(
             field=field,
             id=f"field-{at}",
             name=_PREFIX + field.name,
@@ -87,14 +87,14 @@ def shown(
 
 
 def _path(name: str) -> str:
-    return _PREFIX + validation.shown(name)
+    return _PREFIX + shorten(name)
 
 
 def _default(field: Field) -> Sequence[str]:
     if field.default is None:
         return ()
     given = field.default if isinstance(field.default, list) else [field.default]
-    return [one if isinstance(one, str) else values.json_text(one) for one in given]
+    return [one if isinstance(one, str) else json_text(one) for one in given]
 
 
 def _attributes(field: Field) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Pages: HTML without scripts, which nothing may frame, keep or pass on."""
+"""HTML pages without scripts, with headers that forbid to frame, cache and index them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-# Characters that change how others look, or cannot be seen: what is shown must be what is sent.
+# Characters that cannot be seen or change how others look: a page must show what is sent.
 # Joiners stay, because scripts and emoji are written with them.
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
@@ -25,18 +25,18 @@ _UNSEEN: Final = re.compile(
 )
 
 
-def strict(answer: Response) -> Response:
-    """The answer with the headers that every answer at a page's path has."""
-    answer.headers.update(_headers())
-    return answer
+def strict(response: Response) -> Response:
+    """The response, with the headers of every response at the path of a page."""
+    response.headers.update(_headers())
+    return response
 
 
 def page(html: str, status: int = 200) -> Response:
-    """A page."""
+    """A page as a response."""
     return strict(HTMLResponse(html, status))
 
 
-def rendered(template: str, **context: Any) -> str:
+def render_template(template: str, **context: Any) -> str:
     """A template of this package, filled in."""
     return _environment().get_template(template).render(context)
 
@@ -60,7 +60,7 @@ def _environment() -> Environment:
 
 
 def _seen(text: str) -> Markup:
-    """The text with every character that could not be seen named in its place."""
+    """The text, escaped, with U+XXXX in place of every character that cannot be seen."""
     from markupsafe import Markup, escape
 
     named = _UNSEEN.sub(_named, str(escape(text)))

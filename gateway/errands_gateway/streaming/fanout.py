@@ -1,14 +1,14 @@
-"""Feeds: one upstream for each run and view, shared by everybody who watches it live.
+"""Fan-out of a run's events: the readers of one view share one upstream, and one encoding per dialect.
 
-Who watches holds no queue: it has a cursor into its feed's last frames, and reads the log
-again, with its own credential, where it fell behind them.
+A reader has no queue. It has a cursor into the last frames of its dialect; a reader that falls
+behind them reads the log again, with its own credential.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any, Final
@@ -17,18 +17,19 @@ import structlog
 from grpc import StatusCode, aio
 from msgspec import Struct
 
-from errands.v1 import run_pb2 as pb
+from errands.v1.event_pb2 import RunEvent
+from errands.v1.run_pb2 import ListRunEventsRequest, StreamRunEventsRequest
 
 from ..http.caller import Caller
 from ..settings import Settings
-from .frames import Frame, frames, joined
+from .frames import EventDocument, Frame, frames, pack
 
-MAX_FRAMES: Final = 512  # kept for followers
-MAX_BYTES: Final = 1 << 20  # of frames
+MAX_FRAMES: Final = 512  # kept of one dialect
+MAX_BYTES: Final = 1 << 20  # of them
 TENANT: Final = "errands-tenant"  # initial metadata of a stream that was accepted
-_PAUSE: Final = 0.5  # seconds between tries
+_PAUSE: Final = 0.5  # seconds between attempts
 _REFUSED: Final = frozenset({StatusCode.UNAUTHENTICATED, StatusCode.PERMISSION_DENIED, StatusCode.NOT_FOUND})
-# Whatever else a server says, it would say again.
+# A server answers the same again to a request that it refused with another code.
 _AWAY: Final = frozenset(
     {StatusCode.UNAVAILABLE, StatusCode.CANCELLED, StatusCode.UNKNOWN, StatusCode.RESOURCE_EXHAUSTED}
 )
@@ -37,38 +38,72 @@ _log = structlog.get_logger("errands.feeds")
 
 
 class View(Struct, frozen=True):
-    """What is watched: everybody who watches the same sees the same frames."""
+    """The events that a reader may see: readers of equal views see the same events."""
 
     tenant: str
     run_id: str
-    tool_calls: bool
-    links: bool
-    connect_links: bool
+    tool_calls: bool  # with tool calls, their results and reasoning
+    links: bool  # with the links that decide approvals
+    connect_links: bool  # with the links at which users connect
 
 
-class Follower:
-    """One reader of a feed. `cursor` is the sequence it has read up to."""
+class FrameWindow:
+    """The last events of a fan-out, encoded once as the frames of one dialect, for all of its readers."""
 
-    __slots__ = ("_feed", "_waiter", "caller", "cursor", "refused")
+    __slots__ = ("_asked", "_document", "_frames", "_piece", "_size", "floor", "head")
 
-    def __init__(self, feed: Fanout, caller: Caller, cursor: int) -> None:
-        self._feed = feed
+    def __init__(self, document: EventDocument, floor: int) -> None:
+        self._document = document
+        self._frames: deque[Frame] = deque()
+        self._size = 0
+        self.floor = floor  # every event behind it that the dialect knows is among the frames
+        self.head = floor  # sequence of the last frame
+        # The last cursor and what is behind it: most readers are at the same one.
+        self._asked = -1
+        self._piece: Frame = (0, b"")
+
+    def put(self, events: Iterable[RunEvent]) -> None:
+        """Encode the next events, and drop the oldest frames beyond MAX_FRAMES and MAX_BYTES."""
+        for sequence, frame in frames(events, self._document):
+            self._frames.append((sequence, frame))
+            self._size += len(frame)
+            self.head = sequence
+        while len(self._frames) > MAX_FRAMES or (self._size > MAX_BYTES and len(self._frames) > 1):
+            self.floor, dropped = self._frames.popleft()
+            self._size -= len(dropped)
+
+    def behind(self, cursor: int) -> Frame:
+        """The first piece behind a cursor that is below the head."""
+        if self._asked != cursor:
+            found = list(takewhile(lambda frame: frame[0] > cursor, reversed(self._frames)))
+            self._asked, self._piece = cursor, next(pack(reversed(found)))
+        return self._piece
+
+
+class Subscriber:
+    """One reader of a fan-out. `cursor` is the sequence up to which it has read."""
+
+    __slots__ = ("_fanout", "_waiter", "_window", "caller", "cursor", "refused")
+
+    def __init__(self, fanout: Fanout, window: FrameWindow, caller: Caller, cursor: int) -> None:
+        self._fanout = fanout
+        self._window = window
         self._waiter: asyncio.Future[None] | None = None
         self.caller = caller
         self.cursor = cursor
         self.refused = False
 
     @property
-    def lagged(self) -> bool:
-        """Whether the feed no longer has what comes behind the cursor."""
-        return self.cursor < self._feed.floor
+    def has_lagged(self) -> bool:
+        """Whether frames behind the cursor are dropped already."""
+        return self.cursor < self._window.floor
 
     async def next(self, silence: float) -> bytes | None:
-        """Frames behind the cursor; none after so many seconds of silence.
+        """Frames behind the cursor; none after `silence` seconds without an event.
 
-        None: it lagged, it was refused, or the feed is over.
+        None: it has lagged, it was refused, or the fan-out is over.
         """
-        if not self._waits():
+        if not self._must_wait():
             return self._take()
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
@@ -78,86 +113,84 @@ class Follower:
             await self._waiter
         finally:
             timer.cancel()
-        return b"" if self._waits() else self._take()
+        return b"" if self._must_wait() else self._take()
 
     def wake(self) -> None:
+        """End the wait of `next`."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def refuse(self) -> None:
-        """End it: its caller may not see the run any more."""
+        """End it, because its caller may not see the run any more."""
         self.refused = True
         self.wake()
 
-    def _waits(self) -> bool:
-        feed = self._feed
-        return self.cursor >= feed.head and not (feed.over or self.refused)
+    def _must_wait(self) -> bool:
+        return self.cursor >= self._window.head and not (self._fanout.over or self.refused)
 
     def _take(self) -> bytes | None:
-        if self.refused or self.lagged or self.cursor >= self._feed.head:
+        if self.refused or self.has_lagged or self.cursor >= self._window.head:
             return None
-        self.cursor, piece = self._feed.behind(self.cursor)
+        self.cursor, piece = self._window.behind(self.cursor)
         return piece
 
 
 class Fanout:
-    """One upstream, from a cursor on, and the last frames it brought.
+    """One upstream of a view, and a window of its last events for each dialect in which it is read.
 
-    It runs on the credential of a follower who is there; when that one leaves, on another's.
+    The upstream has the credential of one subscriber; when that one leaves, of another.
     """
 
     def __init__(self, runs: Any, settings: Settings, view: View, after: int) -> None:
         self._runs = runs
         self._settings = settings
         self._view = view
-        self.floor = after  # every visible event behind this one is among the frames
-        self.head = after
         self.over = False
-        self.followers: dict[Follower, None] = {}  # in the order they came
-        self._frames: deque[Frame] = deque()
-        self._size = 0
-        # Of the last question: most followers ask the same, and the answer stays right.
-        self._asked = -1
-        self._answer: Frame = (0, b"")
-        self._owner: Follower | None = None
+        self.subscribers: dict[Subscriber, None] = {}  # in the order in which they came
+        self._head = after  # sequence of the last event
+        self._windows: dict[EventDocument, FrameWindow] = {}
+        self._owner: Subscriber | None = None
         self._pump: asyncio.Task[None] | None = None
         self._guard: asyncio.Task[None] | None = None
 
-    def behind(self, cursor: int) -> Frame:
-        """What comes first behind a cursor that has something behind it."""
-        if self._asked != cursor:
-            found = list(takewhile(lambda frame: frame[0] > cursor, reversed(self._frames)))
-            self._asked, self._answer = cursor, next(joined(reversed(found)))
-        return self._answer
+    def window(self, document: EventDocument) -> FrameWindow:
+        """The window of a dialect, from now to the end of the fan-out.
 
-    def join(self, follower: Follower) -> None:
-        self.followers[follower] = None
+        A first reader whose cursor is below the head has lagged, and reads the log once more. That is
+        cheaper than to keep every event for a dialect that may never be read.
+        """
+        if document not in self._windows:
+            self._windows[document] = FrameWindow(document, self._head)
+        return self._windows[document]
+
+    def join(self, subscriber: Subscriber) -> None:
+        self.subscribers[subscriber] = None
         if self._guard is None:
-            self._guard = asyncio.create_task(self._check())
+            self._guard = asyncio.create_task(self._check_credentials())
             self._open()
 
-    def leave(self, follower: Follower) -> None:
-        """Go on without one of the followers. It may have left already."""
-        self.followers.pop(follower, None)
-        if follower is self._owner:
+    def leave(self, subscriber: Subscriber) -> None:
+        """Go on without a subscriber. It may have left already."""
+        self.subscribers.pop(subscriber, None)
+        if subscriber is self._owner:
             self._open()
-        if not self.followers and self._guard is not None:
+        if not self.subscribers and self._guard is not None:
             self._guard.cancel()
             self._guard = None
 
     def _open(self) -> None:
-        """Read on, from the frame that came last, on the credential of somebody who is there."""
+        """Replace the upstream: from the last event on, on the credential of a present subscriber."""
         if self._pump is not None:
             self._pump.cancel()
         self._owner = self._pump = None
-        if self.followers and not self.over:
+        if self.subscribers and not self.over:
             self._pump = asyncio.create_task(self._run(), name=f"errands feed {self._view.run_id}")
 
     async def _run(self) -> None:
         try:
             async with asyncio.timeout(self._settings.patience) as patience:
-                while self.followers and not self.over:
-                    self._owner = next(iter(self.followers))
+                while self.subscribers and not self.over:
+                    self._owner = next(iter(self.subscribers))
                     self.over = await self._read(self._owner, patience)
         except TimeoutError:
             _log.warning("the server did not come back", run_id=self._view.run_id)
@@ -166,67 +199,61 @@ class Fanout:
         self.over = True
         self._wake()
 
-    async def _read(self, owner: Follower, patience: asyncio.Timeout) -> bool:
-        """Read on with one follower's credential; whether the feed is over now."""
-        request = pb.StreamRunEventsRequest(
-            run_id=self._view.run_id, after_sequence=self.head, include_tool_calls=self._view.tool_calls
+    async def _read(self, owner: Subscriber, patience: asyncio.Timeout) -> bool:
+        """Read the upstream with one subscriber's credential; whether the fan-out is over now."""
+        request = StreamRunEventsRequest(
+            run_id=self._view.run_id, after_sequence=self._head, include_tool_calls=self._view.tool_calls
         )
         call = self._runs.StreamRunEvents(request, metadata=owner.caller.metadata, wait_for_ready=True)
         try:
             if TENANT in await call.initial_metadata():
                 patience.reschedule(None)
             async for message in call:
-                self._put(frames(message.events))
+                self._put(message.events)
             return True
         except aio.AioRpcError as failure:
-            return await self._failed(owner, failure, patience)
+            if failure.code() in _REFUSED:
+                # This caller may not read any more; the others still may.
+                self.subscribers.pop(owner, None)
+                owner.refuse()
+                return False
+            _log.warning("a feed was cut", run_id=self._view.run_id, code=failure.code().name)
+            if failure.code() not in _AWAY:
+                return True  # readers come back, and get the server's answer themselves
         finally:
-            # Also where it never began: a call that waits for its server would open it for nobody.
+            # Also where it never began: a call that waits for its server would open it without a reader.
             call.cancel()
-
-    async def _failed(self, owner: Follower, failure: aio.AioRpcError, patience: asyncio.Timeout) -> bool:
-        if failure.code() in _REFUSED:
-            # This one may not watch any more; the others still may.
-            self.followers.pop(owner, None)
-            owner.refuse()
-            return False
-        _log.warning("a feed was cut", run_id=self._view.run_id, code=failure.code().name)
-        if failure.code() not in _AWAY:
-            return True  # readers come back, and hear themselves what is wrong
         if patience.when() is None:
             patience.reschedule(asyncio.get_running_loop().time() + self._settings.patience)
         await asyncio.sleep(_PAUSE)
         return False
 
-    def _put(self, found: Iterable[Frame]) -> None:
-        for sequence, frame in found:
-            self._frames.append((sequence, frame))
-            self._size += len(frame)
-            self.head = sequence
-        while len(self._frames) > MAX_FRAMES or (self._size > MAX_BYTES and len(self._frames) > 1):
-            self.floor, dropped = self._frames.popleft()
-            self._size -= len(dropped)
+    def _put(self, events: Sequence[RunEvent]) -> None:
+        if events:
+            self._head = events[-1].sequence
+        for window in self._windows.values():
+            window.put(events)
         self._wake()
 
     def _wake(self) -> None:
-        for follower in self.followers:
-            follower.wake()
+        for subscriber in self.subscribers:
+            subscriber.wake()
 
-    async def _check(self) -> None:
-        """Check every credential again, from time to time; who may not watch any more is dropped."""
+    async def _check_credentials(self) -> None:
+        """Check every credential every `recheck` seconds; drop subscribers who may not read any more."""
         while True:
             await asyncio.sleep(self._settings.recheck)
-            alike: dict[object, list[Follower]] = {}
-            for follower in self.followers:
-                alike.setdefault(follower.caller.credential, []).append(follower)
-            for same in alike.values():
+            by_credential: dict[object, list[Subscriber]] = {}
+            for subscriber in self.subscribers:
+                by_credential.setdefault(subscriber.caller.credential, []).append(subscriber)
+            for same in by_credential.values():
                 if await self._is_refused(same[0].caller):
-                    for follower in same:
-                        follower.refuse()
-                        self.leave(follower)
+                    for subscriber in same:
+                        subscriber.refuse()
+                        self.leave(subscriber)
 
     async def _is_refused(self, caller: Caller) -> bool:
-        request = pb.ListRunEventsRequest(run_id=self._view.run_id, after_sequence=self.head, limit=1)
+        request = ListRunEventsRequest(run_id=self._view.run_id, after_sequence=self._head, limit=1)
         try:
             await self._runs.ListRunEvents(request, metadata=caller.metadata, timeout=self._settings.limit)
         except aio.AioRpcError as failure:
@@ -236,28 +263,30 @@ class Fanout:
         return False
 
 
-class Fanouts:
-    """The feeds of a gateway."""
+class FanoutRegistry:
+    """The fan-outs of a gateway, by view."""
 
     def __init__(self, runs: Any, settings: Settings) -> None:
         self._runs = runs
         self._settings = settings
-        self._feeds: dict[View, Fanout] = {}
+        self._fanouts: dict[View, Fanout] = {}
 
     def __len__(self) -> int:
-        return len(self._feeds)
+        return len(self._fanouts)
 
     @contextmanager
-    def following(self, view: View, caller: Caller, cursor: int) -> Iterator[Follower]:
-        """Follow a run live from a cursor near its head."""
-        feed = self._feeds.get(view)
-        if feed is None or feed.over:
-            feed = self._feeds[view] = Fanout(self._runs, self._settings, view, cursor)
-        follower = Follower(feed, caller, cursor)
-        feed.join(follower)
+    def subscribe(
+        self, view: View, caller: Caller, cursor: int, document: EventDocument
+    ) -> Iterator[Subscriber]:
+        """Read a view live, in a dialect, from a cursor near the head of the run."""
+        fanout = self._fanouts.get(view)
+        if fanout is None or fanout.over:
+            fanout = self._fanouts[view] = Fanout(self._runs, self._settings, view, cursor)
+        subscriber = Subscriber(fanout, fanout.window(document), caller, cursor)
+        fanout.join(subscriber)
         try:
-            yield follower
+            yield subscriber
         finally:
-            feed.leave(follower)
-            if not feed.followers and self._feeds.get(view) is feed:
-                del self._feeds[view]
+            fanout.leave(subscriber)
+            if not fanout.subscribers and self._fanouts.get(view) is fanout:
+                del self._fanouts[view]

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
-from errands.v1 import event_pb2
+from errands.v1.event_pb2 import RunEvent
 
-from ..v1 import values
-from ..v1.documents import events
+from ..http.encoding import encode_json
 
 PIECE: Final = 1 << 16  # bytes sent together, which is what a reader who reads nothing costs
 COMMENT: Final = b":\n\n"  # keeps a silent stream alive
 Frame: TypeAlias = tuple[int, bytes]
 """The text of an event, or of several, and the sequence of the last."""
+EventDocument: TypeAlias = Callable[[RunEvent], tuple[str, Mapping[str, Any]] | None]
+"""The type and the JSON value of an event in a dialect. None: the dialect does not know the event."""
 
 
-def frames(found: Iterable[event_pb2.RunEvent]) -> Iterator[Frame]:
-    """A frame for each event that this release knows."""
-    for one in found:
-        made = events.event(one)
+def frames(events: Iterable[RunEvent], document: EventDocument) -> Iterator[Frame]:
+    """A frame for each event that the dialect knows."""
+    for event in events:
+        made = document(event)
         if made is None:
             continue
-        kind, document = made
-        data = values.encoded(document)
+        kind, value = made
+        data = encode_json(value)
         if b"\n" in data or b"\r" in data:
-            # A line break in JSON stands between tokens, never in a string.
+            # A line break in JSON is between tokens, never in a string.
             data = data.replace(b"\n", b" ").replace(b"\r", b" ")
-        yield one.sequence, b"id: %d\nevent: %s\ndata: %s\n\n" % (one.sequence, kind.encode(), data)
+        yield event.sequence, b"id: %d\nevent: %s\ndata: %s\n\n" % (event.sequence, kind.encode(), data)
 
 
-def joined(found: Iterable[Frame]) -> Iterator[Frame]:
+def pack(found: Iterable[Frame]) -> Iterator[Frame]:
     """The same frames in fewer pieces, none larger than PIECE unless one frame is."""
     waiting: list[bytes] = []
     size = last = 0

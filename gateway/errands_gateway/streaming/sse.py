@@ -1,4 +1,4 @@
-"""Streams of a run's events over HTTP: Server-Sent Events, resumed from any cursor."""
+"""Server-Sent Events of a run over HTTP, resumed from any cursor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 from grpc import aio
+from msgspec import Struct
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -21,9 +22,9 @@ from ..http.problems import Problem, problem
 from ..http.protocol import HttpProtocol, connection
 from ..settings import Settings
 from . import tickets
-from .fanout import Fanouts, View
-from .frames import COMMENT, frames, joined
-from .tickets import Ticketed
+from .fanout import FanoutRegistry, View
+from .frames import COMMENT, EventDocument, frames, pack
+from .tickets import TicketedStream
 
 _PAGE: Final = 1_000  # events of the past read together
 _HEAVY: Final = 1 << 20  # bytes; a page as large as this may have been cut short
@@ -38,73 +39,80 @@ _HEADERS: Final = [
 _log = structlog.get_logger("errands.streams")
 
 
-class Streams:
-    """Opens streams, counts them for each tenant, and ends them all when the gateway stops."""
+class StreamRequest(Struct, frozen=True):
+    """The stream that a reader asks for."""
+
+    run_id: str
+    after: int  # sequence of the last event that it has
+    tool_calls: bool  # with tool calls, their results and reasoning
+    document: EventDocument  # of its dialect
+
+
+class EventStreams:
+    """Opens streams, limits them for each tenant, and ends them all when the gateway stops."""
 
     def __init__(self, runs: Any, settings: Settings) -> None:
         self._runs = runs
         self._settings = settings
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.feeds = Fanouts(runs, settings)
-        self.open: Counter[str] = Counter()
+        self.fanouts = FanoutRegistry(runs, settings)
+        self.counts: Counter[str] = Counter()  # open streams by tenant
         self.closing = False
 
-    async def by_key(
-        self, caller: Caller, run_id: str, after: int, *, tool_calls: bool
-    ) -> EventStream | None:
+    async def open_with_key(self, caller: Caller, request: StreamRequest) -> EventStream | None:
         """A stream for a key; None where the run has ended and nothing is behind the cursor.
 
         aio.AioRpcError as of ListRunEvents; Problems TOO_MANY_STREAMS, SERVER_DRAINING.
         """
-        watch = _Watch(self._runs, self.feeds, self._settings, caller, run_id, tool_calls=tool_calls)
-        page = await watch.page(after)
+        reader = _RunReader(self._runs, self.fanouts, self._settings, caller, request)
+        page = await reader.page(request.after)
         if page.end and not page.events:
             return None
         self._check_room(page.tenant)
-        pieces = watch.pieces(page, after)
+        pieces = reader.pieces(page)
         return EventStream(self, self._settings, page.tenant, "key", pieces, caller.request_id)
 
-    async def by_ticket(
-        self, ticket: str, request_id: str, run_id: str, after: int, *, tool_calls: bool
+    async def open_with_ticket(
+        self, ticket: str, request_id: str, request: StreamRequest
     ) -> EventStream | None:
-        """A stream for a ticket, on an upstream of its own: a ticket opens one stream, once.
+        """A stream for a ticket, on an upstream of its own.
 
-        None and errors: as `by_key`.
+        None and errors: as of `open_with_key`, and Problem DEADLINE_EXCEEDED.
         """
-        request = pb.StreamRunEventsRequest(
-            run_id=run_id, after_sequence=after, include_tool_calls=tool_calls
+        asked = pb.StreamRunEventsRequest(
+            run_id=request.run_id, after_sequence=request.after, include_tool_calls=request.tool_calls
         )
-        ticketed = Ticketed(self._runs, ticket, request_id, request)
+        stream = TicketedStream(self._runs, ticket, request_id, asked)
         try:
             async with asyncio.timeout(self._settings.limit):
-                tenant = await ticketed.tenant()
+                tenant = await stream.tenant()
                 if tenant is None:
                     return None
                 self._check_room(tenant)
-                with self._placed(tenant):
-                    call = await ticketed.redeem()
+                with self._count(tenant):
+                    call = await stream.redeem()
         except TimeoutError:
             detail = "the stream did not open in time"
             raise problem("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", detail) from None
         if self.closing:
             call.cancel()
             raise _draining()
-        pieces = tickets.pieces(call, self._settings.heartbeat)
+        pieces = tickets.pieces(call, request.document, self._settings.heartbeat)
         return EventStream(self, self._settings, tenant, "ticket", pieces, request_id)
 
     def _check_room(self, tenant: str) -> None:
         if self.closing:
             raise _draining()
-        if self.open[tenant] >= self._settings.max_streams:
-            detail = f"the tenant has {self.open[tenant]} streams open, which is as many as it may"
+        if self.counts[tenant] >= self._settings.max_streams:
+            detail = f"the tenant has {self.counts[tenant]} streams open, which is as many as it may"
             raise problem("TOO_MANY_STREAMS", "RESOURCE_EXHAUSTED", detail, headers={"Retry-After": "5"})
 
     @contextmanager
-    def counting(self, tenant: str, credential: str) -> Iterator[None]:
-        """The present task is a stream of this tenant as long as this lasts."""
+    def track(self, tenant: str, credential: str) -> Iterator[None]:
+        """Count the present task as a stream of this tenant, and end it with the gateway."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (an ASGI application runs in a task)
-        with self._placed(tenant), metrics.streams(credential).track_inprogress():
+        with self._count(tenant), metrics.streams(credential).track_inprogress():
             self._tasks.add(task)
             try:
                 yield
@@ -112,17 +120,17 @@ class Streams:
                 self._tasks.discard(task)
 
     @contextmanager
-    def _placed(self, tenant: str) -> Iterator[None]:
-        self.open[tenant] += 1
+    def _count(self, tenant: str) -> Iterator[None]:
+        self.counts[tenant] += 1
         try:
             yield
         finally:
-            self.open[tenant] -= 1
-            if not self.open[tenant]:
-                del self.open[tenant]
+            self.counts[tenant] -= 1
+            if not self.counts[tenant]:
+                del self.counts[tenant]
 
     def close(self) -> None:
-        """End every stream plainly, in a moment: readers come back to another server, from their cursor."""
+        """End every stream in 0.25 s, with a proper end: readers go on elsewhere, from their cursor."""
         self.closing = True
         asyncio.get_running_loop().call_later(_LAST, self._end)
 
@@ -136,57 +144,62 @@ def _draining() -> Problem:
     return problem("SERVER_DRAINING", "UNAVAILABLE", detail, headers={"Retry-After": "1"})
 
 
-class _Watch:
-    """One key watching one run: the past in pages at its own pace, the present from a feed."""
+class _RunReader:
+    """One key that reads one run: the past in pages at its own pace, the present from a fan-out."""
 
     def __init__(
-        self, runs: Any, feeds: Fanouts, settings: Settings, caller: Caller, run_id: str, *, tool_calls: bool
+        self, runs: Any, fanouts: FanoutRegistry, settings: Settings, caller: Caller, request: StreamRequest
     ) -> None:
         self._runs = runs
-        self._feeds = feeds
+        self._fanouts = fanouts
         self._settings = settings
         self._caller = caller
-        self._run_id = run_id
-        self._tool_calls = tool_calls
+        self._request = request
 
     async def page(self, after: int) -> Any:
         """Events behind a cursor, as this key may see them. aio.AioRpcError."""
         request = pb.ListRunEventsRequest(
-            run_id=self._run_id, after_sequence=after, limit=_PAGE, include_tool_calls=self._tool_calls
+            run_id=self._request.run_id,
+            after_sequence=after,
+            limit=_PAGE,
+            include_tool_calls=self._request.tool_calls,
         )
         return await self._runs.ListRunEvents(
             request, metadata=self._caller.metadata, timeout=self._settings.limit
         )
 
-    async def pieces(self, page: Any, cursor: int) -> AsyncGenerator[bytes, None]:
+    async def pieces(self, page: Any) -> AsyncGenerator[bytes, None]:
         """Frames from a first page on, until the run ends or the key may not see it any more."""
-        view = View(page.tenant, self._run_id, self._tool_calls, page.links, page.connect_links)
+        run_id, document = self._request.run_id, self._request.document
+        view = View(page.tenant, run_id, self._request.tool_calls, page.links, page.connect_links)
+        cursor = self._request.after
         try:
             while True:
-                for _, piece in joined(frames(page.events)):
+                for _, piece in pack(frames(page.events, document)):
                     yield piece
                 if page.end:
                     return
                 is_last = page.next_after_sequence - cursor < _PAGE and page.ByteSize() < _HEAVY
-                cursor, page = page.next_after_sequence, None  # a page is large, and a feed lasts for hours
+                # A page is large, and the stream goes on for hours.
+                cursor, page = page.next_after_sequence, None
                 if is_last:
-                    with self._feeds.following(view, self._caller, cursor) as follower:
-                        while (live := await follower.next(self._settings.heartbeat)) is not None:
+                    with self._fanouts.subscribe(view, self._caller, cursor, document) as subscriber:
+                        while (live := await subscriber.next(self._settings.heartbeat)) is not None:
                             yield live or COMMENT
-                        if not follower.lagged or follower.refused:
+                        if not subscriber.has_lagged or subscriber.refused:
                             return
-                        cursor = follower.cursor
+                        cursor = subscriber.cursor
                 page = await self.page(cursor)
         except aio.AioRpcError as failure:
-            _log.info("a stream was cut", run_id=self._run_id, code=failure.code().name)
+            _log.info("a stream was cut", run_id=run_id, code=failure.code().name)
 
 
 class EventStream:
-    """A stream as an ASGI answer. A reader that goes away ends nothing but its stream."""
+    """A stream as an ASGI response. A reader that goes away ends only its own stream."""
 
     def __init__(
         self,
-        streams: Streams,
+        streams: EventStreams,
         settings: Settings,
         tenant: str,
         credential: str,
@@ -201,33 +214,30 @@ class EventStream:
         self._request_id = request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reader = _Reader(send, connection(scope), self._stall)
+        sender = _Sender(send, connection(scope), self._stall)
         framed = scope["http_version"] != "1.0"
         if not framed:
-            reader.connection.unframe()
-        with self._streams.counting(self._tenant, self._credential), reader.connection.canceling():
+            sender.connection.unframe()
+        with self._streams.track(self._tenant, self._credential), sender.connection.canceling():
             try:
                 async with aclosing(self._pieces):
-                    await self._send_all(reader)
+                    await sender.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+                    await sender.send({"type": "http.response.body", "body": _RETRY, "more_body": True})
+                    async for piece in self._pieces:
+                        await sender.send({"type": "http.response.body", "body": piece, "more_body": True})
             except asyncio.CancelledError:
-                if not (self._streams.closing or reader.connection.lost.done()):
+                if not (self._streams.closing or sender.connection.lost.done()):
                     raise
-                reader.stall = _LAST  # whoever reads nothing holds nobody up
+                sender.stall = _LAST  # a reader that reads nothing does not delay the end
             except Exception:
-                # The answer has begun, so nobody above could still say that it failed.
+                # The response has begun, so it is too late for another status.
                 _log.exception("a stream failed", request_id=self._request_id)
         if framed:
-            await reader.send({"type": "http.response.body"})
-
-    async def _send_all(self, reader: _Reader) -> None:
-        await reader.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        await reader.send({"type": "http.response.body", "body": _RETRY, "more_body": True})
-        async for piece in self._pieces:
-            await reader.send({"type": "http.response.body", "body": piece, "more_body": True})
+            await sender.send({"type": "http.response.body"})
 
 
-class _Reader:
-    """Who reads a stream. One that takes nothing for `stall` seconds loses its connection."""
+class _Sender:
+    """Sends to one reader. A reader that takes nothing for `stall` seconds loses its connection."""
 
     __slots__ = ("_send", "connection", "stall")
 
@@ -250,12 +260,12 @@ class _Reader:
             timer.cancel()
 
 
-async def opening(scope: Scope, receive: Receive, send: Send) -> None:
-    """What a stream begins with, for HEAD: its length is not known, so none is told."""
+async def stream_head(scope: Scope, receive: Receive, send: Send) -> None:
+    """The response to HEAD of a stream. It has no length, because a stream's is not known."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
     await send({"type": "http.response.body"})
 
 
-def ended() -> Response:
-    """The run has ended and everything was read: an EventSource does not come back."""
+def end_of_stream() -> Response:
+    """204: the run has ended and everything was read, so an EventSource does not come back."""
     return Response(status_code=204, headers={"Cache-Control": "no-store"})

@@ -8,16 +8,17 @@ from starlette.types import ASGIApp
 
 from errands.v1 import approval_pb2 as pb
 
-from ..http.operation import Answer, Body, Call, Operation, Parameter, ref
-from ..http.response import answer
-from . import values
+from .. import enum_names
+from ..http.encoding import json_text
+from ..http.response import json_response
+from ..rest.dialect import Body, Call, Operation, Parameter, ResponseSpec, ref
 from .documents.approvals import approval
 from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
 from .schemas.words import APPROVAL_STATUSES
 
 _TAG: Final = "Approval"
-_STATUS_NUMBERS: Final = values.numbers(values.APPROVAL_STATUS)
-_DECISION_NUMBERS: Final = values.numbers(values.DECISION)
+_STATUS_NUMBERS: Final = enum_names.numbers(enum_names.APPROVAL_STATUS)
+_DECISION_NUMBERS: Final = enum_names.numbers(enum_names.DECISION)
 
 
 async def _list(call: Call) -> ASGIApp:
@@ -26,7 +27,7 @@ async def _list(call: Call) -> ASGIApp:
         run_id=call.query.get("runId", ""),
         **paging(call),
     )
-    found = await call.ask(call.gateway.approvals.ListApprovals, request)
+    found = await call.ask(call.backend.approvals.ListApprovals, request)
     return page(call, "approvals", [approval(one) for one in found.approvals], found.next_page_token)
 
 
@@ -36,17 +37,17 @@ async def _decide(call: Call) -> ASGIApp:
         approval_id=call.path["approvalId"],
         decision=_DECISION_NUMBERS[body["decision"]],
         reason=body.get("reason", ""),
-        output_json=values.json_text(body["output"]) if "output" in body else "",
-        input_json=values.json_text(body["input"]) if "input" in body else "",
+        output_json=json_text(body["output"]) if "output" in body else "",
+        input_json=json_text(body["input"]) if "input" in body else "",
     )
-    return answer(approval((await call.ask(call.gateway.approvals.DecideApproval, request)).approval))
+    return json_response(approval((await call.ask(call.backend.approvals.DecideApproval, request)).approval))
 
 
 async def _decide_several(call: Call) -> ASGIApp:
     decisions = [_decision(one) for one in call.body["decisions"]]
     request = pb.BatchDecideApprovalsRequest(decisions=decisions)
-    decided = await call.ask(call.gateway.approvals.BatchDecideApprovals, request)
-    return answer({"approvals": [approval(one) for one in decided.approvals]})
+    decided = await call.ask(call.backend.approvals.BatchDecideApprovals, request)
+    return json_response({"approvals": [approval(one) for one in decided.approvals]})
 
 
 def _decision(one: dict[str, Any]) -> pb.DecideApprovalRequest:
@@ -54,7 +55,7 @@ def _decision(one: dict[str, Any]) -> pb.DecideApprovalRequest:
         approval_id=one["approvalId"],
         decision=_DECISION_NUMBERS[one["decision"]],
         reason=one.get("reason", ""),
-        input_json=values.json_text(one["input"]) if "input" in one else "",
+        input_json=json_text(one["input"]) if "input" in one else "",
     )
 
 
@@ -79,7 +80,7 @@ OPERATIONS: Final = (
             PAGE_SIZE,
             PAGE_TOKEN,
         ),
-        answers={200: Answer(description="A page.", schema=ref("ApprovalPage"))},
+        responses={200: ResponseSpec(description="A page.", schema=ref("ApprovalPage"))},
         problems=(404,),
         handle=_list,
     ),
@@ -90,7 +91,7 @@ OPERATIONS: Final = (
         tag=_TAG,
         summary="Decide several approvals, all or none",
         body=Body(component="BatchDecideApprovalsRequest"),
-        answers={200: Answer(description="The approvals, decided.", schema=ref("DecidedApprovals"))},
+        responses={200: ResponseSpec(description="The approvals, decided.", schema=ref("DecidedApprovals"))},
         problems=(404, 409),
         handle=_decide_several,
     ),
@@ -110,7 +111,7 @@ OPERATIONS: Final = (
             ),
         ),
         body=Body(component="DecideApprovalRequest", limit=2 << 20),
-        answers={200: Answer(description="The approval, decided.", schema=ref("Approval"))},
+        responses={200: ResponseSpec(description="The approval, decided.", schema=ref("Approval"))},
         problems=(404, 409),
         handle=_decide,
     ),

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp
 
 from errands.v1 import audit_pb2 as pb
 
-from ..http.operation import STRING, Answer, Call, Operation, Parameter, ref
-from . import values
+from ..http.encoding import parse_time
+from ..rest.dialect import STRING, Call, Operation, Parameter, ResponseSpec, ref
 from .documents.audit import entry
 from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
 
@@ -30,8 +30,8 @@ async def _list(call: Call) -> ASGIApp:
     request = pb.ListAuditRequest(**paging(call), **texts)
     for name, (field, _) in _TIMES.items():
         if name in call.query:
-            getattr(request, field).FromDatetime(values.parsed_moment(call.query[name]))
-    found = await call.ask(call.gateway.audit.ListAudit, request)
+            getattr(request, field).FromDatetime(parse_time(call.query[name]))
+    found = await call.ask(call.backend.audit.ListAudit, request)
     return page(call, "entries", [entry(one) for one in found.entries], found.next_page_token)
 
 
@@ -48,7 +48,7 @@ OPERATIONS: Final = (
             PAGE_SIZE,
             PAGE_TOKEN,
         ),
-        answers={200: Answer(description="A page.", schema=ref("AuditPage"))},
+        responses={200: ResponseSpec(description="A page.", schema=ref("AuditPage"))},
         handle=_list,
     ),
 )

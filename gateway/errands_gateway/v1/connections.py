@@ -9,9 +9,9 @@ from starlette.types import ASGIApp
 
 from errands.v1 import connection_pb2 as pb
 
-from ..http.operation import Answer, Body, Call, Operation, Parameter, ref
-from ..http.response import answer, nothing
-from . import values
+from ..http.encoding import format_time, parse_time
+from ..http.response import json_response, no_content
+from ..rest.dialect import Body, Call, Operation, Parameter, ResponseSpec, ref
 from .documents import connections as documents
 from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
 from .schemas.words import MAX_ID
@@ -44,7 +44,7 @@ def _tokens(given: Mapping[str, Any]) -> pb.ConnectionTokens:
         scopes=given.get("scopes", ()),
     )
     if "expiresAt" in given:
-        tokens.expires_at.FromDatetime(values.parsed_moment(given["expiresAt"]))
+        tokens.expires_at.FromDatetime(parse_time(given["expiresAt"]))
     return tokens
 
 
@@ -53,8 +53,8 @@ async def _create(call: Call) -> ASGIApp:
     request = pb.CreateConnectionRequest(
         integration_id=body["integrationId"], user_id=body["userId"], **_credential(body["auth"])
     )
-    made = (await call.ask(call.gateway.connections.CreateConnection, request)).connection
-    return answer(documents.connection(made), 201, {"Location": f"{_PATH}/{made.id}"})
+    made = (await call.ask(call.backend.connections.CreateConnection, request)).connection
+    return json_response(documents.connection(made), 201, {"Location": f"{_PATH}/{made.id}"})
 
 
 async def _list(call: Call) -> ASGIApp:
@@ -63,21 +63,21 @@ async def _list(call: Call) -> ASGIApp:
         user_id=call.query.get("userId", ""),
         **paging(call),
     )
-    found = await call.ask(call.gateway.connections.ListConnections, request)
+    found = await call.ask(call.backend.connections.ListConnections, request)
     items = [documents.connection(one) for one in found.connections]
     return page(call, "connections", items, found.next_page_token)
 
 
 async def _get(call: Call) -> ASGIApp:
     request = pb.GetConnectionRequest(id=call.path["id"])
-    found = await call.ask(call.gateway.connections.GetConnection, request)
-    return answer(documents.connection(found.connection))
+    found = await call.ask(call.backend.connections.GetConnection, request)
+    return json_response(documents.connection(found.connection))
 
 
 async def _delete(call: Call) -> ASGIApp:
     request = pb.DeleteConnectionRequest(id=call.path["id"])
-    await call.ask(call.gateway.connections.DeleteConnection, request)
-    return nothing()
+    await call.ask(call.backend.connections.DeleteConnection, request)
+    return no_content()
 
 
 async def _link(call: Call) -> ASGIApp:
@@ -87,25 +87,25 @@ async def _link(call: Call) -> ASGIApp:
         scopes=call.body.get("scopes", ()),
         return_url=call.body.get("returnUrl", ""),
     )
-    made = await call.ask(call.gateway.connections.CreateConnectLink, request)
-    return answer({"url": made.url, "expiresAt": values.moment(made.expires_at)}, 201)
+    made = await call.ask(call.backend.connections.CreateConnectLink, request)
+    return json_response({"url": made.url, "expiresAt": format_time(made.expires_at)}, 201)
 
 
 async def _confirm(call: Call) -> ASGIApp:
     request = pb.ConfirmConnectionRequest(flow=call.body["flow"], user_id=call.body["userId"])
-    made = await call.ask(call.gateway.connections.ConfirmConnection, request)
-    return answer(documents.confirmed(made))
+    made = await call.ask(call.backend.connections.ConfirmConnection, request)
+    return json_response(documents.confirmed(made))
 
 
 async def _settings(call: Call) -> ASGIApp:
-    found = await call.ask(call.gateway.connections.GetConnectSettings, pb.GetConnectSettingsRequest())
-    return answer({"verifierUrl": found.settings.verifier_url})
+    found = await call.ask(call.backend.connections.GetConnectSettings, pb.GetConnectSettingsRequest())
+    return json_response({"verifierUrl": found.settings.verifier_url})
 
 
 async def _change_settings(call: Call) -> ASGIApp:
     request = pb.UpdateConnectSettingsRequest(verifier_url=call.body.get("verifierUrl"))
-    changed = await call.ask(call.gateway.connections.UpdateConnectSettings, request)
-    return answer({"verifierUrl": changed.settings.verifier_url})
+    changed = await call.ask(call.backend.connections.UpdateConnectSettings, request)
+    return json_response({"verifierUrl": changed.settings.verifier_url})
 
 
 _ID: Final = Parameter(
@@ -115,8 +115,8 @@ _ID: Final = Parameter(
     description="The connection.",
     required=True,
 )
-_ONE: Final = Answer(description="The connection.", schema=ref("Connection"))
-_SETTINGS: Final = Answer(description="The settings.", schema=ref("ConnectSettings"))
+_ONE: Final = ResponseSpec(description="The connection.", schema=ref("Connection"))
+_SETTINGS: Final = ResponseSpec(description="The settings.", schema=ref("ConnectSettings"))
 _LINKS: Final = {
     name: {"operationId": operation, "parameters": {"id": "$response.body#/id"}}
     for name, operation in (("connection", "getConnection"), ("delete", "deleteConnection"))
@@ -131,8 +131,8 @@ OPERATIONS: Final = (
         summary="Store a user's credential",
         description="Runs of the user that wait for it go on.",
         body=Body(component="CreateConnectionRequest"),
-        answers={
-            201: Answer(
+        responses={
+            201: ResponseSpec(
                 description="The connection is stored.",
                 schema=ref("Connection"),
                 headers={"Location": "Path of the connection."},
@@ -154,7 +154,7 @@ OPERATIONS: Final = (
             PAGE_SIZE,
             PAGE_TOKEN,
         ),
-        answers={200: Answer(description="A page.", schema=ref("ConnectionPage"))},
+        responses={200: ResponseSpec(description="A page.", schema=ref("ConnectionPage"))},
         handle=_list,
     ),
     Operation(
@@ -164,7 +164,7 @@ OPERATIONS: Final = (
         tag=_TAG,
         summary="Read a connection; its secrets are not shown",
         parameters=(_ID,),
-        answers={200: _ONE},
+        responses={200: _ONE},
         problems=(404,),
         handle=_get,
     ),
@@ -176,7 +176,7 @@ OPERATIONS: Final = (
         summary="Forget a connection and its secrets",
         description="Its tokens are revoked where the service can (RFC 7009).",
         parameters=(_ID,),
-        answers={204: Answer(description="It is forgotten.")},
+        responses={204: ResponseSpec(description="It is forgotten.")},
         problems=(404,),
         handle=_delete,
     ),
@@ -188,7 +188,7 @@ OPERATIONS: Final = (
         summary="Make a link at which one user connects one integration",
         description="The application hands it to its own logged-in user, and to nobody else.",
         body=Body(component="CreateConnectLinkRequest"),
-        answers={201: Answer(description="The link.", schema=ref("ConnectLink"))},
+        responses={201: ResponseSpec(description="The link.", schema=ref("ConnectLink"))},
         problems=(404, 409),
         handle=_link,
     ),
@@ -201,7 +201,9 @@ OPERATIONS: Final = (
         description="For applications that verify who sits at the browser. Another user than the flow was "
         "for: nothing is kept.",
         body=Body(component="ConfirmConnectionRequest"),
-        answers={200: Answer(description="The connection is made.", schema=ref("ConfirmedConnection"))},
+        responses={
+            200: ResponseSpec(description="The connection is made.", schema=ref("ConfirmedConnection"))
+        },
         problems=(404, 409),
         handle=_confirm,
     ),
@@ -211,7 +213,7 @@ OPERATIONS: Final = (
         id="getConnectSettings",
         tag=_TAG,
         summary="Read how users of the tenant connect",
-        answers={200: _SETTINGS},
+        responses={200: _SETTINGS},
         handle=_settings,
     ),
     Operation(
@@ -221,7 +223,7 @@ OPERATIONS: Final = (
         tag=_TAG,
         summary="Change how users of the tenant connect",
         body=Body(component="UpdateConnectSettingsRequest"),
-        answers={200: _SETTINGS},
+        responses={200: _SETTINGS},
         handle=_change_settings,
     ),
 )

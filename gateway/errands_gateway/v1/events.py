@@ -11,11 +11,11 @@ from starlette.types import ASGIApp
 
 from errands.v1 import run_pb2 as pb
 
-from ..http.operation import STRING, Answer, Body, Call, Operation, Parameter, ref
-from ..http.request import names
-from ..http.response import answer
-from ..streaming import sse
-from . import values
+from ..http.encoding import format_time
+from ..http.response import json_response
+from ..rest.dialect import STRING, Body, Call, Operation, Parameter, ResponseSpec, ref
+from ..rest.request import accepts
+from ..streaming.sse import StreamRequest, end_of_stream, stream_head
 from .documents import events as documents
 from .runs import INCLUDE_TOOL_CALLS, RUN_ID
 
@@ -55,12 +55,12 @@ _TICKET: Final = Parameter(
     schema={**STRING, "minLength": 1, "maxLength": _MAX_TICKET},
     description="A stream ticket, for readers that cannot send a key.",
 )
-_STREAM: Final = Answer(
+_STREAM: Final = ResponseSpec(
     description="`id` is the sequence, `event` the type, `data` a RunEvent. Ends with the run.",
     schema={"type": "string", "description": "Server-Sent Events."},
     media_type=_SSE,
 )
-_ENDED: Final = Answer(description="The run has ended and nothing is behind the cursor.")
+_ENDED: Final = ResponseSpec(description="The run has ended and nothing is behind the cursor.")
 
 
 def _cursor(call: Call, default: int = 0) -> int:
@@ -70,61 +70,57 @@ def _cursor(call: Call, default: int = 0) -> int:
 
 
 async def _stream(call: Call) -> ASGIApp:
-    return await _opened(call, _cursor(call))
+    return await _open(call, _cursor(call))
 
 
-async def _opened(call: Call, after: int) -> ASGIApp:
+async def _open(call: Call, after: int) -> ASGIApp:
+    """The stream behind a sequence."""
     run_id, tool_calls = call.path["runId"], call.query.get("includeToolCalls", False)
-    if call.head:
-        return await _headers(call, run_id, after)
+    if call.is_head:
+        # A page says whether there is anything to stream, and spends no ticket.
+        asked = pb.ListRunEventsRequest(run_id=run_id, after_sequence=after, limit=1)
+        page = await call.ask(call.backend.runs.ListRunEvents, asked)
+        return end_of_stream() if page.end and not page.events else stream_head
+    request = StreamRequest(run_id, after, tool_calls, call.dialect.event_document)
     ticket = call.query.get("ticket", "")
     if ticket and not call.caller.keyed:
-        stream = await call.gateway.streams.by_ticket(
-            ticket, call.caller.request_id, run_id, after, tool_calls=tool_calls
-        )
+        stream = await call.backend.streams.open_with_ticket(ticket, call.caller.request_id, request)
     else:
-        stream = await call.gateway.streams.by_key(call.caller, run_id, after, tool_calls=tool_calls)
-    return stream or sse.ended()
-
-
-async def _headers(call: Call, run_id: str, after: int) -> ASGIApp:
-    """What a stream would begin with. Spends no ticket."""
-    request = pb.ListRunEventsRequest(run_id=run_id, after_sequence=after, limit=1)
-    page = await call.ask(call.gateway.runs.ListRunEvents, request)
-    return sse.ended() if page.end and not page.events else sse.opening
+        stream = await call.backend.streams.open_with_key(call.caller, request)
+    return stream or end_of_stream()
 
 
 async def _events(call: Call) -> ASGIApp:
     after = call.query.get("after", 0)
-    if names(call.request.headers, _SSE):
-        return await _opened(call, _cursor(call, after))
+    if accepts(call.request.headers, _SSE):
+        return await _open(call, _cursor(call, after))
     request = pb.ListRunEventsRequest(
         run_id=call.path["runId"],
         after_sequence=after,
         limit=call.query.get("limit", 100),
         include_tool_calls=call.query.get("includeToolCalls", False),
     )
-    page = await call.ask(call.gateway.runs.ListRunEvents, request)
+    page = await call.ask(call.backend.runs.ListRunEvents, request)
     document = {
         "events": documents.events(page.events),
         "nextAfter": page.next_after_sequence,
         "end": page.end,
     }
-    return answer(document)
+    return json_response(document)
 
 
 async def _ticket(call: Call) -> ASGIApp:
     tool_calls = call.body.get("includeToolCalls", False)
     run_id = call.path["runId"]
     request = pb.CreateStreamTicketRequest(run_id=run_id, include_tool_calls=tool_calls)
-    made = await call.ask(call.gateway.runs.CreateStreamTicket, request)
+    made = await call.ask(call.backend.runs.CreateStreamTicket, request)
     view = {"includeToolCalls": "true"} if tool_calls else {}
     document = {
         "ticket": made.ticket,
         "url": f"/v1/runs/{run_id}/sse?{urlencode({'ticket': made.ticket, **view})}",
-        "expiresAt": values.moment(made.expires_at),
+        "expiresAt": format_time(made.expires_at),
     }
-    return answer(document, 201)
+    return json_response(document, 201)
 
 
 OPERATIONS: Final = (
@@ -136,7 +132,7 @@ OPERATIONS: Final = (
         summary="Stream a run's events",
         description="First the past, then live, until the run ends. A comment every 15 s keeps it alive.",
         parameters=(RUN_ID, INCLUDE_TOOL_CALLS, *_LAST_EVENT_ID, _TICKET),
-        answers={200: _STREAM, 204: _ENDED},
+        responses={200: _STREAM, 204: _ENDED},
         problems=(404, 429),
         handle=_stream,
     ),
@@ -163,8 +159,8 @@ OPERATIONS: Final = (
             *_LAST_EVENT_ID,
             _TICKET,
         ),
-        answers={
-            200: Answer(
+        responses={
+            200: ResponseSpec(
                 description="The page, or the stream.",
                 schema=ref("RunEventPage"),
                 more={_SSE: {"type": "string", "description": "Server-Sent Events."}},
@@ -185,7 +181,7 @@ OPERATIONS: Final = (
         "200 as final: on `error` with `readyState` CLOSED, go on with a new ticket and `lastEventId`.",
         parameters=(RUN_ID,),
         body=Body(component="CreateStreamTicketRequest", required=False),
-        answers={201: Answer(description="The ticket.", schema=ref("StreamTicket"))},
+        responses={201: ResponseSpec(description="The ticket.", schema=ref("StreamTicket"))},
         problems=(404,),
         handle=_ticket,
     ),

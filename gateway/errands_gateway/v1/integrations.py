@@ -9,19 +9,20 @@ from starlette.types import ASGIApp
 
 from errands.v1 import integration_pb2 as pb
 
-from ..http.operation import STRING, Answer, Body, Call, Operation, Parameter, ref
-from ..http.response import answer, nothing
-from . import values
+from .. import enum_names
+from ..http.encoding import json_text
+from ..http.response import json_response, no_content
+from ..rest.dialect import STRING, Body, Call, Operation, Parameter, ResponseSpec, ref
 from .documents import integrations as documents
 from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
 
 _TAG: Final = "Integration"
 _PATH: Final = "/v1/integrations"
 _MAX_BODY: Final = 33 << 20  # bytes; a document may have 32 MiB
-_STATUS_NUMBERS: Final = values.numbers(values.INTEGRATION_STATUS)
+_STATUS_NUMBERS: Final = enum_names.numbers(enum_names.INTEGRATION_STATUS)
 
 _ID: Final = Parameter(name="id", where="path", schema=STRING, description="The integration.", required=True)
-_ONE: Final = Answer(description="The integration.", schema=ref("Integration"))
+_ONE: Final = ResponseSpec(description="The integration.", schema=ref("Integration"))
 
 
 def _source(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def _source(body: Mapping[str, Any]) -> dict[str, Any]:
         case {"document": str(text)}:
             return {"openapi_document": text}
         case {"document": document}:
-            return {"openapi_document": values.json_text(document)}
+            return {"openapi_document": json_text(document)}
         case _:
             return _mcp(body)
 
@@ -99,8 +100,8 @@ async def _create(call: Call) -> ASGIApp:
         max_concurrency=_whole(body, "maxConcurrency") or 0,
         oauth_client=_oauth_client(body),
     )
-    made = (await call.ask(call.gateway.integrations.CreateIntegration, request)).integration
-    return answer(documents.integration(made), 201, {"Location": f"{_PATH}/{made.id}"})
+    made = (await call.ask(call.backend.integrations.CreateIntegration, request)).integration
+    return json_response(documents.integration(made), 201, {"Location": f"{_PATH}/{made.id}"})
 
 
 async def _update(call: Call) -> ASGIApp:
@@ -120,34 +121,34 @@ async def _update(call: Call) -> ASGIApp:
         oauth_client=_oauth_client(body),
         remove_oauth_client=body.get("removeOauthClient", False),
     )
-    changed = await call.ask(call.gateway.integrations.UpdateIntegration, request)
-    return answer(documents.updated(changed))
+    changed = await call.ask(call.backend.integrations.UpdateIntegration, request)
+    return json_response(documents.updated(changed))
 
 
 async def _get(call: Call) -> ASGIApp:
     request = pb.GetIntegrationRequest(id=call.path["id"])
-    return answer(
-        documents.integration((await call.ask(call.gateway.integrations.GetIntegration, request)).integration)
+    return json_response(
+        documents.integration((await call.ask(call.backend.integrations.GetIntegration, request)).integration)
     )
 
 
 async def _list(call: Call) -> ASGIApp:
     request = pb.ListIntegrationsRequest(**paging(call))
-    found = await call.ask(call.gateway.integrations.ListIntegrations, request)
+    found = await call.ask(call.backend.integrations.ListIntegrations, request)
     items = [documents.integration(one) for one in found.integrations]
     return page(call, "integrations", items, found.next_page_token)
 
 
 async def _delete(call: Call) -> ASGIApp:
     await call.ask(
-        call.gateway.integrations.DeleteIntegration, pb.DeleteIntegrationRequest(id=call.path["id"])
+        call.backend.integrations.DeleteIntegration, pb.DeleteIntegrationRequest(id=call.path["id"])
     )
-    return nothing()
+    return no_content()
 
 
 async def _tools(call: Call) -> ASGIApp:
     request = pb.ListToolsRequest(id=call.path["id"], **paging(call))
-    found = await call.ask(call.gateway.integrations.ListTools, request)
+    found = await call.ask(call.backend.integrations.ListTools, request)
     return page(call, "tools", [documents.tool(one) for one in found.tools], found.next_page_token)
 
 
@@ -169,8 +170,8 @@ OPERATIONS: Final = (
         tag=_TAG,
         summary="Create an integration from an OpenAPI document or an MCP server",
         body=Body(component="CreateIntegrationRequest", limit=_MAX_BODY),
-        answers={
-            201: Answer(
+        responses={
+            201: ResponseSpec(
                 description="The integration is stored.",
                 schema=ref("Integration"),
                 headers={"Location": "Path of the integration."},
@@ -187,7 +188,7 @@ OPERATIONS: Final = (
         tag=_TAG,
         summary="List integrations by name",
         parameters=(PAGE_SIZE, PAGE_TOKEN),
-        answers={200: Answer(description="A page.", schema=ref("IntegrationPage"))},
+        responses={200: ResponseSpec(description="A page.", schema=ref("IntegrationPage"))},
         handle=_list,
     ),
     Operation(
@@ -197,7 +198,7 @@ OPERATIONS: Final = (
         tag=_TAG,
         summary="Read an integration",
         parameters=(_ID,),
-        answers={200: _ONE},
+        responses={200: _ONE},
         problems=(404,),
         handle=_get,
     ),
@@ -209,7 +210,7 @@ OPERATIONS: Final = (
         summary="Change an integration, as a new revision",
         parameters=(_ID,),
         body=Body(component="UpdateIntegrationRequest", limit=_MAX_BODY),
-        answers={200: Answer(description="As it is now.", schema=ref("UpdatedIntegration"))},
+        responses={200: ResponseSpec(description="As it is now.", schema=ref("UpdatedIntegration"))},
         problems=(404, 409, 422),
         handle=_update,
     ),
@@ -221,7 +222,7 @@ OPERATIONS: Final = (
         summary="Delete an integration",
         description="Runs that would still call it fail those calls.",
         parameters=(_ID,),
-        answers={204: Answer(description="It is deleted.")},
+        responses={204: ResponseSpec(description="It is deleted.")},
         problems=(404, 409),
         handle=_delete,
     ),
@@ -232,7 +233,7 @@ OPERATIONS: Final = (
         tag=_TAG,
         summary="List an integration's tools by name",
         parameters=(_ID, PAGE_SIZE, PAGE_TOKEN),
-        answers={200: Answer(description="A page.", schema=ref("ToolPage"))},
+        responses={200: ResponseSpec(description="A page.", schema=ref("ToolPage"))},
         problems=(404,),
         handle=_tools,
     ),

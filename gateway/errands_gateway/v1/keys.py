@@ -8,9 +8,9 @@ from starlette.types import ASGIApp
 
 from errands.v1 import key_pb2 as pb
 
-from ..http.operation import STRING, Answer, Body, Call, Operation, Parameter, ref
-from ..http.response import answer, nothing
-from . import values
+from ..http.encoding import parse_time
+from ..http.response import json_response, no_content
+from ..rest.dialect import STRING, Body, Call, Operation, Parameter, ResponseSpec, ref
 from .documents.keys import key
 from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
 
@@ -22,19 +22,19 @@ async def _create(call: Call) -> ASGIApp:
     body = call.body
     request = pb.CreateKeyRequest(name=body["name"], scopes=body["scopes"], tenant=body.get("tenant", ""))
     if "expiresAt" in body:
-        request.expires_at.FromDatetime(values.parsed_moment(body["expiresAt"]))
-    made = await call.ask(call.gateway.keys.CreateKey, request)
-    return answer({**key(made.key), "secret": made.secret}, 201)
+        request.expires_at.FromDatetime(parse_time(body["expiresAt"]))
+    made = await call.ask(call.backend.keys.CreateKey, request)
+    return json_response({**key(made.key), "secret": made.secret}, 201)
 
 
 async def _list(call: Call) -> ASGIApp:
-    found = await call.ask(call.gateway.keys.ListKeys, pb.ListKeysRequest(**paging(call)))
+    found = await call.ask(call.backend.keys.ListKeys, pb.ListKeysRequest(**paging(call)))
     return page(call, "keys", [key(one) for one in found.keys], found.next_page_token)
 
 
 async def _revoke(call: Call) -> ASGIApp:
-    await call.ask(call.gateway.keys.RevokeKey, pb.RevokeKeyRequest(id=call.path["id"]))
-    return nothing()
+    await call.ask(call.backend.keys.RevokeKey, pb.RevokeKeyRequest(id=call.path["id"]))
+    return no_content()
 
 
 OPERATIONS: Final = (
@@ -45,8 +45,8 @@ OPERATIONS: Final = (
         tag=_TAG,
         summary="Create a key",
         body=Body(component="CreateKeyRequest"),
-        answers={
-            201: Answer(
+        responses={
+            201: ResponseSpec(
                 description="The key, with its secret.",
                 schema=ref("CreatedKey"),
                 links={"revoke": {"operationId": "revokeKey", "parameters": {"id": "$response.body#/id"}}},
@@ -61,7 +61,7 @@ OPERATIONS: Final = (
         tag=_TAG,
         summary="List the tenant's keys, newest first",
         parameters=(PAGE_SIZE, PAGE_TOKEN),
-        answers={200: Answer(description="A page.", schema=ref("KeyPage"))},
+        responses={200: ResponseSpec(description="A page.", schema=ref("KeyPage"))},
         handle=_list,
     ),
     Operation(
@@ -73,7 +73,7 @@ OPERATIONS: Final = (
         parameters=(
             Parameter(name="id", where="path", schema=STRING, description="The key.", required=True),
         ),
-        answers={204: Answer(description="It works no more.")},
+        responses={204: ResponseSpec(description="It works no more.")},
         problems=(404,),
         handle=_revoke,
     ),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..http.operation import Operation
-from ..pages import approval_links, connect_links
-from . import approvals, audit, connections, events, integrations, keys, runs
+from ..rest.dialect import Operation
+from . import approval_links, approvals, audit, connect_links, connections, events, integrations, keys, runs
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *runs.OPERATIONS,

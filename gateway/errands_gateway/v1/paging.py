@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from ..http.operation import STRING, Call, Parameter
-from ..http.response import answer, base
+from ..http.response import json_response
+from ..rest.dialect import STRING, Call, Parameter
 
 PAGE_SIZE: Final = Parameter(
     name="pageSize",
@@ -29,8 +29,8 @@ def page(call: Call, name: str, items: list[Any], token: str) -> Response:
     """A page of `items`; the token of the next one is in the body and in the Link header."""
     document = {name: items}
     if token:
-        return answer({**document, "nextPageToken": token}, headers=next_link(call, pageToken=token))
-    return answer(document)
+        return json_response({**document, "nextPageToken": token}, headers=next_link(call, pageToken=token))
+    return json_response(document)
 
 
 def next_link(call: Call, **changed: str) -> dict[str, str]:
@@ -41,4 +41,4 @@ def next_link(call: Call, **changed: str) -> dict[str, str]:
         if name not in {*changed, "page", "pageToken"}
     ]
     query = urlencode([*kept, *changed.items()])
-    return {"Link": f'<{base(call)}{call.request.url.path}?{query}>; rel="next"'}
+    return {"Link": f'<{call.base_url}{call.request.url.path}?{query}>; rel="next"'}

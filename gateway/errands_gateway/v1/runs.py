@@ -9,10 +9,11 @@ from starlette.types import ASGIApp
 
 from errands.v1 import run_pb2 as pb
 
-from ..http.operation import BOOLEAN, STRING, Answer, Body, Call, Operation, Parameter, ref
+from .. import enum_names
+from ..http.encoding import encode_json, json_text
 from ..http.problems import Violation, invalid
-from ..http.response import answer, answered
-from . import values
+from ..http.response import encoded_response, json_response
+from ..rest.dialect import BOOLEAN, STRING, Body, Call, Operation, Parameter, ResponseSpec, ref
 from .create_run_headers import idempotency_key, plan_wait
 from .documents import runs as documents
 from .documents.events import plan
@@ -22,8 +23,8 @@ from .schemas.words import MAX_ID, STATUSES
 
 _TAG: Final = "Run"
 _MAX_PAGE: Final = 1_000
-_STATUS_NUMBERS: Final = values.numbers(values.STATUS)
-_STRATEGY_NUMBERS: Final = values.numbers(values.STRATEGY)
+_STATUS_NUMBERS: Final = enum_names.numbers(enum_names.STATUS)
+_STRATEGY_NUMBERS: Final = enum_names.numbers(enum_names.STRATEGY)
 
 RUN_ID: Final = Parameter(
     name="runId",
@@ -38,7 +39,7 @@ INCLUDE_TOOL_CALLS: Final = Parameter(
 _INCLUDE_EVENTS: Final = Parameter(
     name="includeEvents", schema=BOOLEAN, description="Include the events, without tool calls."
 )
-_A_RUN: Final = Answer(description="The run.", schema=ref("RunDto"))
+_A_RUN: Final = ResponseSpec(description="The run.", schema=ref("RunDto"))
 
 
 async def _create(call: Call) -> ASGIApp:
@@ -46,11 +47,13 @@ async def _create(call: Call) -> ASGIApp:
     wait = call.headers.get("Prefer")
     if wait is not None:
         request.plan_wait_ms = wait * 1_000
-    created = await call.ask(call.gateway.runs.CreateRun, request)
+    created = await call.ask(call.backend.runs.CreateRun, request)
     headers = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
     if request.validate_only:
-        return answer(preflighted(created), 200, headers)
-    return answer(documents.created(created), 201, {"Location": f"/v1/runs/{created.run_id}", **headers})
+        return json_response(preflighted(created), 200, headers)
+    return json_response(
+        documents.created(created), 201, {"Location": f"/v1/runs/{created.run_id}", **headers}
+    )
 
 
 def _request(call: Call) -> pb.CreateRunRequest:
@@ -63,7 +66,7 @@ def _request(call: Call) -> pb.CreateRunRequest:
         user_id=body["userId"],
         approval_strategy=_STRATEGY_NUMBERS[body.get("approvalStrategy", "NONE")],
         repeat_key=body.get("repeatKey", ""),
-        output_schema_json=values.json_text(body["outputSchema"]) if "outputSchema" in body else "",
+        output_schema_json=json_text(body["outputSchema"]) if "outputSchema" in body else "",
         request_id=call.headers.get("Idempotency-Key", ""),
         validate_only=body.get("validateOnly", False),
         pass_through=map(_passed, body.get("passThrough", ())),
@@ -83,12 +86,12 @@ async def _get(call: Call) -> ASGIApp:
     request = pb.GetRunRequest(
         run_id=call.path["runId"], include_events=call.query.get("includeEvents", False)
     )
-    found: bytes = await call.ask(call.gateway.get_run, request)
-    return answered(call.gateway.shown.of(found, _shown))
+    found: bytes = await call.ask(call.backend.get_run, request)
+    return encoded_response(call.backend.responses.encode(found, _encode_run))
 
 
-def _shown(found: bytes) -> bytes:
-    return values.encoded(documents.run(pb.GetRunResponse.FromString(found).run))
+def _encode_run(found: bytes) -> bytes:
+    return encode_json(documents.run(pb.GetRunResponse.FromString(found).run))
 
 
 async def _list(call: Call) -> ASGIApp:
@@ -112,7 +115,7 @@ async def _list(call: Call) -> ASGIApp:
         headers = next_link(call, page=str(number + 1))
     elif following:
         headers = next_link(call, pageToken=following)
-    return answer([documents.run(one) for one in found], headers=headers)
+    return json_response([documents.run(one) for one in found], headers=headers)
 
 
 async def _filled(call: Call, request: pb.ListRunsRequest) -> tuple[list[pb.Run], str]:
@@ -120,7 +123,7 @@ async def _filled(call: Call, request: pb.ListRunsRequest) -> tuple[list[pb.Run]
     found: list[pb.Run] = []
     wanted = request.page_size
     while True:
-        page = await call.ask(call.gateway.runs.ListRuns, request)
+        page = await call.ask(call.backend.runs.ListRuns, request)
         found += page.runs
         if len(found) == wanted or not page.next_page_token:
             return found, page.next_page_token
@@ -130,12 +133,12 @@ async def _filled(call: Call, request: pb.ListRunsRequest) -> tuple[list[pb.Run]
 
 async def _abort(call: Call) -> ASGIApp:
     request = pb.CancelRunRequest(run_id=call.path["runId"], allow_finished=True)
-    return answer(documents.run((await call.ask(call.gateway.runs.CancelRun, request)).run))
+    return json_response(documents.run((await call.ask(call.backend.runs.CancelRun, request)).run))
 
 
 async def _plan(call: Call) -> ASGIApp:
     request = pb.GetPlanRequest(execution_plan_id=call.path["executionPlanId"])
-    return answer(plan((await call.ask(call.gateway.runs.GetPlan, request)).plan))
+    return json_response(plan((await call.ask(call.backend.runs.GetPlan, request)).plan))
 
 
 _READ_LINKS: Final = {
@@ -180,14 +183,14 @@ OPERATIONS: Final = (
             ),
         ),
         body=Body(component="CreateRunRequest"),
-        answers={
-            201: Answer(
+        responses={
+            201: ResponseSpec(
                 description="The run is stored.",
                 schema=ref("CreateRunResponse"),
                 headers={"Location": "Path of the run."},
                 links=_READ_LINKS,
             ),
-            200: Answer(
+            200: ResponseSpec(
                 description="With `validateOnly`: nothing is stored or started.", schema=ref("ValidatedRun")
             ),
         },
@@ -239,8 +242,8 @@ OPERATIONS: Final = (
                 description="From the Link of the page before; reaches any depth. Not with `page`.",
             ),
         ),
-        answers={
-            200: Answer(
+        responses={
+            200: ResponseSpec(
                 description="The runs.",
                 schema={"type": "array", "items": ref("RunDto")},
                 headers={"Link": 'The next page, with rel="next"; left out on the last.'},
@@ -255,7 +258,7 @@ OPERATIONS: Final = (
         tag=_TAG,
         summary="Read a run",
         parameters=(RUN_ID, _INCLUDE_EVENTS),
-        answers={200: _A_RUN},
+        responses={200: _A_RUN},
         problems=(404,),
         handle=_get,
     ),
@@ -267,7 +270,7 @@ OPERATIONS: Final = (
         summary="Abort a run",
         description="Nothing starts from now on; waits for calls in flight. A finished run stays as it is.",
         parameters=(RUN_ID,),
-        answers={200: _A_RUN},
+        responses={200: _A_RUN},
         problems=(404, 409),
         handle=_abort,
     ),
@@ -286,7 +289,7 @@ OPERATIONS: Final = (
                 required=True,
             ),
         ),
-        answers={200: Answer(description="The plan.", schema=ref("ExecPlanByIdResponseDto"))},
+        responses={200: ResponseSpec(description="The plan.", schema=ref("ExecPlanByIdResponseDto"))},
         problems=(404,),
         handle=_plan,
     ),

@@ -96,7 +96,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         case.body.update(token=_token(), form=_FORM)
         case.cookies["errands-form"] = _FORM
     elif operation == "sendConnectForm":
-        case.body.update(form=browser_binding.form(_FORM), secret="t0p-secret")
+        case.body.update(form=browser_binding.csrf_value(_FORM), secret="t0p-secret")
         case.cookies["errands-connect"] = _FORM
     else:
         _BODIES.get(operation, lambda body: None)(case.body)

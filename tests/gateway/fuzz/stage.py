@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from errands.v1 import connection_pb2, integration_pb2, key_pb2, run_pb2
-from errands_gateway.v1.values import DECISION
+from errands_gateway.enum_names import DECISION
 from errands_server.app import Overrides
 from errands_server.domain.errors import Reason
 from errands_server.domain.plan import Plan

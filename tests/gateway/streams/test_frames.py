@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from errands.v1 import event_pb2
-from errands_gateway.streaming.frames import PIECE, frames, joined
+from errands_gateway.streaming.frames import PIECE, frames, pack
+from errands_gateway.v1.dialect import V1
 from tests.contract.conftest import Serve
 from tests.contract.told import READ, WRITE, chain, steps
 from tests.gateway.asking import asking
@@ -123,7 +124,7 @@ async def test_a_ticket_shows_what_the_key_that_made_it_may_see(serve: Serve) ->
 def test_json_with_line_breaks_stays_one_line() -> None:
     text = '{\n"a":\r\n"b\\n"}'
     event = event_pb2.RunEvent(sequence=7, run_id="r", result=event_pb2.Result(result_json=text))
-    ((sequence, frame),) = frames([event])
+    ((sequence, frame),) = frames([event], V1.event_document)
 
     assert sequence == 7
     assert frame.count(b"\n") == 4
@@ -134,14 +135,16 @@ def test_json_with_line_breaks_stays_one_line() -> None:
 def test_events_of_a_later_release_are_passed_over() -> None:
     known = event_pb2.RunEvent(sequence=2, note=event_pb2.Note(text="n"))
 
-    assert [sequence for sequence, _ in frames([event_pb2.RunEvent(sequence=1), known])] == [2]
+    assert [
+        sequence for sequence, _ in frames([event_pb2.RunEvent(sequence=1), known], V1.event_document)
+    ] == [2]
 
 
 def test_pieces_hold_every_frame_and_stay_small() -> None:
     sizes = [1, PIECE, PIECE + 1, 10, PIECE - 10, 1, 1]
     found = [(number, bytes([number]) * size) for number, size in enumerate(sizes, 1)]
-    pieces = list(joined(found))
+    pieces = list(pack(found))
 
     assert b"".join(piece for _, piece in pieces) == b"".join(frame for _, frame in found)
     assert [last for last, _ in pieces] == [1, 2, 3, 5, 7]
-    assert list(joined([])) == []
+    assert list(pack([])) == []

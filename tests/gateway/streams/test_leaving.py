@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from errands.server_process import event_loop
 from errands.v1 import event_pb2, run_pb2, run_pb2_grpc
-from errands_gateway.app import Listening, listening
+from errands_gateway.app import HttpServer, serve_http
 from errands_gateway.http.protocol import HttpProtocol
 from errands_gateway.settings import Settings
 from tests.contract.conftest import Serve
@@ -47,7 +47,7 @@ async def test_readers_who_go_away_stop_nothing_and_leave_nothing(serve: Serve, 
                 query = await ticket(http, run_id)
                 await stack.enter_async_context(watching(keyless, run_id, query))
             await follow(service, run_id)
-            count = started.gateway.streams.open.total()
+            count = started.backend.streams.counts.total()
         await idle(started)
         upstreams = Upstreams()
         async with asyncio.timeout(PATIENCE):
@@ -148,14 +148,14 @@ async def test_a_gateway_that_closes_ends_its_streams_plainly(serve: Serve, desk
         await closing
         for reader in (by_key, by_ticket):
             await reader.rest()
-        streams = started.gateway.streams
+        streams = started.backend.streams
         desk.open.set()
         run = await service.finished(run_id)
 
     assert took < 3  # seconds; streams that are cut by force get five
     assert by_key.seen == by_ticket.seen
     assert by_key.seen[-1]["type"] == "step.started"
-    assert (dict(streams.open), len(streams.feeds)) == ({}, 0)
+    assert (dict(streams.counts), len(streams.fanouts)) == ({}, 0)
     assert run.status == event_pb2.RUN_STATUS_SUCCESS
 
 
@@ -163,7 +163,7 @@ async def test_a_gateway_that_closes_opens_no_stream(serve: Serve) -> None:
     async with serve(steps(HELD)) as service, gateway(service) as started:
         run_id = (await service.create("do", approval_strategy=2)).run_id
         async with client(started.address, service.key) as http:
-            started.gateway.streams.close()
+            started.backend.streams.close()
             refused = await http.get(f"/v1/runs/{run_id}/sse")
 
     assert reason(refused) == (503, "SERVER_DRAINING")
@@ -188,14 +188,14 @@ class Later(run_pb2_grpc.RunServiceServicer):
 
 
 @asynccontextmanager
-async def before(servicer: run_pb2_grpc.RunServiceServicer) -> AsyncGenerator[Listening, None]:
+async def before(servicer: run_pb2_grpc.RunServiceServicer) -> AsyncGenerator[HttpServer, None]:
     server = aio.server()
     run_pb2_grpc.add_RunServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with (
         aio.insecure_channel(f"127.0.0.1:{port}") as channel,
-        listening(channel, Settings(http="127.0.0.1:0")) as started,
+        serve_http(channel, Settings(http="127.0.0.1:0")) as started,
     ):
         yield started
     await server.stop(None)

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from errands.v1 import run_pb2
-from errands_gateway.app import Listening
+from errands_gateway.app import HttpServer
 from tests.contract.conftest import Serve, add_desk
 from tests.contract.desk import Desk
 from tests.contract.told import HELD, READ, chain, steps
@@ -79,7 +79,7 @@ async def test_comments_keep_a_silent_stream_alive(serve: Serve) -> None:
 
 @asynccontextmanager
 async def asked_and_not_read(
-    started: Listening, path: str, key: str = ""
+    started: HttpServer, path: str, key: str = ""
 ) -> AsyncGenerator[socket.socket, None]:
     """A connection on which something was asked for and nothing is read."""
     host, _, port = started.address.rpartition(":")
@@ -117,7 +117,7 @@ async def test_who_reads_nothing_is_dropped_and_leaves_nothing(
                 asked_and_not_read(started, path, service.key) as by_key,
                 asked_and_not_read(started, ticketed) as by_ticket,
             ):
-                while started.gateway.streams.open.total() < 2:
+                while started.backend.streams.counts.total() < 2:
                     await http.get("/healthz")
                 await idle(started)
                 got = [await everything(by_key), await everything(by_ticket)]
@@ -133,7 +133,7 @@ async def test_a_gateway_that_closes_does_not_wait_for_who_reads_nothing(serve: 
         async with gateway(service) as started:
             await readers.enter_async_context(asked_and_not_read(started, path, service.key))
             async with client(started.address) as http:
-                while not started.gateway.streams.open:
+                while not started.backend.streams.counts:
                     await http.get("/healthz")
             began = loop.time()
         took = loop.time() - began
@@ -149,7 +149,7 @@ async def test_who_acknowledges_nothing_is_dropped_though_it_would_fit_the_buffe
         run_id = (await service.create("do")).run_id
         path = f"/v1/runs/{run_id}/sse?includeToolCalls=true"
         async with asked_and_not_read(started, path, service.key), client(started.address) as http:
-            while not started.gateway.streams.open:
+            while not started.backend.streams.counts:
                 await http.get("/healthz")
             await idle(started)
         desk.open.set()
@@ -166,9 +166,9 @@ async def test_who_lags_behind_the_last_frames_still_gets_everything(serve: Serv
                 await slow.until("status")
                 planner.may_plan.set()
                 await quick.rest()
-                (feed,) = started.gateway.streams.feeds._feeds.values()
-                (follower,) = feed.followers
-                lagged = follower.lagged
+                (fanout,) = started.backend.streams.fanouts._fanouts.values()
+                (subscriber,) = fanout.subscribers
+                lagged = subscriber.has_lagged
                 await slow.rest()
             whole = await log(http, run_id, tool_calls=True)
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from errands.v1 import key_pb2
-from errands_gateway.app import Listening
+from errands_gateway.app import HttpServer
 from tests.contract.conftest import Serve
 from tests.contract.desk import Desk
 from tests.contract.told import HELD, READ, WRITE, chain
@@ -49,7 +49,7 @@ class Restarting:
 
 
 @asynccontextmanager
-async def restarting(serve: Serve, **settings: Any) -> AsyncGenerator[tuple[Restarting, Listening], None]:
+async def restarting(serve: Serve, **settings: Any) -> AsyncGenerator[tuple[Restarting, HttpServer], None]:
     """A server that was started, and a gateway in front of it."""
     server = Restarting(serve)
     await server.start()

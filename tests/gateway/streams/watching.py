@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import httpx2
 from grpc import aio
 
-from errands_gateway.app import CHANNEL_OPTIONS, Listening, listening
+from errands_gateway.app import CHANNEL_OPTIONS, HttpServer, serve_http
 from errands_gateway.settings import Settings
 from errands_server.streams import Hub, Subscription
 from tests.service import PATIENCE, Service
@@ -156,12 +156,12 @@ async def log(http: httpx2.AsyncClient, run_id: str, *, tool_calls: bool = False
 
 
 @asynccontextmanager
-async def gateway(service: Service, **settings: Any) -> AsyncGenerator[Listening, None]:
+async def gateway(service: Service, **settings: Any) -> AsyncGenerator[HttpServer, None]:
     """A gateway by itself, in front of `service`."""
     address = service.app.grpc_address
     async with (
         aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel,
-        listening(channel, Settings(http="127.0.0.1:0", **settings)) as started,
+        serve_http(channel, Settings(http="127.0.0.1:0", **settings)) as started,
     ):
         yield started
 
@@ -181,9 +181,9 @@ class Upstreams:
         return [one for hub in self._hubs for one in hub._subscriptions.get(run_id, ())]
 
 
-async def idle(started: Listening) -> None:
+async def idle(started: HttpServer) -> None:
     """Wait until a gateway has no stream and no feed left."""
-    streams = started.gateway.streams
+    streams = started.backend.streams
     async with client(started.address) as http, asyncio.timeout(PATIENCE):
-        while streams.open or len(streams.feeds):
+        while streams.counts or len(streams.fanouts):
             await http.get("/healthz")

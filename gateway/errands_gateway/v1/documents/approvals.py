@@ -6,12 +6,13 @@ from typing import Any
 
 from errands.v1 import approval_pb2 as pb
 
-from .. import values
+from ... import enum_names
+from ...http.encoding import format_time, raw_json
 
 
 def members(approval: pb.Approval) -> dict[str, Any]:
     """What an approval and its event have in common."""
-    found: dict[str, Any] = {"approvalId": approval.approval_id, "kind": values.KIND[approval.kind]}
+    found: dict[str, Any] = {"approvalId": approval.approval_id, "kind": enum_names.KIND[approval.kind]}
     if approval.step_id:
         found["stepId"] = approval.step_id
     found["text"] = approval.text
@@ -19,16 +20,16 @@ def members(approval: pb.Approval) -> dict[str, Any]:
     if approval.HasField("question"):
         found["question"] = _question(approval.question)
     found["hash"] = approval.hash
-    found["expiresAt"] = values.moment(approval.expires_at)
-    found["choices"] = [values.DECISION[choice] for choice in approval.choices]
+    found["expiresAt"] = format_time(approval.expires_at)
+    found["choices"] = [enum_names.DECISION[choice] for choice in approval.choices]
     found["actions"] = [
-        {"action": values.DECISION[link.action], "url": link.url} for link in approval.actions
+        {"action": enum_names.DECISION[link.action], "url": link.url} for link in approval.actions
     ]
     return found
 
 
 def _question(question: pb.ApprovalQuestion) -> dict[str, Any]:
-    found = {"message": question.message, "schema": values.raw(question.schema_json)}
+    found = {"message": question.message, "schema": raw_json(question.schema_json)}
     return {**found, "said": question.said} if question.said else found
 
 
@@ -41,8 +42,8 @@ def _call(call: pb.ApprovalCall) -> dict[str, Any]:
         "tool": call.tool,
         "title": call.title,
         "origin": call.origin,
-        "arguments": values.raw(call.arguments_json),
-        "effect": values.EFFECT[call.effect],
+        "arguments": raw_json(call.arguments_json),
+        "effect": enum_names.EFFECT[call.effect],
         "shared": call.shared,
     }
 
@@ -52,14 +53,14 @@ def approval(found: pb.Approval) -> dict[str, Any]:
     document = members(found)
     document["runId"] = found.run_id
     document["userId"] = found.user_id
-    document["createdAt"] = values.moment(found.created_at)
-    document["status"] = values.APPROVAL_STATUS[found.status]
+    document["createdAt"] = format_time(found.created_at)
+    document["status"] = enum_names.APPROVAL_STATUS[found.status]
     if found.decision:
-        document["decision"] = values.DECISION[found.decision]
+        document["decision"] = enum_names.DECISION[found.decision]
         document["actor"] = found.actor
-        document["decidedAt"] = values.moment(found.decided_at)
+        document["decidedAt"] = format_time(found.decided_at)
     if found.reason:
         document["reason"] = found.reason
     if found.input_json:
-        document["input"] = values.raw(found.input_json)
+        document["input"] = raw_json(found.input_json)
     return document

@@ -6,16 +6,16 @@ from typing import Any
 
 from errands.v1 import audit_pb2 as pb
 
-from .. import values
+from ...http.encoding import format_time, raw_json
 
 
 def entry(found: pb.AuditEntry) -> dict[str, Any]:
     """An entry as JSON."""
     return {
         "id": found.id,
-        "createdAt": values.moment(found.created_at),
+        "createdAt": format_time(found.created_at),
         "actor": found.actor,
         "action": found.action,
         "subject": found.subject,
-        "details": values.raw(found.details_json),
+        "details": raw_json(found.details_json),
     }

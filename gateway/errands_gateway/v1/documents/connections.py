@@ -6,7 +6,8 @@ from typing import Any
 
 from errands.v1 import connection_pb2 as pb
 
-from .. import values
+from ... import enum_names
+from ...http.encoding import format_time
 
 
 def connection(found: pb.Connection) -> dict[str, Any]:
@@ -16,13 +17,13 @@ def connection(found: pb.Connection) -> dict[str, Any]:
         "integrationId": found.integration_id,
         "userId": found.user_id,
         "type": found.type,
-        "status": values.CONNECTION_STATUS[found.status],
+        "status": enum_names.CONNECTION_STATUS[found.status],
         "scopes": list(found.scopes),
-        "createdAt": values.moment(found.created_at),
-        "updatedAt": values.moment(found.updated_at),
+        "createdAt": format_time(found.created_at),
+        "updatedAt": format_time(found.updated_at),
     }
     if found.HasField("expires_at"):
-        document["expiresAt"] = values.moment(found.expires_at)
+        document["expiresAt"] = format_time(found.expires_at)
     return document
 
 

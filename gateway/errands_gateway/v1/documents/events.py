@@ -8,7 +8,8 @@ from typing import Any, Final
 from errands.v1 import event_pb2 as pb
 from errands.v1 import plan_pb2
 
-from .. import values
+from ... import enum_names
+from ...http.encoding import format_time, raw_json
 from . import approvals
 
 Members = dict[str, Any]
@@ -24,8 +25,8 @@ def event(found: pb.RunEvent) -> tuple[str, Members] | None:
         "sequence": found.sequence,
         "type": kind,
         "runId": found.run_id,
-        "status": values.STATUS[found.status],
-        "createdAt": values.moment(found.created_at),
+        "status": enum_names.STATUS[found.status],
+        "createdAt": format_time(found.created_at),
         **project(getattr(found, arm)),
     }
     return kind, document
@@ -71,13 +72,13 @@ def _step_started(found: pb.StepStarted) -> Members:
 
 
 def _step_completed(found: pb.StepCompleted) -> Members:
-    return {"stepId": found.step_id, "text": found.text, "outcome": values.OUTCOME[found.outcome]}
+    return {"stepId": found.step_id, "text": found.text, "outcome": enum_names.OUTCOME[found.outcome]}
 
 
 def _approval_resolved(found: pb.ApprovalResolved) -> Members:
     document = {
         "approvalId": found.approval_id,
-        "decision": values.DECISION[found.decision],
+        "decision": enum_names.DECISION[found.decision],
         "actor": found.actor,
     }
     return {**document, "reason": found.reason} if found.reason else document
@@ -91,7 +92,7 @@ def _auth_required(found: pb.AuthRequired) -> Members:
         "userId": found.user_id,
         "scopes": list(found.scopes),
         "url": found.url,
-        "expiresAt": values.moment(found.expires_at),
+        "expiresAt": format_time(found.expires_at),
     }
 
 
@@ -108,7 +109,7 @@ def _said(found: pb.Note | pb.Reasoning) -> Members:
 
 
 def _result(found: pb.Result) -> Members:
-    return {"result": values.raw(found.result_json)}
+    return {"result": raw_json(found.result_json)}
 
 
 def _tool_call(found: pb.ToolCalled) -> Members:
@@ -118,15 +119,15 @@ def _tool_call(found: pb.ToolCalled) -> Members:
         "integrationId": found.integration_id,
         "tool": found.tool,
         "url": found.url,
-        "arguments": values.raw(found.arguments_json),
+        "arguments": raw_json(found.arguments_json),
         "attempt": found.attempt,
     }
 
 
 def _tool_result(found: pb.ToolResult) -> Members:
-    document: Members = {"callId": found.call_id, "outcome": values.OUTCOME[found.outcome]}
+    document: Members = {"callId": found.call_id, "outcome": enum_names.OUTCOME[found.outcome]}
     if found.output_json:
-        document["output"] = values.raw(found.output_json)
+        document["output"] = raw_json(found.output_json)
     if found.message:
         document["message"] = found.message
     return document

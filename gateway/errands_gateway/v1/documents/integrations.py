@@ -6,7 +6,8 @@ from typing import Any
 
 from errands.v1 import integration_pb2 as pb
 
-from .. import values
+from ... import enum_names
+from ...http.encoding import format_time, raw_json
 
 
 def integration(found: pb.Integration) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def integration(found: pb.Integration) -> dict[str, Any]:
         "id": found.id,
         "name": found.name,
         "kind": found.kind,
-        "status": values.INTEGRATION_STATUS[found.status],
+        "status": enum_names.INTEGRATION_STATUS[found.status],
         "baseUrl": found.base_url,
         "internal": found.internal,
         "revision": found.revision,
@@ -25,7 +26,7 @@ def integration(found: pb.Integration) -> dict[str, Any]:
             "shared": found.auth.shared,
             "schemes": list(found.auth.schemes),
         },
-        "createdAt": values.moment(found.created_at),
+        "createdAt": format_time(found.created_at),
     }
     if found.auth.HasField("oauth_client"):
         document["auth"]["oauthClient"] = _oauth_client(found.auth.oauth_client)
@@ -73,8 +74,8 @@ def tool(found: pb.Tool) -> dict[str, Any]:
         "readOnly": found.read_only,
         "method": found.method,
         "path": found.path,
-        "parameters": values.raw(found.parameters_json),
+        "parameters": raw_json(found.parameters_json),
         "secured": found.secured,
         "deprecated": found.deprecated,
     }
-    return {**document, "output": values.raw(found.output_json)} if found.output_json else document
+    return {**document, "output": raw_json(found.output_json)} if found.output_json else document

@@ -6,7 +6,7 @@ from typing import Any
 
 from errands.v1 import key_pb2 as pb
 
-from .. import values
+from ...http.encoding import format_time
 
 
 def key(found: pb.Key) -> dict[str, Any]:
@@ -16,8 +16,8 @@ def key(found: pb.Key) -> dict[str, Any]:
         "name": found.name,
         "tenant": found.tenant,
         "scopes": list(found.scopes),
-        "createdAt": values.moment(found.created_at),
+        "createdAt": format_time(found.created_at),
     }
     if found.HasField("expires_at"):
-        document["expiresAt"] = values.moment(found.expires_at)
+        document["expiresAt"] = format_time(found.expires_at)
     return document

@@ -7,7 +7,8 @@ from typing import Any
 from errands.v1 import preflight_pb2 as pb
 from errands.v1 import run_pb2
 
-from .. import values
+from ... import enum_names
+from ...http.encoding import format_time
 from .events import plan
 
 
@@ -31,9 +32,9 @@ def _call(call: pb.PreflightCall) -> dict[str, Any]:
         "integrationName": call.integration_name,
         "tool": call.tool,
         "title": call.title,
-        "effect": values.EFFECT[call.effect],
+        "effect": enum_names.EFFECT[call.effect],
         "origin": call.origin,
-        "access": values.ACCESS[call.access],
+        "access": enum_names.ACCESS[call.access],
     }
 
 
@@ -46,12 +47,12 @@ def _missing(found: pb.MissingConnection) -> dict[str, Any]:
         "url": found.url,
     }
     if found.HasField("expires_at"):
-        document["expiresAt"] = values.moment(found.expires_at)
+        document["expiresAt"] = format_time(found.expires_at)
     return document
 
 
 def _expected(found: pb.ExpectedApproval) -> dict[str, Any]:
-    document: dict[str, Any] = {"kind": values.KIND[found.kind]}
+    document: dict[str, Any] = {"kind": enum_names.KIND[found.kind]}
     if found.step_id:
         document["stepId"] = found.step_id
     document["calls"] = found.calls

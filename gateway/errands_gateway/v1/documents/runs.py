@@ -6,7 +6,8 @@ from typing import Any
 
 from errands.v1 import run_pb2 as pb
 
-from .. import values
+from ... import enum_names
+from ...http.encoding import format_time, raw_json
 from .approvals import approval
 from .events import error, events, plan
 
@@ -16,19 +17,19 @@ def run(found: pb.Run) -> dict[str, Any]:
     document: dict[str, Any] = {"runId": found.run_id, "repeatKey": found.repeat_key}
     if found.repeat_run_id:
         document["repeatRunId"] = found.repeat_run_id
-    document["status"] = values.STATUS[found.status]
+    document["status"] = enum_names.STATUS[found.status]
     document["executionPlanId"] = found.execution_plan_id
     document["events"] = events(found.events)
     if found.events_truncated:
         document["eventsTruncated"] = True
     if found.result_json:
-        document["result"] = values.raw(found.result_json)
+        document["result"] = raw_json(found.result_json)
     document["intent"] = found.intent
     document["context"] = found.context
-    document["createdAt"] = values.moment(found.created_at)
-    document["updatedAt"] = values.moment(found.updated_at)
+    document["createdAt"] = format_time(found.created_at)
+    document["updatedAt"] = format_time(found.updated_at)
     document["userId"] = found.user_id
-    document["approvalStrategy"] = values.STRATEGY[found.approval_strategy]
+    document["approvalStrategy"] = enum_names.STRATEGY[found.approval_strategy]
     document["selectedCustomerIntegrationIds"] = list(found.selected_customer_integration_ids)
     document["plan"] = plan(found.plan)
     document["stepsFinished"] = [_finished(step) for step in found.steps_finished]
@@ -46,8 +47,8 @@ def _finished(step: pb.FinishedStep) -> dict[str, Any]:
     return {
         "stepId": step.step_id,
         "description": step.description,
-        "outcome": values.OUTCOME[step.outcome],
-        "finishedAt": values.moment(step.finished_at),
+        "outcome": enum_names.OUTCOME[step.outcome],
+        "finishedAt": format_time(step.finished_at),
     }
 
 
@@ -56,7 +57,7 @@ def created(found: pb.CreateRunResponse) -> dict[str, Any]:
     document: dict[str, Any] = {
         "runId": found.run_id,
         "repeatKey": found.repeat_key,
-        "status": values.STATUS[found.status],
+        "status": enum_names.STATUS[found.status],
         "events": events(found.events),
         "executionPlanId": found.execution_plan_id,
         "plan": plan(found.plan),

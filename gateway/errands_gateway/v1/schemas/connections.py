@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from ...pages.connect_page import KEY_FIELDS
 from .integrations import KEY, PRINTABLE, SECRET, kind
 from .words import MAX_ID, Schema, array, enum, given, moment, ref, taken, text, uuid
-
-KEY_FIELDS: Final = ("secret", *(f"secret{number}" for number in range(2, 11)))
-"""The fields of a page's form that hold API keys, in the order of the link's."""
 
 _INTEGRATION: Final = text("The integration it opens.", minLength=1, maxLength=MAX_ID)
 _USER: Final = text("Whose it is: the `userId` of the runs that use it.", minLength=1, maxLength=MAX_ID)

@@ -1,9 +1,9 @@
-"""The interface's own OpenAPI 3.1 document, written from the table its routes come from."""
+"""The OpenAPI 3.1 document of a dialect, from the operations that its routes come from, and its viewer."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -12,34 +12,17 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ..v1 import values
-from ..v1.schemas import COMPONENTS
-from .operation import STRING, Answer, Operation, Parameter, ref
-from .problems import MEDIA_TYPE
-from .routing import Answers, read_only
+from ..http.encoding import encode_json
+from ..http.problems import ProblemFormat
+from .dialect import STRING, Dialect, Operation, Parameter, ResponseSpec, ref
+from .routing import Respond, read_only
 
-_INFO: Final = {
-    "title": "Errands",
-    "summary": "Intents carried out on behalf of users.",
-    "description": "Create a run with an intent, follow its events, decide what it asks, read its result. "
-    "Errors are problems of RFC 9457, with a `reason` for programs. Unknown members of bodies are "
-    "refused; unknown query parameters are ignored. No text may hold a NUL character.",
-    "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-}
 _SECURITY: Final = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     "bearer": {"type": "http", "scheme": "bearer"},
 }
-_TAGS: Final = {
-    "Run": "Intents being carried out: created, followed, stopped.",
-    "Approval": "What people are asked before a run acts.",
-    "Connection": "Users' own access to integrations.",
-    "Integration": "The services that runs may call.",
-    "Key": "What programs identify themselves with.",
-    "Audit": "Who decided, cancelled and changed what.",
-}
 _PROBLEMS: Final = {
-    400: "The request is wrong; `errors` names every field.",
+    400: "The request is wrong.",
     401: "The key is missing or not valid.",
     403: "The key lacks a scope.",
     404: "The caller's tenant has nothing of this name.",
@@ -62,28 +45,30 @@ _HEADERS: Final = {
 }
 
 
-def document(operations: Iterable[Operation]) -> dict[str, Any]:
-    """The document; a plain JSON value."""
+def document(dialect: Dialect) -> dict[str, Any]:
+    """The document as a JSON value."""
     paths: dict[str, dict[str, Any]] = {}
-    for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    for operation in dialect.operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
+            operation, dialect.problem
+        )
     return {
         "openapi": "3.1.0",
-        "info": {**_INFO, "version": version("errands")},
-        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "info": {**dialect.info, "version": version("errands")},
+        "tags": [{"name": name, "description": text} for name, text in dialect.tags.items()],
         "paths": paths,
         "security": [{name: []} for name in _SECURITY],
-        "components": {"schemas": dict(COMPONENTS), "securitySchemes": _SECURITY},
+        "components": {"schemas": dict(dialect.components), "securitySchemes": _SECURITY},
     }
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Operation, problems: ProblemFormat) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
         "parameters": [_parameter(parameter) for parameter in operation.parameters],
-        "responses": _responses(operation),
+        "responses": _responses(operation, problems),
     }
     if operation.description:
         found["description"] = operation.description
@@ -107,34 +92,35 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
-    found = {str(status): _answer(answer) for status, answer in operation.answers.items()}
+def _responses(operation: Operation, problems: ProblemFormat) -> dict[str, Any]:
+    found = {str(status): _response(response) for status, response in operation.responses.items()}
     statuses = {400, 401, 403, 500, 503, 504, *operation.problems}
     if operation.body is not None:
         statuses |= {408, 413, 415}
+    texts = {**_PROBLEMS, **problems.statuses}
     for status in sorted(statuses):
-        content: dict[str, Any] = {MEDIA_TYPE: {"schema": ref("Problem")}}
+        content: dict[str, Any] = {problems.media_type: {"schema": ref(problems.component)}}
         if operation.refuse is not None:
             content["text/html"] = {"schema": STRING}
-        problem = {"description": _PROBLEMS[status], "content": content, **_headers(_HEADERS.get(status, {}))}
+        problem = {"description": texts[status], "content": content, **_headers(_HEADERS.get(status, {}))}
         found.setdefault(str(status), problem)
     return found
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": answer.description}
-    if answer.schema is not None:
-        found["content"] = {answer.media_type: {"schema": answer.schema}}
-        for media_type, schema in answer.more.items():
+def _response(response: ResponseSpec) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": response.description}
+    if response.schema is not None:
+        found["content"] = {response.media_type: {"schema": response.schema}}
+        for media_type, schema in response.more.items():
             found["content"][media_type] = {"schema": schema}
-    if answer.links:
-        found["links"] = dict(answer.links)
-    return {**found, **_headers(answer.headers)}
+    if response.links:
+        found["links"] = dict(response.links)
+    return {**found, **_headers(response.headers)}
 
 
-def _headers(described: Mapping[str, str]) -> dict[str, Any]:
-    """`headers` of an answer, where it has any."""
-    found = {name: {"description": text, "schema": STRING} for name, text in described.items()}
+def _headers(descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """`headers` of a response, where it has any."""
+    found = {name: {"description": text, "schema": STRING} for name, text in descriptions.items()}
     return {"headers": found} if found else {}
 
 
@@ -165,7 +151,7 @@ _POLICY: Final = (
 )
 
 
-# What the page asks for, out of the much that the package holds.
+# Files of Swagger UI that the page asks for.
 _FILES: Final = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
@@ -174,39 +160,39 @@ _FILES: Final = {
 _KEPT: Final = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
 
 
-def routes(operations: Iterable[Operation]) -> list[Route]:
+def routes(dialect: Dialect) -> list[Route]:
     """The document and its viewer."""
-    description = Response(values.encoded(document(operations)), media_type="application/json")
+    at, problems = dialect.docs, dialect.problem
+    description = Response(encode_json(document(dialect)), media_type="application/json")
     page = HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
     start = Response(_START, media_type="text/javascript")
     return [
-        read_only("/openapi.json", _always(description)),
-        read_only("/docs", _always(page)),
-        read_only("/docs/", _always(RedirectResponse("../docs"))),
-        read_only("/docs/start.js", _always(start)),
-        *(read_only(f"/docs/viewer/{name}", _file(name, kind)) for name, kind in _FILES.items()),
+        read_only(f"{at}/openapi.json", problems, _always(description)),
+        read_only(f"{at}/docs", problems, _always(page)),
+        read_only(f"{at}/docs/", problems, _always(RedirectResponse("../docs"))),
+        read_only(f"{at}/docs/start.js", problems, _always(start)),
+        *(
+            read_only(f"{at}/docs/viewer/{name}", problems, _file(name, kind))
+            for name, kind in _FILES.items()
+        ),
     ]
 
 
-def _always(answer: Response) -> Answers:
-    async def answered(_: Request) -> Response:
-        return answer
+def _always(response: Response) -> Respond:
+    async def respond(_: Request) -> Response:
+        return response
 
-    return answered
-
-
-def _file(name: str, kind: str) -> Answers:
-    path = _folder() / name
-
-    async def answered(_: Request) -> Response:
-        return FileResponse(path, media_type=kind, headers=_KEPT)
-
-    return answered
+    return respond
 
 
-def _folder() -> Path:
-    """The files of Swagger UI; the package is found and not imported, because only its files are wanted."""
+def _file(name: str, kind: str) -> Respond:
+    # The package is found and not imported, because only its files are wanted.
     found = importlib.util.find_spec("swagger_ui")
     assert found is not None  # noqa: S101 (a dependency)
     assert found.origin is not None  # noqa: S101 (as above)
-    return Path(found.origin).parent / "static"
+    path = Path(found.origin).parent / "static" / name
+
+    async def respond(_: Request) -> Response:
+        return FileResponse(path, media_type=kind, headers=_KEPT)
+
+    return respond
