@@ -261,7 +261,10 @@ async def read_live(
         streams = started.backend.streams
         while sum(len(one.subscribers) for one in streams.fanouts._fanouts.values()) < len(paths):
             await http.get("/healthz")
-        count = len(Upstreams().of(run_id))
+        upstreams = Upstreams()
+        while not upstreams.of(run_id):
+            await http.get("/healthz")
+        count = len(upstreams.of(run_id))
         await service.decide(approval.approval_id, 1)
         return await asyncio.gather(*readers), count
 
