@@ -13,7 +13,7 @@ import httpcore2
 import pytest
 
 from errands_server.domain.errors import Invalid, Reason
-from errands_server.outbound.guard import AddressForbidden, GuardedNetwork, permitted, resolve
+from errands_server.outbound.guard import AddressForbidden, GuardedNetwork, is_permitted, resolve
 from errands_server.ports import CallFailed, CallResult
 from errands_server.tools.openapi.document import read
 from errands_server.tools.openapi.json_node import DocumentError
@@ -238,6 +238,6 @@ async def test_the_resolver_sees_through_what_the_platform_sees_through() -> Non
 def test_a_zone_changes_nothing() -> None:
     from ipaddress import IPv6Address
 
-    assert not permitted(IPv6Address("fe80::1%eth0"), internal=True)
-    assert not permitted(IPv6Address("::1%lo"), internal=False)
-    assert not permitted(IPv6Address("::ffff:169.254.169.254%lo"), internal=True)
+    assert not is_permitted(IPv6Address("fe80::1%eth0"), internal=True)
+    assert not is_permitted(IPv6Address("::1%lo"), internal=False)
+    assert not is_permitted(IPv6Address("::ffff:169.254.169.254%lo"), internal=True)

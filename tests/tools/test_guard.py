@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errands_server.domain.errors import Invalid, Reason
-from errands_server.outbound.guard import AddressForbidden, permitted, resolve
+from errands_server.outbound.guard import AddressForbidden, is_permitted, resolve
 from errands_server.tools.openapi.loader import fetch_document
 from errands_server.tools.openapi.text import MAX_TEXT
 
@@ -66,33 +66,33 @@ async def refusal(fetching: Awaitable[str]) -> Reason:
 
 @pytest.mark.parametrize("address", NEVER)
 def test_metadata_link_local_and_reserved_addresses_are_out_of_reach_even_for_internal_tools(address):
-    assert not permitted(ip_address(address), internal=True)
-    assert not permitted(ip_address(address), internal=False)
+    assert not is_permitted(ip_address(address), internal=True)
+    assert not is_permitted(ip_address(address), internal=False)
 
 
 @pytest.mark.parametrize("address", INTERNAL)
 def test_loopback_and_private_addresses_open_for_internal_tools_only(address):
-    assert permitted(ip_address(address), internal=True)
-    assert not permitted(ip_address(address), internal=False)
+    assert is_permitted(ip_address(address), internal=True)
+    assert not is_permitted(ip_address(address), internal=False)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_are_open(address):
-    assert permitted(ip_address(address), internal=False)
+    assert is_permitted(ip_address(address), internal=False)
 
 
 @given(st.ip_addresses(v=4), st.booleans())
 def test_no_ipv6_spelling_opens_what_its_ipv4_address_does_not(address: IPv4Address, internal: bool):
-    allowed = permitted(address, internal=internal)
+    allowed = is_permitted(address, internal=internal)
 
     for high in (0xFFFF << 32, 0x64FF9B << 96):
-        assert permitted(IPv6Address(high | int(address)), internal=internal) == allowed
-    assert permitted(IPv6Address(0x2002 << 112 | int(address) << 80), internal=internal) == allowed
+        assert is_permitted(IPv6Address(high | int(address)), internal=internal) == allowed
+    assert is_permitted(IPv6Address(0x2002 << 112 | int(address) << 80), internal=internal) == allowed
 
 
 @given(st.ip_addresses())
 def test_internal_only_ever_adds(address: IPv4Address | IPv6Address):
-    assert permitted(address, internal=True) >= permitted(address, internal=False)
+    assert is_permitted(address, internal=True) >= is_permitted(address, internal=False)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.1", "0x7f.1", "2130706433", "017700000001", "::1"])

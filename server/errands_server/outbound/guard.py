@@ -1,7 +1,7 @@
-"""Which addresses a tool may reach, checked after DNS resolution and dialled as checked.
+"""The address policy of outgoing connections: names are resolved, checked, and dialled as checked.
 
-Without this a tenant's description, or a name whose address changes between look and
-connect, could read an instance's metadata or the network around the server.
+Without it a tenant's description, or a name whose address changes between check and connect
+(DNS rebinding), could read an instance's metadata or the network around the server.
 """
 
 from __future__ import annotations
@@ -48,37 +48,37 @@ _NEVER: Final = tuple(
 )
 _GLOBAL: Final = IPv6Network("2000::/3")  # all of IPv6 that is given out for global unicast
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-_ATTEMPT: Final = 3.0  # seconds for an address while there is another to try
+_ATTEMPT_TIMEOUT: Final = 3.0  # seconds for an address while there is another to try
 
 
 class AddressForbidden(Exception):
-    """A host stands at an address that may not be reached."""
+    """A host has an address that may not be reached."""
 
 
-def permitted(address: Address, *, internal: bool) -> bool:
-    """Whether a tool may connect here. `internal` adds loopback and private addresses, no more."""
+def is_permitted(address: Address, *, internal: bool) -> bool:
+    """Whether a tool may connect to an address. `internal` permits loopback and private addresses too."""
     if any(address in network for network in _NEVER):
         return False
     if any(address in network for network in _INTERNAL):
         return internal
     if isinstance(address, IPv4Address):
         return True
-    carried = _carried(address)
-    return address in _GLOBAL if carried is None else permitted(carried, internal=internal)
+    embedded = _embedded_ipv4(address)
+    return address in _GLOBAL if embedded is None else is_permitted(embedded, internal=internal)
 
 
-def _carried(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address at which a translated or tunnelled IPv6 address comes out."""
+def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that a translated (NAT64) or tunnelled (6to4) IPv6 address leads to."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped or address.sixtofour
 
 
 async def resolve(host: str, port: int, *, internal: bool) -> Sequence[str]:
-    """The addresses of a host. AddressForbidden: one of them, at least, may not be reached.
+    """The addresses of a host. OSError: it has none. AddressForbidden: one of them may not be reached.
 
-    One bad address condemns the name, so that what is allowed does not depend on the order
-    of a DNS answer. OSError: the name has no address.
+    One forbidden address forbids the name, so that what is allowed does not depend on the
+    order of a DNS answer.
     """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -86,20 +86,20 @@ async def resolve(host: str, port: int, *, internal: bool) -> Sequence[str]:
         raise OSError(f"{host!r} is not a host name") from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
-        if not permitted(ipaddress.ip_address(address), internal=internal):
-            raise AddressForbidden(_forbidden(host, address))
+        if not is_permitted(ipaddress.ip_address(address), internal=internal):
+            raise AddressForbidden(_forbidden_message(host, address))
     return addresses
 
 
-def _forbidden(host: str, address: str) -> str:
+def _forbidden_message(host: str, address: str) -> str:
     message = f"{host} stands at {address}, which tools may not reach"
-    if permitted(ipaddress.ip_address(address), internal=True):
+    if is_permitted(ipaddress.ip_address(address), internal=True):
         return f"{message} unless the integration is `internal`, which takes a key with scope operator"
     return message
 
 
 class GuardedNetwork(httpcore2.AsyncNetworkBackend):
-    """Opens connections to checked addresses only; TLS and Host still see the name."""
+    """Opens connections to permitted addresses only; TLS and the Host header still carry the name."""
 
     def __init__(self, *, internal: bool) -> None:
         self._internal = internal
@@ -113,16 +113,16 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect to the first address that answers. AddressForbidden: none was tried."""
+        """Connect to the first address that accepts. AddressForbidden: no address was tried."""
         try:
             addresses = await resolve(host, port, internal=self._internal)
         except OSError as error:
             raise httpcore2.ConnectError(f"{host} cannot be resolved: {error}") from error
         failure: Exception = httpcore2.ConnectError(f"{host} has no address")
         for address in addresses:
-            limit = timeout if address == addresses[-1] else _ATTEMPT
+            limit = timeout if address == addresses[-1] else _ATTEMPT_TIMEOUT
             try:
-                return _Stream(
+                return _PolledStream(
                     await self._network.connect_tcp(address, port, limit, local_address, socket_options)
                 )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
@@ -130,10 +130,10 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         raise failure
 
 
-class _Stream(httpcore2.AsyncNetworkStream):
-    """A connection that is quick to say whether its peer has sent something, or gone.
+class _PolledStream(httpcore2.AsyncNetworkStream):
+    """A connection that answers `is_readable` with one system call.
 
-    The pool asks that of every idle connection, twice for each request.
+    The pool asks every idle connection, twice for each request, whether its peer closed it.
     """
 
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
@@ -154,7 +154,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.AsyncNetworkStream:
-        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        return _PolledStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         if info != "is_readable":

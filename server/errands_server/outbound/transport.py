@@ -1,4 +1,4 @@
-"""HTTP under the address policy: a bounded connection pool that does no more than it is told."""
+"""HTTP under the address policy: a bounded connection pool, and bodies read up to a limit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import httpx2
 from .guard import GuardedNetwork
 
 # Many servers close an idle connection after 5 s; one that closes while a request is on its
-# way leaves that request's outcome unknown. So ours are given up well before.
+# way leaves that request's outcome unknown. So the pool closes its idle connections well before.
 _IDLE: Final = 2.0  # seconds
-_COURTESY: Final = 1 << 20  # bytes that are decompressed without a pause
+_YIELD_AFTER: Final = 1 << 20  # bytes decompressed before the event loop runs others
 _MAX_IDLE: Final = 32  # connections; the pool looks at each of them with every request
 
 _FAULTS: Final = (
@@ -45,10 +45,10 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request. AddressForbidden: its host may not be reached; httpx2 errors otherwise."""
+        """Send a request. AddressForbidden: its host may not be reached. httpx2.HTTPError: it failed."""
         url = request.url
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        with _translated():
+        with _translate_faults():
             response = await self._pool.handle_async_request(
                 httpcore2.Request(
                     method=request.method,
@@ -61,7 +61,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         return httpx2.Response(
             response.status,
             headers=response.headers,
-            stream=_Body(response),
+            stream=_ResponseStream(response),
             extensions=response.extensions,
         )
 
@@ -70,14 +70,16 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         await self._pool.aclose()
 
 
-class _Body(httpx2.AsyncByteStream):
+class _ResponseStream(httpx2.AsyncByteStream):
+    """The body of a response of the pool; its faults are raised as those of httpx2."""
+
     def __init__(self, response: httpcore2.Response) -> None:
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         stream = self._response.stream
         assert isinstance(stream, AsyncIterable)  # noqa: S101 (an asynchronous pool has no other)
-        with _translated():
+        with _translate_faults():
             async for part in stream:
                 yield part
 
@@ -86,7 +88,7 @@ class _Body(httpx2.AsyncByteStream):
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_faults() -> Iterator[None]:
     try:
         yield
     except _FAULTS as fault:
@@ -95,10 +97,10 @@ def _translated() -> Iterator[None]:
 
 
 async def read_bounded(response: httpx2.Response, limit: int) -> tuple[bytes, bool]:
-    """The decompressed body, and whether it went on beyond `limit` bytes.
+    """The decompressed body, and whether there was more than `limit` bytes of it.
 
-    DecodingError: it cannot be decompressed, or is compressed more than once. Between two
-    layers a few kilobytes may be gigabytes, which nothing here would see.
+    DecodingError: it cannot be decompressed, or is compressed more than once: a few kilobytes
+    may become gigabytes between two layers, where no limit is checked.
     """
     codings = response.headers.get_list("content-encoding", split_commas=True)
     if len(codings) > 1:
@@ -109,6 +111,6 @@ async def read_bounded(response: httpx2.Response, limit: int) -> tuple[bytes, bo
             body += part
             if len(body) > limit:
                 return bytes(body), True
-            if len(body) > _COURTESY:
-                await asyncio.sleep(0)  # one packet may hold all of this, and others want to run
+            if len(body) > _YIELD_AFTER:
+                await asyncio.sleep(0)  # one packet may hold all of this
     return bytes(body), False

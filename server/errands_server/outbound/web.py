@@ -1,4 +1,4 @@
-"""Short exchanges with authorization servers, under the address policy. No redirects, no retries."""
+"""Requests to authorization servers, under the address policy. No redirects, no retries."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _HEADERS: Final = {"accept": "application/json", "accept-encoding": "gzip, defla
 
 
 class Unreachable(Exception):
-    """No answer came, or none that can be read. Another try may help."""
+    """No readable reply came. Another try may help."""
 
 
 class Reply(Struct, frozen=True):
-    """What a server answered."""
+    """The reply of a server."""
 
     status: int
-    body: bytes
+    body: bytes  # decompressed
 
     def document(self) -> dict[str, Any]:
-        """The JSON object in it. Unreachable: it is none, as of a proxy in between."""
+        """The JSON object in the body. Unreachable: there is none, as in the reply of a proxy."""
         try:
             found = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -41,7 +41,7 @@ class Reply(Struct, frozen=True):
 
 
 class Web:
-    """Two bounded pools, one for internal and one for public addresses, opened when first needed."""
+    """Two bounded connection pools, for internal and for public addresses, opened when first needed."""
 
     def __init__(self) -> None:
         self._pools: dict[bool, GuardedTransport] = {}
@@ -52,11 +52,11 @@ class Web:
             await pool.aclose()
 
     async def get(self, url: str, *, internal: bool) -> Reply:
-        """Raises as `post` does."""
+        """The reply to a GET. Raises as `post` does."""
         return await self._exchange(self._request("GET", url), internal=internal)
 
     async def post(self, url: str, headers: Mapping[str, str], body: str, *, internal: bool) -> Reply:
-        """Send a form. Unreachable; AddressForbidden: the host may not be reached."""
+        """The reply to a form. Unreachable. AddressForbidden: the host may not be reached."""
         return await self._exchange(self._request("POST", url, headers, body.encode()), internal=internal)
 
     def _request(
