@@ -305,23 +305,23 @@ async def _serve_integrations(parts: Core, gate: Interceptor, stack: AsyncExitSt
 
 def _serve_runs(parts: Core, connecting: ConnectService, gate: Interceptor) -> None:
     store, environment, sealer = parts.store, parts.environment, parts.sealer
-    seen = Views(store.journal)
-    creating = RunCreation(
-        store,
-        parts.hub,
-        parts.engine,
-        parts.catalog,
-        parts.planner,
-        parts.planner_limits,
-        environment,
-        seen,
-        PassThroughCheck(parts.catalog, roles=bool(parts.config.aws_sts_endpoint)),
-        sealer,
-        parts.quotas,
+    views = Views(store.journal)
+    creation = RunCreation(
+        store=store,
+        hub=parts.hub,
+        engine=parts.engine,
+        catalog=parts.catalog,
+        planner=parts.planner,
+        planner_limits=parts.planner_limits,
+        environment=environment,
+        views=views,
+        pass_through=PassThroughCheck(parts.catalog, roles=bool(parts.config.aws_sts_endpoint)),
+        preflight=PreflightService(parts.catalog, parts.toolbox, connecting),
+        sealer=sealer,
+        quotas=parts.quotas,
     )
-    foreseeing = PreflightService(parts.catalog, parts.toolbox, connecting)
-    runs = Runs(store, parts.hub, environment, seen)
-    servicer = RunServicer(creating, foreseeing, runs, Tickets(sealer, environment), parts.messages, sealer)
+    runs = Runs(store, parts.hub, environment, views)
+    servicer = RunServicer(creation, runs, Tickets(sealer, environment), parts.messages)
     add_RunServiceServicer_to_server(servicer, gate)
     approvals = Approvals(store, parts.credentials.passed, sealer, environment)
     add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, parts.messages), gate)

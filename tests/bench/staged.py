@@ -33,7 +33,6 @@ _SERVER: Final = "errands_server"
 PLACES: Final = (
     (READ, "api.interceptor:_parsed"),
     (READ, "api.create_run:read"),
-    (READ, "services.run_creation:RunCreation.problems"),
     (READ, "services.run_creation:RunCreation._inputs"),
     (BEGIN, "services.run_creation:RunCreation.create"),
     (PLAN, "planners.catalog.planner:CatalogPlanner.plan"),

@@ -13,6 +13,7 @@ from tests.okta.provider import private_key
 from tests.service import Service, reason, violations
 
 SECRET = "s3cr3t-of-the-test"
+SELECTION = "selected_customer_integration_ids"
 AWS = {"accessKeyId": "ASIA0000000000000000", "secretAccessKey": SECRET, "sessionToken": SECRET}
 ROLE = {"roleArn": "arn:aws:iam::123456789012:role/path/partner", "externalId": "external-1"}
 OKTA = {
@@ -168,3 +169,26 @@ async def test_there_is_a_bound_to_it_all(serve: Serve) -> None:
         found = await passing(service, entry)
 
     assert found == {"pass_through": "has more than 32768 characters altogether"}
+
+
+async def test_fields_are_named_in_the_order_of_the_request_and_form_before_fit(serve: Serve) -> None:
+    async with serve() as service:
+        integration = await desk_id(service)
+        entries = (
+            run_pb2.PassThrough(customer_integration_id="nobody_1", headers={"x-a": SECRET}),
+            run_pb2.PassThrough(customer_integration_id=integration, headers={"Host": SECRET}),
+        )
+        with pytest.raises(aio.AioRpcError) as refused:
+            await service.create(
+                "", integration, "nobody_2", pass_through=entries, context=SECRET, user_id="", request_id="é"
+            )
+
+    assert list(violations(refused.value)) == [
+        "intent",
+        f"{SELECTION}[1]",
+        "pass_through[1].headers.host",
+        "pass_through[0].customer_integration_id",
+        "context",
+        "user_id",
+        "request_id",
+    ]

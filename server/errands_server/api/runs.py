@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -11,23 +10,19 @@ from msgspec.structs import replace
 from errands.v1 import run_pb2 as pb
 from errands.v1 import run_pb2_grpc
 
-from ..credentials.pass_through.entries import PassThrough
 from ..domain.errors import Reason, Unauthenticated
 from ..domain.events import RunStatus
 from ..domain.run import FINAL
-from ..services.preflight import PreflightService
 from ..services.principal import Principal, Scope
-from ..services.run_creation import CREATE, NewRun, RunCreation
+from ..services.run_creation import RunCreation, RunPreview
 from ..services.runs import MAX_EVENTS, MAX_EVENTS_IN_LISTS, Runs, RunView
 from ..services.tokens import Ticket, Tickets
-from ..store.encryption import Sealer
-from ..store.repositories.requests import RequestKey
 from ..store.repositories.runs import RunFilter
 from ..streams import View
-from . import create_run, enums, messages, pass_through
+from . import create_run, enums, messages
 from .enums import STATUS_OF
 from .interceptor import caller, principal
-from .messages import Messages, preflight
+from .messages import Messages
 from .response_cache import ResponseCache
 from .validation import MAX_ID, Checks, identifier, next_token
 
@@ -38,62 +33,20 @@ _AT_END: Final = (("errands-end", "1"),)
 
 
 class RunServicer(run_pb2_grpc.RunServiceServicer):
-    def __init__(
-        self,
-        creating: RunCreation,
-        foreseeing: PreflightService,
-        runs: Runs,
-        tickets: Tickets,
-        made: Messages,
-        sealer: Sealer,
-    ) -> None:
-        self._creating = creating
-        self._foreseeing = foreseeing
+    def __init__(self, creation: RunCreation, runs: Runs, tickets: Tickets, made: Messages) -> None:
+        self._creation = creation
         self._runs = runs
         self._tickets = tickets
         self._messages = made
-        self._sealer = sealer
         self._shown = ResponseCache()
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:
         who = principal()
-        key = self._request_key(request)
-        if key is not None and (seen := await self._creating.answered(who, key)):
-            return self._created(who, seen)
-        problems = await self._creating.problems(who, request.selected_customer_integration_ids[:100])
-        passed: tuple[PassThrough, ...] = ()
-        if request.pass_through:
-            passed, wrong = pass_through.read(request.pass_through)
-            selection = request.selected_customer_integration_ids[:100]
-            problems += [
-                *wrong,
-                *await self._creating.unfit(who, selection, passed, create_run.texts(request)),
-            ]
-        wanted = create_run.read(request, key, context.time_remaining(), problems)
-        wanted = replace(wanted, passed=passed) if passed else wanted
+        wanted, malformed = create_run.read(request, context.time_remaining())
         if request.validate_only:
-            return await self._validated(who, request, wanted)
-        return self._created(who, await self._creating.create(who, wanted))
-
-    async def _validated(
-        self, who: Principal, request: pb.CreateRunRequest, wanted: NewRun
-    ) -> pb.CreateRunResponse:
-        """What the run would come to."""
-        explanation = None
-        if request.explain:
-            run, clauses = await self._creating.explain(who, wanted)
-            explanation = messages.explanation(clauses)
-        else:
-            run = await self._creating.preview(who, wanted)
-        passed_through = {one.customer_integration_id for one in request.pass_through}
-        plan = enums.plan_of(run)
-        plan.ClearField("execution_plan_id")
-        return pb.CreateRunResponse(
-            status=enums.STATUS[RunStatus.QUEUED],
-            plan=plan,
-            explanation=explanation,
-            preflight=preflight(await self._foreseeing.preflight(who, run, passed_through)),
-        )
+            preview = await self._creation.validate(who, wanted, malformed, explain=request.explain)
+            return _validated(preview, explain=request.explain)
+        return self._created(who, await self._creation.create(who, wanted, malformed))
 
     def _created(self, who: Principal, seen: RunView) -> pb.CreateRunResponse:
         view = _view(who)
@@ -107,20 +60,6 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             plan=enums.plan_of(seen.run),
             repeat_run_id=seen.head.repeat_run_id or "",
         )
-
-    def _request_key(self, request: pb.CreateRunRequest) -> RequestKey | None:
-        """Identifies the request. None: it has no id, or one that will be refused."""
-        checks = Checks()
-        checks.printable("request_id", request.request_id, most=MAX_ID)
-        if not request.request_id or checks.violations or request.validate_only:
-            return None
-        body = pb.CreateRunRequest()
-        body.CopyFrom(request)
-        body.ClearField("request_id")
-        body.ClearField("plan_wait_ms")  # says how long this caller waits, not what is asked for
-        canonical = body.SerializeToString(deterministic=True)
-        mac = self._sealer.mac("request body", hashlib.sha256(canonical).digest())
-        return RequestKey(CREATE, request.request_id, mac)
 
     async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.GetRunResponse | bytes:
         most = MAX_EVENTS if request.include_events else 0
@@ -232,6 +171,17 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         plan_id = identifier(request.execution_plan_id, Reason.PLAN_NOT_FOUND)
         seen = await self._runs.plan(principal(), plan_id)
         return pb.GetPlanResponse(plan=enums.plan_of(seen.run))
+
+
+def _validated(preview: RunPreview, *, explain: bool) -> pb.CreateRunResponse:
+    plan = enums.plan_of(preview.run)
+    plan.ClearField("execution_plan_id")
+    return pb.CreateRunResponse(
+        status=enums.STATUS[RunStatus.QUEUED],
+        plan=plan,
+        explanation=messages.explanation(preview.clauses) if explain else None,
+        preflight=messages.preflight(preview.preflight),
+    )
 
 
 def _watched(ticket: Ticket | None, *, include_tool_calls: bool) -> tuple[str, View]:

@@ -1,4 +1,4 @@
-"""Creates runs: checked, stored with their first events, started, and answered with their plan."""
+"""Creates runs: checks a request, stores the run with its first events, starts it and waits for its plan."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..domain.events import Record, RunCreated, Strategy
 from ..domain.explanation import ClauseRead
 from ..domain.fold import fold
 from ..domain.inputs import Inputs, Selected
+from ..domain.preflight import Preflight
 from ..domain.run import RULES_VERSION, Run
 from ..environment import Environment
 from ..executor.plan_effects import make_plan
@@ -31,35 +32,69 @@ from ..store.write_requests import Created, Creation, Repeated
 from ..streams import Hub, Subscription
 from ..tools.catalog import ToolCatalog
 from .pass_through import PassThroughCheck, leaked_secrets
+from .preflight import PreflightService
 from .principal import Principal, Scope
 from .quotas import Quotas
 from .runs import MAX_EVENTS, RunView, Views
 
 ALL: Final = "*"
 CREATE: Final = "CreateRun"
+SELECTION: Final = "selected_customer_integration_ids"
 
 
 class NewRun(Struct, frozen=True, kw_only=True):
-    """What a caller asks for. `plan_wait` is in seconds."""
+    """What a caller asks for, as it was read from the request; `RunCreation` checks it."""
 
     intent: str
-    selection: Sequence[str]
+    selection: Sequence[str]  # ids of integrations, or "*" alone for every active one
     context: str
     user_id: str
     strategy: Strategy
     repeat_key: str = ""
-    output_schema: str = ""
-    request: RequestKey | None = None
-    plan_wait: float = 10.0
+    output_schema: str = ""  # JSON text
+    request_id: str = ""  # with it the request is idempotent
+    request_hash: bytes = b""  # SHA-256 of everything that a request with the same id must repeat
+    plan_wait_s: float = 10.0
     traceparent: str = ""
-    passed: tuple[PassThrough, ...] = ()  # checked
+    passed: tuple[PassThrough, ...] = ()
+
+    def texts(self) -> Mapping[str, str]:
+        """What is stored and shown as it was written, by field of the request."""
+        return {
+            "intent": self.intent,
+            "context": self.context,
+            "user_id": self.user_id,
+            "repeat_key": self.repeat_key,
+            "output_schema_json": self.output_schema,
+        }
+
+
+class MalformedFields(Struct, frozen=True, kw_only=True):
+    """Violations found while a request was read, in groups: what the service finds is reported in between."""
+
+    selection: Sequence[Violation] = ()  # of the intent and the selection of integrations
+    pass_through: Sequence[Violation] = ()
+    others: Sequence[Violation] = ()
+
+
+class RunPreview(Struct, frozen=True, kw_only=True):
+    """What a run would be, and what it would need."""
+
+    run: Run  # without a plan where none was made in time
+    preflight: Preflight
+    clauses: tuple[ClauseRead, ...] = ()  # how the intent was read; empty unless that is asked for
 
 
 class RunCreation:
-    """Creates runs for any tenant, as the caller may."""
+    """Creates runs for any tenant, as the caller may.
+
+    Both methods take what was read of a request and what is malformed in it, and raise one Invalid
+    with every violation: of the form, of the selection and of what is passed through.
+    """
 
     def __init__(
         self,
+        *,
         store: Store,
         hub: Hub,
         engine: Engine,
@@ -67,8 +102,9 @@ class RunCreation:
         planner: Planner,
         planner_limits: PlannerLimits,
         environment: Environment,
-        seen: Views,
-        passing: PassThroughCheck,
+        views: Views,
+        pass_through: PassThroughCheck,
+        preflight: PreflightService,
         sealer: Sealer,
         quotas: Quotas,
     ) -> None:
@@ -79,99 +115,116 @@ class RunCreation:
         self._planner = planner
         self._planner_limits = planner_limits
         self._environment = environment
-        self._views = seen
-        self._passing = passing
+        self._views = views
+        self._pass_through = pass_through
+        self._preflight = preflight
         self._sealer = sealer
         self._quotas = quotas
 
-    async def unfit(
-        self,
-        principal: Principal,
-        selection: Sequence[str],
-        passed: Sequence[PassThrough],
-        texts: Mapping[str, str],
-    ) -> list[Violation]:
-        """Where what is passed through does not fit a selection of integrations, or stands in a text, too."""
-        problems = await self._passing.problems(principal.tenant, selection, passed)
-        return [*problems, *await leaked_secrets(passed, texts)]
+    async def create(self, principal: Principal, wanted: NewRun, malformed: MalformedFields) -> RunView:
+        """Store a run, start it, and wait up to `plan_wait_s` for its plan.
 
-    async def problems(self, principal: Principal, selection: Sequence[str]) -> list[Violation]:
-        """What is wrong with a selection of integrations, for who may create runs."""
-        principal.require(Scope.RUNS_WRITE)
-        field = "selected_customer_integration_ids"
-        if ALL in selection:
-            if len(selection) > 1:
-                return [Violation(field, '"*" stands alone: it means every active integration')]
-            return []
-        active = await self._catalog.active(principal.tenant)
-        if any(chosen not in active for chosen in selection):
-            self._catalog.changed(principal.tenant)  # another process may just have added it
-            active = await self._catalog.active(principal.tenant)
-        return [
-            Violation(f"{field}[{index}]", f"{chosen!r} is no active integration of this tenant")
-            for index, chosen in enumerate(selection)
-            if chosen not in active
-        ]
-
-    async def answered(self, principal: Principal, request: RequestKey) -> RunView | None:
-        """The run this very request made before, whatever has changed since.
-
-        IDEMPOTENCY_KEY_REUSED: it had another body then.
+        A request that was carried out before is answered with its run, whatever has changed since.
+        SCOPE_MISSING, IDEMPOTENCY_KEY_REUSED, FIELD_INVALID, RATE_LIMITED, RUN_QUEUE_FULL,
+        SERVER_DRAINING: nothing is stored. COMMIT_UNKNOWN.
         """
         principal.require(Scope.RUNS_WRITE)
-        run_id = await self._journal.answered(principal.tenant, request, self._environment.now())
-        if run_id is None:
-            return None
-        return await self._views.view(principal.tenant, run_id, events=MAX_EVENTS)
-
-    async def create(self, principal: Principal, wanted: NewRun) -> RunView:
-        """Store a run, start it, and wait up to `plan_wait` for its plan.
-
-        Asked again with the same request key it answers with the same run. RATE_LIMITED,
-        RUN_QUEUE_FULL, IDEMPOTENCY_KEY_REUSED; nothing is stored then.
-        """
-        principal.require(Scope.RUNS_WRITE)
-        inputs = await self._inputs(principal, wanted)
-        self._quotas.run(principal.tenant)
-        run_id = self._environment.new_id()
-        creation = self._creation(principal, wanted, inputs, run_id)
-        begun = await self._begun(creation)
-        if begun is not None:
-            with self._engine.admit(principal.tenant):
-                created = await self._store_run(begun)
+        tenant = principal.tenant
+        request = self._request_key(wanted)
+        if request is not None:
+            known = await self._journal.answered(tenant, request, self._environment.now())
+            if known is not None:
+                return await self._views.view(tenant, known, events=MAX_EVENTS)
+        inputs = await self._inputs(tenant, wanted, malformed)
+        self._quotas.run(tenant)
+        creation = self._creation(principal, wanted, inputs, request, self._environment.new_id())
+        # What a run repeats is known only when it is stored, so its beginning is decided afterwards.
+        draft = None if creation.repeat_key else creation.build(None)
+        if draft is not None and await self._engine.begin_creation(tenant, creation.run_id, inputs, draft):
+            with self._engine.admit(tenant):
+                created = await self._store_run(replace(creation, build=lambda _: draft))
         else:
-            created = await self._stored_and_planned(creation, wanted.plan_wait)
+            created = await self._store_and_plan(creation, wanted.plan_wait_s)
         if created.replayed or created.run is None:
-            return await self._views.view(principal.tenant, created.run_id, events=MAX_EVENTS)
+            return await self._views.view(tenant, created.run_id, events=MAX_EVENTS)
         head = _head(creation, created.run)
         return RunView(head=head, inputs=inputs, run=created.run, records=created.records)
 
-    async def _begun(self, creation: Creation) -> Creation | None:
-        """The run with its plan, where it can be made before the run is stored; else None.
+    async def validate(
+        self, principal: Principal, wanted: NewRun, malformed: MalformedFields, *, explain: bool
+    ) -> RunPreview:
+        """Plan a run and say what it would need. Nothing is stored or started.
 
-        What a run repeats is known only when it is stored.
+        SCOPE_MISSING, FIELD_INVALID.
         """
-        if creation.repeat_key:
-            return None
-        draft = creation.build(None)
-        if not await self._engine.begin_creation(creation.tenant, creation.run_id, creation.inputs, draft):
-            return None
-        return replace(creation, build=lambda _: draft)
+        principal.require(Scope.RUNS_WRITE)
+        inputs = await self._inputs(principal.tenant, wanted, malformed)
+        run, clauses = await self._preview(principal, wanted, inputs, explain=explain)
+        passed = {entry.integration_id for entry in wanted.passed}
+        preflight = await self._preflight.preflight(principal, run, passed)
+        return RunPreview(run=run, preflight=preflight, clauses=clauses)
 
-    async def _stored_and_planned(self, creation: Creation, plan_wait: float) -> Created:
-        """The run that was stored, and what happened to it until it was planned or the time was over."""
+    def _request_key(self, wanted: NewRun) -> RequestKey | None:
+        if not wanted.request_id:
+            return None
+        return RequestKey(CREATE, wanted.request_id, self._sealer.mac("request body", wanted.request_hash))
+
+    async def _inputs(self, tenant: str, wanted: NewRun, malformed: MalformedFields) -> Inputs:
+        """What the run is given. FIELD_INVALID: everything that is wrong, in the order of the fields."""
+        selected, unknown = await self._select(tenant, wanted.selection)
+        unfit: list[Violation] = []
+        if wanted.passed:
+            unfit += await self._pass_through.problems(tenant, wanted.selection, wanted.passed)
+            unfit += await leaked_secrets(wanted.passed, wanted.texts())
+        violations = [
+            *malformed.selection,
+            *unknown,
+            *malformed.pass_through,
+            *unfit,
+            *malformed.others,
+        ]
+        if violations:
+            raise Invalid(violations)
+        return Inputs(
+            intent=wanted.intent,
+            context=wanted.context,
+            output_schema=wanted.output_schema,
+            integrations=tuple(selected),
+        )
+
+    async def _select(
+        self, tenant: str, selection: Sequence[str]
+    ) -> tuple[Sequence[Selected], Sequence[Violation]]:
+        """The integrations that are selected, at their newest revisions, and what is wrong with the rest."""
+        if ALL in selection and len(selection) > 1:
+            return (), [Violation(SELECTION, '"*" stands alone: it means every active integration')]
+        active = await self._catalog.active(tenant)
+        chosen = list(active) if ALL in selection else list(dict.fromkeys(selection))
+        if any(key not in active for key in chosen):
+            self._catalog.changed(tenant)  # another process may just have added it
+            active = await self._catalog.active(tenant)
+        unknown = [
+            Violation(f"{SELECTION}[{index}]", f"{key!r} is no active integration of this tenant")
+            for index, key in enumerate(selection)
+            if key not in active and key != ALL
+        ]
+        selected = [Selected(key, active[key].integration.revision) for key in chosen if key in active]
+        return selected, unknown
+
+    async def _store_and_plan(self, creation: Creation, plan_wait_s: float) -> Created:
+        """Store the run; return what happened to it until it was planned or the time was over."""
         subscription = self._hub.subscribe(creation.run_id)
         try:
             with self._engine.admit(creation.tenant):
                 created = await self._store_run(creation)
             if created.replayed:
                 return created
-            run, records = await self._planned(subscription, creation.run_id, plan_wait)
+            run, records = await self._wait_for_plan(subscription, creation.run_id, plan_wait_s)
         finally:
             self._hub.unsubscribe(creation.run_id, subscription)
         return Created(run_id=creation.run_id, records=records, run=run)
 
-    async def _planned(
+    async def _wait_for_plan(
         self, subscription: Subscription, run_id: str, seconds: float
     ) -> tuple[Run, list[Record]]:
         """The new run once it has a plan, a refusal or an end, or when the time is over."""
@@ -179,34 +232,23 @@ class RunCreation:
         records: list[Record] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                # Nothing comes where the server drains: the run stays without a plan for now.
-                while not _is_planned(run) and (fresh := await self._came(subscription, run_id, run)):
+                while not _is_planned(run):
+                    entries = await subscription.take()
+                    if entries is None:  # another process planned it
+                        fresh = await self._journal.read(run_id, run.sequence)
+                    else:
+                        fresh = [e.record for e in entries if e.record.sequence > run.sequence]
+                    if not fresh:  # the server drains: the run stays without a plan for now
+                        break
                     records += fresh
                     run = fold(fresh, run)
         return run, records
 
-    async def _came(self, subscription: Subscription, run_id: str, run: Run) -> Sequence[Record]:
-        entries = await subscription.take()
-        if entries is None:  # it was planned by another process
-            return await self._journal.read(run_id, run.sequence)
-        return [entry.record for entry in entries if entry.record.sequence > run.sequence]
-
-    async def preview(self, principal: Principal, wanted: NewRun) -> Run:
-        """The run as it would be once planned, without a plan where that takes longer than
-        `plan_wait`. Nothing is stored or started.
-        """
-        return (await self._preview(principal, wanted, explain=False))[0]
-
-    async def explain(self, principal: Principal, wanted: NewRun) -> tuple[Run, tuple[ClauseRead, ...]]:
-        """The same, with how the clauses of the intent were read; none where no plan was made."""
-        return await self._preview(principal, wanted, explain=True)
-
     async def _preview(
-        self, principal: Principal, wanted: NewRun, *, explain: bool
+        self, principal: Principal, wanted: NewRun, inputs: Inputs, *, explain: bool
     ) -> tuple[Run, tuple[ClauseRead, ...]]:
-        principal.require(Scope.RUNS_WRITE)
-        inputs = await self._inputs(principal, wanted)
-        run = self._creation(principal, wanted, inputs, run_id="").build(None).run
+        """The run with its plan, and how the intent was read; without them where `plan_wait_s` is over."""
+        run = self._creation(principal, wanted, inputs, None, run_id="").build(None).run
         draft = Draft(run, self._environment.now())
         brief = Brief(
             tenant=principal.tenant,
@@ -218,28 +260,16 @@ class RunCreation:
             limits=self._planner_limits,
         )
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wanted.plan_wait):
+            async with asyncio.timeout(wanted.plan_wait_s):
                 made = await make_plan(self._planner, self._journal, self._environment, run=run, brief=brief)
                 draft.add(*made.events)
                 return draft.run, made.clauses
         return draft.run, ()
 
-    async def _inputs(self, principal: Principal, wanted: NewRun) -> Inputs:
-        violations = await self.problems(principal, wanted.selection)
-        if violations:
-            raise Invalid(violations)
-        active = await self._catalog.active(principal.tenant)
-        chosen = list(active) if ALL in wanted.selection else list(dict.fromkeys(wanted.selection))
-        return Inputs(
-            intent=wanted.intent,
-            context=wanted.context,
-            output_schema=wanted.output_schema,
-            integrations=tuple(
-                Selected(key, active[key].integration.revision) for key in chosen if key in active
-            ),
-        )
-
-    def _creation(self, principal: Principal, wanted: NewRun, inputs: Inputs, run_id: str) -> Creation:
+    def _creation(
+        self, principal: Principal, wanted: NewRun, inputs: Inputs, request: RequestKey | None, run_id: str
+    ) -> Creation:
+        passed = wanted.passed
         now = self._environment.now()
         plan_id = self._environment.new_id()
 
@@ -254,7 +284,7 @@ class RunCreation:
                     plan_id=repeated.plan_id if repeated is not None and same else plan_id,
                     repeat_of="" if repeated is None else repeated.run_id,
                     traceparent=wanted.traceparent,
-                    passed=tuple(entry.integration_id for entry in wanted.passed),
+                    passed=tuple(entry.integration_id for entry in passed),
                     rules_version=RULES_VERSION,
                 )
             )
@@ -267,14 +297,11 @@ class RunCreation:
             engine=self._engine.name,
             repeat_key=wanted.repeat_key,
             inputs=inputs,
-            request=wanted.request,
-            secrets=self._sealed(principal, wanted, run_id),
+            request=request,
+            secrets=seal(self._sealer, passed, principal.tenant, run_id) if passed else b"",
             now=now,
             build=build,
         )
-
-    def _sealed(self, principal: Principal, wanted: NewRun, run_id: str) -> bytes:
-        return seal(self._sealer, wanted.passed, principal.tenant, run_id) if wanted.passed else b""
 
     async def _store_run(self, creation: Creation) -> Created:
         try:
