@@ -13,7 +13,7 @@ from sqlalchemy import Connection, make_url, text
 
 from errands_server.store.database import sync_engine
 from errands_server.store.schema.tables import metadata
-from errands_server.store.store import bring_up_to_date
+from errands_server.store.store import migrate_schema
 from tests.postgres import VARIABLE
 
 ELSEWHERE = os.environ.get(VARIABLE, "")
@@ -84,7 +84,7 @@ def _template() -> str:
     name = f"template_{os.getpid()}"
     if name not in _templates:
         _copy("template0", name)
-        bring_up_to_date(_located(name))
+        migrate_schema(_located(name))
         _templates.add(name)
     return name
 

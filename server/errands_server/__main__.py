@@ -31,13 +31,13 @@ def migrate(arguments: Sequence[str]) -> int:
     """Bring a database to this release's schema; the exit status: 1 where that could not be done."""
     from .domain.errors import Unavailable
     from .store.schema.migrate import HEAD, SchemaOutdated
-    from .store.store import bring_up_to_date
+    from .store.store import migrate_schema
 
     config = configuration.parse_migrate(arguments)
     if not config.database:
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        changed = bring_up_to_date(config.database_url)
+        changed = migrate_schema(config.database_url)
     except (SchemaOutdated, OSError, ValueError, Unavailable) as error:
         print(f"errands: {error}", file=sys.stderr)  # noqa: T201 (a command speaks to its user)
         return 1

@@ -103,7 +103,7 @@ def _secret_keys(config: Config) -> list[bytes]:
 async def _agree(store: Store, sealer: Sealer, *, anew: bool) -> None:
     """ValueError: the others of this database seal with a key that this server does not have."""
     try:
-        await store.agree(sealer, anew=anew)
+        await store.check_key(sealer, replace=anew)
     except Unsealable:
         raise ValueError(
             "the secrets in this database are sealed with another key: give all its servers the same"
@@ -245,7 +245,7 @@ class _Server:
 async def _first_key(store: Store, keys: Keys) -> str:
     """The operator key of a new database, made once; empty on every later start."""
     async with store.begin(DEFAULT_TENANT) as transaction:
-        if await transaction.keys.any():
+        if await transaction.keys.has_any():
             return ""
     _, secret = await keys.issue(DEFAULT_TENANT, name="operator", scopes=frozenset({Scope.OPERATOR}))
     return secret

@@ -61,7 +61,7 @@ class Control:
 
     async def stored(self) -> Stored:
         """See `stored.stored`."""
-        return await self._journal.reader(stored)
+        return await self._journal.query(stored)
 
     async def note(self, run_id: str, count: str, each: str) -> float:
         """Append `count` notes, `each` at a time, one append after the other; the seconds it took."""

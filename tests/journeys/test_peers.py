@@ -13,7 +13,7 @@ import pytest
 from grpc import aio
 
 from errands.v1 import event_pb2, run_pb2
-from errands_server.store.store import bring_up_to_date
+from errands_server.store.store import migrate_schema
 from tests.databases import database_of, looked_into
 from tests.postgres import cluster
 from tests.service import PATIENCE, Service, reason, serving
@@ -133,7 +133,7 @@ async def test_every_server_of_one_database_is_ready(tmp_path: Path) -> None:
 
 async def test_runs_go_on_after_the_database_was_restarted(tmp_path: Path, shop: str) -> None:
     with cluster() as database:
-        bring_up_to_date(database.url)
+        migrate_schema(database.url)
         async with serving(tmp_path / "data", database=database.url, secret_key=SECRET) as service:
             integration = await service.add_integration(shop)
             created = await service.create(

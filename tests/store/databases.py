@@ -51,7 +51,7 @@ async def opened(url: str, on_commit: Any = None) -> AsyncGenerator[Store, None]
 
 async def _known(store: Store, tenant: str) -> None:
     async with store.begin(tenant, writes=True) as transaction:
-        if not await transaction.keys.any():
+        if not await transaction.keys.has_any():
             key = Key(id=f"{tenant}-key", tenant=tenant, name="k", scopes=frozenset(), created_at=NOW)
             await transaction.keys.add(key, tenant.encode())
 

@@ -111,7 +111,7 @@ async def test_a_key_is_found_by_the_hash_of_its_secret_until_it_is_revoked(stor
         assert await transaction.keys.revoke("k2", NOW)
         assert not await transaction.keys.revoke("k2", NOW)
         assert [found.id for found in await transaction.keys.list(limit=9)] == ["acme-key"]
-        assert await transaction.keys.any()
+        assert await transaction.keys.has_any()
 
     assert await store.key(b"hash") is None
 

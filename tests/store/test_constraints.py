@@ -44,7 +44,7 @@ async def full(store: Store) -> Store:
         assert await transaction.connections.add(connection())
         assert await transaction.flows.add(flow())
         await transaction.audit.add(AuditAction.RUN_CANCEL, actor="key:k", subject="r1", at=NOW)
-    await store.agree(Sealer([bytes(32)]))
+    await store.check_key(Sealer([bytes(32)]))
     return store
 
 

@@ -131,13 +131,13 @@ async def test_a_request_id_is_forgotten_after_a_day(store: Store) -> None:
 
 
 async def test_a_request_is_answered_without_writing_for_a_day(store: Store) -> None:
-    assert await store.journal.answered(OWNER, request("q1"), NOW) is None
+    assert await store.journal.find_replay(OWNER, request("q1"), NOW) is None
     await store.journal.create(creation("r1", request=request("q1")))
 
-    assert await store.journal.answered(OWNER, request("q1"), NOW + REQUEST_TTL - 1) == "r1"
-    assert await store.journal.answered(OWNER, request("q1"), NOW + REQUEST_TTL) is None
+    assert await store.journal.find_replay(OWNER, request("q1"), NOW + REQUEST_TTL - 1) == "r1"
+    assert await store.journal.find_replay(OWNER, request("q1"), NOW + REQUEST_TTL) is None
     with pytest.raises(Conflict):
-        await store.journal.answered(OWNER, request("q1", b"other"), NOW)
+        await store.journal.find_replay(OWNER, request("q1", b"other"), NOW)
 
 
 async def test_a_request_id_belongs_to_its_tenant(store: Store) -> None:

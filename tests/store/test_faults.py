@@ -335,9 +335,9 @@ async def test_a_read_that_fails_spoils_no_later_one(store: Store) -> None:
         connection.exec_driver_sql("SELECT * FROM nowhere")
 
     with pytest.raises(Unavailable, match="nowhere"):
-        await store.journal.reader(fail)
+        await store.journal.query(fail)
     with pytest.raises(ZeroDivisionError):
-        await store.journal.reader(lambda _: 1 / 0)
+        await store.journal.query(lambda _: 1 / 0)
 
     assert len(await store.journal.read("r1")) == 1
 

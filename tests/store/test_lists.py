@@ -92,8 +92,8 @@ async def test_the_newest_run_with_a_plan_is_found(store: Store) -> None:
     await stored(store, "r3", repeat_key="daily")
     await stored(store, "r2")
     async with store.begin(OWNER) as transaction:
-        found = await transaction.runs.with_plan("plan of r1")
-        missing = await transaction.runs.with_plan("no plan")
+        found = await transaction.runs.find_by_plan("plan of r1")
+        missing = await transaction.runs.find_by_plan("no plan")
 
     assert found == await store.run(OWNER, "r3")
     assert missing is None
@@ -170,7 +170,7 @@ QUERIES: dict[str, Ask] = {
         for status, run_id, before in itertools.product(["", "pending"], ["", "r1"], ["", "a9"])
     },
     "run": lambda tx: tx.runs.find("r1"),
-    "plan": lambda tx: tx.runs.with_plan("p1"),
+    "plan": lambda tx: tx.runs.find_by_plan("p1"),
     "approval": lambda tx: tx.approvals.find("a1"),
     "integrations": lambda tx: tx.integrations.list(limit=5),
     "integrations after": lambda tx: tx.integrations.list(after="a", limit=5),
@@ -179,7 +179,7 @@ QUERIES: dict[str, Ask] = {
     "revision": lambda tx: tx.integrations.revision("i1", 1),
     "keys": lambda tx: tx.keys.list(limit=5),
     "keys before": lambda tx: tx.keys.list(before="k", limit=5),
-    "any key": lambda tx: tx.keys.any(),
+    "any key": lambda tx: tx.keys.has_any(),
 }
 
 # The words in a query's name, and what its plan must narrow it by.

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect, text
 
 from errands_server.store.database import sync_engine
-from errands_server.store.schema.migrate import HEAD, SchemaOutdated, current, migrate, require
+from errands_server.store.schema.migrate import HEAD, SchemaOutdated, find_revision, migrate, require
 from errands_server.store.schema.tables import metadata
 from errands_server.store.store import Store
 from tests.store.databases import Told, sqlite_only
@@ -72,7 +72,7 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
         migrate(connection)
         migrate(connection)
 
-        assert current(connection) == HEAD
+        assert find_revision(connection) == HEAD
         require(connection)
 
 

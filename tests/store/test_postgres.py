@@ -17,13 +17,13 @@ from errands_server.domain.errors import CommitUnknown, Unavailable
 from errands_server.domain.run import Run
 from errands_server.store.database import sync_engine
 from errands_server.store.postgres.connection import StillOpen, require_ended
-from errands_server.store.store import Store, bring_up_to_date
+from errands_server.store.store import Store, migrate_schema
 from tests.databases import database_of, looked_into
 from tests.postgres import cluster
 from tests.store.databases import PATIENCE, opened, postgres_only
 from tests.store.logs import append, creation, note, stored
 
-hints = pytest.importorskip("errands_server.store.postgres.notify")
+notify = pytest.importorskip("errands_server.store.postgres.notify")
 
 pytestmark = postgres_only
 
@@ -55,7 +55,7 @@ async def test_a_write_on_a_connection_that_was_lost_is_made_on_a_new_one(
 
 async def test_a_read_that_takes_long_holds_up_no_other(store: Store) -> None:
     may_end = threading.Event()
-    long = asyncio.create_task(store.journal.reader(lambda _: may_end.wait(PATIENCE)))
+    long = asyncio.create_task(store.journal.query(lambda _: may_end.wait(PATIENCE)))
     await asyncio.sleep(0)  # it is handed over first
 
     assert await store.journal.head("r1") is None
@@ -80,12 +80,12 @@ async def test_others_are_told_which_runs_changed_and_which_somebody_was_asked_a
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = database_of(tmp_path)
-    async with opened(url) as store, aclosing(hints.hints(url)) as heard:
+    async with opened(url) as store, aclosing(notify.listen(url)) as heard:
         assert await anext(heard) is None  # from here on nothing is missed
         created = await store.journal.create(creation("r1"))
         assert created.run is not None
         await store.journal.append(append("r1", created.run, note(), epoch=0))
-        monkeypatch.setattr(hints, "_ME", "another process")  # which hears what this one told
+        monkeypatch.setattr(notify, "_SENDER", "another process")  # which hears what this one told
         told = [await anext(heard), await anext(heard)]
 
     assert [hint and (hint.changed, hint.asked) for hint in told] == [(("r1",), ("r1",)), (("r1",), ())]
@@ -93,7 +93,7 @@ async def test_others_are_told_which_runs_changed_and_which_somebody_was_asked_a
 
 async def test_a_full_disk_refuses_and_loses_nothing_and_writing_goes_on_when_there_is_room() -> None:
     with _small_disk() as disk, cluster("max_wal_size=32MB", folder=disk) as database:
-        await asyncio.to_thread(bring_up_to_date, database.url)
+        await asyncio.to_thread(migrate_schema, database.url)
         async with opened(database.url) as store:
             ballast = _filled(disk)
             answered = await _until_refused(store)

@@ -54,44 +54,50 @@ _INTEGRATION: Any = None  # filled in by `owned`
 
 # Every method, with what the owner has. What is refused names its error.
 ATTEMPTS: dict[str, tuple[Attempt, type[Exception] | None]] = {
-    "Runs.find": (lambda tx: tx.runs.find("r1"), None),
-    "Runs.with_plan": (lambda tx: tx.runs.with_plan("plan of r1"), None),
-    "Runs.list": (lambda tx: tx.runs.list(RunFilter(), limit=9), None),
-    "Approvals.find": (lambda tx: tx.approvals.find("a1"), None),
-    "Approvals.list": (lambda tx: tx.approvals.list(limit=9), None),
-    "Integrations.add": (lambda tx: tx.integrations.add("i1", "shop", revision(), NOW), Conflict),
-    "Integrations.revise": (_revise, Conflict),
-    "Integrations.delete": (lambda tx: tx.integrations.delete("i1", NOW), None),
-    "Integrations.find": (lambda tx: tx.integrations.find("i1"), None),
-    "Integrations.list": (lambda tx: tx.integrations.list(limit=9), None),
-    "Integrations.active": (lambda tx: tx.integrations.active(), None),
-    "Integrations.count": (lambda tx: tx.integrations.count(), None),
-    "Integrations.revision": (lambda tx: tx.integrations.revision("i1", 1), None),
-    "Connections.add": (lambda tx: tx.connections.add(CONNECTION), None),
-    "Connections.revise": (lambda tx: tx.connections.revise(CONNECTION), None),
-    "Connections.lease": (lambda tx: tx.connections.lease("c1", 1, now=NOW, until=NOW + 1), None),
-    "Connections.release": (lambda tx: tx.connections.release("c1", 1), None),
-    "Connections.find": (lambda tx: tx.connections.find("c1"), None),
-    "Connections.of": (lambda tx: tx.connections.of("i1", "ada"), None),
-    "Connections.list": (lambda tx: tx.connections.list(limit=9), None),
-    "Connections.count": (lambda tx: tx.connections.count(), None),
-    "Connections.delete": (lambda tx: tx.connections.delete("c1"), None),
-    "Connections.delete_all": (lambda tx: tx.connections.delete_all("i1"), None),
-    "Flows.add": (lambda tx: tx.flows.add(FLOW), None),
-    "Flows.move": (lambda tx: tx.flows.move(FLOW, token_hash=b"token"), None),
-    "Flows.find": (lambda tx: tx.flows.find("f1"), None),
-    "Flows.of_link": (lambda tx: tx.flows.of_link("l1"), None),
-    "Flows.continued_by": (lambda tx: tx.flows.continued_by(b"token"), None),
-    "Flows.delete": (lambda tx: tx.flows.delete("f1"), None),
-    "Tenants.verifier_url": (lambda tx: tx.tenants.verifier_url(), None),
-    "Audit.add": (_say, None),
-    "Audit.list": (lambda tx: tx.audit.list(AuditFilter(subject="a1"), limit=9), None),
-    "Keys.add": (lambda tx: tx.keys.add(KEY, b"new secret"), IntegrityError),
-    "Keys.any": (lambda tx: tx.keys.any(), None),
-    "Keys.list": (lambda tx: tx.keys.list(limit=9), None),
-    "Keys.revoke": (lambda tx: tx.keys.revoke("acme-key", NOW), None),
+    "RunRepository.find": (lambda tx: tx.runs.find("r1"), None),
+    "RunRepository.find_by_plan": (lambda tx: tx.runs.find_by_plan("plan of r1"), None),
+    "RunRepository.list": (lambda tx: tx.runs.list(RunFilter(), limit=9), None),
+    "ApprovalRepository.find": (lambda tx: tx.approvals.find("a1"), None),
+    "ApprovalRepository.list": (lambda tx: tx.approvals.list(limit=9), None),
+    "IntegrationRepository.add": (lambda tx: tx.integrations.add("i1", "shop", revision(), NOW), Conflict),
+    "IntegrationRepository.revise": (_revise, Conflict),
+    "IntegrationRepository.delete": (lambda tx: tx.integrations.delete("i1", NOW), None),
+    "IntegrationRepository.find": (lambda tx: tx.integrations.find("i1"), None),
+    "IntegrationRepository.list": (lambda tx: tx.integrations.list(limit=9), None),
+    "IntegrationRepository.active": (lambda tx: tx.integrations.active(), None),
+    "IntegrationRepository.count": (lambda tx: tx.integrations.count(), None),
+    "IntegrationRepository.revision": (lambda tx: tx.integrations.revision("i1", 1), None),
+    "ConnectionRepository.add": (lambda tx: tx.connections.add(CONNECTION), None),
+    "ConnectionRepository.revise": (lambda tx: tx.connections.revise(CONNECTION), None),
+    "ConnectionRepository.lease": (lambda tx: tx.connections.lease("c1", 1, now=NOW, until=NOW + 1), None),
+    "ConnectionRepository.release": (lambda tx: tx.connections.release("c1", 1), None),
+    "ConnectionRepository.find": (lambda tx: tx.connections.find("c1"), None),
+    "ConnectionRepository.find_for_user": (lambda tx: tx.connections.find_for_user("i1", "ada"), None),
+    "ConnectionRepository.list": (lambda tx: tx.connections.list(limit=9), None),
+    "ConnectionRepository.count": (lambda tx: tx.connections.count(), None),
+    "ConnectionRepository.delete": (lambda tx: tx.connections.delete("c1"), None),
+    "ConnectionRepository.delete_all": (lambda tx: tx.connections.delete_all("i1"), None),
+    "FlowRepository.add": (lambda tx: tx.flows.add(FLOW), None),
+    "FlowRepository.advance": (lambda tx: tx.flows.advance(FLOW, token_hash=b"token"), None),
+    "FlowRepository.find": (lambda tx: tx.flows.find("f1"), None),
+    "FlowRepository.find_by_link": (lambda tx: tx.flows.find_by_link("l1"), None),
+    "FlowRepository.find_by_token": (lambda tx: tx.flows.find_by_token(b"token"), None),
+    "FlowRepository.delete": (lambda tx: tx.flows.delete("f1"), None),
+    "TenantRepository.verifier_url": (lambda tx: tx.tenants.verifier_url(), None),
+    "AuditRepository.add": (_say, None),
+    "AuditRepository.list": (lambda tx: tx.audit.list(AuditFilter(subject="a1"), limit=9), None),
+    "KeyRepository.add": (lambda tx: tx.keys.add(KEY, b"new secret"), IntegrityError),
+    "KeyRepository.has_any": (lambda tx: tx.keys.has_any(), None),
+    "KeyRepository.list": (lambda tx: tx.keys.list(limit=9), None),
+    "KeyRepository.revoke": (lambda tx: tx.keys.revoke("acme-key", NOW), None),
 }
-ADDS = {"Keys.add", "Integrations.add", "Connections.add", "Flows.add", "Audit.add"}
+ADDS = {
+    "KeyRepository.add",
+    "IntegrationRepository.add",
+    "ConnectionRepository.add",
+    "FlowRepository.add",
+    "AuditRepository.add",
+}
 FILTERS = (
     RunFilter(user_id="ada"),
     RunFilter(status="RUNNING"),
@@ -121,7 +127,7 @@ async def owned(store: Store) -> Rows:
         _INTEGRATION = await transaction.integrations.find("i1")
         assert await transaction.connections.add(CONNECTION)
         assert await transaction.flows.add(FLOW)
-        assert await transaction.tenants.verify_at("https://app.test/verify")
+        assert await transaction.tenants.set_verifier_url("https://app.test/verify")
         await transaction.audit.add(AuditAction.APPROVAL_DECIDE, actor="key:acme-key", subject="a1", at=NOW)
     async with store.begin(STRANGER, writes=True) as transaction:
         assert await transaction.keys.revoke("strangers-key", NOW)
@@ -141,10 +147,10 @@ def test_every_method_of_every_repository_is_tried() -> None:
     )
 
     # What a tenant settles for itself has no name that a stranger could give.
-    assert set(ATTEMPTS) == _methods(*kinds) - {"Tenants.verify_at"}
+    assert set(ATTEMPTS) == _methods(*kinds) - {"TenantRepository.set_verifier_url"}
 
 
-@pytest.mark.parametrize("method", sorted(set(ATTEMPTS) - {"Keys.any"}))
+@pytest.mark.parametrize("method", sorted(set(ATTEMPTS) - {"KeyRepository.has_any"}))
 async def test_a_stranger_sees_and_changes_nothing(store: Store, owned: Rows, method: str) -> None:
     attempt, refused = ATTEMPTS[method]
     if refused is None:
@@ -163,12 +169,12 @@ async def test_the_owner_sees_what_the_stranger_does_not(store: Store, owned: Ro
     async with store.begin(OWNER, writes=True) as transaction:
         found = await ATTEMPTS[method][0](transaction)
 
-    assert method == "Integrations.revise" or found not in NOTHING
+    assert method == "IntegrationRepository.revise" or found not in NOTHING
 
 
 async def test_a_tenant_without_a_key_knows_of_no_other_tenants_keys(store: Store, owned: Rows) -> None:
     async with store.begin("newcomers") as transaction:
-        assert await transaction.keys.any() is False
+        assert await transaction.keys.has_any() is False
 
 
 @pytest.mark.parametrize("wanted", FILTERS, ids=repr)
@@ -230,21 +236,21 @@ async def test_what_came_with_a_run_is_its_own_tenants(store: Store) -> None:
 async def test_a_request_answers_only_its_own_tenant(store: Store) -> None:
     await stored(store, "r1", request=request("q1"))
 
-    assert await store.journal.answered(OWNER, request("q1"), NOW) == "r1"
-    assert await store.journal.answered(STRANGER, request("q1", b"other"), NOW) is None
+    assert await store.journal.find_replay(OWNER, request("q1"), NOW) == "r1"
+    assert await store.journal.find_replay(STRANGER, request("q1", b"other"), NOW) is None
 
 
 def test_what_the_journal_can_do_without_knowing_a_tenant_is_this() -> None:
     """Reads by a run's id, for callers that have checked whose it is. A new one belongs here or above."""
     by_id = {"read", "fold", "head", "heads", "latest", "inputs", "artifact"}
-    of_the_process = {"close", "unfinished", "due", "working", "reader"}
-    of_a_tenant = {"create", "append", "append_together", "answered", "secrets"}
+    of_the_process = {"close", "unfinished", "due", "working", "query"}
+    of_a_tenant = {"create", "append", "append_together", "find_replay", "secrets"}
 
     assert _methods(Journal) == {f"Journal.{name}" for name in by_id | of_the_process | of_a_tenant}
 
 
 def test_what_the_store_can_do_without_knowing_a_tenant_is_this() -> None:
-    of_the_process = {"agree", "close", "key"}
+    of_the_process = {"check_key", "close", "key"}
     of_what_is_old = {"erase_audit", "erase_finished", "forget_flows", "forget_requests"}
     of_a_tenant = {"begin", "run", "connection"}
 
@@ -260,7 +266,7 @@ async def test_a_strangers_connection_is_not_found(store: Store, owned: Rows) ->
 
 async def test_a_tenant_settles_nothing_for_another(store: Store, owned: Rows) -> None:
     async with store.begin(STRANGER, writes=True) as transaction:
-        await transaction.tenants.verify_at("https://evil.test")
+        await transaction.tenants.set_verifier_url("https://evil.test")
 
     async with store.begin(OWNER) as transaction:
         assert await transaction.tenants.verifier_url() == "https://app.test/verify"

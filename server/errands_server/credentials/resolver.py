@@ -237,8 +237,8 @@ class CredentialResolver:
         needed = wanted_scopes(demand, found.scopes)
         if found.status == "broken":
             return _unauthorized(wanted_scopes(demand), "the user's connection is broken")
-        if (lacking := found.lacking.get(request.ref.name)) is not None:
-            return _unauthorized(lacking, "the user granted too little")
+        if (missing := found.missing_scopes.get(request.ref.name)) is not None:
+            return _unauthorized(missing, "the user granted too little")
         if not isinstance(held.secret, Tokens):
             return None
         if found.scopes and needed:

@@ -82,7 +82,7 @@ class Vault:
         self, transaction: Transaction, tenant: str, integration_id: str, user_id: str
     ) -> Connection | None:
         """What the user has already, or room for it."""
-        before = await transaction.connections.of(integration_id, user_id)
+        before = await transaction.connections.find_for_user(integration_id, user_id)
         if before is None and self._room is not None:
             await self._room(tenant, transaction.connections.count)
         return before
@@ -132,8 +132,8 @@ class Vault:
         self, held: StoredConnection, missed: Mapping[str, tuple[str, ...]]
     ) -> StoredConnection | None:
         """Its service missed these scopes, by operation; None as above."""
-        both = {**held.connection.lacking, **missed}
-        return await self._changed(held, replace(held.connection, lacking=both))
+        both = {**held.connection.missing_scopes, **missed}
+        return await self._changed(held, replace(held.connection, missing_scopes=both))
 
     async def leased(self, held: StoredConnection, milliseconds: int) -> bool:
         """Whether this process alone may renew it for so long, or until it changed."""

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Final
 
 from ..store.journal import Journal
-from ..store.postgres.notify import hints
+from ..store.postgres.notify import listen
 from ..streams import Hub
 from ..tools.catalog import ToolCatalog
 
@@ -38,7 +38,7 @@ class Notifications:
 
     async def listen(self) -> None:
         """Take in notifications. Unavailable: the connection was lost; listen again."""
-        async with aclosing(hints(self._url)) as found:
+        async with aclosing(listen(self._url)) as found:
             async for hint in found:
                 if hint is None:
                     continue

@@ -52,7 +52,7 @@ class ConnectFlowStore:
     async def check_open(self, link: ConnectLink) -> None:
         """LINK_USED: the link has done its work."""
         async with self._store.begin(link.tenant) as transaction:
-            flow = await transaction.flows.of_link(link.id)
+            flow = await transaction.flows.find_by_link(link.id)
         if flow is not None and flow.status == "ended":
             raise used_link(_DONE)
 
@@ -68,7 +68,7 @@ class ConnectFlowStore:
         async with self._store.begin(link.tenant, writes=True) as transaction:
             if await transaction.flows.add(new):
                 return new
-            flow = await transaction.flows.of_link(link.id)
+            flow = await transaction.flows.find_by_link(link.id)
         if flow is None or not hmac.compare_digest(flow.browser_hash, new.browser_hash):
             raise used_link(_ELSEWHERE)
         if flow.status == "ended":
@@ -85,7 +85,7 @@ class ConnectFlowStore:
                 raise used_link(_DONE)
             kept = max(pending.until, pending.link.expires_at) if status == "begun" else pending.until
             changed = replace(flow, token_hash=_hash(token), status=status, secret=sealed, expires_at=kept)
-            if not await transaction.flows.move(changed, token_hash=flow.token_hash):
+            if not await transaction.flows.advance(changed, token_hash=flow.token_hash):
                 raise used_link(_ELSEWHERE)
 
     async def taken(self, tenant: str, flow_id: str, state: str, browser: str) -> Pending:
@@ -103,7 +103,7 @@ class ConnectFlowStore:
                 raise used_link("the answer was used before")
             pending = self._opened(tenant, flow)
             taken = replace(flow, token_hash=None, secret=None)
-            if not await transaction.flows.move(taken, token_hash=flow.token_hash):
+            if not await transaction.flows.advance(taken, token_hash=flow.token_hash):
                 raise used_link("the answer was used before")
         if pending.until <= self._environment.now():
             raise expired_link()
@@ -112,12 +112,12 @@ class ConnectFlowStore:
     async def confirmed(self, tenant: str, token: str) -> tuple[str, Pending]:
         """The flow that waits for this confirmation, with what it holds. LINK_INVALID, LINK_EXPIRED."""
         async with self._store.begin(tenant, writes=True) as transaction:
-            flow = await transaction.flows.continued_by(_hash(token))
+            flow = await transaction.flows.find_by_token(_hash(token))
             if flow is None or flow.status != "unconfirmed":
                 raise invalid_link("flow")
             pending = self._opened(tenant, flow)
             taken = replace(flow, token_hash=None, secret=None)
-            if not await transaction.flows.move(taken, token_hash=flow.token_hash):
+            if not await transaction.flows.advance(taken, token_hash=flow.token_hash):
                 raise invalid_link("flow")
         if pending.until <= self._environment.now():
             await self.forget(tenant, flow.id)
@@ -131,7 +131,7 @@ class ConnectFlowStore:
             if flow is not None:
                 kept = max(link.expires_at, self._environment.now())
                 ended = replace(flow, token_hash=None, secret=None, status="ended", expires_at=kept)
-                await transaction.flows.move(ended, token_hash=flow.token_hash)
+                await transaction.flows.advance(ended, token_hash=flow.token_hash)
 
     async def forget(self, tenant: str, flow_id: str) -> None:
         """Destroy the flow with what it holds. Its link can be begun anew, as long as it is good."""

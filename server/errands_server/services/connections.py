@@ -137,7 +137,7 @@ class Connections:
         """Have browsers recognised there from now on."""
         principal.require(Scope.ADMIN)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
-            await transaction.tenants.verify_at(url)
+            await transaction.tenants.set_verifier_url(url)
             await transaction.audit.add(
                 AuditAction.TENANT_UPDATE,
                 actor=principal.actor,

@@ -132,7 +132,7 @@ class RunCreation:
         tenant = principal.tenant
         request = self._request_key(wanted)
         if request is not None:
-            known = await self._journal.answered(tenant, request, self._environment.now())
+            known = await self._journal.find_replay(tenant, request, self._environment.now())
             if known is not None:
                 return await self._views.view(tenant, known, events=MAX_EVENTS)
         inputs = await self._inputs(tenant, wanted, malformed)

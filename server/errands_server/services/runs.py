@@ -140,7 +140,7 @@ class Runs:
         """The newest run with this plan. PLAN_NOT_FOUND."""
         principal.require(Scope.RUNS_READ)
         async with self._store.begin(principal.tenant) as transaction:
-            head = await transaction.runs.with_plan(plan_id)
+            head = await transaction.runs.find_by_plan(plan_id)
         if head is None:
             raise NotFound(Reason.PLAN_NOT_FOUND, f"there is no plan {plan_id}", subject=plan_id)
         return await self._views.view(principal.tenant, head.run_id)

@@ -1,4 +1,4 @@
-"""Writes a batch of creations and appends inside one open transaction."""
+"""Writes a batch of new runs and appended records inside one open transaction."""
 
 from __future__ import annotations
 
@@ -16,67 +16,71 @@ from ..domain.events import Record, RunStatus
 from ..domain.run import Run
 from . import bulk
 from .repositories import audit, requests
-from .repositories.requests import Remembered, RequestName
+from .repositories.requests import RequestName, StoredRequest
 from .schema import tables as t
-from .write_requests import Append, AppendBatch, Created, Creation, Repeated
+from .write_requests import Append, AppendBatch, Created, Creation, LogWrite, Repeated
 
 
-def write(connection: Connection, works: Sequence[Creation | Append | AppendBatch]) -> list[Any]:
-    """Write a batch inside the open transaction, and give one outcome for each work.
+def write_batch(connection: Connection, writes: Sequence[LogWrite]) -> list[Any]:
+    """Write a batch inside the open transaction. Returns one outcome for each write, in order.
 
-    An append whose run has another head than it expects is rejected and writes nothing, as
-    is one of another tenant.
+    The outcome of a creation is `Created`, or Conflict where its request id was used with another
+    body. The outcome of an append is None, or RunChanged where the run is another tenant's or its
+    log ends elsewhere; then it writes nothing. Without writes it proves that the database can be
+    written.
     """
-    if not works:
-        _write_and_erase(connection)
-    waiting = _Rows(_made_before(connection, works))
-    heads = _heads(connection, [append.run_id for work in works for append in _appends(work)])
+    if not writes:
+        _probe(connection)
+    creations = [write for write in writes if isinstance(write, Creation)]
+    names = [requests.name_of(one.tenant, one.request) for one in creations if one.request is not None]
+    rows = BatchRows(requests.find(connection, names))
+    heads = _find_heads(connection, [append.run_id for write in writes for append in _appends(write)])
     outcomes = [
-        _create(connection, work, heads, waiting)
-        if isinstance(work, Creation)
-        else _append(_appends(work), heads, waiting)
-        for work in works
+        _create(connection, write, heads, rows)
+        if isinstance(write, Creation)
+        else _append(_appends(write), heads, rows)
+        for write in writes
     ]
-    waiting.insert(connection)
+    rows.insert(connection)
     return outcomes
 
 
-def _write_and_erase(connection: Connection) -> None:
+def _probe(connection: Connection) -> None:
     """Ask for new pages, as a run would, so that a full disk refuses them."""
-    probe = {"tenant": " " * 16_384, "created_at": 0}
-    connection.execute(insert(t.tenants), probe)
-    connection.execute(t.tenants.delete().where(t.tenants.c.tenant == probe["tenant"]))
+    row = {"tenant": " " * 16_384, "created_at": 0}
+    connection.execute(insert(t.tenants), row)
+    connection.execute(t.tenants.delete().where(t.tenants.c.tenant == row["tenant"]))
 
 
-def _appends(work: Creation | Append | AppendBatch) -> Sequence[Append]:
-    match work:
+def _appends(write: LogWrite) -> Sequence[Append]:
+    match write:
         case Append():
-            return (work,)
+            return (write,)
         case AppendBatch():
-            return work.appends
+            return write.appends
         case Creation():
             return ()
 
 
 _Heads = dict[str, tuple[str, int, int]]  # run id: tenant, last sequence, epoch
-_Requests = dict[RequestName, Remembered]
+_Requests = dict[RequestName, StoredRequest]
 
 
-def _heads(connection: Connection, run_ids: list[str]) -> _Heads:
+def _find_heads(connection: Connection, run_ids: list[str]) -> _Heads:
     if not run_ids:
         return {}
     wanted = sorted(set(run_ids))
     if connection.dialect.name == "sqlite":
-        # One row, for the same reason that `rows` writes many at once.
+        # As one row of JSON: the driver releases the interpreter once, not for every row (see `bulk`).
         found = connection.exec_driver_sql(
-            _HEADS_TOGETHER, (msgspec.json.encode(wanted).decode(),)
+            _HEADS_AS_JSON, (msgspec.json.encode(wanted).decode(),)
         ).scalar_one()
         return {run_id: (tenant, sequence, epoch) for run_id, tenant, sequence, epoch in _decode(found)}
     heads = connection.exec_driver_sql(_HEADS, (wanted,))
     return {run_id: (tenant, sequence, epoch) for run_id, tenant, sequence, epoch in heads}
 
 
-_HEADS_TOGETHER: Final = (
+_HEADS_AS_JSON: Final = (
     "SELECT json_group_array(json_array(run_id, tenant, last_sequence, epoch)) FROM runs"
     " WHERE run_id IN (SELECT value FROM json_each(?))"
 )
@@ -90,56 +94,41 @@ _HEADS: Final = (
 )
 
 
-def _append(works: Sequence[Append], heads: _Heads, pending: _Rows) -> Any:
-    for work in works:
-        tenant, sequence, epoch = heads.get(work.run_id, ("", 0, 0))
-        if (work.tenant, work.after) != (tenant, sequence) or work.epoch not in {None, epoch}:
-            return RunChanged(work.run_id)
-    for work in works:
-        heads[work.run_id] = (work.tenant, work.run.sequence, work.run.epoch)
-        pending.append(work)
+def _append(appends: Sequence[Append], heads: _Heads, rows: BatchRows) -> RunChanged | None:
+    for append in appends:
+        tenant, sequence, epoch = heads.get(append.run_id, ("", 0, 0))
+        if (append.tenant, append.after) != (tenant, sequence) or append.epoch not in {None, epoch}:
+            return RunChanged(append.run_id)
+    for append in appends:
+        heads[append.run_id] = (append.tenant, append.run.sequence, append.run.epoch)
+        rows.append(append)
     return None
 
 
-def _create(connection: Connection, work: Creation, heads: _Heads, pending: _Rows) -> Any:
-    try:
-        known = _known(connection, work, pending)
-    except Conflict as reused:
-        return reused
-    if known is not None:
-        return Created(run_id=known, replayed=True)
-    repeated = _repeated(connection, work)
-    draft = work.build(repeated)
-    pending.create(work, repeated, draft)
-    heads[work.run_id] = (work.tenant, draft.run.sequence, draft.run.epoch)
-    return Created(run_id=work.run_id, records=draft.records, run=draft.run)
+def _create(connection: Connection, creation: Creation, heads: _Heads, rows: BatchRows) -> Created | Conflict:
+    if creation.request is not None:
+        # Stored by an earlier batch, or by an earlier creation of this one.
+        name = requests.name_of(creation.tenant, creation.request)
+        stored = rows.stored_requests.get(name)
+        if stored is not None and stored.is_fresh(creation.now):
+            try:
+                return Created(run_id=stored.run_for(creation.request), replayed=True)
+            except Conflict as reused:
+                return reused
+        if stored is not None:
+            requests.forget(connection, name)
+    repeated = _find_repeated(connection, creation)
+    draft = creation.build(repeated)
+    rows.create(creation, repeated, draft)
+    heads[creation.run_id] = (creation.tenant, draft.run.sequence, draft.run.epoch)
+    return Created(run_id=creation.run_id, records=draft.records, run=draft.run)
 
 
-def _made_before(connection: Connection, works: Sequence[Creation | Append | AppendBatch]) -> _Requests:
-    """What earlier batches made for the requests of this one."""
-    creations = (work for work in works if isinstance(work, Creation))
-    return requests.find(connection, [requests.name_of(c.tenant, c.request) for c in creations if c.request])
-
-
-def _known(connection: Connection, work: Creation, pending: _Rows) -> str | None:
-    """The run this very request made before, in an earlier batch or in this one."""
-    if work.request is None:
+def _find_repeated(connection: Connection, creation: Creation) -> Repeated | None:
+    """The run that the repeat key names: the latest success, else the latest that ended."""
+    if not creation.repeat_key:
         return None
-    name = requests.name_of(work.tenant, work.request)
-    known = pending.remembered.get(name)
-    if known is None:
-        return None
-    if known.is_fresh(work.now):
-        return known.answers(work.request)
-    requests.forget(connection, name)
-    return None
-
-
-def _repeated(connection: Connection, work: Creation) -> Repeated | None:
-    """The run this key repeats: the latest success, else the latest that ended."""
-    if not work.repeat_key:
-        return None
-    key = {"tenant": work.tenant, "user": work.user_id, "repeat": work.repeat_key}
+    key = {"tenant": creation.tenant, "user": creation.user_id, "repeat": creation.repeat_key}
     row = connection.execute(_REPEATED, key).first()
     return None if row is None else Repeated(row.run_id, row.plan_id, row.intent)
 
@@ -158,18 +147,18 @@ _REPEATED: Final = (
 )
 
 
-class _Rows:
-    """The rows a batch will write, table by table."""
+class BatchRows:
+    """The rows that a batch writes, by table, and the requests that are stored or about to be."""
 
-    def __init__(self, remembered: _Requests) -> None:
+    def __init__(self, stored_requests: _Requests) -> None:
         self.runs: list[dict[str, Any]] = []
         self.inputs: list[dict[str, Any]] = []
         self.secrets: list[dict[str, Any]] = []
-        self.spent: list[dict[str, Any]] = []
+        self.spent_secrets: list[dict[str, Any]] = []
         self.integrations: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
-        self.remembered = remembered
-        self.updates: dict[str, dict[str, Any]] = {}  # by run: the last append says how it is
+        self.stored_requests = stored_requests
+        self.updates: dict[str, dict[str, Any]] = {}  # by run: the summary behind its last append
         self.events: list[dict[str, Any]] = []
         self.artifacts: list[dict[str, Any]] = []
         self.approvals: list[dict[str, Any]] = []
@@ -177,15 +166,15 @@ class _Rows:
         self.closed: list[dict[str, Any]] = []
         self.audit: list[dict[str, Any]] = []
 
-    def create(self, work: Creation, repeated: Repeated | None, draft: Draft) -> None:
+    def create(self, creation: Creation, repeated: Repeated | None, draft: Draft) -> None:
         run = draft.run
         self.runs.append(
             {
-                "run_id": work.run_id,
-                "tenant": work.tenant,
-                "user_id": work.user_id,
-                "engine": work.engine,
-                "repeat_key": work.repeat_key or work.run_id,
+                "run_id": creation.run_id,
+                "tenant": creation.tenant,
+                "user_id": creation.user_id,
+                "engine": creation.engine,
+                "repeat_key": creation.repeat_key or creation.run_id,
                 "repeat_run_id": repeated and repeated.run_id,
                 "created_at": run.created_at,
                 **_summary(run),
@@ -193,42 +182,45 @@ class _Rows:
         )
         self.inputs.append(
             {
-                "run_id": work.run_id,
-                "intent": work.inputs.intent,
-                "context": work.inputs.context,
-                "output_schema": work.inputs.output_schema,
-                "integrations": msgspec.json.encode(work.inputs.integrations).decode(),
+                "run_id": creation.run_id,
+                "intent": creation.inputs.intent,
+                "context": creation.inputs.context,
+                "output_schema": creation.inputs.output_schema,
+                "integrations": msgspec.json.encode(creation.inputs.integrations).decode(),
             }
         )
-        if work.secrets:
-            self.secrets.append({"run_id": work.run_id, "tenant": work.tenant, "sealed": work.secrets})
+        if creation.secrets:
+            self.secrets.append(
+                {"run_id": creation.run_id, "tenant": creation.tenant, "sealed": creation.secrets}
+            )
         self.integrations += [
-            {"tenant": work.tenant, "integration_id": selected.id, "run_id": work.run_id}
-            for selected in work.inputs.integrations
+            {"tenant": creation.tenant, "integration_id": selected.id, "run_id": creation.run_id}
+            for selected in creation.inputs.integrations
         ]
-        if work.request is not None:
-            key = requests.name_of(work.tenant, work.request)
-            self.remembered[key] = Remembered(work.run_id, work.request.body_hash, work.now)
+        if creation.request is not None:
+            request = creation.request
+            name = requests.name_of(creation.tenant, request)
+            self.stored_requests[name] = StoredRequest(creation.run_id, request.body_hash, creation.now)
             self.requests.append(
                 {
-                    "tenant": work.tenant,
-                    "method": work.request.method,
-                    "request_id": work.request.request_id,
-                    "body_hash": work.request.body_hash,
-                    "run_id": work.run_id,
-                    "created_at": work.now,
+                    "tenant": creation.tenant,
+                    "method": request.method,
+                    "request_id": request.request_id,
+                    "body_hash": request.body_hash,
+                    "run_id": creation.run_id,
+                    "created_at": creation.now,
                 }
             )
-        self._records(work.tenant, work.run_id, work.append_id, draft.records)
+        self._records(creation.tenant, creation.run_id, creation.append_id, draft.records)
 
-    def append(self, work: Append) -> None:
-        self.updates[work.run_id] = {"run_id": work.run_id, **_summary(work.run)}
+    def append(self, append: Append) -> None:
+        self.updates[append.run_id] = {"run_id": append.run_id, **_summary(append.run)}
         self.artifacts += [
-            {"run_id": work.run_id, "id": key, "body": body} for key, body in work.artifacts.items()
+            {"run_id": append.run_id, "id": key, "body": body} for key, body in append.artifacts.items()
         ]
-        if work.run.passed and work.run.ended:
-            self.spent.append({"b_run": work.run_id})
-        self._records(work.tenant, work.run_id, work.append_id, work.records)
+        if append.run.passed and append.run.ended:
+            self.spent_secrets.append({"b_run": append.run_id})
+        self._records(append.tenant, append.run_id, append.append_id, append.records)
 
     def _records(self, tenant: str, run_id: str, append_id: int, records: Sequence[Record]) -> None:
         for record in records:
@@ -243,8 +235,8 @@ class _Rows:
                 }
             )
             self._approval(tenant, run_id, record)
-            if said := audit.of_record(tenant, run_id, record):
-                self.audit.append(said)
+            if row := audit.row_for_record(tenant, run_id, record):
+                self.audit.append(row)
 
     def _approval(self, tenant: str, run_id: str, record: Record) -> None:
         match record.event:
@@ -267,7 +259,7 @@ class _Rows:
                 self.closed.append({"b_run": run_id})
 
     def insert(self, connection: Connection) -> None:
-        """Parents before children; approvals are asked before they are resolved or closed."""
+        """Write all rows. Parents before children; approvals are asked before they are resolved or closed."""
         bulk.insert(connection, t.runs, self.runs)
         bulk.insert(connection, t.run_inputs, self.inputs)
         bulk.insert(connection, t.run_secrets, self.secrets)
@@ -276,13 +268,13 @@ class _Rows:
         bulk.update(connection, t.runs, list(self.updates.values()))
         bulk.insert(connection, t.events, self.events)
         bulk.insert(connection, t.approvals, self.approvals)
-        for statement, some in (
-            (_ERASE_SECRETS, self.spent),
+        for statement, values in (
+            (_ERASE_SECRETS, self.spent_secrets),
             (_RESOLVE, self.resolved),
             (_CLOSE, self.closed),
         ):
-            if some:
-                connection.execute(statement, some)
+            if values:
+                connection.execute(statement, values)
         bulk.insert(connection, t.audit, self.audit)
         # The id is a hash of the body: two calls that answer the same share one.
         bulk.insert(connection, t.artifacts, self.artifacts, new=True)

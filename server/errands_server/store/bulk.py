@@ -1,9 +1,9 @@
-"""Many rows written or found by one statement.
+"""Inserts, updates and finds many rows with one statement.
 
-SQLite's driver lets go of the interpreter for every row of `executemany`, and while the event loop
-works it takes a switch interval to get it back: a batch then takes seconds. A statement of many rows
-lets go once. To PostgreSQL each column goes as one binary array: a sixth of the processor time of a
-placeholder for each value, and the text is the same however many rows there are.
+SQLite's driver releases the interpreter for every row of `executemany`, and while the event loop is
+busy it takes a switch interval to get it back: a batch then takes seconds. A statement of many rows
+releases it once. To PostgreSQL each column is sent as one binary array: that takes a sixth of the
+processor time of a placeholder for each value, and the text is the same for any number of rows.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Table
 
-_SIZES: Final = (256, 64, 16, 4, 1)  # rows in a statement on SQLite: few texts, so that all stay prepared
-_FEW: Final = 4  # rows that are sent value by value sooner than as arrays
+_SIZES: Final = (256, 64, 16, 4, 1)  # rows in a statement on SQLite; few texts, so that all stay prepared
+_FEW: Final = 4  # rows up to which values are faster than arrays
 _TYPES: Final = {str: "text", int: "bigint", bytes: "bytea", bool: "boolean"}  # as PostgreSQL names them
 
 Row = Mapping[str, Any]
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Row], *, new: bool = False) -> None:
-    """Insert rows, which all have the same columns; only the new ones, where some may be there already."""
+    """Insert rows of the same columns. With `new`, rows whose key exists are left as they are."""
     for source, values in _sources(connection, table, rows):
         statement = f"INSERT INTO {table.name} ({', '.join(rows[0])}) {source}"
         if new:
@@ -31,7 +31,7 @@ def insert(connection: Connection, table: Table, rows: Sequence[Row], *, new: bo
 
 
 def update(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Set the other columns of the rows that the first column names, each once."""
+    """Update rows by the first column, which is their key; each key occurs once."""
     for source, values in _sources(connection, table, rows):
         key, *others = rows[0]
         changes = ", ".join(f"{name} = new.{name}" for name in others)
@@ -60,12 +60,13 @@ def find(
 def _sources(
     connection: Connection, table: Table, rows: Sequence[Row]
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """What gives these rows to a statement, with its parameters, in as many portions as it takes."""
+    """The rows as SQL with its parameters, in as many statements as it takes."""
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        for some in _portions(rows):
-            yield _values(len(some[0]), len(some)), tuple(value for row in some for value in row.values())
+        for portion in _portions(rows):
+            values = tuple(value for row in portion for value in row.values())
+            yield _values(len(portion[0]), len(portion)), values
     elif len(rows) <= _FEW:
         one = f"({', '.join(_typed(table, tuple(rows[0]), '%s'))})"
         yield f"VALUES {', '.join([one] * len(rows))}", tuple(value for row in rows for value in row.values())
@@ -91,5 +92,5 @@ def _values(columns: int, rows: int) -> str:
 
 @cache
 def _typed(table: Table, columns: Sequence[str], mark: str, of: str = "") -> Sequence[str]:
-    """A placeholder for each column. What is only null has no type of its own."""
+    """A placeholder for each column, with its type: a column of nulls has none of its own."""
     return [f"{mark}::{_TYPES[table.c[name].type.python_type]}{of}" for name in columns]

@@ -1,4 +1,4 @@
-"""Connections to the database: how they are opened, and what SQLite is told."""
+"""Engines of the database, synchronous and asynchronous, and the settings of SQLite."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from .postgres.connection import arguments, located
+from .postgres.connection import connect_arguments, with_driver
 
-BUSY_TIMEOUT = "5"  # seconds a statement waits for another writer's lock; `?timeout=` in the URL goes first
+BUSY_TIMEOUT = "5"  # seconds a statement waits for another writer's lock, unless the URL has `?timeout=`
 
-_QUIET: Any = {"hide_parameters": True}  # errors are logged, and what people asked for is not
+_QUIET: Any = {"hide_parameters": True}  # errors are logged, and values must not be
 
 
 def sync_engine(url: str) -> Engine:
@@ -23,7 +23,7 @@ def sync_engine(url: str) -> Engine:
     """
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, poolclass=NullPool, connect_args=arguments(parsed), **_QUIET)
+        return create_engine(parsed, poolclass=NullPool, connect_args=connect_arguments(parsed), **_QUIET)
     engine = create_engine(
         parsed.set(drivername="sqlite+pysqlite"),
         poolclass=NullPool,
@@ -35,12 +35,12 @@ def sync_engine(url: str) -> Engine:
 
 
 def async_engine(url: str) -> AsyncEngine:
-    """The engine of lists and administration."""
+    """The engine of lists and administration. ValueError as `sync_engine`."""
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
-        # Asked before it is used: after the database was restarted, none of its connections works.
+        # Checked before use: after the database was restarted, no pooled connection works.
         pool = {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True}
-        return create_async_engine(parsed, connect_args=arguments(parsed), **pool, **_QUIET)
+        return create_async_engine(parsed, connect_args=connect_arguments(parsed), **pool, **_QUIET)
     sqlite = parsed.set(drivername="sqlite+aiosqlite")
     engine = create_async_engine(sqlite, pool_size=4, max_overflow=4, **_QUIET)
     _configure_sqlite(engine.sync_engine)
@@ -55,12 +55,12 @@ def is_sqlite(url: str) -> bool:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:  # its text would repeat the URL, and that may hold a password
+    except ArgumentError:  # its text repeats the URL, which may hold a password
         raise ValueError(
             "the URL of the database cannot be read; write postgresql://user@host/name"
         ) from None
     if parsed.get_backend_name() in {"postgresql", "postgres"}:
-        return located(parsed)
+        return with_driver(parsed)
     if parsed.get_backend_name() != "sqlite":
         raise ValueError(f"{parsed.get_backend_name()} is no database for this; use sqlite or postgresql")
     return parsed if "timeout" in parsed.query else parsed.update_query_dict({"timeout": BUSY_TIMEOUT})
@@ -77,7 +77,7 @@ def _on_connect(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
-        "synchronous=FULL",  # what was answered is on disk
+        "synchronous=FULL",  # a committed transaction is on disk
         "foreign_keys=ON",
         "temp_store=MEMORY",
         "wal_autocheckpoint=4000",  # 16 MB: pages written again and again reach the file less often

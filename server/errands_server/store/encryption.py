@@ -1,4 +1,4 @@
-"""Seals secrets before they reach a row: AES-256-GCM, bound to the place they are kept in."""
+"""Encryption at rest with AES-256-GCM: each secret is bound to its row, and keys can be rotated."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from .. import base64url
 from .schema import tables as t
 
 _NONCE: Final = 12  # bytes (NIST SP 800-38D)
-_KEY: Final = 32
-_KEY_ID: Final = 4
+_KEY: Final = 32  # bytes
+_KEY_ID: Final = 4  # bytes
 
 
 class Unsealable(Exception):
-    """No key opens this: it was sealed elsewhere, for another place, or was changed."""
+    """This cannot be opened: it was sealed with an unknown key or for another place, or was changed."""
 
 
 class Sealer:
-    """The first key seals, all keys open, so keys can be rotated."""
+    """Encrypts and authenticates. The first key seals and all keys open, so that keys can be rotated."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) != _KEY for key in keys):
@@ -41,12 +41,12 @@ class Sealer:
         self._keys = tuple(keys)
 
     def seal(self, secret: bytes, place: str) -> bytes:
-        """`secret`, sealed. Only `open` with the same `place` gives it back."""
+        """Encrypt `secret`. Only `open` with the same `place` returns it."""
         nonce = os.urandom(_NONCE)
         return self._first + nonce + self._ciphers[self._first].encrypt(nonce, secret, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
-        """What was sealed for `place`. Unsealable: it was not, or not with these keys."""
+        """Decrypt what was sealed for `place`. Unsealable: it was not, or not with these keys."""
         cipher = self._ciphers.get(sealed[:_KEY_ID])
         if cipher is None:
             raise Unsealable("sealed with a key this server does not have")
@@ -56,7 +56,7 @@ class Sealer:
         except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
             raise Unsealable("sealed for another place, or changed") from error
 
-    def seals_like(self, sealed: bytes) -> bool:
+    def has_first_key(self, sealed: bytes) -> bool:
         """Whether this was sealed with the first key."""
         return sealed.startswith(self._first)
 
@@ -70,14 +70,14 @@ class Sealer:
 
     @staticmethod
     def _mac(key: bytes, purpose: str, message: bytes) -> bytes:
-        derived = _derived(key, purpose).copy()
-        derived.update(message)
-        return derived.finalize()
+        function = _hmac_for(key, purpose).copy()
+        function.update(message)
+        return function.finalize()
 
 
 @cache
-def _derived(key: bytes, purpose: str) -> HMAC:
-    """The function for one purpose: there are few of either."""
+def _hmac_for(key: bytes, purpose: str) -> HMAC:
+    """The HMAC of one key for one purpose, kept: there are few of either."""
     return HMAC(hmac.digest(key, b"errands " + purpose.encode(), "sha256"), SHA256())
 
 
@@ -85,7 +85,7 @@ def parse_keys(text: str) -> list[bytes]:
     """Comma-separated base64url keys. ValueError: one is not 32 bytes."""
     try:
         keys = [base64url.decode(part.strip()) for part in text.split(",") if part.strip()]
-    except ValueError:  # not even base64
+    except ValueError:  # no base64
         keys = []
     if not keys or any(len(key) != _KEY for key in keys):
         raise ValueError(f"a secret key is {_KEY} random bytes in base64url; several are joined with commas")
@@ -93,7 +93,7 @@ def parse_keys(text: str) -> list[bytes]:
 
 
 def load_or_create_keys(path: Path) -> list[bytes]:
-    """The keys in the file at `path`, which is made with one new key (mode 0600) where there is none."""
+    """The keys in the file at `path`. Where there is no file, make one with a new key (mode 0600)."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -105,23 +105,24 @@ def load_or_create_keys(path: Path) -> list[bytes]:
     return parse_keys(path.read_text())
 
 
-_SAID: Final = b"opened"
+_PLAIN: Final = b"opened"
 _PLACE: Final = "sealing"
-_KEEP: Final = text("INSERT INTO sealing (id, sealed) VALUES (1, :sealed) ON CONFLICT (id) DO NOTHING")
+_KEEP_FIRST: Final = text("INSERT INTO sealing (id, sealed) VALUES (1, :sealed) ON CONFLICT (id) DO NOTHING")
 
 
-async def agree(engine: AsyncEngine, sealer: Sealer, *, anew: bool) -> None:
-    """Raise Unsealable where others of this database seal with a key that this server does not have.
+async def check_key(engine: AsyncEngine, sealer: Sealer, *, replace: bool) -> None:
+    """Raise Unsealable where servers of this database seal with a key that this server does not have.
 
-    With `anew` they have to follow this server from now on.
+    The first server stores a text that its key has sealed; every other must open it. With `replace`
+    this server's text replaces the stored one, and the others must follow.
     """
     async with engine.connect() as connection:
         connection = await connection.execution_options(writes=True)
         async with connection.begin():
-            mine = sealer.seal(_SAID, _PLACE)
-            await connection.execute(_KEEP, {"sealed": mine})
-            kept: bytes = (await connection.execute(select(t.sealing.c.sealed))).scalar_one()
-            if not anew:
-                sealer.open(kept, _PLACE)
-            if not sealer.seals_like(kept):  # rotated: who has the old key only could not open what comes
-                await connection.execute(update(t.sealing).values(sealed=mine))
+            own = sealer.seal(_PLAIN, _PLACE)
+            await connection.execute(_KEEP_FIRST, {"sealed": own})
+            stored: bytes = (await connection.execute(select(t.sealing.c.sealed))).scalar_one()
+            if not replace:
+                sealer.open(stored, _PLACE)
+            if not sealer.has_first_key(stored):  # rotated: servers with only the old key are refused now
+                await connection.execute(update(t.sealing).values(sealed=own))

@@ -1,4 +1,4 @@
-"""Group commit: one thread, one connection, and every write that waits goes into one transaction."""
+"""Group commit: one thread with one connection writes all that waits in one transaction."""
 
 from __future__ import annotations
 
@@ -18,55 +18,60 @@ from .. import metrics
 from ..domain.errors import CommitUnknown, Reason, Unavailable
 from .postgres.connection import TRANSACTION, require_ended
 
-MAX_BATCH: Final = 256
-MAX_WAITING: Final = 20_000
-PROBE: Final = 1.0  # seconds between tries while the database cannot be written and nobody asks
+MAX_BATCH: Final = 256  # writes in one transaction
+MAX_WAITING: Final = 20_000  # writes
+PROBE: Final = 1.0  # seconds between tries while the database cannot be written and no write waits
 
 _log = structlog.get_logger("errands.store")
 
 
 class WriteRequest(Protocol):
-    """Something to write. Its outcome is a value, or the exception its waiter gets."""
+    """Something to write. Its outcome is a value, or the exception that its caller gets."""
 
-    def stored(self, connection: Connection) -> Any:
-        """After a lost COMMIT: its outcome if it was stored after all, else an exception."""
+    def find_outcome(self, connection: Connection) -> Any:
+        """Its outcome, read back after a lost COMMIT. Returns an exception where it is not stored."""
         ...
 
 
-class Batch(Protocol):
-    """Writes `works` inside an open transaction and gives one outcome for each.
+class BatchWriter(Protocol):
+    """Writes `writes` inside an open transaction. Returns one outcome for each, in order.
 
-    An outcome that is an exception rejects that work alone; raising fails the transaction.
-    Without works it proves that the database can be written.
+    An outcome that is an exception rejects that write alone; raising fails the transaction.
+    Without writes it proves that the database can be written.
     """
 
-    def __call__(self, connection: Connection, works: Sequence[Any]) -> list[Any]: ...
+    def __call__(self, connection: Connection, writes: Sequence[Any], /) -> list[Any]: ...
 
 
 @dataclass(slots=True)
 class _Waiting:
-    work: Any
+    write: Any
     future: asyncio.Future[Any]
 
 
 class GroupCommit:
-    """Writes in the order it was asked to. What it answered is committed.
+    """Writes in the order of the calls of `submit`. A future that has a result is committed.
 
-    `on_commit(work, outcome)` runs in the event loop for each stored work, in commit order,
-    before its waiter goes on. It comes late, but it comes, for works answered CommitUnknown
-    that turn out to be stored.
+    `on_commit(write, outcome)` runs in the event loop for each stored write, in commit order,
+    before its caller goes on. A write that failed with CommitUnknown and turns out to be stored
+    is reported to it, too, once that is known.
     """
 
     def __init__(
-        self, engine: Engine, write: Batch, on_commit: Callable[[Any, Any], None], *, name: str = "writer"
+        self,
+        engine: Engine,
+        write_batch: BatchWriter,
+        on_commit: Callable[[Any, Any], None],
+        *,
+        name: str = "writer",
     ) -> None:
-        self._write = write
+        self._write_batch = write_batch
         self._on_commit = on_commit
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._waiting = 0
         self._closed = False
-        self._doubtful: list[Any] = []  # answered CommitUnknown
-        self._lost: str | None = None  # the transaction whose COMMIT was not answered, where it has an id
+        self._doubtful: list[Any] = []  # writes that failed with CommitUnknown
+        self._lost: str | None = None  # id of the transaction whose COMMIT was not answered; PostgreSQL only
         self._loop = asyncio.get_running_loop()
         self.healthy = True
         # `connection.begin` issues BEGIN IMMEDIATE for this option.
@@ -76,10 +81,11 @@ class GroupCommit:
         )
         self._thread.start()
 
-    def submit(self, work: WriteRequest) -> asyncio.Future[Any]:
-        """Ask for `work` to be written. STORE_UNAVAILABLE: too much waits already, or it is closed.
+    def submit(self, write: WriteRequest) -> asyncio.Future[Any]:
+        """Queue a write. Returns the future of its outcome.
 
-        The future is shielded by nature: a waiter that goes away changes nothing.
+        STORE_UNAVAILABLE: `MAX_WAITING` writes wait already, or the store is closed. Cancelling the
+        future does not take the write back.
         """
         if self._waiting >= MAX_WAITING:
             raise Unavailable(Reason.STORE_UNAVAILABLE, "too many writes wait for the database")
@@ -87,7 +93,7 @@ class GroupCommit:
             raise Unavailable(Reason.STORE_UNAVAILABLE, "the store is closed")
         self._waiting += 1
         future = self._loop.create_future()
-        self._queue.put(_Waiting(work, future))
+        self._queue.put(_Waiting(write, future))
         return future
 
     async def close(self) -> None:
@@ -104,11 +110,11 @@ class GroupCommit:
                 if self._doubtful or not (batch or self.healthy):
                     self._recover(connection)
                 if batch:
-                    outcomes = self._commit(connection, [w.work for w in batch])
+                    outcomes = self._commit(connection, [waiting.write for waiting in batch])
                     self._loop.call_soon_threadsafe(self._deliver, batch, outcomes)
 
     def _next_batch(self) -> tuple[list[_Waiting], bool]:
-        """What waits, and whether it is the last. Empty after `PROBE` where the database failed."""
+        """The writes that wait, and whether they are the last. While the database fails, perhaps no write."""
         batch: list[_Waiting] = []
         try:
             settled = self.healthy and not self._doubtful
@@ -125,34 +131,34 @@ class GroupCommit:
                 return batch, False
         return batch, True
 
-    def _commit(self, connection: Connection, works: list[Any], *, first: bool = True) -> list[Any]:
+    def _commit(self, connection: Connection, writes: list[Any], *, first: bool = True) -> list[Any]:
         try:
-            return self._transaction(connection, works)
+            return self._transaction(connection, writes)
         except (IntegrityError, DataError, ProgrammingError) as error:
-            _log.error("write refused", error=str(error.orig), works=len(works))
-            return self._one_by_one(connection, works, error)
+            _log.error("write refused", error=str(error.orig), works=len(writes))
+            return self._one_by_one(connection, writes, error)
         except SQLAlchemyError as error:
             if first and isinstance(error, DBAPIError) and error.connection_invalidated:
-                # The connection was lost before COMMIT, so nothing was written: on a new one.
-                return self._commit(connection, works, first=False)
-            return self._failed(works, error)
+                # The connection was lost before COMMIT, so nothing was written: try on a new one.
+                return self._commit(connection, writes, first=False)
+            return self._failed(writes, error)
         except Exception as error:
-            _log.exception("write failed", works=len(works))
-            return self._one_by_one(connection, works, error)
+            _log.exception("write failed", works=len(writes))
+            return self._one_by_one(connection, writes, error)
 
-    def _one_by_one(self, connection: Connection, works: list[Any], error: Exception) -> list[Any]:
-        """One of them is wrong. A failed statement leaves earlier rows in the open transaction,
-        so all are written again, each alone, and only that one fails.
+    def _one_by_one(self, connection: Connection, writes: list[Any], error: Exception) -> list[Any]:
+        """Write each alone, so that only the one that is wrong fails. The transaction was rolled back,
+        because a failed statement leaves the rows of earlier ones in it.
         """
-        if len(works) == 1:
+        if len(writes) == 1:
             return [error]
-        return [outcome for work in works for outcome in self._commit(connection, [work])]
+        return [outcome for write in writes for outcome in self._commit(connection, [write])]
 
-    def _transaction(self, connection: Connection, works: list[Any]) -> list[Any]:
+    def _transaction(self, connection: Connection, writes: list[Any]) -> list[Any]:
         began = time.perf_counter()
         transaction = connection.begin()
         try:
-            outcomes = self._write(connection, works)
+            outcomes = self._write_batch(connection, writes)
         except BaseException:
             _roll_back(connection, transaction)
             raise
@@ -163,66 +169,66 @@ class GroupCommit:
             # It may still be open on this connection, where no rollback would end it.
             transaction.rollback()
             connection.invalidate()
-            return self._look_again(connection, works, error)
-        metrics.transaction(len(works), time.perf_counter() - began)
+            return self._read_back(connection, writes, error)
+        metrics.transaction(len(writes), time.perf_counter() - began)
         self.healthy = True
         return outcomes
 
-    def _look_again(self, connection: Connection, works: list[Any], error: Exception) -> list[Any]:
-        """A COMMIT failed and may have happened: ask the log before anybody is answered."""
+    def _read_back(self, connection: Connection, writes: list[Any], error: Exception) -> list[Any]:
+        """A COMMIT failed and may have happened: read the outcomes back from the log."""
         cause = str(getattr(error, "orig", error))
-        _log.error("commit failed", error=cause, works=len(works))
+        _log.error("commit failed", error=cause, works=len(writes))
         self.healthy = False
         try:
             with connection.begin():
                 require_ended(connection, self._lost)
-                return [work.stored(connection) for work in works]
+                return [write.find_outcome(connection) for write in writes]
         except Exception:
-            _log.exception("commit in doubt", works=len(works))
-            self._doubtful += works
-            return [CommitUnknown(cause) for _ in works]
+            _log.exception("commit in doubt", works=len(writes))
+            self._doubtful += writes
+            return [CommitUnknown(cause) for _ in writes]
 
     def _recover(self, connection: Connection) -> None:
-        """Tell of what is in doubt and was stored, and find out whether writing works again."""
-        works = self._doubtful
+        """Report the doubtful writes that were stored, and find out whether writing works again."""
+        writes = self._doubtful
         try:
             with connection.begin():
                 require_ended(connection, self._lost)
-                outcomes = [work.stored(connection) for work in works]
-                self._write(connection, ())
+                outcomes = [write.find_outcome(connection) for write in writes]
+                self._write_batch(connection, ())
         except Exception as error:
             _log.warning("database still unavailable", error=str(getattr(error, "orig", error)))
             return
         self._doubtful = []
-        self._loop.call_soon_threadsafe(self._announce, works, outcomes)
+        self._loop.call_soon_threadsafe(self._announce, writes, outcomes)
         self.healthy = True
 
-    def _failed(self, works: list[Any], error: SQLAlchemyError) -> list[Any]:
+    def _failed(self, writes: list[Any], error: SQLAlchemyError) -> list[Any]:
         cause = str(getattr(error, "orig", error))
-        _log.error("database unavailable", error=cause, works=len(works))
+        _log.error("database unavailable", error=cause, works=len(writes))
         self.healthy = False
         message = f"the database cannot be written: {cause}"
-        return [Unavailable(Reason.STORE_UNAVAILABLE, message) for _ in works]
+        return [Unavailable(Reason.STORE_UNAVAILABLE, message) for _ in writes]
 
     def _deliver(self, batch: list[_Waiting], outcomes: list[Any]) -> None:
         self._waiting -= len(batch)
-        self._announce([waiting.work for waiting in batch], outcomes)
+        self._announce([waiting.write for waiting in batch], outcomes)
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if waiting.future.done():
-                continue  # its waiter has gone away
+                continue  # its caller has gone away
             if isinstance(outcome, Exception):
                 waiting.future.set_exception(outcome)
             else:
                 waiting.future.set_result(outcome)
 
-    def _announce(self, works: list[Any], outcomes: list[Any]) -> None:
-        for work, outcome in zip(works, outcomes, strict=True):
+    def _announce(self, writes: list[Any], outcomes: list[Any]) -> None:
+        for write, outcome in zip(writes, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 continue
             try:
-                self._on_commit(work, outcome)
+                self._on_commit(write, outcome)
             except Exception:
-                # It is stored; whoever waits for it and for the others is told so.
+                # It is stored, and so are the others: their callers get their outcomes.
                 _log.exception("on_commit failed")
 
 

@@ -1,4 +1,4 @@
-"""Summaries of runs looked up many at a time: on PostgreSQL each look is a round trip."""
+"""Reads heads of runs cheaply: on PostgreSQL many in one round trip, on SQLite on the event loop."""
 
 from __future__ import annotations
 
@@ -9,54 +9,54 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
-from .journal_reads import FIND_HEAD, HEAD, Head, head
+from .journal_reads import FIND_HEAD, HEAD, Head, to_head
 
 
 class BatchedHeadReader:
-    """Those asked for while a look is under way are found together by the next.
+    """Reads the heads asked for while a read is under way together, with the next one.
 
-    Nobody joins a look that has begun: what it finds may be older than what its asker knows of.
+    A caller never joins a read that has begun: its result may be older than what the caller knows.
     """
 
-    def __init__(self, look: Callable[[Sequence[str]], Awaitable[Sequence[Head]]]) -> None:
-        self._look = look
+    def __init__(self, read_heads: Callable[[Sequence[str]], Awaitable[Sequence[Head]]]) -> None:
+        self._read_heads = read_heads
         self._waiting: dict[str, asyncio.Future[Head | None]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def __call__(self, run_id: str) -> Head | None:
-        """The run's summary as it was committed last; None where there is none. Raises as `look` does."""
+    async def read(self, run_id: str) -> Head | None:
+        """The run's head as it was committed last; None where there is no run. Raises as `read_heads`."""
         waiting = self._waiting.get(run_id)
         if waiting is None:
             waiting = self._waiting[run_id] = asyncio.get_running_loop().create_future()
         if self._task is None:
-            self._task = asyncio.create_task(self._work(), name="errands heads")
+            self._task = asyncio.create_task(self._read_waiting(), name="errands heads")
         return await asyncio.shield(waiting)
 
-    async def _work(self) -> None:
+    async def _read_waiting(self) -> None:
         while self._waiting:
-            asked, self._waiting = self._waiting, {}
+            batch, self._waiting = self._waiting, {}
             try:
-                found = {one.run_id: one for one in await self._look(list(asked))}
+                heads = {head.run_id: head for head in await self._read_heads(list(batch))}
             except Exception as error:
-                for waiting in asked.values():
+                for waiting in batch.values():
                     waiting.set_exception(error)
             else:
-                for run_id, waiting in asked.items():
-                    waiting.set_result(found.get(run_id))
+                for run_id, waiting in batch.items():
+                    waiting.set_result(heads.get(run_id))
         self._task = None
 
 
-def many(connection: Connection, run_ids: Sequence[str]) -> list[Head]:
-    """Summaries of those of these runs that there are, by one statement however many are asked for."""
-    return [head(row) for row in connection.exec_driver_sql(_MANY, (run_ids,))]
+def find_heads(connection: Connection, run_ids: Sequence[str]) -> list[Head]:
+    """The heads of those of these runs that exist, in any order, by one statement. PostgreSQL only."""
+    return [to_head(row) for row in connection.exec_driver_sql(_MANY, (run_ids,))]
 
 
 _MANY: Final = f"SELECT {', '.join(c.name for c in HEAD)} FROM runs WHERE run_id = ANY(%b::text[])"  # noqa: S608
 
 
 class InlineHeadReader:
-    """Looks at summaries with the bare driver: that takes a few microseconds, and handing it to a thread
-    takes a hundred. It waits for nobody: where it cannot look, the reader thread does.
+    """Reads a run's head on the event loop without a thread hop (SQLite, `busy_timeout=0`): with the
+    bare driver that takes a few microseconds, and a hop takes a hundred.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -64,13 +64,13 @@ class InlineHeadReader:
         self._query = str(FIND_HEAD.compile(dialect=engine.dialect))
         self._connection.execute("PRAGMA busy_timeout=0")
 
-    def __call__(self, run_id: str) -> Head | None:
-        """The run's summary as it was committed last; None where there is none, or none to be had at once."""
+    def read(self, run_id: str) -> Head | None:
+        """The run's head as it was committed last; None where there is no run or the read would block."""
         try:
             row = self._connection.execute(self._query, (run_id,)).fetchone()
         except sqlite3.Error:
             return None
-        return None if row is None else head(row)
+        return None if row is None else to_head(row)
 
     def close(self) -> None:
         self._connection.close()

@@ -1,4 +1,4 @@
-"""The store: the journal, tenant-bound transactions, and who a key belongs to."""
+"""The store: the journal, transactions of one tenant, keys, retention and the schema."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ class Store:
     async def open(cls, url: str, on_commit: OnCommit, *, migrate: bool = True) -> Store:
         """Open the database, bringing its schema up to date where `migrate`.
 
-        SchemaOutdated: `migrate` is off and the schema is another. STORE_UNAVAILABLE. ValueError: as
-        `database.sync_engine`.
+        SchemaOutdated: the schema is another, and `migrate` is off or the schema is newer.
+        STORE_UNAVAILABLE. ValueError: as `database.sync_engine`.
         """
-        await asyncio.to_thread(bring_up_to_date if migrate else require, url)
+        await asyncio.to_thread(migrate_schema if migrate else require_schema, url)
         return cls(url, Journal(url, on_commit))
 
     async def close(self) -> None:
+        """Write what waits, then close every connection."""
         await self.journal.close()
         await self._engine.dispose()
 
@@ -48,55 +49,55 @@ class Store:
         return begin(self._engine, tenant, writes=writes)
 
     async def run(self, tenant: str, run_id: str) -> Head:
-        """A run's summary. RUN_NOT_FOUND: this tenant has no such run."""
+        """A run's head as it was committed last. RUN_NOT_FOUND: this tenant has no such run."""
         head = await self.journal.head(run_id)
         if head is None or head.tenant != tenant:
             raise NotFound(Reason.RUN_NOT_FOUND, f"there is no run {run_id}", subject=run_id)
         return head
 
     async def key(self, secret_hash: bytes) -> Key | None:
-        """The key whose secret hashes to this, unless it was revoked."""
-        return await self.journal.reader(keys.find_key, secret_hash)
+        """The key with this hash of its secret; None where there is none or it was revoked."""
+        return await self.journal.query(keys.find_key, secret_hash)
 
     async def connection(self, tenant: str, integration_id: str, user_id: str) -> Connection | None:
-        """The user's connection to an integration of this tenant, as it was committed last."""
-        return await self.journal.reader(find_connection, tenant, integration_id, user_id)
+        """The user's connection to an integration of this tenant as it was committed last."""
+        return await self.journal.query(find_connection, tenant, integration_id, user_id)
 
-    async def agree(self, sealer: Sealer, *, anew: bool = False) -> None:
-        """Make sure that all servers of this database have the same keys. See `agreeing.agree`."""
-        await encryption.agree(self._engine, sealer, anew=anew)
+    async def check_key(self, sealer: Sealer, *, replace: bool = False) -> None:
+        """Check that all servers of this database have the same keys. See `encryption.check_key`."""
+        await encryption.check_key(self._engine, sealer, replace=replace)
 
     async def erase_finished(self, before: int) -> int:
-        """Erase runs that finished before this time, whole; how many."""
+        """See `retention.erase`."""
         return await retention.erase(self._engine, before)
 
     async def erase_audit(self, before: int) -> int:
-        """Erase audit entries made before this time; how many."""
+        """See `retention.erase_audit`."""
         return await retention.erase_audit(self._engine, before)
 
     async def forget_requests(self, now: int) -> int:
-        """Forget request ids that are no longer remembered; how many."""
+        """See `retention.forget_requests`."""
         return await retention.forget_requests(self._engine, now)
 
     async def forget_flows(self, now: int) -> int:
-        """Forget connect flows whose time is over, with what they hold; how many."""
+        """See `retention.forget_flows`."""
         return await retention.forget_flows(self._engine, now)
 
 
-def bring_up_to_date(url: str) -> bool:
-    """Run every migration the database lacks; whether there was one. Raises as `Store.open`."""
-    with _prepared(url) as connection:
+def migrate_schema(url: str) -> bool:
+    """Run the migrations that the database lacks. Returns whether there was one. Raises as `Store.open`."""
+    with _begin_writing(url) as connection:
         return migrate.migrate(connection)
 
 
-def require(url: str) -> None:
-    """Raise as `Store.open` unless the database is up to date."""
-    with _prepared(url) as connection:
+def require_schema(url: str) -> None:
+    """Raise SchemaOutdated unless the schema is up to date. STORE_UNAVAILABLE, ValueError as `Store.open`."""
+    with _begin_writing(url) as connection:
         migrate.require(connection)
 
 
 @contextmanager
-def _prepared(url: str) -> Iterator[DatabaseConnection]:
+def _begin_writing(url: str) -> Iterator[DatabaseConnection]:
     engine = sync_engine(url)
     try:
         with engine.connect().execution_options(writes=True) as connection, connection.begin():

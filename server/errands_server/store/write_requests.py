@@ -1,11 +1,11 @@
-"""What can be written to the log: a new run, or records behind an old one's."""
+"""The writes of the journal: a new run, or records appended to the logs of runs."""
 
 from __future__ import annotations
 
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 from sqlalchemy import Connection, func, select
@@ -16,16 +16,16 @@ from ..domain.events import Record
 from ..domain.fold import fold
 from ..domain.inputs import Inputs
 from ..domain.run import Run
-from .journal_reads import records
+from .journal_reads import read_records
 from .repositories.requests import RequestKey
 from .schema import tables as t
 
-# Unlike any other process's, and without a system call for each.
+# Different from those of every other process, without a system call for each.
 _append_ids = itertools.count(secrets.randbits(62))
 
 
 class Repeated(Struct, frozen=True):
-    """The run that a repeat key names."""
+    """The earlier run that a repeat key names: its plan may be used again."""
 
     run_id: str
     plan_id: str
@@ -33,7 +33,11 @@ class Repeated(Struct, frozen=True):
 
 
 class Creation(Struct, frozen=True, kw_only=True):
-    """A run to be stored. `build` makes its first events, given the run it repeats."""
+    """A run to store, with what was given to it.
+
+    `build` is called in the writer's thread and makes the first records, given the run that is
+    repeated; it is called again where the transaction is written again.
+    """
 
     tenant: str
     run_id: str
@@ -47,19 +51,19 @@ class Creation(Struct, frozen=True, kw_only=True):
     build: Callable[[Repeated | None], Draft]
     append_id: int = field(default_factory=_append_ids.__next__)
 
-    def stored(self, connection: Connection) -> Any:
+    def find_outcome(self, connection: Connection) -> Any:
         query = select(func.max(t.events.c.sequence)).where(
             t.events.c.run_id == self.run_id, t.events.c.append_id == self.append_id
         )
         last = connection.execute(query).scalar()
         if last is None:
             return _not_written()
-        log = records(connection, self.run_id, 0, last)
+        log = read_records(connection, self.run_id, 0, last)
         return Created(run_id=self.run_id, records=log, run=fold(log))
 
 
 class Created(Struct, frozen=True, kw_only=True):
-    """Answers a creation. `replayed`: the request had been carried out before."""
+    """The outcome of a creation. `replayed`: the request made this run before; nothing was written."""
 
     run_id: str
     replayed: bool = False
@@ -68,7 +72,11 @@ class Created(Struct, frozen=True, kw_only=True):
 
 
 class Append(Struct, frozen=True, kw_only=True):
-    """Records to add directly behind sequence `after`, and the run they lead to."""
+    """Records to add directly behind sequence `after`, and the run as they leave it.
+
+    `epoch` is that of the engine that executes the run; None: a caller changes it, whoever executes.
+    `artifacts` are documents too large for an event, by id.
+    """
 
     tenant: str
     run_id: str
@@ -79,7 +87,7 @@ class Append(Struct, frozen=True, kw_only=True):
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
     append_id: int = field(default_factory=_append_ids.__next__)
 
-    def stored(self, connection: Connection) -> Any:
+    def find_outcome(self, connection: Connection) -> Any:
         query = select(t.events.c.append_id).where(
             t.events.c.run_id == self.run_id, t.events.c.sequence == self.after + 1
         )
@@ -95,6 +103,10 @@ class AppendBatch(Struct, frozen=True):
 
     appends: Sequence[Append]
 
-    def stored(self, connection: Connection) -> Any:
-        outcomes = [append.stored(connection) for append in self.appends]
+    def find_outcome(self, connection: Connection) -> Any:
+        outcomes = [append.find_outcome(connection) for append in self.appends]
         return next((outcome for outcome in outcomes if outcome is not None), None)
+
+
+LogWrite: TypeAlias = Creation | Append | AppendBatch
+"""What a batch is made of."""

@@ -1,4 +1,4 @@
-"""What processes that share a PostgreSQL tell each other: which runs changed. Hints, never the guarantee."""
+"""Notifies the processes that share a PostgreSQL of changed runs. A notification may be lost."""
 
 from __future__ import annotations
 
@@ -13,70 +13,72 @@ from msgspec import Struct
 from sqlalchemy import Connection, make_url, text
 
 from ...domain.errors import Reason, Unavailable
-from ..write_requests import Append, AppendBatch, Creation
-from .connection import TRANSACTION, arguments
+from ..write_requests import AppendBatch, Creation, LogWrite
+from .connection import TRANSACTION, connect_arguments
 
-ALIVE: Final = 5.0  # seconds of silence after which the connection is asked whether it still works
+ALIVE: Final = 5.0  # seconds of silence after which the connection is checked
 
 _CHANNEL: Final = "errands"
-_IN_ONE: Final = 150  # ids in one notification, which PostgreSQL limits to 8,000 bytes
-_ME: Final = secrets.token_hex(4)
+_MOST_IDS: Final = 150  # ids in one notification, which PostgreSQL limits to 8,000 bytes
+_SENDER: Final = secrets.token_hex(4)  # of this process
 
 
-class Hint(Struct, frozen=True, array_like=True):
-    """Runs that another process appended to, and those of them that somebody is to look after."""
+class Notification(Struct, frozen=True, array_like=True):
+    """Runs whose logs grew in one commit."""
 
-    sender: str
-    changed: tuple[str, ...]
-    asked: tuple[str, ...]
+    sender: str  # the process that committed
+    changed: tuple[str, ...]  # ids of the runs
+    asked: tuple[str, ...]  # those of them that a caller changed, so that their engine must act
 
 
-def tell(connection: Connection, works: Sequence[Creation | Append | AppendBatch]) -> None:
-    """Tell the other processes of a batch once it is committed: one notification, where they fit in one.
+def send(connection: Connection, writes: Sequence[LogWrite]) -> None:
+    """Notify the other processes of a batch, once its transaction is committed.
 
-    The transaction's id is kept in `connection.info`, for who must ask what became of it.
+    The transaction's id is kept in `connection.info`, to look up whether it was committed.
     """
-    for hint in _hints(works):
-        said = {"channel": _CHANNEL, "payload": msgspec.json.encode(hint).decode()}
-        row = connection.execute(_TELL, said).one()
+    for notification in _notifications(writes):
+        parameters = {"channel": _CHANNEL, "payload": msgspec.json.encode(notification).decode()}
+        row = connection.execute(_SEND, parameters).one()
         connection.info[TRANSACTION] = row.transaction
 
 
-_TELL: Final = text("SELECT pg_notify(:channel, :payload), pg_current_xact_id()::text AS transaction")
+_SEND: Final = text("SELECT pg_notify(:channel, :payload), pg_current_xact_id()::text AS transaction")
 
 
-def _hints(works: Sequence[Creation | Append | AppendBatch]) -> Iterator[Hint]:
-    asked: dict[str, bool] = {}
-    for work in works:
-        for part in work.appends if isinstance(work, AppendBatch) else (work,):
-            by_caller = isinstance(part, Creation) or part.epoch is None
-            asked[part.run_id] = asked.get(part.run_id, False) or by_caller
-    ids = list(asked)
-    for start in range(0, len(ids), _IN_ONE):
-        some = ids[start : start + _IN_ONE]
-        yield Hint(_ME, tuple(some), tuple(run_id for run_id in some if asked[run_id]))
+def _notifications(writes: Sequence[LogWrite]) -> Iterator[Notification]:
+    by_caller: dict[str, bool] = {}  # by run: whether a caller changed it
+    for write in writes:
+        for part in write.appends if isinstance(write, AppendBatch) else (write,):
+            asked = isinstance(part, Creation) or part.epoch is None
+            by_caller[part.run_id] = by_caller.get(part.run_id, False) or asked
+    ids = list(by_caller)
+    for start in range(0, len(ids), _MOST_IDS):
+        changed = ids[start : start + _MOST_IDS]
+        yield Notification(_SENDER, tuple(changed), tuple(run_id for run_id in changed if by_caller[run_id]))
 
 
-async def hints(url: str) -> AsyncGenerator[Hint | None, None]:
-    """What other processes tell, from when the first None is given: then everything before is missed.
+async def listen(url: str) -> AsyncGenerator[Notification | None, None]:
+    """Notifications of the other processes, from the first None on; earlier ones are missed.
 
-    None again after a while of silence. STORE_UNAVAILABLE: the connection is lost.
+    Gives None again after `ALIVE` seconds of silence. STORE_UNAVAILABLE: the connection is lost.
     """
     parsed = make_url(url)
     conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, **arguments(parsed))
+        connection = await psycopg.AsyncConnection.connect(
+            conninfo, autocommit=True, **connect_arguments(parsed)
+        )
         async with connection:
             await connection.execute(f"LISTEN {_CHANNEL}")
             yield None
             while True:
-                async with contextlib.aclosing(connection.notifies(timeout=ALIVE)) as told:
-                    async for notification in told:
-                        hint = msgspec.json.decode(notification.payload, type=Hint)
-                        if hint.sender != _ME:
-                            yield hint
+                async with contextlib.aclosing(connection.notifies(timeout=ALIVE)) as received:
+                    async for arrived in received:
+                        notification = msgspec.json.decode(arrived.payload, type=Notification)
+                        if notification.sender != _SENDER:
+                            yield notification
                 await connection.execute("SELECT 1")
                 yield None
     except psycopg.Error as error:
-        message = f"the database tells of nothing: {error}"
-        raise Unavailable(Reason.STORE_UNAVAILABLE, message) from error
+        why = f"the database tells of nothing: {error}"
+        raise Unavailable(Reason.STORE_UNAVAILABLE, why) from error

@@ -1,4 +1,4 @@
-"""Finds approvals of one tenant. What they ask and how they were decided is in the run's log."""
+"""Reads the approvals of one tenant: their rows, with request and resolution from the run's log."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class ApprovalRow(Struct, frozen=True, kw_only=True):
     run_id: str
     user_id: str
     status: str  # pending, decided, expired or closed
-    requested_at: int
+    requested_at: int  # milliseconds
     request: e.ApprovalRequested
-    resolved_at: int | None = None
-    resolution: e.ApprovalResolved | None = None
+    resolved_at: int | None = None  # milliseconds; None while it is pending, and where its run stopped
+    resolution: e.ApprovalResolved | None = None  # as `resolved_at`
 
 
-_asked = t.events.alias("asked")
-_answered = t.events.alias("answered")
+_request = t.events.alias("asked")
+_resolution = t.events.alias("answered")
 _JOINED = (
     t.approvals.join(t.runs, t.runs.c.run_id == t.approvals.c.run_id)
     .join(
-        _asked,
-        (_asked.c.run_id == t.approvals.c.run_id) & (_asked.c.sequence == t.approvals.c.sequence),
+        _request,
+        (_request.c.run_id == t.approvals.c.run_id) & (_request.c.sequence == t.approvals.c.sequence),
     )
     .outerjoin(
-        _answered,
-        (_answered.c.run_id == t.approvals.c.run_id)
-        & (_answered.c.sequence == t.approvals.c.resolved_sequence),
+        _resolution,
+        (_resolution.c.run_id == t.approvals.c.run_id)
+        & (_resolution.c.sequence == t.approvals.c.resolved_sequence),
     )
 )
 _SELECT = select(
@@ -45,27 +45,29 @@ _SELECT = select(
     t.approvals.c.run_id,
     t.approvals.c.status,
     t.runs.c.user_id,
-    _asked.c.at.label("requested_at"),
-    _asked.c.body.label("request"),
-    _answered.c.at.label("resolved_at"),
-    _answered.c.body.label("resolution"),
+    _request.c.at.label("requested_at"),
+    _request.c.body.label("request"),
+    _resolution.c.at.label("resolved_at"),
+    _resolution.c.body.label("resolution"),
 ).select_from(_JOINED)
 
 
 class ApprovalRepository:
-    """The approvals of one tenant, newest first."""
+    """The approvals of one tenant. Reads only: the journal writes them with the events they come from."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:
         self._connection = connection
         self._tenant = tenant
 
     async def find(self, approval_id: str) -> ApprovalRow | None:
+        """The approval as this transaction sees it. A later append of its run may resolve it."""
         rows = await self._select(t.approvals.c.approval_id == approval_id, limit=1)
         return rows[0] if rows else None
 
     async def list(
         self, *, status: str = "", run_id: str = "", before: str = "", limit: int
     ) -> Sequence[ApprovalRow]:
+        """At most `limit` approvals, newest first, older than the id `before`. "" does not filter."""
         conditions = []
         if run_id:
             conditions.append(t.approvals.c.run_id == run_id)
@@ -89,7 +91,7 @@ class ApprovalRepository:
 def _approval(row: Any) -> ApprovalRow:
     request = e.decode(row.request)
     resolution = None if row.resolution is None else e.decode(row.resolution)
-    assert isinstance(request, e.ApprovalRequested)  # noqa: S101 (the writer put it there)
+    assert isinstance(request, e.ApprovalRequested)  # noqa: S101 (the journal wrote it)
     assert resolution is None or isinstance(resolution, e.ApprovalResolved)  # noqa: S101 (as above)
     return ApprovalRow(
         approval_id=row.approval_id,

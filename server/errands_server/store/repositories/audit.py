@@ -1,4 +1,4 @@
-"""Who did what in one tenant: written in the transaction of what it tells of, and never changed."""
+"""The audit log of one tenant: an entry is written in the transaction of its change, and never changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..schema import tables as t
 
 
 class AuditAction(StrEnum):
-    """What can be done. What a run's log says of decisions and cancellations is among it."""
+    """What an entry can be about. Decisions and cancellations are taken from the logs of runs."""
 
     APPROVAL_DECIDE = "approval.decide"
     RUN_CANCEL = "run.cancel"
@@ -36,18 +36,18 @@ class AuditAction(StrEnum):
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One thing that was done. `details` is JSON text without secrets."""
+    """One change and who made it."""
 
-    id: str
-    at: int
+    id: str  # a UUIDv7 of `at`
+    at: int  # milliseconds
     actor: str
-    action: str
-    subject: str
-    details: str
+    action: str  # an `AuditAction`
+    subject: str  # id of what was changed
+    details: str  # JSON text, without secrets
 
 
 class AuditFilter(Struct, frozen=True, kw_only=True):
-    """Which entries; "" and None leave a filter open. Times are milliseconds, both exclusive."""
+    """Combined with "and"; "" and None do not filter. Times are milliseconds, both exclusive."""
 
     actor: str = ""
     action: str = ""
@@ -57,19 +57,19 @@ class AuditFilter(Struct, frozen=True, kw_only=True):
 
 
 class AuditRepository:
-    """What was done in one tenant, newest first."""
+    """The audit log of one tenant."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:
         self._connection = connection
         self._tenant = tenant
 
     async def add(self, action: AuditAction, *, actor: str, subject: str, at: int, **details: Any) -> None:
-        """Say in this transaction what it does."""
+        """Write an entry, which is committed or rolled back with the change that it is about."""
         row = _row(self._tenant, action, actor=actor, subject=subject, at=at, details=details)
         await self._connection.execute(insert(t.audit).values(row))
 
     async def list(self, wanted: AuditFilter, *, behind: str = "", limit: int) -> Sequence[AuditEntry]:
-        """The newest of those wanted, behind the entry of this id."""
+        """At most `limit` entries, newest first, older than the entry `behind`."""
         columns = t.audit.c
         query = select(*(columns[name] for name in AuditEntry.__struct_fields__)).where(
             columns.tenant == self._tenant
@@ -77,19 +77,19 @@ class AuditRepository:
         for name in ("actor", "action", "subject"):
             if value := getattr(wanted, name):
                 query = query.where(columns[name] == value)
-        # Ids begin with their time, so one index gives order, page and span.
+        # Ids begin with their time, so that one index serves order, page and span.
         if wanted.after is not None:
-            query = query.where(columns.id >= beginning(wanted.after + 1))
+            query = query.where(columns.id >= id_prefix(wanted.after + 1))
         if wanted.before is not None:
-            query = query.where(columns.id < beginning(wanted.before))
+            query = query.where(columns.id < id_prefix(wanted.before))
         if behind:
             query = query.where(columns.id < behind)
         rows = await self._connection.execute(query.order_by(columns.id.desc()).limit(limit))
         return [AuditEntry(**row._mapping) for row in rows]
 
 
-def of_record(tenant: str, run_id: str, record: Record) -> dict[str, Any] | None:
-    """The row for what a person did to a run; None for everything a run does by itself."""
+def row_for_record(tenant: str, run_id: str, record: Record) -> dict[str, Any] | None:
+    """The row for a record of what a person did to a run; None for every other record."""
     match record.event:
         case e.ApprovalResolved(expired=False) as event:
             action, actor, subject = AuditAction.APPROVAL_DECIDE, event.actor, event.approval_id
@@ -101,8 +101,8 @@ def of_record(tenant: str, run_id: str, record: Record) -> dict[str, Any] | None
     return _row(tenant, action, actor=actor, subject=subject, at=record.at, details=details)
 
 
-def beginning(at: int) -> str:
-    """What the ids of entries made at this time, in milliseconds, begin with or come behind."""
+def id_prefix(at: int) -> str:
+    """The smallest text that is not behind any id of an entry made at `at` (milliseconds) or later."""
     digits = f"{max(at, 0):012x}"
     return f"{digits[:8]}-{digits[8:]}"
 
@@ -111,7 +111,7 @@ def _row(
     tenant: str, action: AuditAction, *, actor: str, subject: str, at: int, details: Mapping[str, Any]
 ) -> dict[str, Any]:
     return {
-        # UUIDv7 (RFC 9562) of the time that is told, also where a clock is held still.
+        # UUIDv7 (RFC 9562) of `at`, which a test may hold still.
         "id": str(UUID(f"{at:012x}7{uuid4().hex[13:]}")),
         "tenant": tenant,
         "at": at,

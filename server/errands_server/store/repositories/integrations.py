@@ -1,4 +1,4 @@
-"""Integrations of one tenant. Every change adds a revision; revisions never change."""
+"""Integrations of one tenant. Every change adds a revision, and a revision never changes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ..schema import tables as t
 
 
 class Revision(Struct, frozen=True, kw_only=True):
-    """What an integration is at one time. `operations` is JSON text its toolbox wrote."""
+    """An integration as one change left it."""
 
-    kind: str
+    kind: str  # openapi or mcp
     base_url: str
-    internal: bool
-    honours_keys: bool
-    document: bytes
-    operations: bytes
+    internal: bool  # an operator allowed its requests inside the network
+    honours_keys: bool  # the service honours idempotency keys
+    document: bytes  # the description that was imported
+    operations: bytes  # JSON text of the imported tools, as `tools` reads it
     tool_count: int
-    left_out: tuple[str, ...] = ()
-    schemes: str = "{}"  # JSON text: how the service wants to be authenticated
+    left_out: tuple[str, ...] = ()  # operations that were not imported, with the reason
+    schemes: str = "{}"  # JSON text: security schemes, by name
     rate_limit: str = ""  # as in domain/rates; "" for none
     max_concurrency: int = 0  # calls at the same time; 0 for any number
     auth_type: str = "none"
-    shared: bool = False
-    credential: bytes | None = None  # sealed
+    shared: bool = False  # it has a credential for every user
+    credential: bytes | None = None  # that one, sealed
 
 
 class Integration(Struct, frozen=True, kw_only=True):
@@ -39,9 +39,9 @@ class Integration(Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    active: bool
-    revision: int
-    created_at: int
+    active: bool  # its tools may be used by new runs
+    revision: int  # number of the newest; the first is 1
+    created_at: int  # milliseconds
     kind: str
     base_url: str
     internal: bool
@@ -57,7 +57,7 @@ class Integration(Struct, frozen=True, kw_only=True):
     oauth_secret: bytes | None = None  # sealed
 
 
-_SMALL = (
+_OF_REVISION = (
     "kind",
     "base_url",
     "internal",
@@ -73,7 +73,7 @@ _SMALL = (
 _OF_ITSELF = ("id", "name", "active", "revision", "created_at", "oauth_client", "oauth_secret")
 _INTEGRATION = select(
     *(t.integrations.c[name] for name in _OF_ITSELF),
-    *(t.integration_revisions.c[name] for name in _SMALL),
+    *(t.integration_revisions.c[name] for name in _OF_REVISION),
 ).join(
     t.integration_revisions,
     and_(
@@ -84,7 +84,7 @@ _INTEGRATION = select(
 
 
 class IntegrationRepository:
-    """The integrations of one tenant, by name."""
+    """The integrations of one tenant."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:
         self._connection = connection
@@ -98,7 +98,10 @@ class IntegrationRepository:
         now: int,
         client: tuple[str, bytes | None] = ("", None),
     ) -> None:
-        """Store an integration with revision 1, and its packed OAuth client. INTEGRATION_NAME_TAKEN."""
+        """Store an integration with revision 1, and its OAuth client: JSON text and sealed secret.
+
+        INTEGRATION_NAME_TAKEN: nothing was written.
+        """
         values = {
             "id": integration_id,
             "tenant": self._tenant,
@@ -109,13 +112,13 @@ class IntegrationRepository:
             "oauth_client": client[0],
             "oauth_secret": client[1],
         }
-        await self._named(name, insert(t.integrations).values(values))
+        await self._execute_named(name, insert(t.integrations).values(values))
         await self._add_revision(integration_id, 1, revision, now)
 
     async def revise(self, integration: Integration, revision: Revision, now: int) -> None:
-        """Add the revision behind `integration.revision`; store name, activity and OAuth client with it.
+        """Add the revision behind `integration.revision`, and store name, `active` and OAuth client.
 
-        INTEGRATION_NAME_TAKEN. RUN_BUSY: another change was first, or it was deleted.
+        INTEGRATION_NAME_TAKEN. RUN_BUSY: it was changed or deleted before; nothing was written.
         """
         number = integration.revision + 1
         statement = (
@@ -134,13 +137,16 @@ class IntegrationRepository:
                 oauth_secret=integration.oauth_secret,
             )
         )
-        if await self._named(integration.name, statement) == 0:
+        if await self._execute_named(integration.name, statement) == 0:
             message = "another change of the integration was first; try again"
             raise Conflict(Reason.RUN_BUSY, message, subject=integration.id)
         await self._add_revision(integration.id, number, revision, now)
 
     async def delete(self, integration_id: str, now: int) -> bool:
-        """Take it from sight; its revisions stay for the runs that point to them."""
+        """Hide it from now on, in any revision; its revisions stay for the runs that refer to them.
+
+        False: there is none, or it was deleted before.
+        """
         statement = (
             update(t.integrations)
             .where(
@@ -153,24 +159,27 @@ class IntegrationRepository:
         return (await self._connection.execute(statement)).rowcount == 1
 
     async def find(self, integration_id: str) -> Integration | None:
+        """The integration as this transaction sees it; its `revision` guards a later change."""
         rows = await self._select(t.integrations.c.id == integration_id)
         return rows[0] if rows else None
 
     async def list(self, *, after: str = "", limit: int) -> Sequence[Integration]:
+        """At most `limit` integrations, ordered by name, behind the name `after`."""
         return await self._select(t.integrations.c.name > after, limit=limit)
 
     async def count(self) -> int:
-        """How many there are, active or not."""
+        """How many there are, active or not. In a writing transaction no other transaction can add one."""
         query = select(func.count()).where(
             t.integrations.c.tenant == self._tenant, t.integrations.c.deleted_at.is_(None)
         )
         return (await self._connection.execute(query)).scalar_one()
 
     async def active(self) -> Sequence[Integration]:
+        """All that are active, ordered by name."""
         return await self._select(t.integrations.c.active.is_(True))
 
     async def revision(self, integration_id: str, number: int) -> Revision | None:
-        """A revision with everything in it, also of a deleted integration."""
+        """A revision, also of a deleted integration. It never changes, so that it may be cached."""
         columns = (t.integration_revisions.c[name] for name in Revision.__struct_fields__)
         query = (
             select(*columns)
@@ -206,7 +215,7 @@ class IntegrationRepository:
         values = {"integration_id": integration_id, "revision": number, "created_at": now, **fields}
         await self._connection.execute(insert(t.integration_revisions).values(values))
 
-    async def _named(self, name: str, statement: Any) -> int:
+    async def _execute_named(self, name: str, statement: Any) -> int:
         try:
             count: int = (await self._connection.execute(statement)).rowcount
         except IntegrityError as error:

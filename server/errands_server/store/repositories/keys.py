@@ -1,4 +1,4 @@
-"""API keys of one tenant. Secrets are never stored, only their hashes."""
+"""API keys of one tenant. Of a secret only its hash is stored."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ..schema import tables as t
 
 
 class Key(Struct, frozen=True, kw_only=True):
-    """A key: who may do what, where, and until when (milliseconds; None: for ever)."""
+    """An API key. Times are milliseconds."""
 
     id: str
     tenant: str
     name: str
-    scopes: frozenset[str]
+    scopes: frozenset[str]  # what it may do
     created_at: int
-    expires_at: int | None = None
+    expires_at: int | None = None  # None: never
 
 
 class KeyRepository:
-    """The keys of one tenant, newest first."""
+    """The keys of one tenant."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:
         self._connection = connection
         self._tenant = tenant
 
     async def add(self, key: Key, secret_hash: bytes) -> None:
-        """Store a key of this tenant, and the tenant where it is new."""
+        """Store a key of this tenant, and the tenant with its first key. IntegrityError: the id is taken."""
         await self._ensure_tenant(key.created_at)
         await self._connection.execute(
             insert(t.keys).values(
@@ -54,22 +54,23 @@ class KeyRepository:
                     values = {"tenant": self._tenant, "created_at": now}
                     await self._connection.execute(insert(t.tenants).values(values))
             except IntegrityError:
-                pass  # another process made it first, which is as good
+                pass  # another process stored it first, with the same effect
 
-    async def any(self) -> bool:
-        """Whether this tenant ever had a key."""
+    async def has_any(self) -> bool:
+        """Whether this tenant ever had a key, revoked or not."""
         query = select(t.keys.c.id).where(t.keys.c.tenant == self._tenant).limit(1)
         return (await self._connection.execute(query)).first() is not None
 
     async def list(self, *, before: str = "", limit: int) -> Sequence[Key]:
+        """At most `limit` keys that are not revoked, newest first, older than the id `before`."""
         query = select(t.keys).where(t.keys.c.tenant == self._tenant, t.keys.c.revoked_at.is_(None))
         if before:
             query = query.where(t.keys.c.id < before)
         rows = await self._connection.execute(query.order_by(t.keys.c.id.desc()).limit(limit))
-        return [key(row) for row in rows]
+        return [to_key(row) for row in rows]
 
     async def revoke(self, key_id: str, now: int) -> bool:
-        """Stop a key; False where this tenant has no such key."""
+        """Revoke a key, for good. False: this tenant has no such key, or it was revoked before."""
         statement = (
             update(t.keys)
             .where(t.keys.c.id == key_id, t.keys.c.tenant == self._tenant, t.keys.c.revoked_at.is_(None))
@@ -78,7 +79,7 @@ class KeyRepository:
         return (await self._connection.execute(statement)).rowcount == 1
 
 
-def key(row: Any) -> Key:
+def to_key(row: Any) -> Key:
     """A key from a row of the table."""
     return Key(
         id=row.id,
@@ -91,7 +92,10 @@ def key(row: Any) -> Key:
 
 
 def find_key(connection: Connection, secret_hash: bytes) -> Key | None:
-    """The key with this secret, unless it was revoked. Its expiry is for the caller to judge."""
+    """The key with this hash of its secret, unless it was revoked; the caller checks its expiry.
+
+    Synchronous, for a reader thread.
+    """
     query = select(t.keys).where(t.keys.c.secret_hash == secret_hash, t.keys.c.revoked_at.is_(None))
     row = connection.execute(query).first()
-    return None if row is None else key(row)
+    return None if row is None else to_key(row)

@@ -1,4 +1,4 @@
-"""Finds runs of one tenant. Newest first is the order of their ids, which are UUIDv7."""
+"""Reads the heads of one tenant's runs. Their ids are UUIDv7, so that newest first is the order of ids."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, exists, select, true, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..journal_reads import HEAD, Head, head
+from ..journal_reads import HEAD, Head, to_head
 from ..schema import tables as t
 
 
@@ -18,32 +18,33 @@ class RunFilter(Struct, frozen=True, kw_only=True):
 
     user_id: str = ""
     status: str = ""
-    integration_ids: Sequence[str] = ()
+    integration_ids: Sequence[str] = ()  # runs that use any of these
     before: str = ""  # only runs older than this id
     unfinished: bool = False
 
 
 class RunRepository:
-    """The runs of one tenant."""
+    """The runs of one tenant. Reads only: the journal writes them with their logs."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:
         self._connection = connection
         self._tenant = tenant
 
     async def find(self, run_id: str) -> Head | None:
+        """The run's head as this transaction sees it; its `last_sequence` guards a later append."""
         rows = await self._select(t.runs.c.run_id == run_id, limit=1)
         return next(iter(rows), None)
 
-    async def with_plan(self, plan_id: str) -> Head | None:
-        """The newest run whose plan this is."""
+    async def find_by_plan(self, plan_id: str) -> Head | None:
+        """The newest run that has this plan; as `find`."""
         rows = await self._select(t.runs.c.plan_id == plan_id, limit=1)
         return next(iter(rows), None)
 
     async def list(self, wanted: RunFilter, *, limit: int, skip: int = 0) -> Sequence[Head]:
-        """Newest first. The cost of a page does not grow with the number of runs, but with `skip`.
+        """At most `limit` runs, newest first, without the first `skip`.
 
-        Integrations together with other filters cost what has to be passed over: those
-        runs of the other filters that use none of the integrations.
+        The cost of a page grows with `skip`, not with the number of runs. With integrations and
+        other filters it also grows with the runs that pass only the other filters.
         """
         if wanted.integration_ids and not (wanted.user_id or wanted.status or wanted.unfinished):
             return await self._select(
@@ -59,10 +60,10 @@ class RunRepository:
         if wanted.unfinished:
             conditions.append(t.runs.c.finished_at.is_(None))
         if wanted.integration_ids:
-            conditions.append(self._using(wanted.integration_ids))
+            conditions.append(self._uses_any(wanted.integration_ids))
         return await self._select(*conditions, limit=limit, skip=skip)
 
-    def _using(self, integration_ids: Sequence[str]) -> ColumnElement[bool]:
+    def _uses_any(self, integration_ids: Sequence[str]) -> ColumnElement[bool]:
         return exists().where(
             t.run_integrations.c.tenant == self._tenant,
             t.run_integrations.c.integration_id.in_(integration_ids),
@@ -70,8 +71,8 @@ class RunRepository:
         )
 
     def _newest_using(self, wanted: RunFilter, limit: int, skip: int) -> Any:
-        """One ordered range of the key for each integration, merged: neither a walk over
-        runs that use none of them nor a list of all that do.
+        """One ordered range of the key for each integration, merged: it reads neither runs that use
+        none of them nor all that do.
         """
         ranges = [self._range(chosen, wanted.before) for chosen in dict.fromkeys(wanted.integration_ids)]
         merged = ranges[0] if len(ranges) == 1 else union(*ranges)
@@ -90,4 +91,4 @@ class RunRepository:
             .limit(limit)
             .offset(skip)
         )
-        return [head(row) for row in await self._connection.execute(query)]
+        return [to_head(row) for row in await self._connection.execute(query)]

@@ -1,4 +1,4 @@
-"""What one tenant has settled for itself."""
+"""Settings of one tenant."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ..schema import tables as t
 
 
 class TenantRepository:
-    """The one tenant of its transaction."""
+    """The settings of the tenant of this transaction."""
 
     def __init__(self, connection: AsyncConnection, tenant: str) -> None:
         self._connection = connection
         self._tenant = tenant
 
     async def verifier_url(self) -> str:
-        """Where browsers go that finished a connect flow; empty for nowhere."""
+        """Where browsers are sent at the end of a connect flow; empty for nowhere."""
         query = select(t.tenants.c.verifier_url).where(t.tenants.c.tenant == self._tenant)
         return (await self._connection.execute(query)).scalar() or ""
 
-    async def verify_at(self, url: str) -> bool:
-        """Send them to this URL from now on."""
+    async def set_verifier_url(self, url: str) -> bool:
+        """Replace that URL; of two changes the later is kept. False: the tenant does not exist."""
         statement = update(t.tenants).where(t.tenants.c.tenant == self._tenant).values(verifier_url=url)
         return (await self._connection.execute(statement)).rowcount == 1

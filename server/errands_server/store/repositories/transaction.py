@@ -1,4 +1,4 @@
-"""A transaction that belongs to one tenant from its first statement to its last."""
+"""A transaction of one tenant: no statement in it reads or changes rows of another."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class Transaction:
 
 @asynccontextmanager
 async def begin(engine: AsyncEngine, tenant: str, *, writes: bool) -> AsyncIterator[Transaction]:
-    """A transaction in which nothing of another tenant can be seen or changed.
+    """A transaction in which no row of another tenant can be read or changed.
 
-    One of a tenant writes at a time, so what was read is what is changed. It commits when the block
-    ends and rolls back when it raises. STORE_UNAVAILABLE: the database is locked, full or gone, or
-    its connections are all taken; nothing was changed.
+    A tenant has one writing transaction at a time, so that what it reads stays true until it commits.
+    It commits when the block ends and rolls back when the block raises. STORE_UNAVAILABLE: the
+    database is locked, full or away, or all connections are in use; nothing was changed.
     """
     try:
         async with engine.connect() as connection:

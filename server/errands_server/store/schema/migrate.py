@@ -1,4 +1,4 @@
-"""Brings a database to the schema this release knows."""
+"""Migrates a database to the schema of this release."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SCRIPTS: Final = Path(__file__).parent.parent / "migrations"
 
 
 class SchemaOutdated(Exception):
-    """The database has another schema than this release."""
+    """The database does not have the schema of this release."""
 
 
-def current(connection: Connection) -> str | None:
+def find_revision(connection: Connection) -> str | None:
     """The revision of the database's schema; None for an empty database."""
     if not inspect(connection).has_table("alembic_version"):
         return None
@@ -25,19 +25,20 @@ def current(connection: Connection) -> str | None:
 
 
 def migrate(connection: Connection) -> bool:
-    """Run every migration the database lacks; whether there was one. Others that migrate wait.
+    """Run the migrations that the database lacks. Returns whether there was one.
 
-    SchemaOutdated: it is this release that is outdated.
+    On PostgreSQL, two processes that migrate at once do so one after the other. SchemaOutdated: the
+    database has the schema of a newer release.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _KEY})
-    revision = current(connection)
+    revision = find_revision(connection)
     if revision == HEAD:
         return False
     if revision is not None and revision > HEAD:
         message = f"the database has schema {revision}, this release knows {HEAD}"
         raise SchemaOutdated(f"{message}: run the newer release that made it")
-    # Alembic takes half a second to import, and a database is rarely out of date.
+    # Imported here: Alembic takes half a second, and a database is rarely out of date.
     from alembic import command
     from alembic.config import Config
 
@@ -50,13 +51,13 @@ def migrate(connection: Connection) -> bool:
 
 def require(connection: Connection) -> None:
     """Raise SchemaOutdated unless the database is up to date."""
-    revision = current(connection)
+    revision = find_revision(connection)
     if revision != HEAD:
         message = f"the database has schema {revision or 'none'}, this release needs {HEAD}"
         raise SchemaOutdated(f"{message}: run `errands migrate`")
 
 
 def environment(config: Any) -> Connection:
-    """The connection a migration runs on, handed over by `migrate`."""
+    """The connection that `migrate` runs the migrations on."""
     connection: Connection = config.attributes["connection"]
     return connection

@@ -48,12 +48,12 @@ async def test_those_who_ask_during_a_look_share_the_next_and_see_what_was_commi
     head: Head,
 ) -> None:
     desk = Desk(head)
-    gathered = BatchedHeadReader(desk.look)
-    first = asyncio.create_task(gathered("r1"))
+    reader = BatchedHeadReader(desk.look)
+    first = asyncio.create_task(reader.read("r1"))
     await desk.begun.wait()
     newer = replace(head, last_sequence=head.last_sequence + 1)
     desk.heads["r1"] = newer
-    later = [asyncio.create_task(gathered(run_id)) for run_id in ("r1", "r1", "r2")]
+    later = [asyncio.create_task(reader.read(run_id)) for run_id in ("r1", "r1", "r2")]
     await asyncio.sleep(0)  # each asks
     desk.may_end.set()
 
@@ -64,20 +64,20 @@ async def test_those_who_ask_during_a_look_share_the_next_and_see_what_was_commi
 
 async def test_trouble_is_told_to_everyone_who_waits_and_the_next_look_is_made(head: Head) -> None:
     desk = Desk(head)
-    gathered = BatchedHeadReader(desk.look)
+    reader = BatchedHeadReader(desk.look)
     desk.may_end.set()
     desk.trouble = Unavailable(Reason.STORE_UNAVAILABLE, "away")
 
-    asked = await asyncio.gather(gathered("r1"), gathered("r2"), return_exceptions=True)
+    asked = await asyncio.gather(reader.read("r1"), reader.read("r2"), return_exceptions=True)
     assert asked == [desk.trouble] * 2
     desk.trouble = None
-    assert await gathered("r1") == head
+    assert await reader.read("r1") == head
 
 
 async def test_who_gives_up_takes_it_from_nobody(head: Head) -> None:
     desk = Desk(head)
-    gathered = BatchedHeadReader(desk.look)
-    gone, waits = (asyncio.create_task(gathered("r1")) for _ in range(2))
+    reader = BatchedHeadReader(desk.look)
+    gone, waits = (asyncio.create_task(reader.read("r1")) for _ in range(2))
     await desk.begun.wait()
     gone.cancel()
     desk.may_end.set()
