@@ -24,7 +24,7 @@ from .api.connections import ConnectionServicer
 from .api.integrations import MAX_DOCUMENT, IntegrationServicer
 from .api.interceptor import Interceptor
 from .api.keys import KeyServicer
-from .api.messages import Messages
+from .api.messages import RunMessages
 from .api.runs import RunServicer
 from .config import Config
 from .credentials.aws.sts import AwsRoles
@@ -56,7 +56,7 @@ from .services.pass_through import PassThroughCheck
 from .services.preflight import PreflightService
 from .services.quotas import Quotas
 from .services.run_creation import RunCreation
-from .services.runs import Runs, Views
+from .services.runs import Runs
 from .services.tokens import LinkTemplates, Tickets
 from .store.database import is_sqlite
 from .store.encryption import Sealer
@@ -136,7 +136,7 @@ def _credentials(
     if roles is not None:
         stack.push_async_callback(roles.aclose)
     passed = PassThroughResolver(store.journal, sealer, apps, roles)
-    vault, oauth = Vault(store, sealer, environment, quotas.connection), OAuth(web, environment)
+    vault, oauth = Vault(store, sealer, environment, quotas.check_connections), OAuth(web, environment)
     resolver = CredentialResolver(passed, vault, oauth, environment)
     stack.push_async_callback(resolver.aclose)
     return Credentials(vault, oauth, passed, resolver)
@@ -160,7 +160,7 @@ class Core(Struct, frozen=True, kw_only=True):
     toolbox: Toolbox
     engine: Engine
     failover: Failover | None  # where several processes share a database
-    messages: Messages
+    messages: RunMessages
     hub: Hub
 
 
@@ -198,7 +198,7 @@ async def core(
         gate=overrides.gate or open_gate,
         planner_limits=overrides.planner_limits,
     )
-    messages = Messages(links.approval, links.connect)
+    messages = RunMessages(links.approval, links.connect)
     hub = Hub(messages.encode)
     engine, failover = _engine(config, overrides, parts, hub)
     commits.follow(commit_router(hub, credentials.passed, engine))
@@ -259,9 +259,9 @@ async def _senders(
 async def serving(parts: Core, keys: Keys, stack: AsyncExitStack) -> aio.Server:
     """A gRPC server with every service, which does not listen yet."""
     server = aio.server(options=_OPTIONS)
-    gate = Interceptor(server, keys.recognise, parts.quotas.request)
-    connecting = await _serve_integrations(parts, gate, stack)
-    _serve_runs(parts, connecting, gate)
+    gate = Interceptor(server, keys.authenticate, parts.quotas.take_request)
+    connect = await _serve_integrations(parts, gate, stack)
+    _serve_runs(parts, connect, gate)
     add_KeyServiceServicer_to_server(KeyServicer(keys, parts.environment), gate)
     add_AuditServiceServicer_to_server(AuditServicer(Audits(parts.store)), gate)
     return server
@@ -275,37 +275,38 @@ async def _serve_integrations(parts: Core, gate: Interceptor, stack: AsyncExitSt
         parts.catalog,
         parts.credentials,
     )
-    authorizations = Authorizations(store, environment)
-    describing = IntegrationImports(parts.importer, parts.sealer)
-    integrations = Integrations(
-        store, catalog, parts.sealer, authorizations, describing, environment, parts.quotas
-    )
-    add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), gate)
-    relisting = await stack.enter_async_context(
+    refresh = await stack.enter_async_context(
         ToolListRefresh(store, catalog, parts.importer, credentials.resolver, environment)
     )
-    parts.sessions.tell(relisting.listed)
-    authorizations.tell(relisting.granted)
-    ways = ConnectMethods(catalog)
-    connections = Connections(store, ways, credentials.vault, credentials.oauth, authorizations, environment)
-    connecting = ConnectService(
+    parts.sessions.tell(refresh.store_listing)
+    authorizations = Authorizations(store, environment, on_granted=refresh.list_after_grant)
+    imports = IntegrationImports(parts.importer, parts.sealer)
+    integrations = Integrations(
+        store, catalog, parts.sealer, authorizations, imports, environment, parts.quotas
+    )
+    add_IntegrationServiceServicer_to_server(IntegrationServicer(integrations), gate)
+    methods = ConnectMethods(catalog)
+    connections = Connections(
+        store, methods, credentials.vault, credentials.oauth, authorizations, environment
+    )
+    connect = ConnectService(
         store=store,
         sealer=parts.sealer,
         vault=credentials.vault,
         oauth=credentials.oauth,
-        ways=ways,
+        methods=methods,
         authorizations=authorizations,
         environment=environment,
         templates=parts.links,
     )
-    servicer = ConnectionServicer(connections, connecting, environment)
+    servicer = ConnectionServicer(connections, connect, environment)
     add_ConnectionServiceServicer_to_server(servicer, gate)
-    return connecting
+    return connect
 
 
-def _serve_runs(parts: Core, connecting: ConnectService, gate: Interceptor) -> None:
+def _serve_runs(parts: Core, connect: ConnectService, gate: Interceptor) -> None:
     store, environment, sealer = parts.store, parts.environment, parts.sealer
-    views = Views(store.journal)
+    runs = Runs(store, parts.hub, environment)
     creation = RunCreation(
         store=store,
         hub=parts.hub,
@@ -314,13 +315,12 @@ def _serve_runs(parts: Core, connecting: ConnectService, gate: Interceptor) -> N
         planner=parts.planner,
         planner_limits=parts.planner_limits,
         environment=environment,
-        views=views,
+        runs=runs,
         pass_through=PassThroughCheck(parts.catalog, roles=bool(parts.config.aws_sts_endpoint)),
-        preflight=PreflightService(parts.catalog, parts.toolbox, connecting),
+        preflight=PreflightService(parts.catalog, parts.toolbox, connect),
         sealer=sealer,
         quotas=parts.quotas,
     )
-    runs = Runs(store, parts.hub, environment, views)
     servicer = RunServicer(creation, runs, Tickets(sealer, environment), parts.messages)
     add_RunServiceServicer_to_server(servicer, gate)
     approvals = Approvals(store, parts.credentials.passed, sealer, environment)

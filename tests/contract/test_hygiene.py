@@ -101,7 +101,7 @@ ONLY_WITH_TOOL_CALLS = {"tool_call", "tool_result", "reasoning"}
 
 
 def made(event: AnyEvent, view: View) -> event_pb2.RunEvent | None:
-    of = messages.Messages(
+    of = messages.RunMessages(
         lambda tenant, request, decision: f"http://link/{decision}",
         lambda tenant, run_id, asked: f"http://connect/{run_id}/{asked.authorization_id}",
     )

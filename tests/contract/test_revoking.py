@@ -36,14 +36,14 @@ async def test_a_look_up_older_than_a_revocation_is_not_remembered(tmp_path: Pat
     operator = Principal(DEFAULT_TENANT, "process", frozenset({Scope.OPERATOR}))
     try:
         key, secret = await keys.issue(DEFAULT_TENANT, name="gone", scopes=frozenset({Scope.RUNS_READ}))
-        early = asyncio.create_task(keys.recognise(secret))
+        early = asyncio.create_task(keys.authenticate(secret))
         await store.looked_up.wait()
         await keys.revoke(operator, key.id)
         store.may_answer.set()
         await early
 
         with pytest.raises(Unauthenticated) as caught:
-            await keys.recognise(secret)
+            await keys.authenticate(secret)
         assert caught.value.reason is Reason.CREDENTIALS_INVALID
     finally:
         await store.close()

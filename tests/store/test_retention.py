@@ -7,7 +7,7 @@ import asyncio
 from errands_server.domain import events as e
 from errands_server.environment import Environment
 from errands_server.services.principal import Principal, Scope
-from errands_server.services.runs import Runs, RunView, Views
+from errands_server.services.runs import Runs, RunView
 from errands_server.store import retention
 from errands_server.store.repositories.requests import REQUEST_TTL
 from errands_server.store.repositories.runs import RunFilter
@@ -69,12 +69,12 @@ async def test_an_old_finished_run_is_erased_from_every_table_and_nothing_else(s
     assert await rows(store) == others
 
 
-class Erasing(Views):
+class Erasing(Runs):
     """Looks at runs, the oldest of which are erased just before."""
 
     def __init__(self, store: Store, before: int) -> None:
-        super().__init__(store.journal)
-        self._store, self._before = store, before
+        super().__init__(store, Hub(lambda *_: b""), Environment())
+        self._before = before
 
     async def view(self, tenant: str, run_id: str, *, events: int = 0) -> RunView:
         await self._store.erase_finished(self._before)
@@ -84,7 +84,7 @@ class Erasing(Views):
 async def test_a_page_goes_without_what_is_erased_while_it_is_made(store: Store) -> None:
     await finished(store, "old")
     await finished(store, "young", now=NOW + 1)
-    runs = Runs(store, Hub(lambda *_: b""), Environment(), Erasing(store, NOW + 1))
+    runs = Erasing(store, NOW + 1)
     reader = Principal(OWNER, "k", frozenset({Scope.RUNS_READ}))
 
     page = await runs.page(reader, RunFilter(), limit=10, skip=0, events=0)

@@ -10,8 +10,8 @@ from errands.v1 import audit_pb2_grpc
 from ..services.audit import Audits
 from ..store.repositories.audit import AuditFilter
 from . import messages
-from .interceptor import principal
-from .validation import MAX_ID, Checks, next_token
+from .interceptor import current_principal
+from .validation import MAX_ID, RequestValidator, next_token
 
 
 class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
@@ -19,12 +19,12 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         self._audits = audits
 
     async def ListAudit(self, request: pb.ListAuditRequest, context: Any) -> pb.ListAuditResponse:
-        checks = Checks()
-        size = checks.page_size(request.page_size)
-        wanted = _wanted(checks, request)
-        behind = checks.page_token(request.page_token, wanted)
-        checks.done()
-        found = await self._audits.page(principal(), wanted, behind=behind, limit=size + 1)
+        validator = RequestValidator()
+        size = validator.page_size(request.page_size)
+        wanted = _wanted(validator, request)
+        behind = validator.page_token(request.page_token, wanted)
+        validator.raise_if_invalid()
+        found = await self._audits.page(current_principal(), wanted, behind=behind, limit=size + 1)
         more = len(found) > size
         return pb.ListAuditResponse(
             entries=[messages.audit_entry(one) for one in found[:size]],
@@ -32,13 +32,15 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
         )
 
 
-def _wanted(checks: Checks, request: pb.ListAuditRequest) -> AuditFilter:
+def _wanted(validator: RequestValidator, request: pb.ListAuditRequest) -> AuditFilter:
     return AuditFilter(
-        actor=checks.text("actor", request.actor, most=MAX_ID),
-        action=checks.text("action", request.action, most=MAX_ID),
-        subject=checks.text("subject", request.subject, most=MAX_ID),
-        after=checks.moment("created_after", request.created_after) if _has(request, "after") else None,
-        before=checks.moment("created_before", request.created_before) if _has(request, "before") else None,
+        actor=validator.text("actor", request.actor, most=MAX_ID),
+        action=validator.text("action", request.action, most=MAX_ID),
+        subject=validator.text("subject", request.subject, most=MAX_ID),
+        after=validator.moment("created_after", request.created_after) if _has(request, "after") else None,
+        before=validator.moment("created_before", request.created_before)
+        if _has(request, "before")
+        else None,
     )
 
 

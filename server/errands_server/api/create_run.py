@@ -12,8 +12,8 @@ from ..domain.events import Strategy
 from ..services.run_creation import SELECTION, MalformedFields, NewRun
 from . import pass_through
 from .enums import STRATEGY_OF
-from .interceptor import caller
-from .validation import MAX_ID, Checks
+from .interceptor import call_context
+from .validation import MAX_ID, RequestValidator
 
 MAX_INTENT: Final = 10_000
 MAX_SELECTION: Final = 100
@@ -25,12 +25,12 @@ _ANSWERING: Final = 0.5  # seconds of the caller's deadline that are kept back f
 
 def read(request: pb.CreateRunRequest, time_left: float | None) -> tuple[NewRun, MalformedFields]:
     """What is asked for, and what is malformed. `time_left`: seconds until the caller's deadline, if any."""
-    head = Checks()
+    head = RequestValidator()
     head.text("intent", request.intent if request.intent.strip() else "", least=1, most=MAX_INTENT)
     selection = request.selected_customer_integration_ids
     head.count(SELECTION, selection, least=1, most=MAX_SELECTION)
     passed, misread = pass_through.read(request.pass_through) if request.pass_through else ((), ())
-    rest = Checks()
+    rest = RequestValidator()
     rest.text("context", request.context, most=MAX_CONTEXT)
     rest.text("user_id", request.user_id, least=1, most=MAX_ID)
     strategy = rest.choice("approval_strategy", request.approval_strategy, STRATEGY_OF, Strategy.NONE)
@@ -39,11 +39,11 @@ def read(request: pb.CreateRunRequest, time_left: float | None) -> tuple[NewRun,
     rest.printable("request_id", request.request_id, most=MAX_ID)
     repeatable = bool(request.request_id) and known == len(rest.violations) and not request.validate_only
     if request.output_schema_json and (problem := output_schema.problem(request.output_schema_json)):
-        rest.wrong("output_schema_json", problem)
+        rest.reject("output_schema_json", problem)
     wait = request.plan_wait_ms if request.HasField("plan_wait_ms") else DEFAULT_PLAN_WAIT
     rest.number("plan_wait_ms", wait, least=0, most=MAX_PLAN_WAIT)
     if request.explain and not request.validate_only:
-        rest.wrong("explain", "only together with validate_only")
+        rest.reject("explain", "only together with validate_only")
     wanted = NewRun(
         intent=request.intent,
         selection=tuple(selection[:MAX_SELECTION]),
@@ -55,7 +55,7 @@ def read(request: pb.CreateRunRequest, time_left: float | None) -> tuple[NewRun,
         request_id=request.request_id if repeatable else "",
         request_hash=_hash(request) if repeatable else b"",
         plan_wait_s=plan_wait_s(wait / 1_000, time_left),
-        traceparent=caller().traceparent,
+        traceparent=call_context().traceparent,
         passed=passed,
     )
     malformed = MalformedFields(selection=head.violations, pass_through=misread, others=rest.violations)

@@ -15,7 +15,7 @@ from ..services.oauth_clients import kinds
 from ..store.repositories.connections import Connection
 from ..store.repositories.integrations import Integration
 from .enums import timestamp
-from .validation import Checks
+from .validation import RequestValidator
 
 OUTCOME: Final = {
     ConnectOutcome.CONNECTED: pb.CONNECT_OUTCOME_CONNECTED,
@@ -64,12 +64,12 @@ def connection(found: Connection) -> pb.Connection:
     )
 
 
-def begun(ended: ConnectResult) -> pb.BeginConnectResponse:
+def begin_response(ended: ConnectResult) -> pb.BeginConnectResponse:
     """A flow that ended with its first step."""
     return pb.BeginConnectResponse(outcome=OUTCOME[ended.outcome], return_url=ended.return_url)
 
 
-def finished(ended: ConnectResult) -> pb.FinishConnectResponse:
+def finish_response(ended: ConnectResult) -> pb.FinishConnectResponse:
     return pb.FinishConnectResponse(
         outcome=OUTCOME[ended.outcome],
         integration_name=ended.integration_name,
@@ -102,73 +102,73 @@ _RESERVED: Final = frozenset(
 )
 
 
-def secret_text(checks: Checks, field: str, value: str) -> str:
+def secret_text(validator: RequestValidator, field: str, value: str) -> str:
     """Printable ASCII, 1 to 8,192 characters."""
-    checks.text(field, value, least=1, most=MAX_SECRET)
-    return checks.printable(field, value, most=MAX_SECRET)
+    validator.text(field, value, least=1, most=MAX_SECRET)
+    return validator.printable(field, value, most=MAX_SECRET)
 
 
-def bearer(checks: Checks, field: str, given: Any) -> Bearer:
-    return Bearer(token=secret_text(checks, f"{field}.token", given.token))
+def bearer(validator: RequestValidator, field: str, given: Any) -> Bearer:
+    return Bearer(token=secret_text(validator, f"{field}.token", given.token))
 
 
-def basic(checks: Checks, field: str, given: Any) -> Basic:
-    checks.text(f"{field}.username", given.username, most=MAX_SECRET)
+def basic(validator: RequestValidator, field: str, given: Any) -> Basic:
+    validator.text(f"{field}.username", given.username, most=MAX_SECRET)
     if ":" in given.username:
-        checks.wrong(f"{field}.username", "must not contain a colon (RFC 7617)")
-    checks.text(f"{field}.password", given.password, least=1, most=MAX_SECRET)
+        validator.reject(f"{field}.username", "must not contain a colon (RFC 7617)")
+    validator.text(f"{field}.password", given.password, least=1, most=MAX_SECRET)
     return Basic(username=given.username, password=given.password)
 
 
-def api_key(checks: Checks, field: str, given: Any) -> ApiKey:
+def api_key(validator: RequestValidator, field: str, given: Any) -> ApiKey:
     """A key with its place and name."""
     place = getattr(given, "in")
-    checks.one_of(f"{field}.in", place, PLACES)
-    name = checks.printable(f"{field}.name", given.name, most=MAX_NAME)
+    validator.one_of(f"{field}.in", place, PLACES)
+    name = validator.printable(f"{field}.name", given.name, most=MAX_NAME)
     if not name or any(character in name for character in " \t:;,="):
-        checks.wrong(f"{field}.name", "must be a name without spaces or separators")
+        validator.reject(f"{field}.name", "must be a name without spaces or separators")
     elif place == "header" and name.lower() in _RESERVED:
-        checks.wrong(f"{field}.name", f"{name} is not for credentials")
-    return ApiKey(value=secret_text(checks, f"{field}.value", given.value), location=place, name=name)
+        validator.reject(f"{field}.name", f"{name} is not for credentials")
+    return ApiKey(value=secret_text(validator, f"{field}.value", given.value), location=place, name=name)
 
 
-def api_keys(checks: Checks, field: str, given: Any) -> list[ApiKey]:
+def api_keys(validator: RequestValidator, field: str, given: Any) -> list[ApiKey]:
     """Keys with their places, no two of them in the same."""
-    checks.count(f"{field}.keys", given.keys, least=1, most=MAX_KEYS)
+    validator.count(f"{field}.keys", given.keys, least=1, most=MAX_KEYS)
     found: list[ApiKey] = []
     for index, key in enumerate(given.keys[:MAX_KEYS]):
-        made = api_key(checks, f"{field}.keys[{index}]", key)
+        made = api_key(validator, f"{field}.keys[{index}]", key)
         if any((one.location, one.name.lower()) == (made.location, made.name.lower()) for one in found):
-            checks.wrong(f"{field}.keys[{index}].name", "is given more than once")
+            validator.reject(f"{field}.keys[{index}].name", "is given more than once")
         found.append(made)
     return found
 
 
-def described_api_key(checks: Checks, field: str, given: Any) -> ApiKey:
+def described_api_key(validator: RequestValidator, field: str, given: Any) -> ApiKey:
     """As `api_key`; or without place and name, which the service's description then says."""
     if getattr(given, "in") or given.name:
-        return api_key(checks, field, given)
-    return ApiKey(value=secret_text(checks, f"{field}.value", given.value))
+        return api_key(validator, field, given)
+    return ApiKey(value=secret_text(validator, f"{field}.value", given.value))
 
 
-def scheme_keys(checks: Checks, field: str, given: Any) -> ApiKeys:
+def scheme_keys(validator: RequestValidator, field: str, given: Any) -> ApiKeys:
     """Keys that are placed by their schemes, each scheme once."""
-    checks.count(f"{field}.keys", given.keys, least=1, most=MAX_KEYS)
+    validator.count(f"{field}.keys", given.keys, least=1, most=MAX_KEYS)
     values: dict[str, str] = {}
     for index, key in enumerate(given.keys[:MAX_KEYS]):
         place = f"{field}.keys[{index}]"
-        checks.text(f"{place}.scheme", key.scheme, least=1, most=MAX_NAME)
+        validator.text(f"{place}.scheme", key.scheme, least=1, most=MAX_NAME)
         if key.scheme in values:
-            checks.wrong(f"{place}.scheme", "is given more than once")
-        values[key.scheme] = secret_text(checks, f"{place}.value", key.value)
+            validator.reject(f"{place}.scheme", "is given more than once")
+        values[key.scheme] = secret_text(validator, f"{place}.value", key.value)
     return ApiKeys(values=values)
 
 
-def scope_list(checks: Checks, field: str, given: Any) -> tuple[str, ...]:
+def scope_list(validator: RequestValidator, field: str, given: Any) -> tuple[str, ...]:
     """Scopes as RFC 6749 §3.3 spells them."""
-    checks.count(field, given, most=MAX_SCOPES)
+    validator.count(field, given, most=MAX_SCOPES)
     for index, scope in enumerate(given[:MAX_SCOPES]):
-        checks.printable(f"{field}[{index}]", scope, most=MAX_SCOPE)
+        validator.printable(f"{field}[{index}]", scope, most=MAX_SCOPE)
         if not scope or not set(scope).isdisjoint(' "\\'):
-            checks.wrong(f"{field}[{index}]", "must be one scope, without spaces, quotes or backslashes")
+            validator.reject(f"{field}[{index}]", "must be one scope, without spaces, quotes or backslashes")
     return tuple(dict.fromkeys(given))

@@ -48,7 +48,7 @@ APPROVAL_STATUS: Final[Mapping[str, Any]] = {
 APPROVAL_STATUS_OF: Final = {number: status for status, number in APPROVAL_STATUS.items()}
 
 
-def within(found: Sequence[M]) -> Sequence[M]:
+def take_fitting(found: Sequence[M]) -> Sequence[M]:
     """The first of these messages that fit one answer together; at least one, if there is any."""
     size = 0
     for index, message in enumerate(found):

@@ -25,8 +25,8 @@ from ..domain.errors import Invalid, Reason, Refused, Unauthenticated, Violation
 from ..services.principal import Principal
 from .status import CODES, status
 
-Recognise = Callable[[str], Awaitable[Principal]]
-Admit = Callable[[str], None]
+Authenticate = Callable[[str], Awaitable[Principal]]
+CheckRate = Callable[[str], None]
 """Raises where this tenant asks too often."""
 Parse = Callable[[bytes], Message]
 
@@ -47,7 +47,7 @@ _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16
 _log = structlog.get_logger("errands.access")
 
 
-class Caller(Struct):
+class CallContext(Struct):
     """Who makes the present call. `principal` is None on methods that need no key."""
 
     principal: Principal | None = None
@@ -56,15 +56,15 @@ class Caller(Struct):
     traceparent: str = ""
 
 
-_caller: ContextVar[Caller] = ContextVar("caller")
+_caller: ContextVar[CallContext] = ContextVar("caller")
 
 
-def caller() -> Caller:
+def call_context() -> CallContext:
     """Who makes the present call."""
     return _caller.get()
 
 
-def principal() -> Principal:
+def current_principal() -> Principal:
     """The key behind the present call. CREDENTIALS_MISSING: there is none."""
     found = _caller.get().principal
     if found is None:
@@ -84,7 +84,7 @@ class Interceptor:
     which costs a fifth of a short one.
     """
 
-    def __init__(self, server: aio.Server, recognise: Recognise, admit: Admit) -> None:
+    def __init__(self, server: aio.Server, recognise: Authenticate, admit: CheckRate) -> None:
         self._server = server
         self._recognise = recognise
         self._admit = admit
@@ -113,7 +113,7 @@ class Interceptor:
 
         async def call(body: bytes, context: Any) -> Any:
             started = time.perf_counter()
-            who = Caller()
+            who = CallContext()
             _caller.set(who)
             try:
                 await self._identify(method, who, context.invocation_metadata())
@@ -137,7 +137,7 @@ class Interceptor:
     def _streaming(self, method: str, behavior: Any, parse: Parse) -> Any:
         async def call(body: bytes, context: Any) -> Any:
             started = time.perf_counter()
-            who = Caller()
+            who = CallContext()
             _caller.set(who)
             try:
                 await self._identify(method, who, context.invocation_metadata())
@@ -157,7 +157,9 @@ class Interceptor:
 
         return call
 
-    async def _identify(self, method: str, who: Caller, metadata: Iterable[tuple[str, str | bytes]]) -> None:
+    async def _identify(
+        self, method: str, who: CallContext, metadata: Iterable[tuple[str, str | bytes]]
+    ) -> None:
         secrets = set()
         for name, value in metadata:
             text = value if isinstance(value, str) else value.decode("ascii", "replace")
@@ -196,7 +198,7 @@ def _serializer(message: Any) -> bytes:
     return encoded
 
 
-def _line(method: str, who: Caller, started: float, outcome: str) -> None:
+def _line(method: str, who: CallContext, started: float, outcome: str) -> None:
     code = CODES[outcome].name if isinstance(outcome, Reason) else outcome
     metrics.answered(method[1:], code)
     access_log.info(
@@ -213,7 +215,7 @@ def _line(method: str, who: Caller, started: float, outcome: str) -> None:
     )
 
 
-async def _fault(method: str, who: Caller, started: float, context: Any) -> None:
+async def _fault(method: str, who: CallContext, started: float, context: Any) -> None:
     """A bug: the log gets everything, the caller an id to ask about."""
     request_id = who.request_id or uuid4().hex
     _log.exception("fault", method=method, request_id=request_id)

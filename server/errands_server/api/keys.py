@@ -13,8 +13,8 @@ from ..environment import Environment
 from ..services.keys import Keys
 from ..services.principal import Scope
 from . import messages
-from .interceptor import principal
-from .validation import Checks, identifier, next_token
+from .interceptor import current_principal
+from .validation import RequestValidator, identifier, next_token
 
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SCOPES: Final = tuple(str(scope) for scope in Scope)
@@ -26,19 +26,19 @@ class KeyServicer(key_pb2_grpc.KeyServiceServicer):
         self._environment = environment
 
     async def CreateKey(self, request: pb.CreateKeyRequest, context: Any) -> pb.CreateKeyResponse:
-        checks = Checks()
-        checks.text("name", request.name.strip(), least=1, most=100)
-        checks.count("scopes", request.scopes, least=1, most=len(_SCOPES))
+        validator = RequestValidator()
+        validator.text("name", request.name.strip(), least=1, most=100)
+        validator.count("scopes", request.scopes, least=1, most=len(_SCOPES))
         for index, scope in enumerate(request.scopes):
-            checks.one_of(f"scopes[{index}]", scope, _SCOPES)
+            validator.one_of(f"scopes[{index}]", scope, _SCOPES)
         if request.tenant and not _TENANT.fullmatch(request.tenant):
-            checks.wrong("tenant", "must be 1 to 63 of a-z, 0-9, - and _, not beginning with - or _")
+            validator.reject("tenant", "must be 1 to 63 of a-z, 0-9, - and _, not beginning with - or _")
         expires_at = None
         if request.HasField("expires_at"):
-            expires_at = checks.timestamp("expires_at", request.expires_at, after=self._environment.now())
-        checks.done()
+            expires_at = validator.timestamp("expires_at", request.expires_at, after=self._environment.now())
+        validator.raise_if_invalid()
         key, secret = await self._keys.create(
-            principal(),
+            current_principal(),
             name=request.name.strip(),
             scopes=frozenset(Scope(scope) for scope in request.scopes),
             expires_at=expires_at,
@@ -47,11 +47,11 @@ class KeyServicer(key_pb2_grpc.KeyServiceServicer):
         return pb.CreateKeyResponse(key=messages.key(key), secret=secret)
 
     async def ListKeys(self, request: pb.ListKeysRequest, context: Any) -> pb.ListKeysResponse:
-        checks = Checks()
-        size = checks.page_size(request.page_size)
-        before = checks.page_token(request.page_token, "keys")
-        checks.done()
-        found = await self._keys.page(principal(), before=before, limit=size + 1)
+        validator = RequestValidator()
+        size = validator.page_size(request.page_size)
+        before = validator.page_token(request.page_token, "keys")
+        validator.raise_if_invalid()
+        found = await self._keys.page(current_principal(), before=before, limit=size + 1)
         more = len(found) > size
         return pb.ListKeysResponse(
             keys=[messages.key(one) for one in found[:size]],
@@ -59,5 +59,5 @@ class KeyServicer(key_pb2_grpc.KeyServiceServicer):
         )
 
     async def RevokeKey(self, request: pb.RevokeKeyRequest, context: Any) -> pb.RevokeKeyResponse:
-        await self._keys.revoke(principal(), identifier(request.id, Reason.KEY_NOT_FOUND))
+        await self._keys.revoke(current_principal(), identifier(request.id, Reason.KEY_NOT_FOUND))
         return pb.RevokeKeyResponse()

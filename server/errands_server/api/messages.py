@@ -40,8 +40,8 @@ from .enums import (
     plan_of,
     run_error,
     set_time,
+    take_fitting,
     timestamp,
-    within,
 )
 from .events import PROJECTIONS
 
@@ -62,7 +62,7 @@ def _call(call: e.Call) -> approval_pb.ApprovalCall:
     )
 
 
-class Messages:
+class RunMessages:
     """Makes the messages that hold links, which need a secret and the server's public address."""
 
     def __init__(
@@ -174,9 +174,9 @@ class Messages:
         found = (self.event(tenant, run_id, record, view) for record in records)
         return [message for message in found if message is not None]
 
-    def run(self, seen: RunView, *, most_events: int, view: View) -> run_pb.Run:
+    def run(self, run_view: RunView, *, most_events: int, view: View) -> run_pb.Run:
         """A run as one caller sees it."""
-        head, run = seen.head, seen.run
+        head, run = run_view.head, run_view.run
         awaited = next(iter(run.authorizations.values()), None) if view.connect_links else None
         message = run_pb.Run(
             run_id=head.run_id,
@@ -185,14 +185,14 @@ class Messages:
             status=STATUS[run.status],
             execution_plan_id=run.plan_id,
             plan=plan_of(run),
-            result_json=seen.result.decode(),
-            intent=seen.inputs.intent,
-            context=seen.inputs.context,
+            result_json=run_view.result.decode(),
+            intent=run_view.inputs.intent,
+            context=run_view.inputs.context,
             created_at=timestamp(run.created_at),
             updated_at=timestamp(run.updated_at),
             user_id=run.user_id,
             approval_strategy=STRATEGY[run.strategy],
-            selected_customer_integration_ids=[chosen.id for chosen in seen.inputs.integrations],
+            selected_customer_integration_ids=[chosen.id for chosen in run_view.inputs.integrations],
             steps_finished=[_finished(run, step_id) for step_id in run.finished],
             error=None if run.error is None or not run.ended else run_error(run.error),
             pending_approvals=self._pending(head.tenant if view.links else "", head.run_id, run),
@@ -201,8 +201,8 @@ class Messages:
             last_sequence=run.sequence,
         )
         if most_events:
-            events = self.events(head.tenant, head.run_id, seen.records, view)
-            message.events.extend(within(events[:most_events]))
+            events = self.events(head.tenant, head.run_id, run_view.records, view)
+            message.events.extend(take_fitting(events[:most_events]))
             message.events_truncated = len(events) > len(message.events)
         return message
 

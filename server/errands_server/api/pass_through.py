@@ -13,7 +13,7 @@ from errands.v1 import run_pb2 as pb
 
 from ..credentials.pass_through.entries import AwsKeys, AwsRole, OktaApp, PassThrough, Values
 from ..domain.errors import Violation
-from .validation import MAX_ID, Checks
+from .validation import MAX_ID, RequestValidator
 
 MAX_ENTRIES: Final = 100
 MAX_NAMES: Final = 50  # headers of one entry, and query parameters
@@ -44,50 +44,52 @@ _PRINTABLE: Final = re.compile(r"[ -~]+")
 
 def read(passed: Sequence[pb.PassThrough]) -> tuple[tuple[PassThrough, ...], list[Violation]]:
     """What is passed through, entry by entry, and everything wrong with it. Values are never quoted."""
-    checks = Checks()
-    checks.count("pass_through", passed, most=MAX_ENTRIES)
-    found = tuple(_entry(checks, f"pass_through[{at}]", one) for at, one in enumerate(passed[:MAX_ENTRIES]))
+    validator = RequestValidator()
+    validator.count("pass_through", passed, most=MAX_ENTRIES)
+    found = tuple(
+        _entry(validator, f"pass_through[{at}]", one) for at, one in enumerate(passed[:MAX_ENTRIES])
+    )
     if sum(map(_size, passed)) > MAX_WHOLE:
-        checks.wrong("pass_through", f"has more than {MAX_WHOLE} characters altogether")
-    return found, checks.violations
+        validator.reject("pass_through", f"has more than {MAX_WHOLE} characters altogether")
+    return found, validator.violations
 
 
-def _entry(checks: Checks, field: str, one: pb.PassThrough) -> PassThrough:
-    checks.text(f"{field}.customer_integration_id", one.customer_integration_id, least=1, most=MAX_ID)
-    headers = _headers(checks, f"{field}.headers", one.headers)
-    _query(checks, f"{field}.query", one.query)
-    values = _values(checks, f"{field}.values", one.values) if one.values else None
+def _entry(validator: RequestValidator, field: str, one: pb.PassThrough) -> PassThrough:
+    validator.text(f"{field}.customer_integration_id", one.customer_integration_id, least=1, most=MAX_ID)
+    headers = _headers(validator, f"{field}.headers", one.headers)
+    _query(validator, f"{field}.query", one.query)
+    values = _values(validator, f"{field}.values", one.values) if one.values else None
     if values is not None and "authorization" in headers:
-        checks.wrong(f"{field}.headers", "authorization is set by `values`; give one of them")
+        validator.reject(f"{field}.headers", "authorization is set by `values`; give one of them")
     if not (one.headers or one.query or one.values):
-        checks.wrong(field, "passes nothing through; give headers, query or values")
+        validator.reject(field, "passes nothing through; give headers, query or values")
     return PassThrough(
         integration_id=one.customer_integration_id, headers=headers, query=dict(one.query), values=values
     )
 
 
-def _headers(checks: Checks, field: str, given: Mapping[str, str]) -> dict[str, str]:
-    checks.count(field, list(given), most=MAX_NAMES)
+def _headers(validator: RequestValidator, field: str, given: Mapping[str, str]) -> dict[str, str]:
+    validator.count(field, list(given), most=MAX_NAMES)
     headers = {name.lower(): value for name, value in given.items()}
     if len(headers) < len(given):
-        checks.wrong(field, "names a header twice")
+        validator.reject(field, "names a header twice")
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
-            checks.wrong(field, "has a name that is none of a header")
+            validator.reject(field, "has a name that is none of a header")
         elif name in _NOT_TO_PASS:
-            checks.wrong(_at(field, name), "cannot be passed through")
+            validator.reject(_at(field, name), "cannot be passed through")
         elif not _PRINTABLE.fullmatch(value) or value != value.strip() or len(value) > MAX_TEXT:
-            checks.wrong(_at(field, name), f"must be 1 to {MAX_TEXT} printable ASCII characters")
+            validator.reject(_at(field, name), f"must be 1 to {MAX_TEXT} printable ASCII characters")
     return headers
 
 
-def _query(checks: Checks, field: str, given: Mapping[str, str]) -> None:
-    checks.count(field, list(given), most=MAX_NAMES)
+def _query(validator: RequestValidator, field: str, given: Mapping[str, str]) -> None:
+    validator.count(field, list(given), most=MAX_NAMES)
     for name, value in given.items():
         if not 1 <= len(name) <= MAX_ID or not name.isprintable():
-            checks.wrong(field, f"has a name that is not 1 to {MAX_ID} printable characters")
+            validator.reject(field, f"has a name that is not 1 to {MAX_ID} printable characters")
         elif len(value) > MAX_TEXT or "\0" in value:
-            checks.wrong(_at(field, name), f"must be at most {MAX_TEXT} characters without NUL")
+            validator.reject(_at(field, name), f"must be at most {MAX_TEXT} characters without NUL")
 
 
 def _at(field: str, name: str) -> str:
@@ -95,23 +97,23 @@ def _at(field: str, name: str) -> str:
     return f"{field}.{name}" if _KEY.fullmatch(name) else field
 
 
-def _values(checks: Checks, field: str, given: Mapping[str, str]) -> Values | None:
+def _values(validator: RequestValidator, field: str, given: Mapping[str, str]) -> Values | None:
     meant = [kind for kind in _KINDS if not given.keys().isdisjoint(_keys(kind))]
     if len(meant) != 1:
-        checks.wrong(field, _NAMED if not meant else f"holds keys of more than one kind; it {_NAMED}")
+        validator.reject(field, _NAMED if not meant else f"holds keys of more than one kind; it {_NAMED}")
         return None
     (kind,) = meant
-    before = len(checks.violations)
+    before = len(validator.violations)
     for name in given.keys() - _keys(kind):
         # What is no name of a member may be anything, even a secret.
-        checks.wrong(_at(field, name), "is unknown" if _KEY.fullmatch(name) else "holds an unknown key")
+        validator.reject(_at(field, name), "is unknown" if _KEY.fullmatch(name) else "holds an unknown key")
     for name in sorted(_required(kind) - given.keys()):
-        checks.wrong(f"{field}.{name}", "is required")
+        validator.reject(f"{field}.{name}", "is required")
     for name in sorted(given.keys() & _keys(kind)):
         fits, wanted = _RULES.get(name, (_is_text, f"must be 1 to {MAX_TEXT} printable ASCII characters"))
         if not fits(given[name]):
-            checks.wrong(f"{field}.{name}", wanted)
-    return None if len(checks.violations) > before else _made(kind, given)
+            validator.reject(f"{field}.{name}", wanted)
+    return None if len(validator.violations) > before else _made(kind, given)
 
 
 def _made(kind: type[Values], given: Mapping[str, str]) -> Values:

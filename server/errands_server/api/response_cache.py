@@ -23,13 +23,13 @@ class ResponseCache:
     def __init__(self) -> None:
         self._answers: LruCache[tuple[str, View], tuple[int, bytes]] = LruCache(MOST)
 
-    def answer(self, seen: RunView, view: View, make: Callable[[], Message]) -> bytes:
+    def answer(self, run_view: RunView, view: View, make: Callable[[], Message]) -> bytes:
         """What `make` gives, encoded; made anew only behind a new event."""
-        key = seen.head.run_id, view
+        key = run_view.head.run_id, view
         kept = self._answers.find(key)
-        if kept is not None and kept[0] == seen.run.sequence:
+        if kept is not None and kept[0] == run_view.run.sequence:
             return kept[1]
         encoded = make().SerializeToString()
         if len(encoded) <= LARGEST:
-            self._answers.replace(key, (seen.run.sequence, encoded))
+            self._answers.replace(key, (run_view.run.sequence, encoded))
         return encoded

@@ -21,10 +21,10 @@ from ..store.repositories.runs import RunFilter
 from ..streams import View
 from . import create_run, enums, messages
 from .enums import STATUS_OF
-from .interceptor import caller, principal
-from .messages import Messages
+from .interceptor import call_context, current_principal
+from .messages import RunMessages
 from .response_cache import ResponseCache
-from .validation import MAX_ID, Checks, identifier, next_token
+from .validation import MAX_ID, RequestValidator, identifier, next_token
 
 DEFAULT_RUNS: Final = 10
 MAX_SKIP: Final = 100_000
@@ -33,7 +33,7 @@ _AT_END: Final = (("errands-end", "1"),)
 
 
 class RunServicer(run_pb2_grpc.RunServiceServicer):
-    def __init__(self, creation: RunCreation, runs: Runs, tickets: Tickets, made: Messages) -> None:
+    def __init__(self, creation: RunCreation, runs: Runs, tickets: Tickets, made: RunMessages) -> None:
         self._creation = creation
         self._runs = runs
         self._tickets = tickets
@@ -41,51 +41,53 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         self._shown = ResponseCache()
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:
-        who = principal()
+        principal = current_principal()
         wanted, malformed = create_run.read(request, context.time_remaining())
         if request.validate_only:
-            preview = await self._creation.validate(who, wanted, malformed, explain=request.explain)
+            preview = await self._creation.validate(principal, wanted, malformed, explain=request.explain)
             return _validated(preview, explain=request.explain)
-        return self._created(who, await self._creation.create(who, wanted, malformed))
+        return self._created(principal, await self._creation.create(principal, wanted, malformed))
 
-    def _created(self, who: Principal, seen: RunView) -> pb.CreateRunResponse:
-        view = _view(who)
-        events = self._messages.events(who.tenant, seen.head.run_id, seen.records, view)
+    def _created(self, principal: Principal, run_view: RunView) -> pb.CreateRunResponse:
+        view = _view(principal)
+        events = self._messages.events(principal.tenant, run_view.head.run_id, run_view.records, view)
         return pb.CreateRunResponse(
-            run_id=seen.head.run_id,
-            repeat_key=seen.head.repeat_key,
-            status=enums.STATUS[seen.run.status],
-            events=enums.within(events[:MAX_EVENTS]),
-            execution_plan_id=seen.run.plan_id,
-            plan=enums.plan_of(seen.run),
-            repeat_run_id=seen.head.repeat_run_id or "",
+            run_id=run_view.head.run_id,
+            repeat_key=run_view.head.repeat_key,
+            status=enums.STATUS[run_view.run.status],
+            events=enums.take_fitting(events[:MAX_EVENTS]),
+            execution_plan_id=run_view.run.plan_id,
+            plan=enums.plan_of(run_view.run),
+            repeat_run_id=run_view.head.repeat_run_id or "",
         )
 
     async def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.GetRunResponse | bytes:
         most = MAX_EVENTS if request.include_events else 0
-        who = principal()
-        seen = await self._runs.get(who, _run_id(request.run_id), events=most)
+        principal = current_principal()
+        run_view = await self._runs.get(principal, _run_id(request.run_id), events=most)
         if most:
-            return pb.GetRunResponse(run=self._run(seen, most))
-        return self._shown.answer(seen, _view(who), lambda: pb.GetRunResponse(run=self._run(seen)))
+            return pb.GetRunResponse(run=self._run(run_view, most))
+        return self._shown.answer(
+            run_view, _view(principal), lambda: pb.GetRunResponse(run=self._run(run_view))
+        )
 
-    def _run(self, seen: RunView, most_events: int = 0) -> pb.Run:
-        return self._messages.run(seen, most_events=most_events, view=_view(principal()))
+    def _run(self, run_view: RunView, most_events: int = 0) -> pb.Run:
+        return self._messages.run(run_view, most_events=most_events, view=_view(current_principal()))
 
     async def ListRuns(self, request: pb.ListRunsRequest, context: Any) -> pb.ListRunsResponse:
-        checks = Checks()
-        size = checks.page_size(request.page_size, default=DEFAULT_RUNS)
-        skip = checks.number("skip", request.skip, least=0, most=MAX_SKIP)
-        checks.text("user_id", request.user_id, most=MAX_ID)
-        checks.count("customer_integration_ids", request.customer_integration_ids, most=100)
+        validator = RequestValidator()
+        size = validator.page_size(request.page_size, default=DEFAULT_RUNS)
+        skip = validator.number("skip", request.skip, least=0, most=MAX_SKIP)
+        validator.text("user_id", request.user_id, most=MAX_ID)
+        validator.count("customer_integration_ids", request.customer_integration_ids, most=100)
         if request.status and request.status not in STATUS_OF:
-            checks.wrong("status", f"{request.status} is no known value")
+            validator.reject("status", f"{request.status} is no known value")
         for index, chosen in enumerate(request.customer_integration_ids[:100]):
-            checks.text(f"customer_integration_ids[{index}]", chosen, least=1, most=MAX_ID)
+            validator.text(f"customer_integration_ids[{index}]", chosen, least=1, most=MAX_ID)
         ids = tuple(request.customer_integration_ids)
         filters = (request.user_id, request.status, ids)
-        before = checks.page_token(request.page_token, filters)
-        checks.done()
+        before = validator.page_token(request.page_token, filters)
+        validator.raise_if_invalid()
         wanted = RunFilter(
             user_id=request.user_id,
             status=STATUS_OF[request.status] if request.status else "",
@@ -93,27 +95,27 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             before=before,
         )
         most = MAX_EVENTS_IN_LISTS if request.include_events else 0
-        page = await self._runs.page(principal(), wanted, limit=size, skip=skip, events=most)
-        runs = enums.within([self._run(seen, most) for seen in page.runs])
+        page = await self._runs.page(current_principal(), wanted, limit=size, skip=skip, events=most)
+        runs = enums.take_fitting([self._run(run_view, most) for run_view in page.runs])
         more = page.more or len(runs) < len(page.runs)
         return pb.ListRunsResponse(
             runs=runs, next_page_token=next_token(runs[-1].run_id, filters) if more else ""
         )
 
     async def CancelRun(self, request: pb.CancelRunRequest, context: Any) -> pb.CancelRunResponse:
-        seen = await self._runs.cancel(
-            principal(), _run_id(request.run_id), allow_finished=request.allow_finished
+        run_view = await self._runs.cancel(
+            current_principal(), _run_id(request.run_id), allow_finished=request.allow_finished
         )
-        return pb.CancelRunResponse(run=self._run(seen))
+        return pb.CancelRunResponse(run=self._run(run_view))
 
     async def StreamRunEvents(self, request: pb.StreamRunEventsRequest, context: Any) -> AsyncIterator[bytes]:
-        checks = Checks()
-        after = checks.cursor("after_sequence", request.after_sequence)
-        checks.done()
+        validator = RequestValidator()
+        after = validator.cursor("after_sequence", request.after_sequence)
+        validator.raise_if_invalid()
         run_id = _run_id(request.run_id)
         ticket = self._ticket(run_id, include_tool_calls=request.include_tool_calls)
         tenant, view = _watched(ticket, include_tool_calls=request.include_tool_calls)
-        async with self._runs.following(tenant, run_id, after=after, view=view) as pieces:
+        async with self._runs.follow(tenant, run_id, after=after, view=view) as pieces:
             end = _AT_END if pieces is None else ()
             if request.validate_only:
                 pieces = None
@@ -127,29 +129,29 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
 
     def _ticket(self, run_id: str, *, include_tool_calls: bool) -> Ticket | None:
         """The ticket that a stream is asked for with; None where there is a key."""
-        if caller().principal is not None:
+        if call_context().principal is not None:
             return None
-        ticket = self._tickets.read(caller().ticket)
+        ticket = self._tickets.read(call_context().ticket)
         if ticket.run_id != run_id or (include_tool_calls and not ticket.view.tool_calls):
             message = "the stream ticket is for another run or view; ask for a new one"
             raise Unauthenticated(Reason.TICKET_INVALID, message)
         return ticket
 
     async def ListRunEvents(self, request: pb.ListRunEventsRequest, context: Any) -> pb.ListRunEventsResponse:
-        checks = Checks()
-        checks.number("limit", request.limit, least=0, most=MAX_EVENTS)
-        after = checks.cursor("after_sequence", request.after_sequence)
-        checks.done()
+        validator = RequestValidator()
+        validator.number("limit", request.limit, least=0, most=MAX_EVENTS)
+        after = validator.cursor("after_sequence", request.after_sequence)
+        validator.raise_if_invalid()
         run_id = _run_id(request.run_id)
-        who = principal()
-        head, records = await self._runs.events(
-            who, run_id, after=after, limit=request.limit or DEFAULT_EVENTS
+        principal = current_principal()
+        head, records = await self._runs.read_events(
+            principal, run_id, after=after, limit=request.limit or DEFAULT_EVENTS
         )
-        view = _view(who, tool_calls=request.include_tool_calls)
-        events = self._messages.events(who.tenant, run_id, records, view)
-        kept = enums.within(events)
+        view = _view(principal, tool_calls=request.include_tool_calls)
+        events = self._messages.events(principal.tenant, run_id, records, view)
+        kept = enums.take_fitting(events)
         answer = pb.ListRunEventsResponse(
-            events=kept, tenant=who.tenant, links=view.links, connect_links=view.connect_links
+            events=kept, tenant=principal.tenant, links=view.links, connect_links=view.connect_links
         )
         if len(kept) < len(events):
             answer.next_after_sequence = kept[-1].sequence
@@ -161,16 +163,16 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
     async def CreateStreamTicket(
         self, request: pb.CreateStreamTicketRequest, context: Any
     ) -> pb.CreateStreamTicketResponse:
-        who = principal()
-        seen = await self._runs.get(who, _run_id(request.run_id))
-        view = _view(who, tool_calls=request.include_tool_calls)
-        ticket, expires_at = self._tickets.issue(who.tenant, seen.head.run_id, view)
+        principal = current_principal()
+        run_view = await self._runs.get(principal, _run_id(request.run_id))
+        view = _view(principal, tool_calls=request.include_tool_calls)
+        ticket, expires_at = self._tickets.issue(principal.tenant, run_view.head.run_id, view)
         return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=enums.timestamp(expires_at))
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Any) -> pb.GetPlanResponse:
         plan_id = identifier(request.execution_plan_id, Reason.PLAN_NOT_FOUND)
-        seen = await self._runs.plan(principal(), plan_id)
-        return pb.GetPlanResponse(plan=enums.plan_of(seen.run))
+        run_view = await self._runs.get_by_plan(current_principal(), plan_id)
+        return pb.GetPlanResponse(plan=enums.plan_of(run_view.run))
 
 
 def _validated(preview: RunPreview, *, explain: bool) -> pb.CreateRunResponse:
@@ -188,17 +190,17 @@ def _watched(ticket: Ticket | None, *, include_tool_calls: bool) -> tuple[str, V
     """Tenant and view of a stream."""
     if ticket is not None:
         return ticket.tenant, replace(ticket.view, tool_calls=include_tool_calls)
-    who = principal()
-    who.require(Scope.RUNS_READ)
-    return who.tenant, _view(who, tool_calls=include_tool_calls)
+    principal = current_principal()
+    principal.require(Scope.RUNS_READ)
+    return principal.tenant, _view(principal, tool_calls=include_tool_calls)
 
 
-def _view(who: Principal, *, tool_calls: bool = False) -> View:
+def _view(principal: Principal, *, tool_calls: bool = False) -> View:
     """What this caller sees of a run."""
     return View(
         tool_calls=tool_calls,
-        links=who.may(Scope.APPROVALS),
-        connect_links=who.may(Scope.CONNECTIONS),
+        links=principal.may(Scope.APPROVALS),
+        connect_links=principal.may(Scope.CONNECTIONS),
     )
 
 

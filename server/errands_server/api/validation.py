@@ -23,34 +23,34 @@ MAX_DEPTH: Final = 100  # levels of a JSON document
 _YEAR_10000: Final = 253_402_300_800  # seconds
 
 
-class Checks:
-    """Collects violations; `done` raises them all together."""
+class RequestValidator:
+    """Collects violations; `raise_if_invalid` raises them all together."""
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
 
-    def wrong(self, field: str, message: str) -> None:
+    def reject(self, field: str, message: str) -> None:
         self.violations.append(Violation(field, message))
 
     def text(self, field: str, value: str, *, least: int = 0, most: int) -> str:
         """A text of `least` to `most` characters, without NUL."""
         if len(value) < least:
-            self.wrong(field, "must not be empty" if least == 1 else f"needs {least} characters")
+            self.reject(field, "must not be empty" if least == 1 else f"needs {least} characters")
         elif len(value) > most:
-            self.wrong(field, f"has {len(value)} characters; at most {most} are allowed")
+            self.reject(field, f"has {len(value)} characters; at most {most} are allowed")
         elif "\x00" in value:
-            self.wrong(field, "must not contain a NUL character")
+            self.reject(field, "must not contain a NUL character")
         return value
 
     def printable(self, field: str, value: str, *, most: int) -> str:
         """As `text`, printable ASCII only."""
         if not all(" " <= character <= "~" for character in value):
-            self.wrong(field, "must be printable ASCII")
+            self.reject(field, "must be printable ASCII")
         return self.text(field, value, most=most)
 
     def number(self, field: str, value: int, *, least: int, most: int) -> int:
         if not least <= value <= most:
-            self.wrong(field, f"is {value}; it must be {least} to {most}")
+            self.reject(field, f"is {value}; it must be {least} to {most}")
         return value
 
     def rate(self, field: str, value: str) -> str:
@@ -59,27 +59,27 @@ class Checks:
             try:
                 rates.parse(value)
             except ValueError as error:
-                self.wrong(field, str(error))
+                self.reject(field, str(error))
         return value
 
     def cursor(self, field: str, value: int) -> int:
         if value < 0:
-            self.wrong(field, f"is {value}; it must be 0 or the sequence of an event")
+            self.reject(field, f"is {value}; it must be 0 or the sequence of an event")
         return value
 
     def count(self, field: str, values: Sequence[object], *, least: int = 0, most: int) -> None:
         if not least <= len(values) <= most:
-            self.wrong(field, f"has {len(values)} entries; it must have {least} to {most}")
+            self.reject(field, f"has {len(values)} entries; it must have {least} to {most}")
 
     def choice(self, field: str, value: int, choices: dict[int, E], default: E) -> E:
         """What an enum value stands for; `default` for 0 and, with a violation, for unknown ones."""
         if value not in choices and value != 0:
-            self.wrong(field, f"{value} is no known value")
+            self.reject(field, f"{value} is no known value")
         return choices.get(value, default)
 
     def one_of(self, field: str, value: str, choices: Collection[str]) -> str:
         if value not in choices:
-            self.wrong(field, f"is {value!r}; it must be one of {', '.join(choices)}")
+            self.reject(field, f"is {value!r}; it must be one of {', '.join(choices)}")
         return value
 
     def json_text(self, field: str, value: str, *, most: int) -> bytes:
@@ -89,15 +89,15 @@ class Checks:
         """
         body = value.encode()
         if len(body) > most:
-            self.wrong(field, f"has {len(body)} bytes; at most {most} are allowed")
+            self.reject(field, f"has {len(body)} bytes; at most {most} are allowed")
             return body
         try:
             document = msgspec.json.decode(body)
         except (msgspec.DecodeError, RecursionError) as error:
-            self.wrong(field, f"is not JSON: {error}")
+            self.reject(field, f"is not JSON: {error}")
         else:
             if _deeper(document, MAX_DEPTH):
-                self.wrong(field, f"is nested more than {MAX_DEPTH} levels deep")
+                self.reject(field, f"is nested more than {MAX_DEPTH} levels deep")
         return body
 
     def json_object(self, field: str, value: str, *, most: int) -> dict[str, Any]:
@@ -106,14 +106,14 @@ class Checks:
         body = self.json_text(field, value, most=most)
         found = msgspec.json.decode(body) if len(self.violations) == known else {}
         if not isinstance(found, dict):
-            self.wrong(field, "must be an object")
+            self.reject(field, "must be an object")
             return {}
         return found
 
     def page_size(self, value: int, *, default: int = PAGE, most: int = MAX_PAGE) -> int:
         """AIP-158: 0 means the default."""
         if value < 0 or value > most:
-            self.wrong("page_size", f"is {value}; it must be 1 to {most}, or 0 for {default}")
+            self.reject("page_size", f"is {value}; it must be 1 to {most}, or 0 for {default}")
         return value or default
 
     def page_token(self, token: str, filters: object) -> str:
@@ -124,27 +124,27 @@ class Checks:
             body = base64url.decode(token).decode()
             mark, key = body.split(":", 1)
         except ValueError:
-            self.wrong("page_token", "is not a token this service gave; start from the first page")
+            self.reject("page_token", "is not a token this service gave; start from the first page")
             return ""
         if mark != _mark(filters) or "\x00" in key:
-            self.wrong("page_token", "belongs to other filters; start from the first page")
+            self.reject("page_token", "belongs to other filters; start from the first page")
         return key
 
     def timestamp(self, field: str, value: Timestamp, *, after: int) -> int:
         """As `moment`; must lie behind `after`."""
         valid = self.moment(field, value, otherwise=after + 1)
         if valid <= after:
-            self.wrong(field, "lies in the past")
+            self.reject(field, "lies in the past")
         return valid
 
     def moment(self, field: str, value: Timestamp, *, otherwise: int = 0) -> int:
         """Milliseconds, in a year of four digits (google.protobuf.Timestamp)."""
         if not (0 <= value.nanos < 1_000_000_000 and value.seconds < _YEAR_10000):
-            self.wrong(field, "is no time before the year 10000")
+            self.reject(field, "is no time before the year 10000")
             return otherwise
         return value.seconds * 1_000 + value.nanos // 1_000_000
 
-    def done(self) -> None:
+    def raise_if_invalid(self) -> None:
         """Raise Invalid with everything that is wrong, if anything is."""
         if self.violations:
             raise Invalid(self.violations)

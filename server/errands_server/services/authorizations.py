@@ -1,4 +1,4 @@
-"""Lets runs that wait for access to an integration go on."""
+"""Resumes runs that wait for access to an integration."""
 
 from __future__ import annotations
 
@@ -15,36 +15,29 @@ from ..store.repositories.runs import RunFilter
 from ..store.store import Store
 from .run_changes import change
 
-Granted: TypeAlias = Callable[[str, str, str], Awaitable[None]]
+OnGranted: TypeAlias = Callable[[str, str, str], Awaitable[None]]
+"""Called after a grant, with the tenant, the integration and the user ("" where all users share it)."""
 
 _PAGE: Final = 100
 
 
 class Authorizations:
-    """What runs wait for before they may call an integration."""
+    """Resolves the authorizations that runs wait for."""
 
-    def __init__(self, store: Store, environment: Environment) -> None:
+    def __init__(self, store: Store, environment: Environment, *, on_granted: OnGranted) -> None:
         self._store = store
         self._environment = environment
         self._tasks: set[asyncio.Task[int]] = set()
-        self._granted: Granted | None = None
-
-    def tell(self, granted: Granted) -> None:
-        """Call `granted` with tenant, integration and user ("" is everybody) of every grant."""
-        self._granted = granted
+        self._on_granted = on_granted
 
     async def grant(self, tenant: str, integration_id: str, user_id: str = "") -> int:
-        """Let every run that waits for this integration go on; how many were asked.
-
-        Only this user's runs, where one is given.
-        """
-        count = await self._to_the_end(self._resolve(tenant, integration_id, user_id, granted=True))
-        if self._granted is not None:
-            await self._granted(tenant, integration_id, user_id)
+        """Resume every run that waits for this integration, of one user or of all; how many waited."""
+        count = await self._finish(self._resolve(tenant, integration_id, user_id, granted=True))
+        await self._on_granted(tenant, integration_id, user_id)
         return count
 
     async def resolve(self, tenant: str, run_id: str, authorization_id: str, *, granted: bool) -> bool:
-        """Let a run go on whose user did what was asked at a page, or will not; whether it still waited."""
+        """Resume a run whose user did what was asked at a page, or refused; whether it still waited."""
         waited: list[str] = []
 
         def decide(draft: Draft) -> list[AnyEvent]:
@@ -56,11 +49,11 @@ class Authorizations:
         return bool(waited)
 
     async def refuse(self, tenant: str, integration_id: str, user_id: str) -> int:
-        """Let every run of this user that waits for this integration go on without; how many were asked."""
-        return await self._to_the_end(self._resolve(tenant, integration_id, user_id, granted=False))
+        """Resume every run of this user that waits for this integration, without it; how many waited."""
+        return await self._finish(self._resolve(tenant, integration_id, user_id, granted=False))
 
-    async def _to_the_end(self, work: Coroutine[Any, Any, int]) -> int:
-        """What was granted is stored by now, so whoever asked going away must leave no run waiting."""
+    async def _finish(self, work: Coroutine[Any, Any, int]) -> int:
+        """Run to the end even if the caller is cancelled: the grant is stored, so no run may keep waiting."""
         task = asyncio.create_task(work, name="errands authorizations")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -70,12 +63,14 @@ class Authorizations:
         count = 0
         before = ""
         while heads := await self._waiting(tenant, integration_id, user_id, before):
-            decide = partial(_resolved, integration_id=integration_id, granted=granted)
+            decide = partial(_resolve_all, integration_id=integration_id, granted=granted)
             changes = (
                 change(self._store.journal, self._environment, tenant, h.run_id, decide) for h in heads
             )
             outcomes = await asyncio.gather(*changes, return_exceptions=True)
-            _raise_first(outcomes)
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
             count += len(heads)
             before = heads[-1].run_id
         return count
@@ -86,15 +81,9 @@ class Authorizations:
             return await transaction.runs.list(wanted, limit=_PAGE)
 
 
-def _resolved(draft: Draft, *, integration_id: str, granted: bool) -> list[AnyEvent]:
+def _resolve_all(draft: Draft, *, integration_id: str, granted: bool) -> list[AnyEvent]:
     return [
         AuthResolved(authorization_id=key, granted=granted)
         for key, request in draft.run.authorizations.items()
-        if request.integration_id == integration_id and not request.url  # a page is each call's own
+        if request.integration_id == integration_id and not request.url  # each call has a page of its own
     ]
-
-
-def _raise_first(outcomes: Sequence[object]) -> None:
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome

@@ -1,4 +1,4 @@
-"""The steps of connect flows as they are kept: for one browser, each step once, sealed in between."""
+"""State of connect flows between requests: bound to one browser, each step single-use, sealed at rest."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _ELSEWHERE: Final = "the link is in use in another browser"
 _DONE: Final = "the link has done its work"
 
 
-class Pending(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the next step of a flow needs, and until when it can be taken."""
+class PendingFlow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the next step of a flow needs. Stored sealed, as JSON with these names."""
 
     link: ConnectLink
-    until: int
+    until: int  # milliseconds; when the step expires
     origin: str  # of the service that was shown to the user
     verifier: str = ""  # PKCE (RFC 7636)
-    scopes: tuple[str, ...] = ()  # that were asked for
+    scopes: tuple[str, ...] = ()  # that were requested
     redirect_uri: str = ""
-    issuer: str = ""
-    names_itself: bool = False
+    issuer: str = ""  # that must come back with the code (RFC 9207)
+    names_itself: bool = False  # whether the server says that it always sends its issuer
     server: tuple[str, ...] = ()  # the client, and what says where its codes are redeemed
     grant: Grant | None = None  # what is to be confirmed
 
@@ -42,7 +42,7 @@ class Pending(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ConnectFlowStore:
-    """The flows of every tenant."""
+    """Stores the flows of every tenant."""
 
     def __init__(self, store: Store, sealer: Sealer, environment: Environment) -> None:
         self._store = store
@@ -50,14 +50,14 @@ class ConnectFlowStore:
         self._environment = environment
 
     async def check_open(self, link: ConnectLink) -> None:
-        """LINK_USED: the link has done its work."""
+        """Check that the flow of a link has not ended. LINK_USED."""
         async with self._store.begin(link.tenant) as transaction:
             flow = await transaction.flows.find_by_link(link.id)
         if flow is not None and flow.status == "ended":
             raise used_link(_DONE)
 
-    async def bound(self, link: ConnectLink, browser: str, until: int) -> Flow:
-        """The flow of a link, which belongs to the first browser that begins it. LINK_USED."""
+    async def bind_browser(self, link: ConnectLink, browser: str, until: int) -> Flow:
+        """The flow of a link, bound to the first browser that begins it. LINK_USED: it is another's."""
         await self._store.forget_flows(self._environment.now())
         new = Flow(
             id=self._environment.new_id(),
@@ -75,8 +75,8 @@ class ConnectFlowStore:
             raise used_link(_DONE)
         return flow
 
-    async def continue_with(self, flow_id: str, pending: Pending, token: str, *, status: str) -> None:
-        """Let the flow go on with this token, once, in place of any before. LINK_USED."""
+    async def continue_with(self, flow_id: str, pending: PendingFlow, token: str, *, status: str) -> None:
+        """Store the next step, which this token opens once, in place of any step before. LINK_USED."""
         tenant = pending.link.tenant
         sealed = self._sealer.seal(msgspec.json.encode(pending), _place(tenant, flow_id))
         async with self._store.begin(tenant, writes=True) as transaction:
@@ -88,10 +88,10 @@ class ConnectFlowStore:
             if not await transaction.flows.advance(changed, token_hash=flow.token_hash):
                 raise used_link(_ELSEWHERE)
 
-    async def taken(self, tenant: str, flow_id: str, state: str, browser: str) -> Pending:
-        """What a flow waited for this state with; nobody can take it again.
+    async def consume_state(self, tenant: str, flow_id: str, state: str, browser: str) -> PendingFlow:
+        """What a flow stored with this state, which is single-use.
 
-        LINK_USED: it was taken, or is another browser's. LINK_EXPIRED.
+        LINK_USED: the state was consumed before, or is another browser's. LINK_EXPIRED.
         """
         async with self._store.begin(tenant, writes=True) as transaction:
             flow = await transaction.flows.find(flow_id)
@@ -101,7 +101,7 @@ class ConnectFlowStore:
                 raise used_link(_ELSEWHERE)
             if flow.status != "begun" or not hmac.compare_digest(flow.token_hash or b"", _hash(state)):
                 raise used_link("the answer was used before")
-            pending = self._opened(tenant, flow)
+            pending = self._open(tenant, flow)
             taken = replace(flow, token_hash=None, secret=None)
             if not await transaction.flows.advance(taken, token_hash=flow.token_hash):
                 raise used_link("the answer was used before")
@@ -109,13 +109,16 @@ class ConnectFlowStore:
             raise expired_link()
         return pending
 
-    async def confirmed(self, tenant: str, token: str) -> tuple[str, Pending]:
-        """The flow that waits for this confirmation, with what it holds. LINK_INVALID, LINK_EXPIRED."""
+    async def consume_confirmation(self, tenant: str, token: str) -> tuple[str, PendingFlow]:
+        """The id of the flow that waits for this confirmation, and what it stored; single-use.
+
+        LINK_INVALID, LINK_EXPIRED.
+        """
         async with self._store.begin(tenant, writes=True) as transaction:
             flow = await transaction.flows.find_by_token(_hash(token))
             if flow is None or flow.status != "unconfirmed":
                 raise invalid_link("flow")
-            pending = self._opened(tenant, flow)
+            pending = self._open(tenant, flow)
             taken = replace(flow, token_hash=None, secret=None)
             if not await transaction.flows.advance(taken, token_hash=flow.token_hash):
                 raise invalid_link("flow")
@@ -125,7 +128,7 @@ class ConnectFlowStore:
         return flow.id, pending
 
     async def end(self, flow_id: str, link: ConnectLink) -> None:
-        """Let the flow and its link be good for nothing more."""
+        """End the flow, and with it its link."""
         async with self._store.begin(link.tenant, writes=True) as transaction:
             flow = await transaction.flows.find(flow_id)
             if flow is not None:
@@ -134,12 +137,12 @@ class ConnectFlowStore:
                 await transaction.flows.advance(ended, token_hash=flow.token_hash)
 
     async def forget(self, tenant: str, flow_id: str) -> None:
-        """Destroy the flow with what it holds. Its link can be begun anew, as long as it is good."""
+        """Delete the flow with what it stored. Its link can begin another one until it expires."""
         async with self._store.begin(tenant, writes=True) as transaction:
             await transaction.flows.delete(flow_id)
 
     async def reject(self, principal: Principal, flow_id: str, link: ConnectLink, user_id: str) -> None:
-        """As `forget`, because the flow was for another user than this one."""
+        """As `forget`, and audit that the flow was for another user than this one."""
         async with self._store.begin(link.tenant, writes=True) as transaction:
             await transaction.flows.delete(flow_id)
             await transaction.audit.add(
@@ -151,12 +154,12 @@ class ConnectFlowStore:
                 namedUserId=user_id,
             )
 
-    def _opened(self, tenant: str, flow: Flow) -> Pending:
+    def _open(self, tenant: str, flow: Flow) -> PendingFlow:
         try:
             opened = self._sealer.open(flow.secret or b"", _place(tenant, flow.id))
         except Unsealable as error:
             raise expired_link() from error
-        return msgspec.json.decode(opened, type=Pending)
+        return msgspec.json.decode(opened, type=PendingFlow)
 
 
 def _hash(text: str) -> bytes:

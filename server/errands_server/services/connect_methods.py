@@ -1,4 +1,4 @@
-"""How users can connect an integration: at its authorization server, or by typing something in."""
+"""How users can connect an integration: at its authorization server, or by typing in a credential."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _MOST_KEYS: Final = 10
 
 
 class ConnectMethod(Struct, frozen=True, kw_only=True):
-    """One integration, and how its users connect. `client` is set where that is oauth2."""
+    """One integration, and how its users connect."""
 
-    name: str
+    name: str  # of the integration
     base_url: str
-    origin: str
-    type: str
-    client: OAuthClient | None
-    scopes: tuple[str, ...]  # that its operations need, each by itself
+    origin: str  # scheme://host[:port]
+    type: str  # oauth2, apiKey, apiKeys, bearer or basic
+    client: OAuthClient | None  # of type `oauth2`
+    scopes: tuple[str, ...]  # that its operations need
     scope_texts: Mapping[str, str]  # what its description says of scopes
     keys: Mapping[str, str] = {}  # of type `apiKeys`: the names in which they are sent, by scheme
 
 
 class ConnectMethods:
-    """The ways to every tenant's integrations."""
+    """Finds how users connect every tenant's integrations."""
 
     def __init__(self, catalog: ToolCatalog) -> None:
         self._catalog = catalog
@@ -60,7 +60,7 @@ class ConnectMethods:
         loaded = await self._catalog.load(tenant, integration_id, current.integration.revision)
         return [name for name, scheme in loaded.schemes.items() if scheme.kind == "apiKey"]
 
-    async def to(self, tenant: str, integration_id: str) -> ConnectMethod:
+    async def for_integration(self, tenant: str, integration_id: str) -> ConnectMethod:
         """How users connect it. INTEGRATION_NOT_FOUND, CANNOT_CONNECT."""
         current = await self.current(tenant, integration_id)
         loaded = await self._catalog.load(tenant, integration_id, current.integration.revision)
@@ -68,11 +68,15 @@ class ConnectMethods:
         if client is not None and client.grant != AUTHORIZATION_CODE:
             client = None
         keys = {} if client is not None else _keys(loaded)
+        if client is not None:
+            type_ = "oauth2"
+        else:
+            type_ = "apiKeys" if keys else _typed(integration_id, loaded.schemes)
         return ConnectMethod(
             name=current.integration.name,
             base_url=current.integration.base_url,
             origin=current.origin,
-            type=_type(integration_id, loaded.schemes, client, keys),
+            type=type_,
             client=client,
             scopes=() if client is None else tuple(dict.fromkeys(_scopes(loaded))),
             scope_texts=dict(_scope_texts(loaded.schemes.values())),
@@ -80,19 +84,8 @@ class ConnectMethods:
         )
 
 
-def _type(
-    integration_id: str,
-    schemes: Mapping[str, SecurityScheme],
-    client: OAuthClient | None,
-    keys: Mapping[str, str],
-) -> str:
-    if client is not None:
-        return "oauth2"
-    return "apiKeys" if keys else _typed(integration_id, schemes)
-
-
 def _keys(loaded: Loaded) -> dict[str, str]:
-    """The API keys that open everything, where some operation takes no fewer than two together."""
+    """The API keys that open every operation; none unless some operation needs two or more together."""
     wanted: dict[str, str] = {}
     several = False
     for operation in loaded.operations.values():
@@ -108,18 +101,18 @@ def _are_keys(names: Collection[str], schemes: Mapping[str, SecurityScheme]) -> 
     return bool(names) and all(name in schemes and schemes[name].kind == "apiKey" for name in names)
 
 
-def check_typed(way: ConnectMethod, secret: Secret | None) -> None:
-    """Invalid: what was typed in at a link is not what the way asks for."""
+def check_typed(method: ConnectMethod, secret: Secret | None) -> None:
+    """Check what was typed in at a link against what the method takes. FIELD_INVALID."""
     typed = None if secret is None else kind(secret)
-    if typed != (None if way.type == "oauth2" else way.type):
-        wanted = "leads on to the service" if way.type == "oauth2" else f"asks for {way.type}"
+    if typed != (None if method.type == "oauth2" else method.type):
+        wanted = "leads on to the service" if method.type == "oauth2" else f"asks for {method.type}"
         raise Invalid([Violation("credential", f"the link {wanted}")])
-    if isinstance(secret, ApiKeys) and secret.values.keys() != way.keys.keys():
-        raise Invalid([Violation("api_keys.keys", f"must be of {', '.join(way.keys)}, one of each")])
+    if isinstance(secret, ApiKeys) and secret.values.keys() != method.keys.keys():
+        raise Invalid([Violation("api_keys.keys", f"must be of {', '.join(method.keys)}, one of each")])
 
 
 def _typed(integration_id: str, schemes: Mapping[str, SecurityScheme]) -> str:
-    """What users type in: as the first scheme that can be typed has it."""
+    """What users type in: what the first scheme takes that can be typed. CANNOT_CONNECT: there is none."""
     for scheme in schemes.values():
         if (found := _TYPED.get((scheme.kind, scheme.scheme))) is not None:
             return found
@@ -130,14 +123,14 @@ def _typed(integration_id: str, schemes: Mapping[str, SecurityScheme]) -> str:
 
 def _scopes(loaded: Loaded) -> Iterable[str]:
     for operation in loaded.operations.values():
-        demand = CredentialRequirement(
+        requirement = CredentialRequirement(
             origin=operation.tool.origin,
             security=operation.security,
             scopes=operation.scopes,
             schemes=loaded.schemes,
         )
-        yield from wanted_scopes(demand)
-    if not loaded.operations:  # a server that lists its tools only to who is authorized
+        yield from wanted_scopes(requirement)
+    if not loaded.operations:  # a server that lists its tools only with authorization
         for scheme in loaded.schemes.values():
             yield from scheme.flows.get(_CODE, {}).get("scopes", ())
 

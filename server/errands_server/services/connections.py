@@ -35,14 +35,14 @@ class Connections:
     def __init__(
         self,
         store: Store,
-        ways: ConnectMethods,
+        methods: ConnectMethods,
         vault: Vault,
         oauth: OAuth,
         authorizations: Authorizations,
         environment: Environment,
     ) -> None:
         self._store = store
-        self._ways = ways
+        self._methods = methods
         self._vault = vault
         self._oauth = oauth
         self._authorizations = authorizations
@@ -56,7 +56,7 @@ class Connections:
         INTEGRATION_NOT_FOUND, QUOTA_EXCEEDED.
         """
         principal.require(Scope.CONNECTIONS)
-        current = await self._ways.current(principal.tenant, integration_id)
+        current = await self._methods.current(principal.tenant, integration_id)
         await self._check_place(principal.tenant, integration_id, grant)
         made = await self._vault.put(
             principal.tenant,
@@ -74,7 +74,7 @@ class Connections:
         unplaced = isinstance(secret, ApiKey) and not secret.name
         if not (unplaced or isinstance(secret, ApiKeys)):
             return
-        known = await self._ways.key_schemes(tenant, integration_id)
+        known = await self._methods.key_schemes(tenant, integration_id)
         if isinstance(secret, ApiKeys):
             _check_schemes(secret, known)
         elif not known:
@@ -119,7 +119,7 @@ class Connections:
     async def _revoke(self, tenant: str, found: Connection) -> None:
         """As far as the service takes it: here the tokens are forgotten in any case."""
         secret = self._vault.opened(tenant, found).secret
-        client = (await self._ways.current(tenant, found.integration_id)).client
+        client = (await self._methods.current(tenant, found.integration_id)).client
         if client is None or not isinstance(secret, Tokens):
             return
         try:

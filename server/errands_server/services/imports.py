@@ -1,4 +1,4 @@
-"""Makes the revisions of an integration from what describes it: an OpenAPI document, or an MCP server."""
+"""Makes revisions of an integration from its description: an OpenAPI document or an MCP server."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from ..tools.origins import home_of
 
 
 class ImportRequest(Struct, frozen=True, kw_only=True):
-    """What a caller says about a description. None leaves as it is."""
+    """What to import. None leaves a field of the revision as it is."""
 
     tenant: str
-    operator: bool = False  # whether private addresses are the caller's to open
+    operator: bool = False  # whether the caller may allow private addresses
     source: OpenApiSource | McpSource | None = None
-    base_url: str | None = None
-    internal: bool = False
-    honours_keys: bool | None = None
+    base_url: str | None = None  # where calls go; "" for what the document says
+    internal: bool = False  # whether private addresses are allowed
+    honours_keys: bool | None = None  # whether the service honours idempotency keys
     credential: Credential | None = None  # new with this request
     remove_credential: bool = False
 
 
 class IntegrationImports:
-    """Imports descriptions of every kind. Revisions come without a new credential."""
+    """Imports descriptions of every kind. A new credential is used to read them; the caller stores it."""
 
     def __init__(self, importer: McpImporter, sealer: Sealer) -> None:
         self._importer = importer
         self._sealer = sealer
-        self._turns = ImportLimits()
+        self._limits = ImportLimits()
 
-    async def first(self, wanted: ImportRequest) -> Revision:
+    async def import_new(self, wanted: ImportRequest) -> Revision:
         """The first revision. DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, FIELD_INVALID."""
         honours_keys = bool(wanted.honours_keys)
         if isinstance(wanted.source, McpSource):
@@ -48,11 +48,14 @@ class IntegrationImports:
         return await import_source(
             wanted.source or OpenApiSource(),
             OpenApiTerms(base_url=wanted.base_url or "", internal=wanted.internal, honours_keys=honours_keys),
-            turn=self._turns.turn(wanted.tenant),
+            turn=self._limits.turn(wanted.tenant),
         )
 
-    async def again(self, integration_id: str, old: Revision, wanted: ImportRequest) -> Revision:
-        """The old revision with the changes that need its description read anew. Raises as `first` does."""
+    async def reimport(self, integration_id: str, old: Revision, wanted: ImportRequest) -> Revision:
+        """The old revision with the changes for which the description is read again.
+
+        Raises as `import_new`.
+        """
         if wanted.source is None and wanted.base_url is None and wanted.honours_keys is None:
             return old
         if wanted.source is not None and isinstance(wanted.source, McpSource) != (old.kind == mcp.KIND):
@@ -60,9 +63,9 @@ class IntegrationImports:
             field = wanted.source.field if isinstance(wanted.source, McpSource) else "openapi"
             raise Invalid([Violation(field, message)])
         if old.kind == mcp.KIND:
-            new = await self._mcp_again(integration_id, old, wanted)
+            new = await self._reimport_mcp(integration_id, old, wanted)
         else:
-            new = await _openapi_again(old, wanted, self._turns.turn(wanted.tenant))
+            new = await _reimport_openapi(old, wanted, self._limits.turn(wanted.tenant))
         shared = new.shared or old.credential is not None
         return replace(
             new,
@@ -73,19 +76,19 @@ class IntegrationImports:
             max_concurrency=old.max_concurrency,
         )
 
-    async def _mcp_again(self, integration_id: str, old: Revision, wanted: ImportRequest) -> Revision:
+    async def _reimport_mcp(self, integration_id: str, old: Revision, wanted: ImportRequest) -> Revision:
         if wanted.base_url is not None:
             raise Invalid([Violation("base_url", "goes only with openapi; mcp_url says where the server is")])
         terms = McpTerms(internal=old.internal, honours_keys=_honours_keys(old, wanted))
         if not isinstance(wanted.source, McpSource):
             return await asyncio.to_thread(mcp.read_again, old, terms)
         if not wanted.operator and home_of(wanted.source.place()) != home_of(old.base_url):
-            terms = replace(terms, internal=False)  # no further than to the one that was opened
-        credential = self._standing(integration_id, old, wanted)
+            terms = replace(terms, internal=False)  # what an operator allowed, it allowed for one origin
+        credential = self._credential(integration_id, old, wanted)
         return await self._importer.import_source(wanted.source, terms, credential, old)
 
-    def _standing(self, integration_id: str, old: Revision, wanted: ImportRequest) -> Credential | None:
-        """What to ask the server with: a credential goes to the place it was given for, and to no other."""
+    def _credential(self, integration_id: str, old: Revision, wanted: ImportRequest) -> Credential | None:
+        """The credential to list tools with; a stored one is sent only to the origin it was stored for."""
         assert isinstance(wanted.source, McpSource)  # noqa: S101 (the caller looked)
         if wanted.credential is not None or wanted.remove_credential or old.credential is None:
             return wanted.credential
@@ -93,13 +96,15 @@ class IntegrationImports:
         return unseal(self._sealer, old.credential, integration_id) if stays else None
 
 
-async def _openapi_again(old: Revision, wanted: ImportRequest, turn: Turn) -> Revision:
-    said = await said_base_url(old.document) if wanted.base_url is None else wanted.base_url
+async def _reimport_openapi(old: Revision, wanted: ImportRequest, turn: Turn) -> Revision:
+    base_url = wanted.base_url
+    if base_url is None:
+        base_url = await said_base_url(old.document)
     terms = OpenApiTerms(
-        base_url=said,
+        base_url=base_url,
         standing_url=old.base_url if wanted.base_url is None else "",
         internal=old.internal,
-        # Who may not open private addresses gets no further than to the one that was opened.
+        # What an operator allowed, it allowed for one origin.
         only_from="" if wanted.operator else home_of(old.base_url),
         honours_keys=_honours_keys(old, wanted),
     )

@@ -26,28 +26,28 @@ from ..tools.openapi.importer import OpenApiSource, ToolChanges, changes_between
 from ..tools.origins import STDIO, home_of
 from .authorizations import Authorizations
 from .imports import ImportRequest, IntegrationImports
-from .oauth_clients import Service, registered
+from .oauth_clients import DescribedService, complete_client
 from .principal import Principal, Scope
 from .quotas import Quotas
 
 _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without look-alikes
 
 
-class Secret(Struct, frozen=True):
+class SharedCredential(Struct, frozen=True):
     """A shared credential, and the name of its kind."""
 
     auth_type: str
     credential: Credential
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class IntegrationChange(Struct, frozen=True, kw_only=True):
     """What to make or change. None leaves a field as it is."""
 
     name: str | None = None
     source: OpenApiSource | McpSource | None = None
     base_url: str | None = None
     internal: bool = False
-    secret: Secret | None = None
+    secret: SharedCredential | None = None
     remove_credential: bool = False
     client: OAuthClient | None = None
     remove_client: bool = False
@@ -66,7 +66,7 @@ class Integrations:
         catalog: ToolCatalog,
         sealer: Sealer,
         authorizations: Authorizations,
-        describing: IntegrationImports,
+        imports: IntegrationImports,
         environment: Environment,
         quotas: Quotas,
     ) -> None:
@@ -74,11 +74,11 @@ class Integrations:
         self._catalog = catalog
         self._sealer = sealer
         self._authorizations = authorizations
-        self._describing = describing
+        self._imports = imports
         self._environment = environment
         self._quotas = quotas
 
-    async def create(self, principal: Principal, wanted: Change) -> Integration:
+    async def create(self, principal: Principal, wanted: IntegrationChange) -> Integration:
         """Read the description and store an integration made from it.
 
         DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, INTEGRATION_NAME_TAKEN,
@@ -87,11 +87,11 @@ class Integrations:
         _check_scope(principal, wanted)
         name = wanted.name or ""
         integration_id = _new_id(name)
-        revision = await self._describing.first(_said(principal, wanted))
+        revision = await self._imports.import_new(_said(principal, wanted))
         revision = self._with_secret(_limited(revision, wanted), integration_id, wanted)
         client = self._client(principal, integration_id, revision, wanted, ("", None))
         async with self._store.begin(principal.tenant, writes=True) as transaction:
-            self._quotas.integration(principal.tenant, await transaction.integrations.count())
+            self._quotas.check_integrations(principal.tenant, await transaction.integrations.count())
             now = self._environment.now()
             await transaction.integrations.add(integration_id, name, revision, now, client)
             await transaction.audit.add(
@@ -109,7 +109,7 @@ class Integrations:
         return await self.get(principal, integration_id)
 
     async def update(
-        self, principal: Principal, integration_id: str, wanted: Change
+        self, principal: Principal, integration_id: str, wanted: IntegrationChange
     ) -> tuple[Integration, ToolChanges]:
         """Change an integration, as a new revision, and say what that does to its tools.
 
@@ -145,9 +145,9 @@ class Integrations:
         return await self.get(principal, integration_id), await changes_between(old, revision)
 
     async def _changed(
-        self, principal: Principal, before: Integration, old: Revision, wanted: Change
+        self, principal: Principal, before: Integration, old: Revision, wanted: IntegrationChange
     ) -> tuple[Integration, Revision]:
-        revised = await self._describing.again(before.id, old, _said(principal, wanted))
+        revised = await self._imports.reimport(before.id, old, _said(principal, wanted))
         if home_of(revised.base_url) != home_of(old.base_url):
             _check_move(principal, before, old, wanted)
         public, secret = self._client(
@@ -209,7 +209,7 @@ class Integrations:
         principal: Principal,
         integration_id: str,
         revision: Revision,
-        wanted: Change,
+        wanted: IntegrationChange,
         before: tuple[str, bytes | None],
     ) -> tuple[str, bytes | None]:
         """The integration's OAuth client, packed; `before` where it does not change."""
@@ -217,16 +217,16 @@ class Integrations:
             _check_lent(wanted)
         if wanted.client is None:
             return ("", None) if wanted.remove_client else before
-        service = Service(
+        service = DescribedService(
             origin=home_of(revision.base_url),
             internal=revision.internal,
             schemes=read_schemes(revision.schemes),
         )
         known = unpacked(self._sealer, *before, integration_id)
-        client = registered(principal, wanted.client, service, known)
+        client = complete_client(principal, wanted.client, service, known)
         return packed(self._sealer, client, integration_id)
 
-    def _with_secret(self, revision: Revision, integration_id: str, wanted: Change) -> Revision:
+    def _with_secret(self, revision: Revision, integration_id: str, wanted: IntegrationChange) -> Revision:
         if wanted.secret is not None:
             sealed = seal(self._sealer, wanted.secret.credential, integration_id)
             return replace(revision, auth_type=wanted.secret.auth_type, shared=True, credential=sealed)
@@ -235,14 +235,14 @@ class Integrations:
         return revision
 
 
-def _check_scope(principal: Principal, wanted: Change) -> None:
+def _check_scope(principal: Principal, wanted: IntegrationChange) -> None:
     """Private networks, and processes on the service's own machine, are the operator's to open."""
     principal.require(Scope.INTEGRATIONS)
     if wanted.internal or (isinstance(wanted.source, McpSource) and wanted.source.server):
         principal.require(Scope.OPERATOR)
 
 
-def _said(principal: Principal, wanted: Change) -> ImportRequest:
+def _said(principal: Principal, wanted: IntegrationChange) -> ImportRequest:
     return ImportRequest(
         tenant=principal.tenant,
         operator=principal.may(Scope.OPERATOR),
@@ -277,7 +277,7 @@ def _client_of(found: Integration) -> tuple[str, bytes | None]:
     return found.oauth_client, found.oauth_secret
 
 
-def _limited(revision: Revision, wanted: Change) -> Revision:
+def _limited(revision: Revision, wanted: IntegrationChange) -> Revision:
     rate, most = wanted.rate_limit, wanted.max_concurrency
     return replace(
         revision,
@@ -291,7 +291,7 @@ def _lends_itself(revision: Revision) -> bool:
     return revision.base_url.startswith(STDIO)
 
 
-def _check_lent(wanted: Change) -> None:
+def _check_lent(wanted: IntegrationChange) -> None:
     """A configured process has what it needs."""
     given = {"credential": wanted.secret, "oauth_client": wanted.client}
     message = "does not go with mcp_server: its process has what it needs"
@@ -299,7 +299,7 @@ def _check_lent(wanted: Change) -> None:
         raise Invalid(found)
 
 
-def _check_move(principal: Principal, before: Integration, old: Revision, wanted: Change) -> None:
+def _check_move(principal: Principal, before: Integration, old: Revision, wanted: IntegrationChange) -> None:
     """A private address was opened, and a credential given, for one origin only."""
     if old.internal:
         principal.require(Scope.OPERATOR)
@@ -314,7 +314,7 @@ def _check_move(principal: Principal, before: Integration, old: Revision, wanted
         raise Invalid([Violation(field, message)])
 
 
-def _is_shared(client: OAuthClient | None, wanted: Change) -> bool:
+def _is_shared(client: OAuthClient | None, wanted: IntegrationChange) -> bool:
     """Whether this change brings a client that serves every user."""
     return wanted.client is not None and client is not None and client.grant == CLIENT_CREDENTIALS
 

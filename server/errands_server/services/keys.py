@@ -1,4 +1,4 @@
-"""API keys: made, listed, revoked, and recognised."""
+"""API keys: creates, lists, revokes and authenticates them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..store.repositories.keys import Key
 from ..store.store import Store
 from .principal import Principal, Scope
 
-_REMEMBERED: Final = 10_000
+_CACHED: Final = 10_000  # keys
 _TTL: Final = 5_000  # milliseconds another process may take to notice a revocation
 
 DEFAULT_TENANT: Final = "default"
@@ -35,10 +35,10 @@ class Keys:
         self._known: OrderedDict[bytes, tuple[int, Key]] = OrderedDict()
         self._process = hash_secret(process_secret) if process_secret else b""
 
-    async def recognise(self, secret: str) -> Principal:
-        """Whose secret this is. CREDENTIALS_INVALID: unknown, revoked or expired.
+    async def authenticate(self, secret: str) -> Principal:
+        """The principal of a secret. CREDENTIALS_INVALID: unknown, revoked or expired.
 
-        The comparison is over hashes, so its time tells nothing of the secret.
+        Hashes are compared, so the time it takes does not depend on the secret.
         """
         hashed = hash_secret(secret)
         if self._process and secrets.compare_digest(hashed, self._process):
@@ -60,7 +60,7 @@ class Keys:
         remembered.pop(hashed, None)
         if key is not None:
             remembered[hashed] = (now, key)
-            if len(remembered) > _REMEMBERED:
+            if len(remembered) > _CACHED:
                 remembered.popitem(last=False)
         return key
 

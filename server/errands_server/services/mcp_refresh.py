@@ -1,4 +1,4 @@
-"""Keeps catalogs of MCP servers current: what a server lists anew becomes a new revision."""
+"""Keeps the tools of MCP servers current: a changed list becomes a new revision of the integration."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from ..tools.mcp.endpoint import Listing, ServerError, SessionKey, Target, Unrea
 from ..tools.mcp.importer import KIND, McpImporter, read_listing
 from ..tools.mcp.session_pool import CannotOpen, SdkMissing
 
-_PATIENCE: Final = 5.0  # seconds a grant waits for the listing it makes possible
+_WAIT: Final = 5.0  # seconds a grant waits for the listing it makes possible
 _log = structlog.get_logger("errands.mcp")
 
 
 class ToolListRefresh:
-    """Stores new listings. Runs keep to the revision they were planned with."""
+    """Stores changed tool lists. Runs keep the revision they were planned with."""
 
     def __init__(
         self,
         store: Store,
         catalog: ToolCatalog,
         importer: McpImporter,
-        keyring: CredentialResolver,
+        resolver: CredentialResolver,
         environment: Environment,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._importer = importer
-        self._keyring = keyring
+        self._resolver = resolver
         self._environment = environment
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -46,22 +46,22 @@ class ToolListRefresh:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Give up what is still being asked."""
+        """Cancel the requests that are under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def granted(self, tenant: str, integration_id: str, user_id: str) -> None:
-        """List the tools of a server that showed none so far, as this user. Waits, but not for long."""
+    async def list_after_grant(self, tenant: str, integration_id: str, user_id: str) -> None:
+        """List the tools of a server that has shown none so far, as this user; waits up to 5 seconds."""
         current = (await self._catalog.active(tenant)).get(integration_id)
         if current is None or current.integration.kind != KIND or current.integration.tool_count:
             return
-        task = asyncio.create_task(self._ask(tenant, current, user_id), name="errands mcp listing")
+        task = asyncio.create_task(self._list_tools(tenant, current, user_id), name="errands mcp listing")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await asyncio.wait({task}, timeout=_PATIENCE)
+        await asyncio.wait({task}, timeout=_WAIT)
 
-    async def _ask(self, tenant: str, current: Current, user_id: str) -> None:
+    async def _list_tools(self, tenant: str, current: Current, user_id: str) -> None:
         integration = current.integration
         try:
             access = await self._access(tenant, current, user_id)
@@ -70,7 +70,7 @@ class ToolListRefresh:
                     integration.base_url, internal=integration.internal, credential=access.credential
                 )
                 owner = SessionKey(tenant, integration.id, integration.revision, user_id, b"")
-                await self.listed(owner, target, await self._importer.listing(target))
+                await self.store_listing(owner, target, await self._importer.listing(target))
         except (CannotOpen, SdkMissing, ServerError, Unreadable, TimeoutError, LookupError):
             _log.warning("a guarded server listed no tools", integration_id=integration.id)
 
@@ -86,7 +86,7 @@ class ToolListRefresh:
             user_id=user_id,
             tenant=tenant,
         )
-        demand = CredentialRequirement(
+        requirement = CredentialRequirement(
             origin=current.origin,
             internal=integration.internal,
             secured=True,
@@ -95,11 +95,11 @@ class ToolListRefresh:
             shared=current.credential,
             client=current.client,
         )
-        return await self._keyring.access(request, demand)
+        return await self._resolver.access(request, requirement)
 
-    async def listed(self, owner: SessionKey, target: Target, listing: Listing) -> None:
-        """Add a revision with these tools, unless it would change none or the server is no longer used."""
-        while (found := await self._newest(owner, target)) is not None:
+    async def store_listing(self, owner: SessionKey, target: Target, listing: Listing) -> None:
+        """Add a revision with these tools, unless they are unchanged or the server is no longer used."""
+        while (found := await self._find_current(owner, target)) is not None:
             integration, old = found
             new = await asyncio.to_thread(read_listing, old, listing)
             if new is old:
@@ -113,7 +113,7 @@ class ToolListRefresh:
             _log.info("tools changed", integration_id=integration.id, tools=new.tool_count)
             return
 
-    async def _newest(self, owner: SessionKey, target: Target) -> tuple[Integration, Revision] | None:
+    async def _find_current(self, owner: SessionKey, target: Target) -> tuple[Integration, Revision] | None:
         async with self._store.begin(owner.tenant) as transaction:
             integration = await transaction.integrations.find(owner.integration_id)
             if integration is None or not integration.active or integration.kind != KIND:

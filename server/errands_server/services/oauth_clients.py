@@ -20,7 +20,7 @@ _FLOWS: Final = {AUTHORIZATION_CODE: "authorizationCode", CLIENT_CREDENTIALS: "c
 _URLS: Final = ("issuer", "discovery_url", "authorization_url", "token_url", "refresh_url")
 
 
-class Service(Struct, frozen=True, kw_only=True):
+class DescribedService(Struct, frozen=True, kw_only=True):
     """The service a client is for, as its description has it."""
 
     origin: str
@@ -28,8 +28,8 @@ class Service(Struct, frozen=True, kw_only=True):
     schemes: Mapping[str, SecurityScheme]
 
 
-def registered(
-    principal: Principal, said: OAuthClient, service: Service, before: OAuthClient | None
+def complete_client(
+    principal: Principal, said: OAuthClient, service: DescribedService, before: OAuthClient | None
 ) -> OAuthClient:
     """The client as it is kept, with everything the description says in its place.
 
@@ -109,7 +109,7 @@ def _origins(client: OAuthClient) -> dict[str, str]:
 
 
 def _inside(
-    principal: Principal, origins: Mapping[str, str], service: Service, before: OAuthClient | None
+    principal: Principal, origins: Mapping[str, str], service: DescribedService, before: OAuthClient | None
 ) -> tuple[str, ...]:
     """The origins that may lie inside: an operator opens them, each by itself."""
     if not service.internal:
@@ -120,7 +120,7 @@ def _inside(
     return tuple(sorted({service.origin, *(opened & set(origins.values()))}))
 
 
-def _check_reachable(principal: Principal, client: OAuthClient, service: Service) -> None:
+def _check_reachable(principal: Principal, client: OAuthClient, service: DescribedService) -> None:
     plain = [field for field in _URLS if _is_plain(client, field)]
     if plain and service.internal:
         principal.require(Scope.OPERATOR)

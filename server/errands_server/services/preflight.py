@@ -27,10 +27,10 @@ from .principal import Principal, Scope
 class PreflightService:
     """Says what a planned run would need. Stores nothing, and asks no service."""
 
-    def __init__(self, catalog: ToolCatalog, toolbox: Toolbox, connecting: ConnectService) -> None:
+    def __init__(self, catalog: ToolCatalog, toolbox: Toolbox, connect: ConnectService) -> None:
         self._catalog = catalog
         self._toolbox = toolbox
-        self._connecting = connecting
+        self._connect = connect
 
     async def preflight(self, principal: Principal, run: Run, passed_through: Collection[str]) -> Preflight:
         """What the run would need and ask for; nothing where it has no plan.
@@ -95,7 +95,7 @@ class PreflightService:
         if not principal.may(Scope.CONNECTIONS):
             return missing
         try:
-            url, until = await self._connecting.link(
+            url, until = await self._connect.create_link(
                 principal, integration_id, user_id, scopes=scopes, return_url=""
             )
         except (Conflict, Exhausted):  # the application has to bring the credential, or to make room

@@ -35,7 +35,7 @@ from .pass_through import PassThroughCheck, leaked_secrets
 from .preflight import PreflightService
 from .principal import Principal, Scope
 from .quotas import Quotas
-from .runs import MAX_EVENTS, RunView, Views
+from .runs import MAX_EVENTS, Runs, RunView
 
 ALL: Final = "*"
 CREATE: Final = "CreateRun"
@@ -102,7 +102,7 @@ class RunCreation:
         planner: Planner,
         planner_limits: PlannerLimits,
         environment: Environment,
-        views: Views,
+        runs: Runs,
         pass_through: PassThroughCheck,
         preflight: PreflightService,
         sealer: Sealer,
@@ -115,7 +115,7 @@ class RunCreation:
         self._planner = planner
         self._planner_limits = planner_limits
         self._environment = environment
-        self._views = views
+        self._runs = runs
         self._pass_through = pass_through
         self._preflight = preflight
         self._sealer = sealer
@@ -134,9 +134,9 @@ class RunCreation:
         if request is not None:
             known = await self._journal.find_replay(tenant, request, self._environment.now())
             if known is not None:
-                return await self._views.view(tenant, known, events=MAX_EVENTS)
+                return await self._runs.view(tenant, known, events=MAX_EVENTS)
         inputs = await self._inputs(tenant, wanted, malformed)
-        self._quotas.run(tenant)
+        self._quotas.take_run(tenant)
         creation = self._creation(principal, wanted, inputs, request, self._environment.new_id())
         # What a run repeats is known only when it is stored, so its beginning is decided afterwards.
         draft = None if creation.repeat_key else creation.build(None)
@@ -146,7 +146,7 @@ class RunCreation:
         else:
             created = await self._store_and_plan(creation, wanted.plan_wait_s)
         if created.replayed or created.run is None:
-            return await self._views.view(tenant, created.run_id, events=MAX_EVENTS)
+            return await self._runs.view(tenant, created.run_id, events=MAX_EVENTS)
         head = _head(creation, created.run)
         return RunView(head=head, inputs=inputs, run=created.run, records=created.records)
 

@@ -1,4 +1,4 @@
-"""Runs: read, listed, followed and stopped."""
+"""Reads, lists, follows and cancels runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from ..domain.run import Run
 from ..environment import Environment
 from ..executor import documents
 from ..lru import LruCache
-from ..store.journal import Journal
 from ..store.journal_reads import PAGE, Head, Latest
 from ..store.repositories.runs import RunFilter
 from ..store.store import Store
@@ -30,44 +29,60 @@ from .run_changes import change
 
 MAX_EVENTS: Final = 1_000
 MAX_EVENTS_IN_LISTS: Final = 50
-_REMEMBERED: Final = 512  # runs whose fold is kept
+_CACHED: Final = 512  # runs whose fold is kept
 
 
 class RunView(Struct, frozen=True, kw_only=True):
-    """Everything there is to say of a run. `result` is JSON text, empty where there is none."""
+    """A run as it is at one sequence of its log."""
 
     head: Head
     inputs: Inputs
     run: Run
-    records: Sequence[Record] = ()
-    result: bytes = b""
+    records: Sequence[Record] = ()  # the first ones, where they are asked for
+    result: bytes = b""  # JSON text; empty where there is none
 
 
-class _Known(Struct, frozen=True):
-    """What is kept of a run: its fold so far, and what it was given, which never changes."""
+class RunPage(Struct, frozen=True):
+    """One page of a list of runs."""
+
+    runs: Sequence[RunView]  # newest first
+    more: bool  # whether another page follows
+
+
+class _CachedRun(Struct, frozen=True):
+    """A run's fold so far, and its inputs, which never change."""
 
     run: Run
     inputs: Inputs
 
 
-class Views:
-    """Reads runs. A fold is kept, and the log is asked every time for what came behind it."""
+class Runs:
+    """The runs of all tenants, as the caller may see and change them.
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._known: LruCache[str, _Known] = LruCache(_REMEMBERED)
+    Folds are cached; every read asks the log for what was appended since.
+    """
+
+    def __init__(self, store: Store, hub: Hub, environment: Environment) -> None:
+        self._store = store
+        self._journal = store.journal
+        self._hub = hub
+        self._environment = environment
+        self._cache: LruCache[str, _CachedRun] = LruCache(_CACHED)
 
     async def view(self, tenant: str, run_id: str, *, events: int = 0) -> RunView:
-        """The run as it is now, with enough records to show `events`. RUN_NOT_FOUND."""
-        known = self._known.find(run_id)
-        run = Run() if known is None else known.run
-        latest = await self._latest(tenant, run_id, run.sequence)
+        """The run as it is now, with enough records to show `events`; no scope is asked for.
+
+        RUN_NOT_FOUND.
+        """
+        cached = self._cache.find(run_id)
+        run = Run() if cached is None else cached.run
+        latest = await self._read_latest(tenant, run_id, run.sequence)
         run = fold(latest.records, run)
         while run.sequence < latest.head.last_sequence:
-            latest = await self._latest(tenant, run_id, run.sequence)
+            latest = await self._read_latest(tenant, run_id, run.sequence)
             run = fold(latest.records, run)
-        inputs = await self._journal.inputs(run_id) if known is None else known.inputs
-        self._known.replace(run_id, _Known(run, inputs))
+        inputs = await self._journal.inputs(run_id) if cached is None else cached.inputs
+        self._cache.replace(run_id, _CachedRun(run, inputs))
         result = b""
         if run.result is not None:
             result = await documents.text(self._journal, run_id, run.result)
@@ -75,78 +90,43 @@ class Views:
             head=latest.head,
             inputs=inputs,
             run=run,
-            records=await self._records(run_id, events) if events else (),
+            records=await self._read_records(run_id, events) if events else (),
             result=result,
         )
-
-    async def _latest(self, tenant: str, run_id: str, after: int) -> Latest:
-        latest = await self._journal.latest(run_id, after)
-        if latest is None or latest.head.tenant != tenant:
-            raise NotFound(Reason.RUN_NOT_FOUND, f"there is no run {run_id}", subject=run_id)
-        return latest
-
-    async def _records(self, run_id: str, events: int) -> list[Record]:
-        # Not every record is shown; logs in which under a quarter is do not occur.
-        records: list[Record] = []
-        while len(records) < 4 * events:
-            page = await self._journal.read(run_id, len(records))
-            records += page
-            if len(page) < PAGE:
-                break
-        return records
-
-
-class Page(Struct, frozen=True):
-    """Runs of one page, and whether there are more."""
-
-    runs: Sequence[RunView]
-    more: bool
-
-
-class Runs:
-    """The runs of all tenants, as the caller may see and change them."""
-
-    def __init__(self, store: Store, hub: Hub, environment: Environment, seen: Views) -> None:
-        self._store = store
-        self._journal = store.journal
-        self._hub = hub
-        self._environment = environment
-        self._views = seen
 
     async def get(self, principal: Principal, run_id: str, *, events: int = 0) -> RunView:
         """One run, with enough records to show `events`. RUN_NOT_FOUND."""
         principal.require(Scope.RUNS_READ)
-        return await self._views.view(principal.tenant, run_id, events=events)
+        return await self.view(principal.tenant, run_id, events=events)
 
     async def page(
         self, principal: Principal, wanted: RunFilter, *, limit: int, skip: int, events: int
-    ) -> Page:
-        """Newest first."""
+    ) -> RunPage:
+        """The runs that match, behind the first `skip`; each with enough records to show `events`."""
         principal.require(Scope.RUNS_READ)
         async with self._store.begin(principal.tenant) as transaction:
             heads = await transaction.runs.list(wanted, limit=limit + 1, skip=skip)
-        seen = await asyncio.gather(
-            *(self._seen(principal.tenant, head.run_id, events) for head in heads[:limit])
-        )
-        return Page([run for run in seen if run is not None], more=len(heads) > limit)
 
-    async def _seen(self, tenant: str, run_id: str, events: int) -> RunView | None:
-        try:
-            return await self._views.view(tenant, run_id, events=events)
-        except NotFound:
-            return None  # erased since the page was found
+        async def find(run_id: str) -> RunView | None:
+            try:
+                return await self.view(principal.tenant, run_id, events=events)
+            except NotFound:
+                return None  # erased since the page was read
 
-    async def plan(self, principal: Principal, plan_id: str) -> RunView:
+        found = await asyncio.gather(*(find(head.run_id) for head in heads[:limit]))
+        return RunPage([run for run in found if run is not None], more=len(heads) > limit)
+
+    async def get_by_plan(self, principal: Principal, plan_id: str) -> RunView:
         """The newest run with this plan. PLAN_NOT_FOUND."""
         principal.require(Scope.RUNS_READ)
         async with self._store.begin(principal.tenant) as transaction:
             head = await transaction.runs.find_by_plan(plan_id)
         if head is None:
             raise NotFound(Reason.PLAN_NOT_FOUND, f"there is no plan {plan_id}", subject=plan_id)
-        return await self._views.view(principal.tenant, head.run_id)
+        return await self.view(principal.tenant, head.run_id)
 
     async def cancel(self, principal: Principal, run_id: str, *, allow_finished: bool = False) -> RunView:
-        """Stop a run, and wait for its end up to the grace and a second. RUN_FINISHED."""
+        """Stop a run, and wait for its end up to the grace and a second. RUN_NOT_FOUND, RUN_FINISHED."""
         principal.require(Scope.RUNS_WRITE)
         head = await self._store.run(principal.tenant, run_id)
         try:
@@ -159,13 +139,13 @@ class Runs:
             )
         except Conflict as refused:
             if refused.reason is Reason.RUN_FINISHED and allow_finished:
-                return await self._views.view(principal.tenant, run_id)
+                return await self.view(principal.tenant, run_id)
             raise
         if not run.ended:
-            await self._ended(head, run.sequence, CANCEL_GRACE / 1_000 + 1)
-        return await self._views.view(principal.tenant, run_id)
+            await self._wait_for_end(head, run.sequence, CANCEL_GRACE / 1_000 + 1)
+        return await self.view(principal.tenant, run_id)
 
-    async def _ended(self, head: Head, after: int, seconds: float) -> None:
+    async def _wait_for_end(self, head: Head, after: int, seconds: float) -> None:
         # The cancellation is stored; where its end cannot be followed, the run is answered as it is.
         run = head.tenant, head.run_id
         with (
@@ -176,25 +156,26 @@ class Runs:
                 async for _ in records(subscription, self._hub, self._journal, run, after):
                     pass
 
-    async def events(
+    async def read_events(
         self, principal: Principal, run_id: str, *, after: int, limit: int
     ) -> tuple[Head, list[Record]]:
-        """Records behind a cursor. CURSOR_AHEAD."""
+        """The run's head, and up to `limit` records behind a sequence. RUN_NOT_FOUND, CURSOR_AHEAD."""
         principal.require(Scope.RUNS_READ)
-        head = await self._reachable(principal.tenant, run_id, after)
+        head = await self._check_cursor(principal.tenant, run_id, after)
         return head, await self._journal.read(run_id, after, limit)
 
     @asynccontextmanager
-    async def following(
+    async def follow(
         self, tenant: str, run_id: str, *, after: int, view: View
     ) -> AsyncGenerator[AsyncGenerator[bytes, None] | None, None]:
-        """A run's encoded events behind a cursor, live until it ends. CURSOR_AHEAD, SERVER_DRAINING.
+        """A run's encoded events behind a sequence, live until it ends; no scope is asked for.
 
-        None: it has ended, and nothing is behind the cursor. TOO_MANY_STREAMS is said here, before
-        anything is read, and nothing takes the place away as long as this lasts.
+        None: it has ended, and nothing follows that sequence. RUN_NOT_FOUND, CURSOR_AHEAD,
+        SERVER_DRAINING. TOO_MANY_STREAMS is raised before anything is read; the place is kept as
+        long as the context lasts.
         """
         with self._hub.following(run_id) as subscription:
-            head = await self._reachable(tenant, run_id, after)
+            head = await self._check_cursor(tenant, run_id, after)
             if head.finished_at is not None and after >= head.last_sequence:
                 yield None
                 return
@@ -202,9 +183,25 @@ class Runs:
             async with aclosing(encoded(subscription, self._hub, self._journal, run, after, view)) as pieces:
                 yield pieces
 
-    async def _reachable(self, tenant: str, run_id: str, after: int) -> Head:
+    async def _check_cursor(self, tenant: str, run_id: str, after: int) -> Head:
         head = await self._store.run(tenant, run_id)
         if head.finished_at is None and after > head.last_sequence:
             message = f"the cursor {after} lies beyond the head {head.last_sequence}"
             raise Refused(Reason.CURSOR_AHEAD, message, subject=run_id)
         return head
+
+    async def _read_latest(self, tenant: str, run_id: str, after: int) -> Latest:
+        latest = await self._journal.latest(run_id, after)
+        if latest is None or latest.head.tenant != tenant:
+            raise NotFound(Reason.RUN_NOT_FOUND, f"there is no run {run_id}", subject=run_id)
+        return latest
+
+    async def _read_records(self, run_id: str, events: int) -> list[Record]:
+        # Not every record is shown; logs in which under a quarter is do not occur.
+        records: list[Record] = []
+        while len(records) < 4 * events:
+            page = await self._journal.read(run_id, len(records))
+            records += page
+            if len(page) < PAGE:
+                break
+        return records
