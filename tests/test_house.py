@@ -30,7 +30,6 @@ FIELD_WORDS: Final[Mapping[str, str]] = {
 # Class names that two modules of the server have, because they mean the same in each.
 SAME_CLASSES: Final[Mapping[str, str]] = {
     "_Call": "one call under way, in the sender of each kind of integration",
-    "_Body": "a response's body that is read under a limit, over each transport",
 }
 
 
