@@ -24,7 +24,8 @@ test: setup ## Set up, then run the tests
 
 test-postgres: setup ## Then all that keep a database, on a PostgreSQL of their own
 	$(BIN)/python -m tests.postgres $(BIN)/pytest -n $(WORKERS) -m "not counterparts" \
-	  tests/store tests/contract tests/journeys tests/credentials tests/gateway tests/cli
+	  tests/store tests/contract tests/executor tests/engines tests/services tests/api tests/streams tests/journeys \
+	  tests/credentials tests/gateway tests/cli
 
 counterparts: setup ## Then the tests against others' servers (Node), and those that take long
 	$(BIN)/pytest -n $(WORKERS) -m counterparts
