@@ -73,7 +73,7 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         validator = RequestValidator()
         token = validator.printable("token", request.token, most=MAX_TOKEN)
         validator.raise_if_invalid()
-        row, action, allowed = await self._approvals.by_token(token, call_context().principal)
+        row, action, allowed = await self._approvals.get_by_token(token, call_context().principal)
         return pb.GetApprovalByTokenResponse(
             approval=self._messages.approval_row(row),
             action=enums.DECISION[action],

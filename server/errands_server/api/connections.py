@@ -199,7 +199,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         url = web_url(validator, "verifier_url", request.verifier_url)
         validator.raise_if_invalid()
         if request.HasField("verifier_url"):
-            await self._connections.verify_at(current_principal(), url)
+            await self._connections.set_verifier_url(current_principal(), url)
         return pb.UpdateConnectSettingsResponse(settings=await self._settings())
 
     async def _settings(self) -> pb.ConnectSettings:

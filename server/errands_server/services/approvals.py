@@ -1,4 +1,4 @@
-"""Approvals: shown, and decided by key or by link."""
+"""Lists approvals, and decides them by key or by link."""
 
 from __future__ import annotations
 
@@ -28,17 +28,14 @@ BY_LINK: Final = "link"
 
 
 class DecisionRequest(Struct, frozen=True, kw_only=True):
-    """A person's decision. `output` is JSON text, only with DONE; `values` answer an INPUT.
-
-    `path` leads to it in its request.
-    """
+    """A person's decision of one approval."""
 
     approval_id: str
     decision: Decision
     reason: str = ""
-    output: bytes = b""
-    values: Mapping[str, Any] | None = None
-    path: str = ""
+    output: bytes = b""  # JSON text; only with DONE
+    values: Mapping[str, Any] | None = None  # the answer to an INPUT
+    path: str = ""  # of its fields in the request, for violations; empty unless in a batch
 
 
 class Approvals:
@@ -55,25 +52,25 @@ class Approvals:
     async def page(
         self, principal: Principal, *, status: str, run_id: str, before: str, limit: int
     ) -> Sequence[ApprovalRow]:
-        """Newest first."""
+        """Up to `limit` approvals behind `before`, newest first; "" matches every status and run."""
         principal.require(Scope.APPROVALS, Scope.RUNS_READ)
         async with self._store.begin(principal.tenant) as transaction:
             return await transaction.approvals.list(status=status, run_id=run_id, before=before, limit=limit)
 
-    async def decide(self, principal: Principal, answers: Sequence[DecisionRequest]) -> list[ApprovalRow]:
-        """Decide approvals, all or none; they come back decided, in the order given.
+    async def decide(self, principal: Principal, decisions: Sequence[DecisionRequest]) -> list[ApprovalRow]:
+        """Decide approvals, all or none; return them decided, in the order given.
 
-        APPROVAL_NOT_FOUND, ALREADY_DECIDED, APPROVAL_CLOSED, APPROVAL_EXPIRED.
+        FIELD_INVALID, APPROVAL_NOT_FOUND, ALREADY_DECIDED, APPROVAL_CLOSED, APPROVAL_EXPIRED.
         """
         principal.require(Scope.APPROVALS)
-        return await self._decide(principal.tenant, principal.actor, answers)
+        return await self._decide(principal.tenant, principal.actor, decisions)
 
-    async def by_token(
+    async def get_by_token(
         self, token: str, caller: Principal | None
     ) -> tuple[ApprovalRow, Decision, tuple[Decision, ...]]:
         """The approval of a link, the decision it stands for, and those it allows.
 
-        The token is the credential; a caller with a key must be of its tenant all the same.
+        No key is needed, but one that is sent must be of the approval's tenant.
         TOKEN_INVALID, CREDENTIALS_INVALID.
         """
         pointer, mac = tokens.read_approval_token(token)
@@ -84,12 +81,10 @@ class Approvals:
         check_tenant(caller, pointer.tenant)
         both = commands.CHOICES[row.request.kind]
         allowed = both if pointer.decision is Decision.APPROVE else (Decision.DENY,)
-        return self._by_the_clock(row), pointer.decision, allowed
-
-    def _by_the_clock(self, row: ApprovalRow) -> ApprovalRow:
-        """An approval whose time is over no longer waits, even before that is recorded."""
-        over = row.status == "pending" and row.request.expires_at <= self._environment.now()
-        return replace(row, status="expired") if over else row
+        # The expiry is recorded by the run, a moment later.
+        if row.status == "pending" and row.request.expires_at <= self._environment.now():
+            row = replace(row, status="expired")
+        return row, pointer.decision, allowed
 
     async def decide_by_token(
         self,
@@ -98,49 +93,51 @@ class Approvals:
         caller: Principal | None,
         values: Mapping[str, Any] | None = None,
     ) -> ApprovalRow:
-        """Decide with a link, which stands for one decision and may allow the other.
+        """Decide with a link: as it stands for (None), or another way that it allows.
 
         `values` answer an INPUT. A caller with a key needs scope `approvals`, and is the actor.
-        As `decide` and `by_token`, and SCOPE_MISSING.
+        Raises as `decide` and `get_by_token`, and SCOPE_MISSING.
         """
-        row, meant, allowed = await self.by_token(token, caller)
+        row, default, allowed = await self.get_by_token(token, caller)
         if caller is not None:
             caller.require(Scope.APPROVALS)
-        chosen = decision or meant
+        chosen = decision or default
         if chosen not in allowed:
             message = f"this link only allows {', '.join(allowed)}"
             raise Forbidden(Reason.SCOPE_MISSING, message, subject=Scope.APPROVALS)
         pointer, _ = tokens.read_approval_token(token)
-        answer = DecisionRequest(approval_id=row.approval_id, decision=chosen, values=values)
+        request = DecisionRequest(approval_id=row.approval_id, decision=chosen, values=values)
         actor = BY_LINK if caller is None else caller.actor
-        return (await self._decide(pointer.tenant, actor, [answer]))[0]
+        return (await self._decide(pointer.tenant, actor, [request]))[0]
 
-    async def _decide(self, tenant: str, actor: str, answers: Sequence[DecisionRequest]) -> list[ApprovalRow]:
+    async def _decide(
+        self, tenant: str, actor: str, decisions: Sequence[DecisionRequest]
+    ) -> list[ApprovalRow]:
         by_run: dict[str, list[DecisionRequest]] = {}
         violations: list[Violation] = []
-        for answer in answers:
-            row = await self._find(tenant, answer.approval_id)
+        for decision in decisions:
+            row = await self._find(tenant, decision.approval_id)
             if row is None:
-                message = f"there is no approval {answer.approval_id}"
-                raise NotFound(Reason.APPROVAL_NOT_FOUND, message, subject=answer.approval_id)
-            violations += _misfits(answer, row.request)
-            violations += await self._spilled(tenant, row.run_id, answer)
-            by_run.setdefault(row.run_id, []).append(answer)
+                message = f"there is no approval {decision.approval_id}"
+                raise NotFound(Reason.APPROVAL_NOT_FOUND, message, subject=decision.approval_id)
+            violations += _violations(decision, row.request)
+            violations += await self._leaked_secrets(tenant, row.run_id, decision)
+            by_run.setdefault(row.run_id, []).append(decision)
         if violations:
             raise Invalid(violations)
-        decisions = {run_id: _decider(group, actor) for run_id, group in by_run.items()}
-        await change_together(self._store.journal, self._environment, tenant, decisions)
-        rows = [await self._find(tenant, answer.approval_id) for answer in answers]
+        changes = {run_id: _decider(group, actor) for run_id, group in by_run.items()}
+        await change_together(self._store.journal, self._environment, tenant, changes)
+        rows = [await self._find(tenant, decision.approval_id) for decision in decisions]
         return [row for row in rows if row is not None]
 
-    async def _spilled(self, tenant: str, run_id: str, answer: DecisionRequest) -> list[Violation]:
-        """What a person writes is stored and shown, so it must hold no secret of the run."""
+    async def _leaked_secrets(self, tenant: str, run_id: str, decision: DecisionRequest) -> list[Violation]:
+        """What a person writes is stored and shown, so it must contain no secret of the run."""
         given = {
-            "reason": answer.reason,
-            "output_json": answer.output.decode(),
-            "input_json": "" if answer.values is None else msgspec.json.encode(answer.values).decode(),
+            "reason": decision.reason,
+            "output_json": decision.output.decode(),
+            "input_json": "" if decision.values is None else msgspec.json.encode(decision.values).decode(),
         }
-        texts = {f"{answer.path}{field}": text for field, text in given.items() if text}
+        texts = {f"{decision.path}{field}": text for field, text in given.items() if text}
         return await leaked_secrets(await self._passed.read(tenant, run_id), texts) if texts else []
 
     async def _find(self, tenant: str, approval_id: str) -> ApprovalRow | None:
@@ -148,39 +145,39 @@ class Approvals:
             return await transaction.approvals.find(approval_id)
 
 
-def _misfits(answer: DecisionRequest, request: ApprovalRequested) -> Iterator[Violation]:
+def _violations(decision: DecisionRequest, request: ApprovalRequested) -> Iterator[Violation]:
     kind = request.kind
-    if answer.path and kind is ApprovalKind.IN_DOUBT:
+    if decision.path and kind is ApprovalKind.IN_DOUBT:
         message = "an IN_DOUBT approval is decided alone, not in a batch"
-        yield Violation(f"{answer.path}approval_id", message)
-    if answer.decision not in commands.CHOICES[kind]:
+        yield Violation(f"{decision.path}approval_id", message)
+    if decision.decision not in commands.CHOICES[kind]:
         choices = ", ".join(commands.CHOICES[kind])
-        message = f"{answer.decision} does not fit a {kind} approval; choose one of {choices}"
-        yield Violation(f"{answer.path}decision", message)
-    elif request.question is not None and answer.decision is Decision.APPROVE:
-        if answer.values is None:
-            yield Violation(f"{answer.path}input_json", "must answer the question of the approval")
+        message = f"{decision.decision} does not fit a {kind} approval; choose one of {choices}"
+        yield Violation(f"{decision.path}decision", message)
+    elif request.question is not None and decision.decision is Decision.APPROVE:
+        if decision.values is None:
+            yield Violation(f"{decision.path}input_json", "must answer the question of the approval")
         else:
-            yield from question.problems(request.question, answer.values, f"{answer.path}input_json")
-    elif answer.values is not None:
+            yield from question.problems(request.question, decision.values, f"{decision.path}input_json")
+    elif decision.values is not None:
         message = "goes only with approving an INPUT"
-        yield Violation(f"{answer.path}input_json", message)
+        yield Violation(f"{decision.path}input_json", message)
 
 
-def _decider(answers: Sequence[DecisionRequest], actor: str) -> Callable[[Draft], list[AnyEvent]]:
+def _decider(decisions: Sequence[DecisionRequest], actor: str) -> Callable[[Draft], list[AnyEvent]]:
     def decide(draft: Draft) -> list[AnyEvent]:
         return [
             event
-            for answer in answers
+            for decision in decisions
             for event in commands.decide(
                 draft.run,
-                answer.approval_id,
-                answer.decision,
+                decision.approval_id,
+                decision.decision,
                 actor=actor,
                 now=draft.now,
-                reason=answer.reason,
-                output=documents.keep(draft, answer.output) if answer.output else None,
-                values=answer.values,
+                reason=decision.reason,
+                output=documents.keep(draft, decision.output) if decision.output else None,
+                values=decision.values,
             )
         ]
 

@@ -1,4 +1,4 @@
-"""Who did what, for those who administer a tenant."""
+"""Lists the audit of a tenant: who changed what."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .principal import Principal, Scope
 
 
 class Audits:
-    """What was done in any tenant, as the caller may see it."""
+    """The audit of all tenants, as the caller may see it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -18,7 +18,7 @@ class Audits:
     async def page(
         self, principal: Principal, wanted: AuditFilter, *, behind: str, limit: int
     ) -> Sequence[AuditEntry]:
-        """Newest first."""
+        """Up to `limit` entries that match, behind `behind`, newest first."""
         principal.require(Scope.ADMIN)
         async with self._store.begin(principal.tenant) as transaction:
             return await transaction.audit.list(wanted, behind=behind, limit=limit)

@@ -1,4 +1,4 @@
-"""Connections: stored for users by their application, listed, and forgotten."""
+"""Stores, lists and deletes the connections of users."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class Connections:
     async def create(
         self, principal: Principal, integration_id: str, user_id: str, grant: Grant
     ) -> Connection:
-        """Store what an application has of its user; runs that wait for it go on.
+        """Store a credential that an application has of its user, and resume the runs that wait for it.
 
-        INTEGRATION_NOT_FOUND, QUOTA_EXCEEDED.
+        INTEGRATION_NOT_FOUND, FIELD_INVALID, QUOTA_EXCEEDED.
         """
         principal.require(Scope.CONNECTIONS)
         current = await self._methods.current(principal.tenant, integration_id)
-        await self._check_place(principal.tenant, integration_id, grant)
+        await self._check_keys(principal.tenant, integration_id, grant)
         made = await self._vault.put(
             principal.tenant,
             integration_id,
@@ -69,7 +69,7 @@ class Connections:
         await self._authorizations.grant(principal.tenant, integration_id, user_id)
         return made
 
-    async def _check_place(self, tenant: str, integration_id: str, grant: Grant) -> None:
+    async def _check_keys(self, tenant: str, integration_id: str, grant: Grant) -> None:
         secret = grant.secret
         unplaced = isinstance(secret, ApiKey) and not secret.name
         if not (unplaced or isinstance(secret, ApiKeys)):
@@ -91,7 +91,7 @@ class Connections:
     async def page(
         self, principal: Principal, *, integration_id: str, user_id: str, before: str, limit: int
     ) -> Sequence[Connection]:
-        """Newest first."""
+        """Up to `limit` connections behind `before`, newest first; "" matches every value."""
         principal.require(Scope.CONNECTIONS)
         async with self._store.begin(principal.tenant) as transaction:
             return await transaction.connections.list(
@@ -99,7 +99,7 @@ class Connections:
             )
 
     async def delete(self, principal: Principal, connection_id: str) -> None:
-        """Forget a connection and its secrets, and have its tokens revoked. CONNECTION_NOT_FOUND."""
+        """Delete a connection and its secrets, and revoke its tokens. CONNECTION_NOT_FOUND."""
         found = await self.get(principal, connection_id)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             if not await transaction.connections.delete(connection_id):
@@ -117,7 +117,7 @@ class Connections:
                 await self._revoke(principal.tenant, found)
 
     async def _revoke(self, tenant: str, found: Connection) -> None:
-        """As far as the service takes it: here the tokens are forgotten in any case."""
+        """Revoke the tokens at the service, if it can; they are deleted here in any case."""
         secret = self._vault.opened(tenant, found).secret
         client = (await self._methods.current(tenant, found.integration_id)).client
         if client is None or not isinstance(secret, Tokens):
@@ -128,13 +128,13 @@ class Connections:
             _log.warning("revocation failed", integration=found.integration_id, code=failure.code)
 
     async def verifier_url(self, principal: Principal) -> str:
-        """Where browsers go to be recognised; empty for nowhere."""
+        """The URL at which the tenant's application says who a user is; empty where it does not."""
         principal.require(Scope.ADMIN)
         async with self._store.begin(principal.tenant) as transaction:
             return await transaction.tenants.verifier_url()
 
-    async def verify_at(self, principal: Principal, url: str) -> None:
-        """Have browsers recognised there from now on."""
+    async def set_verifier_url(self, principal: Principal, url: str) -> None:
+        """Set or, with "", remove the URL at which the tenant's application says who a user is."""
         principal.require(Scope.ADMIN)
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             await transaction.tenants.set_verifier_url(url)
@@ -148,7 +148,7 @@ class Connections:
 
 
 def _check_schemes(secret: ApiKeys, known: Collection[str]) -> None:
-    """Invalid: a key is of no scheme among `known`."""
+    """Check that each key is of a known scheme. FIELD_INVALID."""
     names = ", ".join(known) or "none"
     wrong = [
         Violation(f"api_keys.keys[{index}].scheme", f"is no API key of the description, which has: {names}")
@@ -160,7 +160,7 @@ def _check_schemes(secret: ApiKeys, known: Collection[str]) -> None:
 
 
 def _site(url: str) -> str:
-    """Where a URL leads, without its path and parameters, which may hold a secret."""
+    """A URL's scheme and host; its path and parameters may contain a secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if url else ""
 

@@ -1,4 +1,4 @@
-"""Integrations: imported, changed, listed, and taken away."""
+"""Imports, changes, lists and deletes integrations."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ _ID_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without look-alikes
 
 
 class SharedCredential(Struct, frozen=True):
-    """A shared credential, and the name of its kind."""
+    """A credential that serves every user."""
 
-    auth_type: str
+    auth_type: str  # its kind, as the API names it
     credential: Credential
 
 
 class IntegrationChange(Struct, frozen=True, kw_only=True):
-    """What to make or change. None leaves a field as it is."""
+    """What to create or change. None leaves a field as it is."""
 
     name: str | None = None
     source: OpenApiSource | McpSource | None = None
-    base_url: str | None = None
-    internal: bool = False
+    base_url: str | None = None  # where calls go; "" for what the description says
+    internal: bool = False  # whether private addresses are allowed; only on creation
     secret: SharedCredential | None = None
     remove_credential: bool = False
     client: OAuthClient | None = None
     remove_client: bool = False
     active: bool | None = None
-    honours_keys: bool | None = None
+    honours_keys: bool | None = None  # whether the service honours idempotency keys
     rate_limit: str | None = None  # as in domain/rates; "" for none
     max_concurrency: int | None = None  # 0 for any number
 
@@ -79,7 +79,7 @@ class Integrations:
         self._quotas = quotas
 
     async def create(self, principal: Principal, wanted: IntegrationChange) -> Integration:
-        """Read the description and store an integration made from it.
+        """Import a description and store an integration made from it.
 
         DOCUMENT_INVALID, DOCUMENT_UNREACHABLE, ADDRESS_FORBIDDEN, INTEGRATION_NAME_TAKEN,
         QUOTA_EXCEEDED.
@@ -87,8 +87,8 @@ class Integrations:
         _check_scope(principal, wanted)
         name = wanted.name or ""
         integration_id = _new_id(name)
-        revision = await self._imports.import_new(_said(principal, wanted))
-        revision = self._with_secret(_limited(revision, wanted), integration_id, wanted)
+        revision = await self._imports.import_new(_import_request(principal, wanted))
+        revision = self._with_secret(_with_limits(revision, wanted), integration_id, wanted)
         client = self._client(principal, integration_id, revision, wanted, ("", None))
         async with self._store.begin(principal.tenant, writes=True) as transaction:
             self._quotas.check_integrations(principal.tenant, await transaction.integrations.count())
@@ -100,11 +100,11 @@ class Integrations:
                 subject=integration_id,
                 at=now,
                 name=name,
-                oauthClient=_told_client(client[0]),
-                **_told(revision),
+                oauthClient=_audited_client(client[0]),
+                **_audited(revision),
             )
         self._catalog.changed(principal.tenant)
-        if _is_shared(described(client[0]), wanted):
+        if _brings_shared_client(described(client[0]), wanted):
             await self._authorizations.grant(principal.tenant, integration_id)
         return await self.get(principal, integration_id)
 
@@ -134,20 +134,20 @@ class Integrations:
                     name=after.name,
                     active=after.active,
                     credentialChanged=revision.credential != old.credential,
-                    oauthClient=_told_client(after.oauth_client),
+                    oauthClient=_audited_client(after.oauth_client),
                     oauthClientChanged=_client_of(after) != _client_of(before),
-                    **_told(revision),
+                    **_audited(revision),
                 )
             break
         self._catalog.changed(principal.tenant)
-        if wanted.secret is not None or _is_shared(described(after.oauth_client), wanted):
+        if wanted.secret is not None or _brings_shared_client(described(after.oauth_client), wanted):
             await self._authorizations.grant(principal.tenant, integration_id)
         return await self.get(principal, integration_id), await changes_between(old, revision)
 
     async def _changed(
         self, principal: Principal, before: Integration, old: Revision, wanted: IntegrationChange
     ) -> tuple[Integration, Revision]:
-        revised = await self._imports.reimport(before.id, old, _said(principal, wanted))
+        revised = await self._imports.reimport(before.id, old, _import_request(principal, wanted))
         if home_of(revised.base_url) != home_of(old.base_url):
             _check_move(principal, before, old, wanted)
         public, secret = self._client(
@@ -160,7 +160,7 @@ class Integrations:
             name=before.name if wanted.name is None else wanted.name,
             active=before.active if wanted.active is None else wanted.active,
         )
-        return after, self._with_secret(_limited(revised, wanted), before.id, wanted)
+        return after, self._with_secret(_with_limits(revised, wanted), before.id, wanted)
 
     async def get(self, principal: Principal, integration_id: str) -> Integration:
         """One integration. INTEGRATION_NOT_FOUND."""
@@ -170,7 +170,7 @@ class Integrations:
         return integration or _raise_missing(integration_id)
 
     async def page(self, principal: Principal, *, after: str, limit: int) -> Sequence[Integration]:
-        """By name."""
+        """Up to `limit` integrations behind the name `after`, by name."""
         principal.require(Scope.INTEGRATIONS, Scope.RUNS_READ, Scope.RUNS_WRITE)
         async with self._store.begin(principal.tenant) as transaction:
             return await transaction.integrations.list(after=after, limit=limit)
@@ -183,7 +183,7 @@ class Integrations:
         return [loaded.operations[name].tool for name in names]
 
     async def delete(self, principal: Principal, integration_id: str) -> None:
-        """Take it away: nothing more is sent to it. INTEGRATION_NOT_FOUND."""
+        """Delete it with its connections; nothing more is sent to it. INTEGRATION_NOT_FOUND."""
         principal.require(Scope.INTEGRATIONS)
         now = self._environment.now()
         async with self._store.begin(principal.tenant, writes=True) as transaction:
@@ -213,8 +213,8 @@ class Integrations:
         before: tuple[str, bytes | None],
     ) -> tuple[str, bytes | None]:
         """The integration's OAuth client, packed; `before` where it does not change."""
-        if _lends_itself(revision):
-            _check_lent(wanted)
+        if _is_stdio(revision):
+            _check_stdio(wanted)
         if wanted.client is None:
             return ("", None) if wanted.remove_client else before
         service = DescribedService(
@@ -231,18 +231,18 @@ class Integrations:
             sealed = seal(self._sealer, wanted.secret.credential, integration_id)
             return replace(revision, auth_type=wanted.secret.auth_type, shared=True, credential=sealed)
         if wanted.remove_credential:
-            return replace(revision, auth_type="none", shared=_lends_itself(revision), credential=None)
+            return replace(revision, auth_type="none", shared=_is_stdio(revision), credential=None)
         return revision
 
 
 def _check_scope(principal: Principal, wanted: IntegrationChange) -> None:
-    """Private networks, and processes on the service's own machine, are the operator's to open."""
+    """Check the scope. Private addresses and processes on the server's machine take `operator`."""
     principal.require(Scope.INTEGRATIONS)
     if wanted.internal or (isinstance(wanted.source, McpSource) and wanted.source.server):
         principal.require(Scope.OPERATOR)
 
 
-def _said(principal: Principal, wanted: IntegrationChange) -> ImportRequest:
+def _import_request(principal: Principal, wanted: IntegrationChange) -> ImportRequest:
     return ImportRequest(
         tenant=principal.tenant,
         operator=principal.may(Scope.OPERATOR),
@@ -255,8 +255,8 @@ def _said(principal: Principal, wanted: IntegrationChange) -> ImportRequest:
     )
 
 
-def _told(revision: Revision) -> dict[str, Any]:
-    """What the audit says of a revision; nothing that is secret."""
+def _audited(revision: Revision) -> dict[str, Any]:
+    """What the audit keeps of a revision; no secret."""
     return {
         # The endpoint of an MCP server may have a token among its parameters.
         "baseUrl": revision.base_url.partition("?")[0],
@@ -267,8 +267,8 @@ def _told(revision: Revision) -> dict[str, Any]:
     }
 
 
-def _told_client(public: str) -> dict[str, Any] | None:
-    """What the audit says of an OAuth client: none of its URLs, which may hold more than they should."""
+def _audited_client(public: str) -> dict[str, Any] | None:
+    """What the audit keeps of an OAuth client; not its URLs, which may contain a secret."""
     client = described(public)
     return None if client is None else {"clientId": client.client_id, "grant": client.grant}
 
@@ -277,7 +277,7 @@ def _client_of(found: Integration) -> tuple[str, bytes | None]:
     return found.oauth_client, found.oauth_secret
 
 
-def _limited(revision: Revision, wanted: IntegrationChange) -> Revision:
+def _with_limits(revision: Revision, wanted: IntegrationChange) -> Revision:
     rate, most = wanted.rate_limit, wanted.max_concurrency
     return replace(
         revision,
@@ -286,13 +286,13 @@ def _limited(revision: Revision, wanted: IntegrationChange) -> Revision:
     )
 
 
-def _lends_itself(revision: Revision) -> bool:
-    """Whether it is a process of the operator's, whose account is everybody's."""
+def _is_stdio(revision: Revision) -> bool:
+    """Whether it is an MCP server in a process of the operator's, which has one account for all users."""
     return revision.base_url.startswith(STDIO)
 
 
-def _check_lent(wanted: IntegrationChange) -> None:
-    """A configured process has what it needs."""
+def _check_stdio(wanted: IntegrationChange) -> None:
+    """Check that no credential is given to a process: its configuration has what it needs. FIELD_INVALID."""
     given = {"credential": wanted.secret, "oauth_client": wanted.client}
     message = "does not go with mcp_server: its process has what it needs"
     if found := [Violation(field, message) for field, value in given.items() if value is not None]:
@@ -300,7 +300,7 @@ def _check_lent(wanted: IntegrationChange) -> None:
 
 
 def _check_move(principal: Principal, before: Integration, old: Revision, wanted: IntegrationChange) -> None:
-    """A private address was opened, and a credential given, for one origin only."""
+    """Check a change of origin: what was allowed and stored for one origin does not move to another."""
     if old.internal:
         principal.require(Scope.OPERATOR)
     field = wanted.source.field if isinstance(wanted.source, McpSource) else "base_url"
@@ -314,8 +314,8 @@ def _check_move(principal: Principal, before: Integration, old: Revision, wanted
         raise Invalid([Violation(field, message)])
 
 
-def _is_shared(client: OAuthClient | None, wanted: IntegrationChange) -> bool:
-    """Whether this change brings a client that serves every user."""
+def _brings_shared_client(client: OAuthClient | None, wanted: IntegrationChange) -> bool:
+    """Whether the change brings an OAuth client that serves every user."""
     return wanted.client is not None and client is not None and client.grant == CLIENT_CREDENTIALS
 
 
@@ -325,6 +325,6 @@ def _raise_missing(integration_id: str) -> NoReturn:
 
 
 def _new_id(name: str) -> str:
-    """The name in letters a URL and a shell take as they are, and eight random ones."""
+    """An id that needs no quoting in URLs and shells: the name, and eight random letters."""
     slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40] or "integration"
     return f"{slug}_{''.join(secrets.choice(_ID_ALPHABET) for _ in range(8))}"

@@ -22,7 +22,7 @@ DEFAULT_TENANT: Final = "default"
 
 
 def hash_secret(secret: str) -> bytes:
-    """What is stored of a key's secret: 256 random bits need no slow hash."""
+    """What is stored of a secret. SHA-256 is enough for 256 random bits."""
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -43,20 +43,20 @@ class Keys:
         hashed = hash_secret(secret)
         if self._process and secrets.compare_digest(hashed, self._process):
             return Principal(DEFAULT_TENANT, "process", frozenset({Scope.OPERATOR}))
-        key = await self._key(hashed)
+        key = await self._find(hashed)
         if key is None or (key.expires_at is not None and key.expires_at <= self._environment.now()):
             message = "the API key is unknown, revoked or expired"
             raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)
         return Principal(key.tenant, key.id, key.scopes)
 
-    async def _key(self, hashed: bytes) -> Key | None:
+    async def _find(self, hashed: bytes) -> Key | None:
         now = self._environment.now()
         remembered = self._known
         known = remembered.get(hashed)
         if known is not None and now - known[0] < _TTL:
             return known[1]
         key = await self._store.key(hashed)
-        # Where a key was revoked meanwhile, `_known` is another one, and this reading may be old.
+        # `revoke` replaces `_known`: what was read before it is then kept in a cache that is dropped.
         remembered.pop(hashed, None)
         if key is not None:
             remembered[hashed] = (now, key)
@@ -73,7 +73,7 @@ class Keys:
         expires_at: int | None,
         tenant: str = "",
     ) -> tuple[Key, str]:
-        """A new key and its secret, which is shown this once. No key grants more than its maker has."""
+        """A new key and its secret, which is not stored. SCOPE_MISSING: it has a scope the caller lacks."""
         principal.require(Scope.ADMIN)
         if tenant and tenant != principal.tenant:
             principal.require(Scope.OPERATOR)
@@ -98,7 +98,7 @@ class Keys:
         expires_at: int | None = None,
         actor: str = "server",
     ) -> tuple[Key, str]:
-        """A new key, without asking whether its maker may; by itself the server makes the first one."""
+        """A new key and its secret; no scope is asked for. The server makes its first key so."""
         secret = f"ek_{secrets.token_urlsafe(32)}"
         key = Key(
             id=self._environment.new_id(),
@@ -122,12 +122,13 @@ class Keys:
         return key, secret
 
     async def page(self, principal: Principal, *, before: str, limit: int) -> Sequence[Key]:
+        """Up to `limit` keys behind `before`, newest first."""
         principal.require(Scope.ADMIN)
         async with self._store.begin(principal.tenant) as transaction:
             return await transaction.keys.list(before=before, limit=limit)
 
     async def revoke(self, principal: Principal, key_id: str) -> None:
-        """Stop a key, from now on. KEY_NOT_FOUND."""
+        """Revoke a key. Other processes notice within 5 seconds. KEY_NOT_FOUND."""
         principal.require(Scope.ADMIN)
         now = self._environment.now()
         async with self._store.begin(principal.tenant, writes=True) as transaction:

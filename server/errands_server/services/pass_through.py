@@ -1,4 +1,4 @@
-"""Whether what a caller passes through fits the integrations of a run."""
+"""Checks credentials that are passed through with a run against its integrations."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _NO_AWS: Final = "this server cannot sign for AWS; its operator must install err
 
 
 class PassThroughCheck:
-    """Checks what is passed through. `roles`: whether AWS roles may be assumed."""
+    """Checks what is passed through. `roles`: whether this server assumes AWS roles."""
 
     def __init__(self, catalog: ToolCatalog, *, roles: bool) -> None:
         self._catalog = catalog
         self._roles = roles
 
-    async def problems(
+    async def check(
         self, tenant: str, selection: Sequence[str], passed: Sequence[PassThrough]
     ) -> list[Violation]:
-        """Everything that does not fit the selection; messages quote ids and nothing else."""
+        """Everything that does not fit the selection. Messages quote ids only, never values."""
         active = await self._catalog.active(tenant)
         chosen = active.keys() if ALL in selection else active.keys() & set(selection)
         found: list[Violation] = []
@@ -44,40 +44,43 @@ class PassThroughCheck:
             else:
                 found += [
                     Violation(f"pass_through[{index}].{field}", message)
-                    for field, message in await self._of(tenant, active[key], entry)
+                    for field, message in await self._check_values(tenant, active[key], entry)
                 ]
             seen.add(key)
         return found
 
-    async def _of(self, tenant: str, current: Current, entry: PassThrough) -> list[tuple[str, str]]:
+    async def _check_values(self, tenant: str, current: Current, entry: PassThrough) -> list[tuple[str, str]]:
         match entry.values:
             case AwsKeys() | AwsRole() as given:
                 revision = current.integration.revision
                 loaded = await self._catalog.load(tenant, entry.integration_id, revision)
-                told = target(current.origin, loaded.schemes) is not None
+                known = target(current.origin, loaded.schemes) is not None
                 problems = (
                     (find_spec("botocore") is None, _NO_AWS),
                     (isinstance(given, AwsRole) and not self._roles, _NO_ROLES),
-                    (not told, UNTOLD),
+                    (not known, UNTOLD),
                 )
                 return [("values", message) for wrong, message in problems if wrong]
             case OktaApp() as app:
-                return list(_okta(current, app))
+                return list(_check_okta(current, app))
         return []
 
 
 async def leaked_secrets(passed: Iterable[PassThrough], texts: Mapping[str, str]) -> list[Violation]:
-    """Texts that are stored and shown, by the name of their field, and hold a secret all the same."""
+    """A violation for each text, by field, that contains a secret although it is stored and shown."""
     message = "holds a secret that is passed through; leave it out, for this text is stored and shown"
     return [Violation(field, message) for field in await holding(passed, texts)]
 
 
-def _okta(current: Current, app: OktaApp) -> Iterator[tuple[str, str]]:
-    """A credential never moves a call to another origin, and only an operator opens internal ones."""
+def _check_okta(current: Current, app: OktaApp) -> Iterator[tuple[str, str]]:
+    """Check that the app's tokens go to the integration's origin, and are requested over TLS.
+
+    A token URL at an internal integration's own origin needs no TLS.
+    """
     if app.host and not _is_host_of(app.host, current.origin):
         yield "values.host", f"is not where the integration's calls go, which is {current.origin}"
-    beside = current.integration.internal and origin(app.oauth_token_url) == current.origin
-    if not beside and not app.oauth_token_url.startswith("https://"):
+    internal = current.integration.internal and origin(app.oauth_token_url) == current.origin
+    if not internal and not app.oauth_token_url.startswith("https://"):
         yield "values.oauthTokenUrl", "must be an https URL"
 
 

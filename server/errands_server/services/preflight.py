@@ -1,4 +1,4 @@
-"""Foresees a run from its plan: whose access its calls would use, and what is missing for them."""
+"""The pre-flight of a run: whose access its planned calls would use, and which connections are missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .principal import Principal, Scope
 
 
 class PreflightService:
-    """Says what a planned run would need. Stores nothing, and asks no service."""
+    """Says what a planned run would need. Stores nothing and sends nothing to services."""
 
     def __init__(self, catalog: ToolCatalog, toolbox: Toolbox, connect: ConnectService) -> None:
         self._catalog = catalog
@@ -33,9 +33,9 @@ class PreflightService:
         self._connect = connect
 
     async def preflight(self, principal: Principal, run: Run, passed_through: Collection[str]) -> Preflight:
-        """What the run would need and ask for; nothing where it has no plan.
+        """The calls, missing connections and approvals of a run; empty where it has no plan.
 
-        `passed_through` are the integrations the caller brings credentials for.
+        `passed_through`: the integrations for which the caller passes credentials through.
         """
         if run.plan is None:
             return Preflight(user_id=run.user_id)
@@ -44,12 +44,11 @@ class PreflightService:
             for step in run.plan.steps
             for planned in step.calls
         ]
+        missing = [await self._missing(principal, run.user_id, *one) for one in missing_connections(calls)]
         return Preflight(
             user_id=run.user_id,
             calls=tuple(calls),
-            missing=tuple(
-                [await self._missing(principal, run.user_id, *one) for one in missing_connections(calls)]
-            ),
+            missing=tuple(missing),
             approvals=tuple(expected_approvals(run.plan, run.strategy)),
         )
 
@@ -58,8 +57,20 @@ class PreflightService:
     ) -> PreflightCall:
         ref = planned.tool
         loaded, tool = await self._catalog.tool(tenant, ref)
-        passed = ref.integration_id in passed_through
-        access, scopes = (PASSED_THROUGH, ()) if passed else await self._access(tenant, user_id, planned)
+        access = PASSED_THROUGH
+        scopes: tuple[str, ...] = ()
+        if ref.integration_id not in passed_through:
+            request = CallRequest(
+                ref=ref,
+                arguments=preview_arguments(planned),
+                idempotency_key="",
+                user_id=user_id,
+                tenant=tenant,
+            )
+            resolved = await self._toolbox.resolve(request)
+            access = resolved.source
+            if resolved.missing is not None:
+                access, scopes = MISSING, resolved.missing.scopes
         return PreflightCall(
             step_id=step_id,
             tool=ref,
@@ -70,20 +81,6 @@ class PreflightService:
             access=access,
             scopes=scopes,
         )
-
-    async def _access(self, tenant: str, user_id: str, planned: PlannedCall) -> tuple[str, tuple[str, ...]]:
-        """Whose access a call would use, or what the user must grant first."""
-        request = CallRequest(
-            ref=planned.tool,
-            arguments=preview_arguments(planned),
-            idempotency_key="",
-            user_id=user_id,
-            tenant=tenant,
-        )
-        resolved = await self._toolbox.resolve(request)
-        if resolved.missing is not None:
-            return MISSING, resolved.missing.scopes
-        return resolved.source, ()
 
     async def _missing(
         self, principal: Principal, user_id: str, call: PreflightCall, scopes: tuple[str, ...]
@@ -98,6 +95,6 @@ class PreflightService:
             url, until = await self._connect.create_link(
                 principal, integration_id, user_id, scopes=scopes, return_url=""
             )
-        except (Conflict, Exhausted):  # the application has to bring the credential, or to make room
+        except (Conflict, Exhausted):  # nothing the user could do at a link
             return missing
         return replace(missing, url=url, expires_at=until)

@@ -1,4 +1,4 @@
-"""Changes runs on a caller's behalf: read, decide, append, and again where another was first."""
+"""Changes runs for a caller: read, decide, append; again where another writer was first."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from ..store.write_requests import Append
 _TRIES: Final = 20
 
 Decide = Callable[[Draft], list[AnyEvent]]
-"""The events that follow; raises what the caller is to be told. The draft keeps large documents."""
+"""The events to append to a draft, whose artifacts take large documents. Raises what refuses the change."""
 
 
 async def change(journal: Journal, environment: Environment, tenant: str, run_id: str, decide: Decide) -> Run:
-    """The run after what `decide` gives. Raises as `change_together` does."""
+    """Append what `decide` returns, and return the run after it. Raises as `change_together`."""
     return (await change_together(journal, environment, tenant, {run_id: decide}))[run_id]
 
 
 async def change_together(
     journal: Journal, environment: Environment, tenant: str, decisions: Mapping[str, Decide]
 ) -> dict[str, Run]:
-    """The runs after what was decided for each, all or none.
+    """Append what is decided for each run, all or none, and return the runs after it.
 
-    Every `decide` is asked anew whenever another writer was first. RUN_BUSY: others were
-    first every time. COMMIT_UNKNOWN: the store was lost at the commit.
+    Each `decide` is called again whenever another writer was first. RUN_BUSY: that was so every time.
+    COMMIT_UNKNOWN: the store was lost at the commit.
     """
     runs: dict[str, Run] = {}
     for _ in range(_TRIES):
         drafts: dict[str, Draft] = {}
         for run_id, decide in decisions.items():
             run = await journal.fold(run_id, runs.get(run_id))
-            drafts[run_id] = _decided(Draft(run, environment.now()), decide)
+            draft = drafts[run_id] = Draft(run, environment.now())
+            draft.add(*decide(draft))
+            draft.announce()
         runs = {run_id: draft.base for run_id, draft in drafts.items()}
         try:
             appends = [_append(tenant, key, draft) for key, draft in drafts.items() if draft.records]
@@ -50,12 +52,6 @@ async def change_together(
             raise Unavailable(Reason.COMMIT_UNKNOWN, message) from error
         return {run_id: draft.run for run_id, draft in drafts.items()}
     raise Conflict(Reason.RUN_BUSY, "the run kept changing; try again")
-
-
-def _decided(draft: Draft, decide: Decide) -> Draft:
-    draft.add(*decide(draft))
-    draft.announce()
-    return draft
 
 
 def _append(tenant: str, run_id: str, draft: Draft) -> Append:

@@ -174,7 +174,7 @@ class RunCreation:
         selected, unknown = await self._select(tenant, wanted.selection)
         unfit: list[Violation] = []
         if wanted.passed:
-            unfit += await self._pass_through.problems(tenant, wanted.selection, wanted.passed)
+            unfit += await self._pass_through.check(tenant, wanted.selection, wanted.passed)
             unfit += await leaked_secrets(wanted.passed, wanted.texts())
         violations = [
             *malformed.selection,

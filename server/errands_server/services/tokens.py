@@ -1,4 +1,4 @@
-"""Approval links and stream tickets: small capabilities, made when shown and never stored."""
+"""Tokens that stand for a right: approval links, connect links and stream tickets. None of them is stored."""
 
 from __future__ import annotations
 
@@ -26,27 +26,26 @@ _TICKET: Final = "stream ticket"
 
 
 class ApprovalPointer(Struct, frozen=True, array_like=True):
-    """What an approval token points to, before it is verified."""
+    """What an approval token points to. Unverified until `verify_approval_token`."""
 
     tenant: str
     approval_id: str
-    decision: Decision
+    decision: Decision  # that the link stands for
 
 
 def approval_token(sealer: Sealer, tenant: str, request: ApprovalRequested, decision: Decision) -> str:
-    """The token that decides this approval so: an HMAC over id, decision, hash and expiry."""
+    """The token for this decision of an approval: an HMAC over id, decision, hash and expiry."""
     pointer = msgspec.json.encode(ApprovalPointer(tenant, request.approval_id, decision))
-    mac = sealer.mac(_APPROVAL, _covered_by_approval(pointer, request))
+    mac = sealer.mac(_APPROVAL, _signed_text(pointer, request))
     return base64url.encode(mac + pointer)
 
 
 def read_approval_token(text: str) -> tuple[ApprovalPointer, bytes]:
-    """What a token points to, and its code. TOKEN_INVALID: it is none of ours."""
+    """What a token points to, and its unverified HMAC. TOKEN_INVALID: it does not parse."""
     try:
         body = base64url.decode(text)
         pointer = msgspec.json.decode(body[_MAC:], type=ApprovalPointer)
-        # Nobody has vouched for the pointer yet, so it names nothing but ids.
-        UUID(pointer.approval_id)
+        UUID(pointer.approval_id)  # unverified: only what is an id is looked up
     except (ValueError, msgspec.DecodeError) as error:
         raise invalid_token() from error
     if not pointer.tenant.isprintable():
@@ -57,8 +56,8 @@ def read_approval_token(text: str) -> tuple[ApprovalPointer, bytes]:
 def verify_approval_token(
     sealer: Sealer, pointer: ApprovalPointer, mac: bytes, request: ApprovalRequested
 ) -> None:
-    """TOKEN_INVALID unless this token was made for this approval as it is."""
-    if not sealer.verify(_APPROVAL, _covered_by_approval(msgspec.json.encode(pointer), request), mac):
+    """Check that the token was made for the approval as it is. TOKEN_INVALID."""
+    if not sealer.verify(_APPROVAL, _signed_text(msgspec.json.encode(pointer), request), mac):
         raise invalid_token()
 
 
@@ -67,27 +66,29 @@ def invalid_token() -> Invalid:
     return Invalid([violation], reason=Reason.TOKEN_INVALID)
 
 
-def _covered_by_approval(pointer: bytes, request: ApprovalRequested) -> bytes:
+def _signed_text(pointer: bytes, request: ApprovalRequested) -> bytes:
     return pointer + f"\n{request.hash}\n{request.expires_at}".encode()
 
 
 class LinkTemplates:
-    """Makes the links that people follow: to an approval, and to a page where a user connects."""
+    """Makes links to approval and connect pages.
+
+    `public_url` is the gateway's, as browsers reach it; the templates are paths with `{token}`.
+    """
 
     def __init__(self, sealer: Sealer, public_url: str, *, approval: str, connect: str) -> None:
-        """`public_url` is how browsers reach the gateway. The templates are paths with `{token}`."""
         self.public_url = public_url.rstrip("/")
         self._sealer = sealer
         self._approval = self.public_url + approval
         self._connect = self.public_url + connect
 
     def approval(self, tenant: str, request: ApprovalRequested, decision: Decision) -> str:
-        """The link that decides this approval so."""
+        """The link for this decision of an approval."""
         return self._approval.format(token=approval_token(self._sealer, tenant, request, decision))
 
-    def connect(self, tenant: str, run_id: str, asked: AuthRequested) -> str:
-        """The link to what the run waits for its user to do."""
-        return self.connect_page(connect_token(self._sealer, tenant, run_id, asked))
+    def connect(self, tenant: str, run_id: str, request: AuthRequested) -> str:
+        """The link to what the run's user is asked for."""
+        return self.connect_page(connect_token(self._sealer, tenant, run_id, request))
 
     def connect_page(self, token: str) -> str:
         """The link of a connect token."""
@@ -95,19 +96,19 @@ class LinkTemplates:
 
 
 class Ticket(Struct, frozen=True, array_like=True):
-    """Opens one stream of one run."""
+    """The right to open one stream of one run."""
 
     id: str
     tenant: str
     run_id: str
-    view: View
-    expires_at: int
+    view: View  # the widest one it opens
+    expires_at: int  # milliseconds since 1970, UTC
 
 
 class Tickets:
     """Makes stream tickets and redeems each once.
 
-    The redeemed ones are remembered in this process until they would have expired anyway.
+    Redeemed tickets are kept in this process until they expire.
     """
 
     def __init__(self, sealer: Sealer, environment: Environment) -> None:
@@ -116,14 +117,14 @@ class Tickets:
         self._redeemed: OrderedDict[str, int] = OrderedDict()
 
     def issue(self, tenant: str, run_id: str, view: View) -> tuple[str, int]:
-        """A ticket, and when it expires."""
+        """A ticket, and when it expires (milliseconds)."""
         expires_at = self._environment.now() + TICKET_TTL
         ticket = Ticket(self._environment.new_id(), tenant, run_id, view, expires_at)
         sealed = self._sealer.seal(msgspec.json.encode(ticket), _TICKET)
         return base64url.encode(sealed), expires_at
 
     def read(self, text: str) -> Ticket:
-        """What a ticket opens. TICKET_INVALID: forged, expired or redeemed before."""
+        """What a ticket opens; it stays unredeemed. TICKET_INVALID: forged, expired or redeemed before."""
         try:
             sealed = base64url.decode(text)
             ticket = msgspec.json.decode(self._sealer.open(sealed, _TICKET), type=Ticket)
@@ -133,21 +134,18 @@ class Tickets:
         return ticket
 
     def redeem(self, ticket: Ticket) -> None:
-        """Take a ticket that was read, for good. TICKET_INVALID: somebody was first, or time."""
+        """Redeem a ticket that was read. TICKET_INVALID: it was redeemed since, or expired."""
         self._check(ticket)
         self._redeemed[ticket.id] = ticket.expires_at
 
     def _check(self, ticket: Ticket) -> None:
         now = self._environment.now()
-        self._forget(now)
+        while self._redeemed and next(iter(self._redeemed.values())) <= now:
+            self._redeemed.popitem(last=False)
         if ticket.expires_at <= now:
             raise _invalid_ticket("has expired")
         if ticket.id in self._redeemed or len(self._redeemed) >= _REDEEMED:
             raise _invalid_ticket("was used before")
-
-    def _forget(self, now: int) -> None:
-        while self._redeemed and next(iter(self._redeemed.values())) <= now:
-            self._redeemed.popitem(last=False)
 
 
 def _invalid_ticket(why: str) -> Unauthenticated:
@@ -161,24 +159,21 @@ _PURPOSE: Final = "connect link"
 
 
 class ConnectLink(Struct, frozen=True, kw_only=True):
-    """What a link asks for: that a user connects an integration with these scopes.
-
-    With a `url`: that the user does something at this page of the service, for which this run waits.
-    """
+    """What a link asks a user for: to connect an integration, or to do something at a page of the service."""
 
     tenant: str
-    id: str
+    id: str  # of the authorization that a run waits for, or of the link itself
     integration_id: str
     user_id: str
     scopes: tuple[str, ...]
-    return_url: str = ""
-    expires_at: int
-    url: str = ""
-    run_id: str = ""
+    return_url: str = ""  # where the browser goes at the end; empty for nowhere
+    expires_at: int  # milliseconds since 1970, UTC
+    url: str = ""  # of the service's page; empty where the user connects
+    run_id: str = ""  # that waits for it; empty where none does
 
 
 class _ConnectPointer(Struct, frozen=True, array_like=True):
-    """A request for authorization in the log of a run, which says the rest and never changes."""
+    """Points to an authorization that a run waits for; the run's log has the rest."""
 
     tenant: str
     run_id: str
@@ -186,19 +181,21 @@ class _ConnectPointer(Struct, frozen=True, array_like=True):
     expires_at: int
 
 
-def connect_token(sealer: Sealer, tenant: str, run_id: str, asked: AuthRequested) -> str:
-    """The token that leads to what a run waits for; the same whenever it is made."""
-    pointer = msgspec.json.encode(_ConnectPointer(tenant, run_id, asked.authorization_id, asked.expires_at))
-    return _OF_RUN + _text(sealer.mac(_PURPOSE, pointer) + pointer)
+def connect_token(sealer: Sealer, tenant: str, run_id: str, request: AuthRequested) -> str:
+    """The token of an authorization that a run waits for; always the same."""
+    pointer = msgspec.json.encode(
+        _ConnectPointer(tenant, run_id, request.authorization_id, request.expires_at)
+    )
+    return _OF_RUN + base64url.encode(sealer.mac(_PURPOSE, pointer) + pointer)
 
 
 def standalone_connect_token(sealer: Sealer, link: ConnectLink) -> str:
     """The token of a link that no run waits for."""
-    return _BY_ITSELF + _text(sealer.seal(msgspec.json.encode(link), _PURPOSE))
+    return _BY_ITSELF + base64url.encode(sealer.seal(msgspec.json.encode(link), _PURPOSE))
 
 
 class ConnectLinks:
-    """Reads the tokens of links."""
+    """Reads connect tokens."""
 
     def __init__(self, store: Store, sealer: Sealer, environment: Environment) -> None:
         self._store = store
@@ -206,27 +203,27 @@ class ConnectLinks:
         self._environment = environment
 
     async def read(self, token: str, caller: Principal | None) -> ConnectLink:
-        """What a link asks for. The token is the credential; a key must be of its tenant all the same.
+        """What a link asks for. No key is needed, but one that is sent must be of the link's tenant.
 
-        LINK_INVALID, LINK_EXPIRED; LINK_USED: its run waits no more. CREDENTIALS_INVALID.
+        LINK_INVALID, LINK_EXPIRED, CREDENTIALS_INVALID. LINK_USED: its run no longer waits.
         """
-        body = _bytes(token[1:])
+        body = _decode(token[1:])
         if token[:1] == _BY_ITSELF:
-            link = self._opened(body)
+            link = self._open(body)
         else:
-            link = await self._of_run(self._verified(body))
+            link = await self._find_authorization(self._verify(body))
         check_tenant(caller, link.tenant)
         if link.expires_at <= self._environment.now():
             raise expired_link()
         return link
 
-    def _opened(self, body: bytes) -> ConnectLink:
+    def _open(self, body: bytes) -> ConnectLink:
         try:
             return msgspec.json.decode(self._sealer.open(body, _PURPOSE), type=ConnectLink)
         except (Unsealable, msgspec.DecodeError) as error:
             raise invalid_link() from error
 
-    def _verified(self, body: bytes) -> _ConnectPointer:
+    def _verify(self, body: bytes) -> _ConnectPointer:
         if not self._sealer.verify(_PURPOSE, body[_MAC:], body[:_MAC]):
             raise invalid_link()
         pointer = msgspec.json.decode(body[_MAC:], type=_ConnectPointer)
@@ -234,35 +231,35 @@ class ConnectLinks:
             raise expired_link()
         return pointer
 
-    async def _of_run(self, pointer: _ConnectPointer) -> ConnectLink:
+    async def _find_authorization(self, pointer: _ConnectPointer) -> ConnectLink:
         head = await self._store.journal.head(pointer.run_id)
         if head is None or head.tenant != pointer.tenant or head.finished_at is not None:
             raise used_link("nothing waits for this any more")
         run = await self._store.journal.fold(pointer.run_id)
-        asked = run.authorizations.get(pointer.authorization_id)
-        if asked is None:
+        request = run.authorizations.get(pointer.authorization_id)
+        if request is None:
             raise used_link("nothing waits for this any more")
         return ConnectLink(
             tenant=pointer.tenant,
-            id=asked.authorization_id,
-            integration_id=asked.integration_id,
-            user_id=asked.user_id,
-            scopes=asked.scopes,
-            expires_at=asked.expires_at,
-            url=asked.url,
+            id=request.authorization_id,
+            integration_id=request.integration_id,
+            user_id=request.user_id,
+            scopes=request.scopes,
+            expires_at=request.expires_at,
+            url=request.url,
             run_id=pointer.run_id,
         )
 
 
 def seal_state(sealer: Sealer, tenant: str, flow_id: str, nonce: str) -> str:
-    """What a browser brings back from an authorization server (RFC 6749 §10.12)."""
-    return _text(sealer.seal(msgspec.json.encode((tenant, flow_id, nonce)), f"{_PURPOSE} state"))
+    """The `state` that a browser brings back from an authorization server (RFC 6749 §10.12)."""
+    return base64url.encode(sealer.seal(msgspec.json.encode((tenant, flow_id, nonce)), f"{_PURPOSE} state"))
 
 
 def read_state(sealer: Sealer, text: str) -> tuple[str, str]:
-    """The tenant and the flow of a state. LINK_INVALID."""
+    """The tenant and the id of the flow of a state. LINK_INVALID."""
     try:
-        opened = sealer.open(_bytes(text), f"{_PURPOSE} state")
+        opened = sealer.open(_decode(text), f"{_PURPOSE} state")
     except Unsealable as error:
         raise invalid_link("state") from error
     tenant, flow_id, _ = msgspec.json.decode(opened, type=tuple[str, str, str])
@@ -281,11 +278,8 @@ def used_link(why: str) -> Conflict:
     return Conflict(Reason.LINK_USED, f"{why}; ask the application for a new link")
 
 
-def _text(body: bytes) -> str:
-    return base64url.encode(body)
-
-
-def _bytes(text: str) -> bytes:
+def _decode(text: str) -> bytes:
+    """The bytes of a token; none where it is not base64url, so that it does not verify."""
     try:
         return base64url.decode(text)
     except ValueError:
