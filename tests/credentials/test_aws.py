@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from errands_server.credentials.aws.sigv4 import AwsSigner, target
+from errands_server.credentials.aws.sigv4 import AwsSigner, service_and_region
 from errands_server.credentials.security_scheme import SecurityScheme
 
 
@@ -36,14 +36,14 @@ from errands_server.credentials.security_scheme import SecurityScheme
     ],
 )
 def test_a_host_tells_its_service_and_region(host: str, expected: Any) -> None:
-    assert target(f"https://{host}", {}) == expected
+    assert service_and_region(f"https://{host}", {}) == expected
 
 
 def test_a_document_tells_more_than_its_host() -> None:
     schemes = {"aws": SecurityScheme(kind="apiKey", aws_service="execute-api", aws_region="eu-west-3")}
 
-    assert target("https://api.example.com", schemes) == ("execute-api", "eu-west-3")
-    assert target("https://sqs.eu-west-1.amazonaws.com", schemes) == ("execute-api", "eu-west-3")
+    assert service_and_region("https://api.example.com", schemes) == ("execute-api", "eu-west-3")
+    assert service_and_region("https://sqs.eu-west-1.amazonaws.com", schemes) == ("execute-api", "eu-west-3")
 
 
 def test_the_example_of_the_specification_is_signed_as_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_the_example_of_the_specification_is_signed_as_it_is_there(monkeypatch: 
         "traceparent": "00-",
     }
     url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08"
-    signed = signer.signed("GET", url, headers, None)
+    signed = signer.sign("GET", url, headers, None)
 
     assert signed["authorization"] == (
         "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, "

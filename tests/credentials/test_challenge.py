@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from errands_server.credentials.oauth.discovery import Challenge, challenge_of
+from errands_server.credentials.oauth.discovery import Challenge, parse_challenge
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ from errands_server.credentials.oauth.discovery import Challenge, challenge_of
     ],
 )
 def test_a_challenge_is_read_as_it_is_written(header: str, expected: Challenge) -> None:
-    assert challenge_of(header) == expected
+    assert parse_challenge(header) == expected

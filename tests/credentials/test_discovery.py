@@ -27,7 +27,7 @@ async def found(path: str, named: str) -> AuthorizationServer:
         web = Web()
         try:
             client = OAuthClient(client_id="a", issuer=f"{origin}{named}", internal_origins=(origin,))
-            return await Discovery(web).server(client)
+            return await Discovery(web).find_server(client)
         finally:
             await web.aclose()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from errands_server.credentials.grants import ApiKey
-from errands_server.credentials.requirements import CredentialRequirement, credential_of, wanted_scopes
+from errands_server.credentials.requirements import CredentialRequirement, scopes_to_grant, to_credential
 from errands_server.credentials.security_scheme import SecurityScheme
 
 SCHEMES = {
@@ -41,23 +41,23 @@ def test_the_least_of_the_alternatives_is_asked_for(
     granted: tuple[str, ...],
     missing: tuple[str, ...],
 ) -> None:
-    assert wanted_scopes(_demand(*alternatives), granted) == missing
+    assert scopes_to_grant(_demand(*alternatives), granted) == missing
 
 
 def test_a_key_goes_where_the_operation_or_the_service_wants_it() -> None:
     key = ApiKey(value="v")
     own = ApiKey(value="v", location="cookie", name="c")
-    asked = credential_of(key, _demand((("other",), ())))
-    alone = credential_of(key, _demand((("key", "login"), ()), (("other",), ())))
-    first = credential_of(key, _demand())
+    asked = to_credential(key, _demand((("other",), ())))
+    alone = to_credential(key, _demand((("key", "login"), ()), (("other",), ())))
+    first = to_credential(key, _demand())
 
     assert asked is not None
     assert alone == asked
     assert asked.headers == {"x-k": "v"}
     assert first is not None
     assert first.query == {"k": "v"}
-    assert credential_of(own, _demand()) is not None
-    assert credential_of(key, CredentialRequirement(origin="https://a.test")) is None
+    assert to_credential(own, _demand()) is not None
+    assert to_credential(key, CredentialRequirement(origin="https://a.test")) is None
 
 
 def test_secrets_are_not_shown_by_their_representation() -> None:

@@ -10,8 +10,8 @@ from errands_server.credentials.pass_through.entries import AwsRole, OktaApp
 from errands_server.credentials.pass_through.token_cache import (
     CachedToken,
     TokenCache,
+    cache_key,
     good_until,
-    key,
     refusal,
 )
 from errands_server.ports import CallFailed
@@ -102,17 +102,23 @@ async def test_only_what_is_kept_can_be_forgotten(kept: TokenCache[str], fetchin
     fetching.may_answer.set()
     await kept.get("a", fetching)
 
-    assert kept.forget("a", "token 1")
+    assert kept.invalidate("a", "token 1")
     await kept.get("a", fetching)
-    assert not kept.forget("a", "token 1")
-    assert kept.known("a") == "token 2"
+    assert not kept.invalidate("a", "token 1")
+    assert kept.find("a") == "token 2"
 
 
 def test_whoever_has_other_values_or_another_tenant_gets_nothing_of_it() -> None:
     app = OktaApp(client_id="a", kid="k", private_key="one", oauth_token_url="u", scope="s")
     other = OktaApp(client_id="a", kid="k", private_key="two", oauth_token_url="u", scope="s")
     role, stranger = AwsRole(role_arn="r", external_id="e"), AwsRole(role_arn="r", external_id="f")
-    keys = [key("t", app), key("t", other), key("u", app), key("t", role), key("t", stranger)]
+    keys = [
+        cache_key("t", app),
+        cache_key("t", other),
+        cache_key("u", app),
+        cache_key("t", role),
+        cache_key("t", stranger),
+    ]
 
     assert len(set(keys)) == len(keys)
     assert "one" not in repr(keys)

@@ -15,7 +15,7 @@ from errands.v1 import event_pb2
 from errands.v1 import integration_pb2 as ipb
 from errands.v1.audit_pb2 import ListAuditRequest
 from errands_server.credentials.grants import Grant
-from errands_server.credentials.oauth.client import unpacked
+from errands_server.credentials.oauth.client import unpack
 from errands_server.credentials.oauth.flows import OAuth
 from errands_server.credentials.oauth.refresh import TokenRefresh
 from errands_server.credentials.vault import StoredConnection, Vault
@@ -260,7 +260,7 @@ async def test_no_token_and_no_secret_lies_open_in_any_file_or_event(stage: Stag
 
 async def _held(found: Stage) -> Any:
     async with _process(found) as (vault, _):
-        held = await vault.held("default", found.integration, "user-1")
+        held = await vault.find("default", found.integration, "user-1")
     assert held is not None
     return held
 
@@ -275,10 +275,10 @@ async def _process(found: Stage, kind: type[OAuth] = OAuth) -> AsyncGenerator[tu
     async with store.begin("default") as transaction:
         integration = await transaction.integrations.find(found.integration)
     assert integration is not None
-    client = unpacked(sealer, integration.oauth_client, integration.oauth_secret, integration.id)
+    client = unpack(sealer, integration.oauth_client, integration.oauth_secret, integration.id)
     renewing = TokenRefresh(vault, kind(web, found.clock.environment))
     try:
-        yield vault, lambda held: renewing.renewed(held, client)
+        yield vault, lambda held: renewing.renew(held, client)
     finally:
         await renewing.aclose()
         await web.aclose()
@@ -294,7 +294,7 @@ async def test_of_several_processes_one_refreshes_and_the_others_use_what_it_got
             _process(found) as (_, two),
             _process(found) as (_, three),
         ):
-            held = await vault.held("default", found.integration, "user-1")
+            held = await vault.find("default", found.integration, "user-1")
             renewals = await asyncio.gather(*(renew(held) for renew in (one, two, three) * 5))
 
     assert all(isinstance(renewal, StoredConnection) for renewal in renewals)
@@ -320,13 +320,13 @@ async def test_a_caller_that_gives_up_does_not_lose_what_the_provider_gave(stage
         await found.integrate()
         await found.connect()
         async with _process(found, Slow) as (vault, renew):
-            held = await vault.held("default", found.integration, "user-1")
+            held = await vault.find("default", found.integration, "user-1")
             task = asyncio.create_task(renew(held))
             await Slow.answered.wait()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             renewed = await renew(held)
-            again = await vault.held("default", found.integration, "user-1")
+            again = await vault.find("default", found.integration, "user-1")
 
     assert task.cancelled()
     assert again.secret == renewed.secret != held.secret

@@ -8,7 +8,7 @@ from errands.v1 import connection_pb2 as pb
 from errands.v1 import integration_pb2 as integration_pb
 
 from ..credentials.grants import ApiKey, ApiKeys, Basic, Bearer
-from ..credentials.oauth.client import CLIENT_CREDENTIALS, OAuthClient, described
+from ..credentials.oauth.client import CLIENT_CREDENTIALS, OAuthClient, parse_public
 from ..credentials.security_scheme import read_schemes
 from ..services.connect import ConnectOutcome, ConnectResult
 from ..services.oauth_clients import kinds
@@ -25,7 +25,7 @@ OUTCOME: Final = {
 
 
 def auth(found: Integration) -> integration_pb.IntegrationAuth:
-    client = described(found.oauth_client)
+    client = parse_public(found.oauth_client)
     obtained = client is not None and client.grant == CLIENT_CREDENTIALS and not found.shared
     return integration_pb.IntegrationAuth(
         type="clientCredentials" if obtained else found.auth_type,

@@ -210,7 +210,7 @@ def _secret(validator: RequestValidator, request: Any) -> SharedCredential | Non
         case "api_keys":
             keys = credentials.api_keys(validator, "credential.api_keys", request.credential.api_keys)
             placed = (grants.api_key(key.location, key.name, key.value) for key in keys)
-            return SharedCredential("apiKeys", grants.together(placed))
+            return SharedCredential("apiKeys", grants.merge(placed))
         case "basic":
             pair = credentials.basic(validator, "credential.basic", request.credential.basic)
             return SharedCredential("basic", grants.basic(pair.username, pair.password))

@@ -1,4 +1,4 @@
-"""What authenticates one call."""
+"""A credential: what is added to one request to authenticate it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .aws.sigv4 import AwsSigner
 
 
 class Credential(Struct, frozen=True, kw_only=True):
-    """Additions to one request. They are secrets: they join it at dispatch and are never stored."""
+    """Additions to one request. They are secrets: added when the request is sent, and in no log."""
 
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
     cookies: Mapping[str, str] = {}
-    signer: AwsSigner | None = None  # signs the request when everything else has joined it
+    signer: AwsSigner | None = None  # signs the request with everything else in it
     plain: frozenset[str] = frozenset()  # header and query names whose values are no secrets
-    known: frozenset[str] = frozenset()  # further secrets that must not come back, though none is sent
+    known: frozenset[str] = frozenset()  # secrets that are not sent but must not come back either
 
     @property
     def sent(self) -> tuple[Mapping[str, str], Mapping[str, str], Mapping[str, str]]:
-        """What a request carries of it, besides a signature."""
+        """Headers, query and cookies: what a request carries of it besides a signature."""
         return self.headers, self.query, self.cookies
 
     def __repr__(self) -> str:
@@ -31,7 +31,7 @@ class Credential(Struct, frozen=True, kw_only=True):
 
 
 def seal(sealer: Sealer, credential: Credential, integration_id: str) -> bytes:
-    """The credential, sealed. Only `unseal` with the same integration gives it back."""
+    """Seal a credential. Only `unseal` for the same integration returns it."""
     return sealer.seal(msgspec.json.encode(credential), _place(integration_id))
 
 

@@ -1,4 +1,4 @@
-"""What a user's connection holds, as it is sealed."""
+"""The kinds of secrets that a user's connection can have, and the credentials made of them."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class ApiKey(_Secret, frozen=True, kw_only=True, tag="apiKey"):
 
 
 class ApiKeys(_Secret, frozen=True, kw_only=True, tag="apiKeys"):
-    """API keys that operations ask for together, by their schemes in the service's description."""
+    """API keys that operations ask for together."""
 
-    values: Mapping[str, str]
+    values: Mapping[str, str]  # by the names of their schemes in the service's description
 
 
 class Basic(_Secret, frozen=True, kw_only=True, tag="basic"):
@@ -49,22 +49,22 @@ class Tokens(_Secret, frozen=True, kw_only=True, tag="oauth2"):
     """OAuth 2 tokens (RFC 6749)."""
 
     access_token: str
-    refresh_token: str = ""
+    refresh_token: str = ""  # empty where it cannot be renewed
 
 
 Secret: TypeAlias = Bearer | ApiKey | ApiKeys | Basic | Tokens
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """A secret, what it is good for, and until when (milliseconds; None: not known)."""
+    """A secret with its scopes and its end."""
 
     secret: Secret
-    scopes: tuple[str, ...] = ()
-    expires_at: int | None = None
+    scopes: tuple[str, ...] = ()  # granted; empty where that is not known
+    expires_at: int | None = None  # milliseconds; None where it does not expire, or that is not known
 
 
-def kind(secret: Secret) -> str:
-    """The name of its kind, as it is stored and shown."""
+def kind_of(secret: Secret) -> str:
+    """The name of a secret's kind: its tag, as stored and in the API."""
     return str(secret.__struct_config__.tag)
 
 
@@ -86,8 +86,8 @@ def api_key(location: str, name: str, value: str) -> Credential:
     )
 
 
-def together(credentials: Iterable[Credential]) -> Credential:
-    """Credentials that one request carries all of."""
+def merge(credentials: Iterable[Credential]) -> Credential:
+    """One credential that adds to a request what all of these add."""
     found = list(credentials)
     return Credential(
         headers={name: value for one in found for name, value in one.headers.items()},

@@ -1,4 +1,4 @@
-"""How a service wants to be authenticated, as its description says."""
+"""Security schemes: how a service's description says that requests are authenticated."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class SecurityScheme(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""  # apiKey: name of that parameter
     flows: Mapping[str, Any] = {}  # oauth2: as documented
     discovery_url: str = ""  # openIdConnect
-    aws_service: str = ""  # what requests are signed for (x-errands-aws), where the host does not tell
+    aws_service: str = ""  # what requests are signed for (x-errands-aws), where the host does not name it
     aws_region: str = ""
 
 
 OPEN: Final = ((),)
-"""The `security` of an operation that expressly asks for nothing."""
+"""The `security` of an operation that explicitly needs no credential."""
 
 read_schemes = msgspec.json.Decoder(dict[str, SecurityScheme]).decode
 """The schemes of a revision, from JSON text."""

@@ -1,4 +1,4 @@
-"""Keeps what users' connections hold: sealed, each for its own row."""
+"""Users' connections with their secrets: each is sealed for its own row."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..store.repositories.audit import AuditAction
 from ..store.repositories.connections import Connection
 from ..store.repositories.transaction import Transaction
 from ..store.store import Store
-from .grants import Grant, Secret, kind, seal_grant, unseal_grant
+from .grants import Grant, Secret, kind_of, seal_grant, unseal_grant
 
 BY_SERVICE: Final = "service"
-Room: TypeAlias = Callable[[str, Callable[[], Awaitable[int]]], Awaitable[None]]
-"""Asks whether a tenant may have one connection more than are counted. Raises Exhausted."""
+CheckQuota: TypeAlias = Callable[[str, Callable[[], Awaitable[int]]], Awaitable[None]]
+"""Raises Exhausted unless the tenant may have one connection more than the number it is given to count."""
 
 
 class StoredConnection(Struct, frozen=True):
-    """A connection with its secret."""
+    """A connection as it is stored, and its secret."""
 
     tenant: str
     connection: Connection
@@ -33,22 +33,23 @@ class Vault:
     """The connections of every tenant."""
 
     def __init__(
-        self, store: Store, sealer: Sealer, environment: Environment, room: Room | None = None
+        self, store: Store, sealer: Sealer, environment: Environment, check_quota: CheckQuota | None = None
     ) -> None:
-        self._room = room
+        self._check_quota = check_quota
         self._store = store
         self._sealer = sealer
         self._environment = environment
 
-    async def held(self, tenant: str, integration_id: str, user_id: str) -> StoredConnection | None:
-        """The user's connection. Unsealable: the server's keys do not open it."""
+    async def find(self, tenant: str, integration_id: str, user_id: str) -> StoredConnection | None:
+        """The user's connection, as it was committed last. Unsealable: the server's keys do not open it."""
         found = await self._store.connection(tenant, integration_id, user_id)
-        return None if found is None else self.opened(tenant, found)
+        return None if found is None else self.open(tenant, found)
 
-    def opened(self, tenant: str, found: Connection) -> StoredConnection:
-        """A connection with its secret. Unsealable."""
+    def open(self, tenant: str, connection: Connection) -> StoredConnection:
+        """A connection with its secret. Unsealable: the server's keys do not open it."""
+        place = _place(tenant, connection.id)
         return StoredConnection(
-            tenant, found, unseal_grant(self._sealer, found.secret, _place(tenant, found.id)).secret
+            tenant, connection, unseal_grant(self._sealer, connection.secret, place).secret
         )
 
     async def put(
@@ -62,118 +63,121 @@ class Vault:
         actor: str,
         action: AuditAction = AuditAction.CONNECTION_CREATE,
     ) -> Connection:
-        """Store what a user granted, in place of what there was, and say who did so. QUOTA_EXCEEDED."""
-        while True:
+        """Store what a user granted, in place of an earlier connection, with its audit entry.
+
+        QUOTA_EXCEEDED: it would be one connection too many; nothing was written.
+        """
+        while True:  # until no other change comes between reading and writing
             async with self._store.begin(tenant, writes=True) as transaction:
-                before = await self._before(transaction, tenant, integration_id, user_id)
-                made = self._made(tenant, integration_id, user_id, origin, before)
-                made = self._with(tenant, made, grant)
-                if await _stored(transaction, made, new=before is None):
-                    replaced = before is not None
-                    await _say(transaction, action, made, actor=actor, at=made.updated_at, replaced=replaced)
-                    return made
+                before = await self._find_or_check_quota(transaction, tenant, integration_id, user_id)
+                now = self._environment.now()
+                connection = Connection(
+                    id=self._environment.new_id() if before is None else before.id,
+                    integration_id=integration_id,
+                    user_id=user_id,
+                    kind="",
+                    origin=origin,
+                    secret=b"",
+                    created_at=now if before is None else before.created_at,
+                    updated_at=now,
+                    version=1 if before is None else before.version,
+                )
+                connection = self._with_grant(tenant, connection, grant)
+                if before is None:
+                    is_stored = await transaction.connections.add(connection)
+                else:
+                    is_stored = await transaction.connections.revise(connection)
+                if is_stored:
+                    at, replaced = connection.updated_at, before is not None
+                    await _audit(transaction, action, connection, actor=actor, at=at, replaced=replaced)
+                    return connection
 
-    async def check_room(self, tenant: str, integration_id: str, user_id: str) -> None:
-        """Whether what this user grants could be stored. QUOTA_EXCEEDED."""
+    async def check_quota(self, tenant: str, integration_id: str, user_id: str) -> None:
+        """Raise QUOTA_EXCEEDED unless a connection of this user could be stored."""
         async with self._store.begin(tenant) as transaction:
-            await self._before(transaction, tenant, integration_id, user_id)
+            await self._find_or_check_quota(transaction, tenant, integration_id, user_id)
 
-    async def _before(
+    async def _find_or_check_quota(
         self, transaction: Transaction, tenant: str, integration_id: str, user_id: str
     ) -> Connection | None:
-        """What the user has already, or room for it."""
         before = await transaction.connections.find_for_user(integration_id, user_id)
-        if before is None and self._room is not None:
-            await self._room(tenant, transaction.connections.count)
+        if before is None and self._check_quota is not None:
+            await self._check_quota(tenant, transaction.connections.count)
         return before
 
-    def _made(
-        self, tenant: str, integration_id: str, user_id: str, origin: str, before: Connection | None
-    ) -> Connection:
-        now = self._environment.now()
-        return Connection(
-            id=self._environment.new_id() if before is None else before.id,
-            integration_id=integration_id,
-            user_id=user_id,
-            kind="",
-            origin=origin,
-            secret=b"",
-            created_at=now if before is None else before.created_at,
-            updated_at=now,
-            version=1 if before is None else before.version,
-        )
-
-    def _with(self, tenant: str, found: Connection, grant: Grant) -> Connection:
+    def _with_grant(self, tenant: str, connection: Connection, grant: Grant) -> Connection:
         return replace(
-            found,
-            kind=kind(grant.secret),
+            connection,
+            kind=kind_of(grant.secret),
             status="active",
             scopes=grant.scopes,
-            secret=seal_grant(self._sealer, grant, _place(tenant, found.id)),
+            secret=seal_grant(self._sealer, grant, _place(tenant, connection.id)),
             expires_at=grant.expires_at,
             updated_at=self._environment.now(),
         )
 
-    async def renewed(self, held: StoredConnection, grant: Grant) -> StoredConnection | None:
-        """Store what renews a connection; None where it was changed meanwhile, and stays so."""
-        return await self._changed(held, self._with(held.tenant, held.connection, grant))
+    async def renew(self, stored: StoredConnection, grant: Grant) -> StoredConnection | None:
+        """Store a renewed grant. None: the connection was changed before; nothing was written."""
+        return await self._revise(stored, self._with_grant(stored.tenant, stored.connection, grant))
 
-    async def broken(self, held: StoredConnection) -> StoredConnection | None:
-        """Its service refuses it from now on; None as above."""
-        broken = replace(held.connection, status="broken")
-        async with self._store.begin(held.tenant, writes=True) as transaction:
+    async def mark_broken(self, stored: StoredConnection) -> StoredConnection | None:
+        """Record that the service refuses it, with an audit entry. None as `renew`."""
+        broken = replace(stored.connection, status="broken")
+        async with self._store.begin(stored.tenant, writes=True) as transaction:
             if not await transaction.connections.revise(broken):
                 return None
             now = self._environment.now()
-            await _say(transaction, AuditAction.CONNECTION_BREAK, broken, actor=BY_SERVICE, at=now)
-        return self._revised(held, broken)
+            await _audit(transaction, AuditAction.CONNECTION_BREAK, broken, actor=BY_SERVICE, at=now)
+        return self._next_version(stored, broken)
 
-    async def lacking(
-        self, held: StoredConnection, missed: Mapping[str, tuple[str, ...]]
+    async def add_missing_scopes(
+        self, stored: StoredConnection, missing: Mapping[str, tuple[str, ...]]
     ) -> StoredConnection | None:
-        """Its service missed these scopes, by operation; None as above."""
-        both = {**held.connection.missing_scopes, **missed}
-        return await self._changed(held, replace(held.connection, missing_scopes=both))
+        """Record scopes that the service asked for in vain, by operation. None as `renew`."""
+        both = {**stored.connection.missing_scopes, **missing}
+        return await self._revise(stored, replace(stored.connection, missing_scopes=both))
 
-    async def leased(self, held: StoredConnection, milliseconds: int) -> bool:
-        """Whether this process alone may renew it for so long, or until it changed."""
+    async def lease(self, stored: StoredConnection, milliseconds: int) -> bool:
+        """Take the lease to renew it, for this long or until it changes. False: another has it."""
         now = self._environment.now()
-        async with self._store.begin(held.tenant, writes=True) as transaction:
-            found = held.connection
+        async with self._store.begin(stored.tenant, writes=True) as transaction:
+            connection = stored.connection
             return await transaction.connections.lease(
-                found.id, found.version, now=now, until=now + milliseconds
+                connection.id, connection.version, now=now, until=now + milliseconds
             )
 
-    async def released(self, held: StoredConnection) -> None:
-        """Another may renew it now."""
-        async with self._store.begin(held.tenant, writes=True) as transaction:
-            await transaction.connections.release(held.connection.id, held.connection.version)
+    async def release(self, stored: StoredConnection) -> None:
+        """End the lease, so that another may renew it."""
+        async with self._store.begin(stored.tenant, writes=True) as transaction:
+            await transaction.connections.release(stored.connection.id, stored.connection.version)
 
-    async def _changed(self, held: StoredConnection, changed: Connection) -> StoredConnection | None:
-        async with self._store.begin(held.tenant, writes=True) as transaction:
-            stored = await transaction.connections.revise(changed)
-        return self._revised(held, changed) if stored else None
+    async def _revise(self, stored: StoredConnection, changed: Connection) -> StoredConnection | None:
+        async with self._store.begin(stored.tenant, writes=True) as transaction:
+            is_stored = await transaction.connections.revise(changed)
+        return self._next_version(stored, changed) if is_stored else None
 
-    def _revised(self, held: StoredConnection, changed: Connection) -> StoredConnection:
-        return self.opened(held.tenant, replace(changed, version=changed.version + 1))
-
-
-async def _stored(transaction: Transaction, made: Connection, *, new: bool) -> bool:
-    return await (transaction.connections.add(made) if new else transaction.connections.revise(made))
+    def _next_version(self, stored: StoredConnection, changed: Connection) -> StoredConnection:
+        return self.open(stored.tenant, replace(changed, version=changed.version + 1))
 
 
-async def _say(
-    transaction: Transaction, action: AuditAction, found: Connection, *, actor: str, at: int, **more: bool
+async def _audit(
+    transaction: Transaction,
+    action: AuditAction,
+    connection: Connection,
+    *,
+    actor: str,
+    at: int,
+    **details: bool,
 ) -> None:
     await transaction.audit.add(
         action,
         actor=actor,
-        subject=found.id,
+        subject=connection.id,
         at=at,
-        integrationId=found.integration_id,
-        userId=found.user_id,
-        type=found.kind,
-        **more,
+        integrationId=connection.integration_id,
+        userId=connection.user_id,
+        type=connection.kind,
+        **details,
     )
 
 

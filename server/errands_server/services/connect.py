@@ -119,7 +119,7 @@ class ConnectService:
         """
         principal.require(Scope.CONNECTIONS)
         method = await self._methods.for_integration(principal.tenant, integration_id)
-        await self._vault.check_room(principal.tenant, integration_id, user_id)
+        await self._vault.check_quota(principal.tenant, integration_id, user_id)
         link = ConnectLink(
             tenant=principal.tenant,
             id=self._environment.new_id(),
@@ -177,7 +177,7 @@ class ConnectService:
             return await self._confirm_page(link, browser, secret)
         method = await self._methods.for_integration(link.tenant, link.integration_id)
         check_typed(method, secret)
-        await self._vault.check_room(link.tenant, link.integration_id, link.user_id)
+        await self._vault.check_quota(link.tenant, link.integration_id, link.user_id)
         flow = await self._flows.bind_browser(link, browser, self._environment.now() + STATE_TTL)
         pending = PendingFlow(link=link, until=self._environment.now() + STATE_TTL, origin=method.origin)
         if secret is not None:
@@ -202,7 +202,7 @@ class ConnectService:
         scopes = await self._scopes(pending.link, client)
         redirect_uri = self._templates.public_url + CALLBACK
         try:
-            visit = await self._oauth.visit(
+            visit = await self._oauth.authorization_request(
                 client, redirect_uri=redirect_uri, state=state, verifier=verifier, scopes=scopes
             )
         except OAuthFailed as failure:

@@ -7,9 +7,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from ..credentials.grants import ApiKeys, Secret, kind
+from ..credentials.grants import ApiKeys, Secret, kind_of
 from ..credentials.oauth.client import AUTHORIZATION_CODE, OAuthClient
-from ..credentials.requirements import CredentialRequirement, wanted_scopes
+from ..credentials.requirements import CredentialRequirement, scopes_to_grant
 from ..credentials.security_scheme import SecurityScheme
 from ..domain.errors import Conflict, Invalid, NotFound, Reason, Violation
 from ..tools.catalog import Current, Loaded, ToolCatalog
@@ -103,7 +103,7 @@ def _are_keys(names: Collection[str], schemes: Mapping[str, SecurityScheme]) -> 
 
 def check_typed(method: ConnectMethod, secret: Secret | None) -> None:
     """Check what was typed in at a link against what the method takes. FIELD_INVALID."""
-    typed = None if secret is None else kind(secret)
+    typed = None if secret is None else kind_of(secret)
     if typed != (None if method.type == "oauth2" else method.type):
         wanted = "leads on to the service" if method.type == "oauth2" else f"asks for {method.type}"
         raise Invalid([Violation("credential", f"the link {wanted}")])
@@ -129,7 +129,7 @@ def _scopes(loaded: Loaded) -> Iterable[str]:
             scopes=operation.scopes,
             schemes=loaded.schemes,
         )
-        yield from wanted_scopes(requirement)
+        yield from scopes_to_grant(requirement)
     if not loaded.operations:  # a server that lists its tools only with authorization
         for scheme in loaded.schemes.values():
             yield from scheme.flows.get(_CODE, {}).get("scopes", ())

@@ -118,7 +118,7 @@ class Connections:
 
     async def _revoke(self, tenant: str, found: Connection) -> None:
         """Revoke the tokens at the service, if it can; they are deleted here in any case."""
-        secret = self._vault.opened(tenant, found).secret
+        secret = self._vault.open(tenant, found).secret
         client = (await self._methods.current(tenant, found.integration_id)).client
         if client is None or not isinstance(secret, Tokens):
             return

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..credentials.credential import Credential, seal
-from ..credentials.oauth.client import CLIENT_CREDENTIALS, OAuthClient, described, packed, unpacked
+from ..credentials.oauth.client import CLIENT_CREDENTIALS, OAuthClient, pack, parse_public, unpack
 from ..credentials.security_scheme import read_schemes
 from ..domain.errors import Invalid, NotFound, Reason, Violation
 from ..domain.tool import Tool
@@ -104,7 +104,7 @@ class Integrations:
                 **_audited(revision),
             )
         self._catalog.changed(principal.tenant)
-        if _brings_shared_client(described(client[0]), wanted):
+        if _brings_shared_client(parse_public(client[0]), wanted):
             await self._authorizations.grant(principal.tenant, integration_id)
         return await self.get(principal, integration_id)
 
@@ -140,7 +140,7 @@ class Integrations:
                 )
             break
         self._catalog.changed(principal.tenant)
-        if wanted.secret is not None or _brings_shared_client(described(after.oauth_client), wanted):
+        if wanted.secret is not None or _brings_shared_client(parse_public(after.oauth_client), wanted):
             await self._authorizations.grant(principal.tenant, integration_id)
         return await self.get(principal, integration_id), await changes_between(old, revision)
 
@@ -222,9 +222,9 @@ class Integrations:
             internal=revision.internal,
             schemes=read_schemes(revision.schemes),
         )
-        known = unpacked(self._sealer, *before, integration_id)
+        known = unpack(self._sealer, *before, integration_id)
         client = complete_client(principal, wanted.client, service, known)
-        return packed(self._sealer, client, integration_id)
+        return pack(self._sealer, client, integration_id)
 
     def _with_secret(self, revision: Revision, integration_id: str, wanted: IntegrationChange) -> Revision:
         if wanted.secret is not None:
@@ -269,7 +269,7 @@ def _audited(revision: Revision) -> dict[str, Any]:
 
 def _audited_client(public: str) -> dict[str, Any] | None:
     """What the audit keeps of an OAuth client; not its URLs, which may contain a secret."""
-    client = described(public)
+    client = parse_public(public)
     return None if client is None else {"clientId": client.client_id, "grant": client.grant}
 
 
@@ -307,7 +307,7 @@ def _check_move(principal: Principal, before: Integration, old: Revision, wanted
     if old.credential is not None and wanted.secret is None and not wanted.remove_credential:
         message = "moves to another origin: send the credential for it, or remove the stored one"
         raise Invalid([Violation(field, message)])
-    client = described(before.oauth_client)
+    client = parse_public(before.oauth_client)
     obtains = client is not None and client.grant == CLIENT_CREDENTIALS
     if obtains and wanted.client is None and not wanted.remove_client:
         message = "moves to another origin: send the OAuth client for it, or remove the stored one"

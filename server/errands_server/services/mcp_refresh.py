@@ -95,7 +95,7 @@ class ToolListRefresh:
             shared=current.credential,
             client=current.client,
         )
-        return await self._resolver.access(request, requirement)
+        return await self._resolver.obtain(request, requirement)
 
     async def store_listing(self, owner: SessionKey, target: Target, listing: Listing) -> None:
         """Add a revision with these tools, unless they are unchanged or the server is no longer used."""

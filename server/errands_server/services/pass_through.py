@@ -8,9 +8,9 @@ from typing import Final
 
 import httpx2
 
-from ..credentials.aws.sigv4 import target
+from ..credentials.aws.sigv4 import service_and_region
 from ..credentials.pass_through.entries import AwsKeys, AwsRole, OktaApp, PassThrough
-from ..credentials.pass_through.resolver import UNTOLD, holding, origin
+from ..credentials.pass_through.resolver import NO_SERVICE_AND_REGION, find_leaks, origin
 from ..domain.errors import Violation
 from ..tools.catalog import Current, ToolCatalog
 
@@ -54,11 +54,11 @@ class PassThroughCheck:
             case AwsKeys() | AwsRole() as given:
                 revision = current.integration.revision
                 loaded = await self._catalog.load(tenant, entry.integration_id, revision)
-                known = target(current.origin, loaded.schemes) is not None
+                known = service_and_region(current.origin, loaded.schemes) is not None
                 problems = (
                     (find_spec("botocore") is None, _NO_AWS),
                     (isinstance(given, AwsRole) and not self._roles, _NO_ROLES),
-                    (not known, UNTOLD),
+                    (not known, NO_SERVICE_AND_REGION),
                 )
                 return [("values", message) for wrong, message in problems if wrong]
             case OktaApp() as app:
@@ -69,7 +69,7 @@ class PassThroughCheck:
 async def leaked_secrets(passed: Iterable[PassThrough], texts: Mapping[str, str]) -> list[Violation]:
     """A violation for each text, by field, that contains a secret although it is stored and shown."""
     message = "holds a secret that is passed through; leave it out, for this text is stored and shown"
-    return [Violation(field, message) for field in await holding(passed, texts)]
+    return [Violation(field, message) for field in await find_leaks(passed, texts)]
 
 
 def _check_okta(current: Current, app: OktaApp) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from ..credentials.credential import Credential, unseal
-from ..credentials.oauth.client import OAuthClient, unpacked
+from ..credentials.oauth.client import OAuthClient, unpack
 from ..credentials.security_scheme import SecurityScheme, read_schemes
 from ..domain.inputs import Selected
 from ..domain.tool import Tool, ToolRef
@@ -154,7 +154,7 @@ class ToolCatalog:
                     integration=integration,
                     origin=home_of(revision.base_url),
                     credential=None if sealed is None else unseal(self._sealer, sealed, integration.id),
-                    client=unpacked(
+                    client=unpack(
                         self._sealer, integration.oauth_client, integration.oauth_secret, integration.id
                     ),
                 )

@@ -65,17 +65,17 @@ class IntegrationToolbox:
     async def _called(self, request: CallRequest) -> CallResult:
         loaded, operation = await self._operation(request)
         requirement = await self._requirement(request, loaded, operation)
-        access = await self._credentials.access(request, requirement)
+        access = await self._credentials.obtain(request, requirement)
         answer = await self._made(request, loaded, operation, access)
         if not (isinstance(access, ResolvedCredential) and _is_refusal(answer)):
             return answer
-        renewed = await self._credentials.renewed(request, requirement, access, answer)
+        renewed = await self._credentials.replace_refused(request, requirement, access, answer)
         if renewed is None:
             return answer
         again = await self._made(request, loaded, operation, renewed)
         if not (isinstance(renewed, ResolvedCredential) and _is_refusal(again)):
             return again
-        return await self._credentials.refused(request, requirement, renewed, again) or again
+        return await self._credentials.map_refusal(request, requirement, renewed, again) or again
 
     async def _made(
         self,
@@ -101,7 +101,7 @@ class IntegrationToolbox:
         shared = self._shared.get(request.tenant)
         if shared is None or shared.of is not active:
             shared = self._shared[request.tenant] = _Shared.of_all(active)
-        return shared.secrets | await self._credentials.known(request)
+        return shared.secrets | await self._credentials.find_secrets(request)
 
     async def _operation(self, request: CallRequest) -> tuple[Loaded, Operation]:
         ref = request.ref

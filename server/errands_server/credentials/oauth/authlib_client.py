@@ -1,4 +1,4 @@
-"""Authlib's OAuth 2 client, driven over our own HTTP. Import it where it is used: it takes a while."""
+"""Authlib's OAuth 2 client over this server's own HTTP. Import it late: it takes a while."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 from .client import OAuthClient
 
 Send = Callable[[str, Mapping[str, str], str], Awaitable[Any]]
-"""Posts a form: URL, headers, body. Its answer is what Authlib's parsing expects."""
+"""Posts a form: URL, headers, body. Returns what Authlib's parsing expects of a response."""
 
 __all__ = ["AuthlibClient", "OAuth2Error"]
 
@@ -25,13 +25,13 @@ class _Encoded(Struct, frozen=True):
 
 
 def _basic(client: Any, method: str, uri: str, headers: dict[str, str], body: str) -> Any:
-    """As RFC 6749 §2.3.1 has it: both parts are encoded as forms are, before they become Base64."""
+    """HTTP Basic as in RFC 6749 §2.3.1: id and secret are form-encoded before they become Base64."""
     encoded = _Encoded(quote_plus(client.client_id), quote_plus(client.client_secret or ""))
     return encode_client_secret_basic(encoded, method, uri, headers, body)
 
 
 class AuthlibClient(OAuth2Client):  # type: ignore[misc]  # Authlib has no types
-    """Authlib prepares and parses every message; `send` carries it."""
+    """Authlib prepares and parses every message; `send` transfers it."""
 
     def __init__(self, send: Send, client: OAuthClient, *, redirect_uri: str = "") -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Where an authorization server's endpoints are: as its client says, or as its metadata says."""
+"""Finds the endpoints of authorization servers: as their clients have them, or in their metadata."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ...outbound.guard import AddressForbidden
 from ...outbound.web import Unreachable, Web
 from .client import OAuthClient
 
-_TTL: Final = 3_600.0  # seconds metadata is believed
-_MAX_KNOWN: Final = 1_000
+_TTL: Final = 3_600.0  # seconds that metadata is cached
+_MAX_CACHED: Final = 1_000  # servers
 OPENID: Final = "/.well-known/openid-configuration"
 
 
 class OAuthFailed(Exception):
-    """The authorization server refused, or could not be asked. Quotes nothing that may be secret.
+    """The authorization server refused, or could not be reached. The message holds no secret.
 
-    `code` as in RFC 6749 §5.2, or empty; `transient` failures may pass.
+    `code` as in RFC 6749 §5.2, or empty; `transient`: a later try may succeed.
     """
 
     def __init__(self, message: str, *, code: str = "", transient: bool = False) -> None:
@@ -32,55 +32,58 @@ class OAuthFailed(Exception):
 
 
 class AuthorizationServer(Struct, frozen=True, kw_only=True):
-    """What is known of one (RFC 8414). Empty where it is not."""
+    """The metadata of one (RFC 8414). Empty fields are not known."""
 
     issuer: str = ""
     authorization_endpoint: str = ""
     token_endpoint: str = ""
     revocation_endpoint: str = ""
-    names_itself: bool = False  # every answer to a browser holds its issuer (RFC 9207)
+    names_itself: bool = False  # every authorization response holds its issuer (RFC 9207)
 
 
 class Discovery:
-    """Finds authorization servers, and remembers them for an hour."""
+    """Finds the metadata of authorization servers, and caches it for an hour."""
 
     def __init__(self, web: Web) -> None:
         self._web = web
-        self._known: dict[tuple[str, ...], tuple[float, AuthorizationServer]] = {}
+        self._cache: dict[tuple[str, ...], tuple[float, AuthorizationServer]] = {}
 
-    async def server(self, client: OAuthClient) -> AuthorizationServer:
-        """The client's authorization server. OAuthFailed."""
-        said = AuthorizationServer(
+    async def find_server(self, client: OAuthClient) -> AuthorizationServer:
+        """The client's authorization server: endpoints of the client go before those of the metadata.
+
+        OAuthFailed: the metadata cannot be read, or is another issuer's.
+        """
+        configured = AuthorizationServer(
             issuer=client.issuer,
             authorization_endpoint=client.authorization_url,
             token_endpoint=client.token_url,
         )
         if not (client.issuer or client.discovery_url):
-            return said
-        found = await self._discovered(client)
+            return configured
+        found = await self._find_metadata(client)
         return AuthorizationServer(
             issuer=found.issuer,
-            authorization_endpoint=said.authorization_endpoint or found.authorization_endpoint,
-            token_endpoint=said.token_endpoint or found.token_endpoint,
+            authorization_endpoint=configured.authorization_endpoint or found.authorization_endpoint,
+            token_endpoint=configured.token_endpoint or found.token_endpoint,
             revocation_endpoint=found.revocation_endpoint,
             names_itself=found.names_itself,
         )
 
-    async def _discovered(self, client: OAuthClient) -> AuthorizationServer:
+    async def _find_metadata(self, client: OAuthClient) -> AuthorizationServer:
         key = (client.issuer, client.discovery_url, *client.internal_origins)
-        at, known = self._known.get(key, (0.0, None))
-        if known is None or time.monotonic() - at > _TTL:
-            known = await self._read(client)
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            self._known[key] = (time.monotonic(), known)
-        return known
+        at, found = self._cache.get(key, (0.0, None))
+        if found is None or time.monotonic() - at > _TTL:
+            found = await self._read_metadata(client)
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            self._cache[key] = (time.monotonic(), found)
+        return found
 
-    async def _read(self, client: OAuthClient) -> AuthorizationServer:
-        for url in _places(client):
+    async def _read_metadata(self, client: OAuthClient) -> AuthorizationServer:
+        for url in _metadata_urls(client):
             document = await self._document(client, url)
             if document is not None:
-                return _checked(client, url, document)
+                return _parse_metadata(client, url, document)
         raise OAuthFailed(f"{client.issuer or client.discovery_url} publishes no metadata (RFC 8414)")
 
     async def _document(self, client: OAuthClient, url: str) -> dict[str, Any] | None:
@@ -95,7 +98,7 @@ class Discovery:
             raise OAuthFailed(f"{url} cannot be read: {error}", transient=True) from error
 
 
-def _places(client: OAuthClient) -> tuple[str, ...]:
+def _metadata_urls(client: OAuthClient) -> tuple[str, ...]:
     if client.discovery_url:
         return (client.discovery_url,)
     from authlib.oauth2.rfc8414 import get_well_known_url
@@ -106,13 +109,13 @@ def _places(client: OAuthClient) -> tuple[str, ...]:
     )
 
 
-def _checked(client: OAuthClient, url: str, document: dict[str, Any]) -> AuthorizationServer:
-    """What the metadata says, if it is this issuer's (RFC 8414 §3.3).
+def _parse_metadata(client: OAuthClient, url: str, document: dict[str, Any]) -> AuthorizationServer:
+    """The metadata, if it is the client's issuer's (RFC 8414 §3.3); OAuthFailed otherwise.
 
-    A slash at the end is let pass: libraries that guard MCP servers add one to the issuer they name.
+    A slash at the end makes no difference: libraries that protect MCP servers add one to their issuer.
     """
     issuer = _text(document, "issuer")
-    if not _is_of(client, issuer):
+    if not _is_issuer(client, issuer):
         raise OAuthFailed(f"the metadata at {url} is of another issuer")
     return AuthorizationServer(
         issuer=issuer,
@@ -123,7 +126,7 @@ def _checked(client: OAuthClient, url: str, document: dict[str, Any]) -> Authori
     )
 
 
-def _is_of(client: OAuthClient, issuer: str) -> bool:
+def _is_issuer(client: OAuthClient, issuer: str) -> bool:
     if client.issuer:
         return issuer.removesuffix("/") == client.issuer.removesuffix("/")
     return bool(issuer) and issuer.rstrip("/") + OPENID == client.discovery_url
@@ -135,7 +138,7 @@ def _text(document: dict[str, Any], name: str) -> str:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of a URL, in lower case; without a port where it is the usual one."""
+    """Scheme, host and port of a URL, in lower case, without the default port."""
     parts = urlsplit(url)
     netloc = parts.netloc.lower()
     usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
@@ -143,28 +146,28 @@ def origin(url: str) -> str:
 
 
 def is_internal(client: OAuthClient, url: str) -> bool:
-    """Whether this endpoint may lie inside: an operator opened its origin."""
+    """Whether this endpoint may be inside the network: an operator allowed its origin."""
     return origin(url) in client.internal_origins
 
 
 _PARAMETER: Final = re.compile(r'([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s",]+))')
 _SCHEME: Final = re.compile(r"\bBearer\b", re.IGNORECASE)
-_MOST: Final = 100  # scopes
+_MAX_SCOPES: Final = 100
 
 
 class Challenge(Struct, frozen=True):
-    """The error, and the scopes that would do; empty where it does not say."""
+    """What a WWW-Authenticate header says: the error, and the scopes that suffice. Empty: not named."""
 
     error: str = ""
     scopes: tuple[str, ...] = ()
 
 
-def challenge_of(header: str) -> Challenge:
-    """What a WWW-Authenticate header says to bearers of tokens."""
+def parse_challenge(header: str) -> Challenge:
+    """The Bearer challenge in a WWW-Authenticate header (RFC 6750 §3); empty where there is none."""
     scheme = _SCHEME.search(header)
     if scheme is None:
         return Challenge()
     found = _PARAMETER.findall(header[scheme.end() :])
-    said = {name.lower(): quoted or plain for name, quoted, plain in found}
-    scopes = said.get("scope", "").split()
-    return Challenge(said.get("error", "").lower(), tuple(dict.fromkeys(scopes))[:_MOST])
+    parameters = {name.lower(): quoted or plain for name, quoted, plain in found}
+    scopes = parameters.get("scope", "").split()
+    return Challenge(parameters.get("error", "").lower(), tuple(dict.fromkeys(scopes))[:_MAX_SCOPES])

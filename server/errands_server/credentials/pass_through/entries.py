@@ -1,4 +1,4 @@
-"""What a caller passes through to an integration for one run: headers, query, and credentials of a kind."""
+"""What a caller passes through to an integration for one run: headers, query, and AWS or Okta credentials."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from ...store.encryption import Sealer
 
-SHORTEST: Final = 8  # characters; a shorter header or parameter is taken for a plain word
-# Headers that say what is wanted and hold no secret.
+SHORTEST: Final = 8  # characters; a shorter header or parameter is no secret
+# Headers that hold no secret.
 PLAIN: Final = frozenset({"accept", "accept-language", "if-match", "if-none-match", "prefer", "user-agent"})
 
 
@@ -27,7 +27,7 @@ class AwsKeys(Struct, frozen=True, kw_only=True, rename="camel", tag="aws"):
 
 
 class AwsRole(Struct, frozen=True, kw_only=True, rename="camel", tag="aws-role"):
-    """An AWS role to assume, in the way its trust policy demands."""
+    """An AWS role to assume, with the external id that its trust policy asks for."""
 
     role_arn: str
     external_id: str
@@ -54,10 +54,10 @@ Values: TypeAlias = AwsKeys | AwsRole | OktaApp
 
 
 class PassThrough(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one integration is given in one run. Header names are in lower case."""
+    """What one integration is given in one run."""
 
     integration_id: str
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}  # names in lower case
     query: Mapping[str, str] = {}
     values: Values | None = None
 
@@ -66,19 +66,19 @@ class PassThrough(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def plain(self) -> frozenset[str]:
-        """Names of headers and parameters whose values are no secrets."""
+        """Names of headers and query parameters whose values are no secrets."""
         given = (*self.headers.items(), *self.query.items())
         return frozenset(name for name, value in given if name in PLAIN or len(value) < SHORTEST)
 
     def secrets(self) -> Iterator[str]:
-        """What must not come back, besides headers and query."""
+        """The secrets in `values`."""
         match self.values:
             case AwsKeys() as keys:
                 yield from (keys.access_key_id, keys.secret_access_key, keys.session_token)
             case AwsRole(external_id=external_id):
                 yield external_id
             case OktaApp(private_key=private_key):
-                # However its lines are joined, each of them is in it.
+                # Each line, because a service may join them in another way.
                 yield from (line for line in private_key.splitlines() if not line.startswith("-----"))
 
 
@@ -86,9 +86,9 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[PassThrough, ...]).decode
 
 
-def seal(sealer: Sealer, passed: tuple[PassThrough, ...], tenant: str, run_id: str) -> bytes:
-    """What came with a run, sealed. Only `unseal` for the same run of the same tenant gives it back."""
-    return sealer.seal(_encode(passed), _place(tenant, run_id))
+def seal(sealer: Sealer, entries: tuple[PassThrough, ...], tenant: str, run_id: str) -> bytes:
+    """Seal what came with a run. Only `unseal` for the same run of the same tenant returns it."""
+    return sealer.seal(_encode(entries), _place(tenant, run_id))
 
 
 def unseal(sealer: Sealer, sealed: bytes, tenant: str, run_id: str) -> tuple[PassThrough, ...]:

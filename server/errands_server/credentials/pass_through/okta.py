@@ -16,35 +16,36 @@ from ...ports import CallFailed
 from ..credential import Credential
 from ..redaction import scrub
 from .entries import OktaApp
-from .token_cache import CachedToken, TokenCache, good_until, key, refusal, unreachable
+from .token_cache import CachedToken, TokenCache, cache_key, good_until, refusal, unreachable
 
-_LIFETIME: Final = 300  # seconds an assertion is good for
+_ASSERTION_LIFETIME: Final = 300  # seconds an assertion is valid
 _FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
-_UNSAID: Final = 300  # seconds a token is taken to be good for where the server does not say
+_DEFAULT_LIFETIME: Final = 300  # seconds a token is used where the server does not say how long it is valid
 
 
 class OktaTokens:
-    """Tokens of service apps. They are kept per tenant and everything they were obtained with."""
+    """Access tokens of service apps, cached by tenant and everything they were obtained with."""
 
     def __init__(self, web: Web, environment: Environment) -> None:
         self._web = web
         self._environment = environment
-        self._kept: TokenCache[str] = TokenCache(environment.now)
+        self._tokens: TokenCache[str] = TokenCache(environment.now)
 
     async def aclose(self) -> None:
-        """Wait for what is being fetched."""
-        await self._kept.aclose()
+        """Wait for the fetches under way."""
+        await self._tokens.aclose()
 
     async def token(self, tenant: str, app: OktaApp, *, internal: bool) -> str | CallFailed:
-        """An access token. `internal`: its server may lie where the integration does."""
-        return await self._kept.get(key(tenant, app), partial(self._fetch, app, internal=internal))
+        """An access token. `internal`: its server may be inside the network, as the integration is."""
+        return await self._tokens.get(cache_key(tenant, app), partial(self._fetch, app, internal=internal))
 
-    def known(self, tenant: str, app: OktaApp) -> str | None:
-        return self._kept.known(key(tenant, app))
+    def find(self, tenant: str, app: OktaApp) -> str | None:
+        """See `TokenCache.find`."""
+        return self._tokens.find(cache_key(tenant, app))
 
-    def forget(self, tenant: str, app: OktaApp, refused: str) -> bool:
-        """See `TokenCache.forget`."""
-        return self._kept.forget(key(tenant, app), refused)
+    def invalidate(self, tenant: str, app: OktaApp, refused: str) -> bool:
+        """See `TokenCache.invalidate`."""
+        return self._tokens.invalidate(cache_key(tenant, app), refused)
 
     async def _fetch(self, app: OktaApp, *, internal: bool) -> CachedToken[str] | CallFailed:
         form = _form(app)
@@ -54,26 +55,26 @@ class OktaTokens:
             return CallFailed(reason=Reason.ADDRESS_FORBIDDEN, message=f"the token endpoint: {forbidden}")
         except Unreachable as why:
             return unreachable(f"the token endpoint cannot be asked: {why}")
-        found = self._read(reply.status, _document(reply.body))
+        found = self._read(reply.status, _parse(reply.body))
         if isinstance(found, CachedToken):
             return found
-        sent = Credential(known=frozenset({form["client_assertion"]}))
-        return replace(found, message=scrub(found.message, sent))
+        assertion = Credential(known=frozenset({form["client_assertion"]}))
+        return replace(found, message=scrub(found.message, assertion))
 
-    def _read(self, status: int, said: dict[str, Any]) -> CachedToken[str] | CallFailed:
-        token = said.get("access_token")
+    def _read(self, status: int, document: dict[str, Any]) -> CachedToken[str] | CallFailed:
+        token = document.get("access_token")
         if status == 200 and isinstance(token, str) and token:
-            lifetime = said.get("expires_in")
-            seconds = lifetime if isinstance(lifetime, int) else _UNSAID
+            lifetime = document.get("expires_in")
+            seconds = lifetime if isinstance(lifetime, int) else _DEFAULT_LIFETIME
             return CachedToken(token, good_until(self._environment.now(), seconds * 1_000))
         if status >= 500:
             return unreachable(f"the token endpoint answered {status}")
-        why = ": ".join(str(said[name]) for name in ("error", "error_description") if said.get(name))
+        why = ": ".join(str(document[name]) for name in ("error", "error_description") if document.get(name))
         return refusal(f"the token endpoint refused the app with {status}{f': {why}' if why else ''}")
 
 
 def _form(app: OktaApp) -> dict[str, str]:
-    # Takes a tenth of a second to import.
+    # Imported here: it takes a tenth of a second.
     from authlib.oauth2.rfc7523 import private_key_jwt_sign
     from joserfc.jwk import RSAKey
 
@@ -83,7 +84,7 @@ def _form(app: OktaApp) -> dict[str, str]:
         token_endpoint=app.oauth_token_url,
         alg="RS256",
         header={"kid": app.kid},
-        expires_in=_LIFETIME,
+        expires_in=_ASSERTION_LIFETIME,
     )
     return {
         "grant_type": "client_credentials",
@@ -93,7 +94,7 @@ def _form(app: OktaApp) -> dict[str, str]:
     }
 
 
-def _document(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Credentials that are obtained with others: kept until shortly before they run out."""
+"""A cache of short-lived credentials that are obtained with others, until shortly before they expire."""
 
 from __future__ import annotations
 
@@ -17,81 +17,84 @@ from ...singleflight import SingleFlight
 from .entries import Values
 
 T = TypeVar("T")
-MAX_KEPT: Final = 1_000
-EARLY: Final = 60_000  # milliseconds before its end at which one is no longer used, at most
+MAX_KEPT: Final = 1_000  # credentials
+EARLY: Final = 60_000  # milliseconds before its end from which a credential is not used, at most
 
 
 class CachedToken(Struct, Generic[T], frozen=True):
-    """A credential, and until when it is used."""
+    """A credential, and until when it is used (milliseconds)."""
 
     value: T
     good_until: int
 
     def __repr__(self) -> str:
-        return "Obtained(...)"
+        return "CachedToken(...)"
 
 
 class TokenCache(Generic[T]):
-    """What was obtained, by everything it was obtained with. Each is fetched once at a time."""
+    """Credentials by everything they were obtained with. One fetch at a time for each key."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
-        self._kept: OrderedDict[Hashable, CachedToken[T]] = OrderedDict()
+        self._tokens: OrderedDict[Hashable, CachedToken[T]] = OrderedDict()
         self._flights: SingleFlight[CachedToken[T] | CallFailed] = SingleFlight()
 
     async def aclose(self) -> None:
-        """Wait for what is being fetched."""
+        """Wait for the fetches under way."""
         await self._flights.aclose()
 
-    def known(self, key: Hashable) -> T | None:
-        """What is kept, unless it is about to run out."""
-        found = self._kept.get(key)
+    def find(self, key: Hashable) -> T | None:
+        """The credential in the cache, unless it expires shortly."""
+        found = self._tokens.get(key)
         return found.value if found is not None and found.good_until > self._now() else None
 
     async def get(
         self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, CachedToken[T] | CallFailed]]
     ) -> T | CallFailed:
-        """What is kept, else what `fetch` gives. Everybody who waits for it shares it, also a failure."""
-        if (known := self.known(key)) is not None:
-            return known
-        found = await self._flights.join(key, partial(self._fetched, key, fetch))
+        """The credential in the cache, else what `fetch` returns, for all callers that wait for it.
+
+        A failure is returned to them, too, and is not cached.
+        """
+        if (value := self.find(key)) is not None:
+            return value
+        found = await self._flights.join(key, partial(self._fetch, key, fetch))
         return found if isinstance(found, CallFailed) else found.value
 
-    async def _fetched(
+    async def _fetch(
         self, key: Hashable, fetch: Callable[[], Coroutine[Any, Any, CachedToken[T] | CallFailed]]
     ) -> CachedToken[T] | CallFailed:
-        """Fetch and keep. Kept before anybody who waits goes on: between, another would fetch again."""
+        """Fetch and keep: before the flight ends, or a caller after it would fetch again."""
         found = await fetch()
         if not isinstance(found, CallFailed):
-            self._kept[key] = found
-            self._kept.move_to_end(key)
-            if len(self._kept) > MAX_KEPT:
-                self._kept.popitem(last=False)
+            self._tokens[key] = found
+            self._tokens.move_to_end(key)
+            if len(self._tokens) > MAX_KEPT:
+                self._tokens.popitem(last=False)
         return found
 
-    def forget(self, key: Hashable, refused: T) -> bool:
-        """Fetch anew next time, as `refused` was refused; whether it was what is kept."""
-        if self.known(key) != refused:
+    def invalidate(self, key: Hashable, refused: T) -> bool:
+        """Drop the credential if it is `refused`, so that the next `get` fetches. Returns whether it was."""
+        if self.find(key) != refused:
             return False
-        del self._kept[key]
+        del self._tokens[key]
         return True
 
 
-def key(tenant: str, values: Values) -> Hashable:
-    """Tells apart what was obtained with different values, without holding them."""
+def cache_key(tenant: str, values: Values) -> Hashable:
+    """A key that differs for different values without holding them."""
     return tenant, hashlib.sha256(msgspec.json.encode(values)).digest()
 
 
 def good_until(now: int, lifetime: int) -> int:
-    """Shortly before the end of something that lasts so many milliseconds."""
+    """Until when to use a credential that lasts `lifetime`: shortly before its end. In milliseconds."""
     return now + lifetime - min(EARLY, lifetime // 10)
 
 
 def refusal(message: str) -> CallFailed:
-    """What came with the run is no good; another try would be as bad."""
+    """The result of a call for which the run's credential is not accepted; a second try is refused, too."""
     return CallFailed(reason=Reason.CREDENTIALS_INVALID, message=message)
 
 
 def unreachable(message: str) -> CallFailed:
-    """Whoever gives credentials does not answer; nothing was sent to the service."""
+    """The result of a call for which no credential could be fetched; nothing was sent to the service."""
     return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)

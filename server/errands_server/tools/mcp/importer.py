@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from ...credentials.credential import Credential
-from ...credentials.redaction import cleaned
+from ...credentials.redaction import scrub_result
 from ...credentials.security_scheme import SecurityScheme
 from ...domain.errors import Invalid, Reason, Violation
 from ...domain.tool import Effect, Repeat, Tool
@@ -227,7 +227,7 @@ async def _guard(target: Target, error: CannotOpen, field: str) -> ProtectedReso
 def _invalid(field: str, answer: CallFailed | AuthorizationRequired, target: Target) -> Invalid:
     forbidden = isinstance(answer, CallFailed) and answer.reason is Reason.ADDRESS_FORBIDDEN
     reason = Reason.ADDRESS_FORBIDDEN if forbidden else Reason.DOCUMENT_UNREACHABLE
-    return Invalid([Violation(field, cleaned(answer, target.secrets()).message)], reason=reason)
+    return Invalid([Violation(field, scrub_result(answer, target.secrets()).message)], reason=reason)
 
 
 def read_again(old: Revision, terms: McpTerms) -> Revision:

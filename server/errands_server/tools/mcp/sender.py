@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from ...credentials.credential import Credential
-from ...credentials.redaction import cleaned
+from ...credentials.redaction import scrub_result
 from ...domain.errors import Reason
 from ...domain.tool import Repeat
 from ...ports import CallFailed, CallRequest, CallResult
@@ -64,7 +64,7 @@ class McpSender:
         """
         credential = credential or Credential()
         if problem := self._arguments.problem(request.ref, operation.tool, request.arguments):
-            return cleaned(CallFailed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
+            return scrub_result(CallFailed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
         if credential.signer is not None:
             message = "only calls of OpenAPI integrations are signed for AWS; pass other credentials through"
             return CallFailed(reason=Reason.CREDENTIALS_INVALID, message=message)
@@ -74,7 +74,7 @@ class McpSender:
         except LookupError as error:
             return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=str(error.args[0]))
         call = _Call(self._sessions, self._owner(request, credential), target, operation, request)
-        return cleaned(await call.make(timeout), target.secrets())
+        return scrub_result(await call.make(timeout), target.secrets())
 
     def _owner(self, request: CallRequest, credential: Credential) -> SessionKey:
         ref = request.ref

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from ...credentials.aws.sigv4 import AwsSigner
 from ...credentials.credential import Credential
-from ...credentials.redaction import cleaned
+from ...credentials.redaction import scrub_result
 from ...domain.errors import Reason
 from ...domain.tool import Effect
 from ...outbound.guard import AddressForbidden
@@ -84,14 +84,14 @@ class OpenApiSender:
         """
         credential = credential or _NOBODY
         if problem := self._arguments.problem(request.ref, operation.tool, request.arguments):
-            return cleaned(CallFailed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
+            return scrub_result(CallFailed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
         try:
             outgoing = compose(operation, request, credential)
         except Unsendable as refusal:
-            return cleaned(CallFailed(reason=refusal.reason, message=refusal.message), credential)
+            return scrub_result(CallFailed(reason=refusal.reason, message=refusal.message), credential)
         transport = self._internal if internal else self._public
         call = _Call(transport, operation.tool.effect, self._now, credential.signer)
-        return cleaned(await call.make(outgoing, timeout), credential)
+        return scrub_result(await call.make(outgoing, timeout), credential)
 
 
 class _Call:
@@ -152,7 +152,7 @@ class _Call:
     def _signed(self, outgoing: Outgoing) -> Mapping[str, str]:
         if self._signer is None:
             return outgoing.headers
-        return self._signer.signed(outgoing.method, str(outgoing.url), outgoing.headers, outgoing.content)
+        return self._signer.sign(outgoing.method, str(outgoing.url), outgoing.headers, outgoing.content)
 
     async def _trace(self, event: str, _: Mapping[str, Any]) -> None:
         # Everything before (DNS, connecting, TLS, waiting for a connection) sends no request.
