@@ -1,4 +1,4 @@
-"""`errands gateway`: a gateway by itself, in front of a server elsewhere."""
+"""`errands gateway`: a gateway in a process of its own, in front of a server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .settings import MAX_STREAMS, Settings
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """What the command line says."""
+    """The options of the command line."""
 
     server: str = "127.0.0.1:50051"
     server_ca: Path | None = None
@@ -65,13 +65,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Answer REST and Server-Sent Events in front of a server.",
         epilog="Each flag is also an environment variable, such as ERRANDS_SERVER.",
     )
-    for name, (kind, shown, text) in _FLAGS.items():
-        parser.add_argument(f"--{name}", type=kind, metavar=shown, help=text)
+    for name, (kind, metavar, text) in _FLAGS.items():
+        parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=text)
     return parser
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Command:
-    """Flags, then the environment, then the usual. Exits 2 on a usage error."""
+    """Flags, then the environment, then defaults. Exits 2 on a usage error."""
     found = read_settings(_parser(), arguments, environment)
     own = {name: found.pop(name) for name in Command.__struct_fields__ if name in found}
     if "request_limit" in found:
@@ -80,7 +80,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
 
 
 def gateway(arguments: Sequence[str]) -> int:
-    """Run a gateway; the exit status: 0 after SIGTERM, 1 where it could not start."""
+    """Run a gateway. Returns the exit status: 0 after SIGTERM or SIGINT, 1 if it could not start."""
     command = parse(arguments)
     configure_log(command.log_level)
     try:
@@ -101,10 +101,10 @@ async def _gateway(command: Command) -> None:
     ):
         line = f"errands: gateway http={started.address} server={command.server}"
         print(line, flush=True)  # noqa: T201 (a command speaks to its user)
-        asked = asyncio.Event()
+        stopped = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, asked.set)
-        await asked.wait()
+            asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+        await stopped.wait()
 
 
 def _channel(server: str, authorities: Path | None) -> aio.Channel:

@@ -1,4 +1,4 @@
-"""The composition root of the gateway, and the life of its HTTP server."""
+"""The composition root of the gateway: its dialects, and the start and end of its HTTP server."""
 
 from __future__ import annotations
 

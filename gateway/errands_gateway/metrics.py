@@ -1,7 +1,7 @@
-"""What this process counts, for `/metrics`.
+"""Counters of the gateway, for `/metrics`.
 
-Every package counts in a module like this one, in the one registry that prometheus-client has for
-a process. A gateway beside its server shows the numbers of both; one elsewhere shows its own.
+Server and gateway have a module like this one each, in the one registry that prometheus-client has
+for a process. A gateway in its server's process shows the numbers of both; any other its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, disable_created_metrics
 
-# When each counter was made is as many lines again, and nobody asks.
+# The times at which counters were made are as many lines again.
 disable_created_metrics()  # type: ignore[no-untyped-call] # it has no annotations
 
 _REQUESTS: Final = Counter("errands_http_requests", "Requests answered.", ["method", "route", "status"])
@@ -21,11 +21,11 @@ _STREAMS: Final = Gauge("errands_http_streams", "Event streams open over HTTP.",
 # Looking a label up costs more than counting.
 @cache
 def requests(method: str, route: str, status: int) -> Counter:
-    """The requests of a route, as its path stands in the table, that were answered so."""
+    """Requests of a route, which is the path of its operation, with this status."""
     return _REQUESTS.labels(method, route, status)
 
 
 @cache
 def streams(credential: str) -> Gauge:
-    """The open streams that this kind of credential opened."""
+    """Open streams that a kind of credential, `key` or `ticket`, opened."""
     return _STREAMS.labels(credential)

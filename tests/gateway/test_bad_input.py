@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
-from errands_gateway.v1.schemas.words import SCOPES
+from errands_gateway.v1.schemas.builders import SCOPES
 from tests.contract.desk import Desk
 from tests.databases import counts_of
 from tests.gateway.asking import NOBODY, RUN, asking, errors, problem, reason

@@ -40,7 +40,7 @@ def test_every_field_of_a_request_has_the_name_that_rest_gives_it(module: object
         for method in service.methods:
             for field in method.input_type.fields:
                 if field.name not in ONLY_GRPC:
-                    assert field_names.rest(field.name).partition(".")[0] in taken, (
+                    assert field_names.rest_path(field.name).partition(".")[0] in taken, (
                         f"{method.name} {field.name}"
                     )
 
@@ -69,7 +69,7 @@ def test_every_field_of_a_request_has_the_name_that_rest_gives_it(module: object
     ],
 )
 def test_a_path_in_a_grpc_request_is_one_in_a_rest_request(field: str, expected: str) -> None:
-    assert field_names.rest(field) == expected
+    assert field_names.rest_path(field) == expected
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_path_in_a_grpc_request_is_one_in_a_rest_request(field: str, expected:
     ],
 )
 def test_messages_have_the_names_of_rest_and_what_they_quote_stays(message: str, expected: str) -> None:
-    assert field_names.said(message) == expected
+    assert field_names.rest_text(message) == expected
 
 
 def test_no_component_has_a_name_in_the_manner_of_grpc() -> None:

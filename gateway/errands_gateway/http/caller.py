@@ -1,4 +1,4 @@
-"""Who asks: what of a request goes on to the server, which alone decides about it."""
+"""The caller of a request: its credential and trace, as metadata for the server, which checks them."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from uuid import uuid4
 from msgspec import Struct
 from starlette.datastructures import Headers
 
-from .problems import Problem, problem
+from .problems import problem
 
 _CREDENTIALS: Final = ("x-api-key", "authorization")
-_MAX_CREDENTIAL: Final = 1_024  # characters; longer than any key, shorter than metadata may be
-# W3C Trace Context, level 1; the server takes it up or leaves it.
+_MAX_CREDENTIAL: Final = 1_024  # characters; more than any key has, fewer than metadata may have
+# W3C Trace Context, level 1; the server checks it.
 _TRACEPARENT: Final = re.compile(r"[0-9a-f-]{1,64}")
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _CREDENTIAL: Final = re.compile(r"[\x20-\x7e]*")
 
 
 class Caller(Struct, frozen=True):
-    """`metadata` goes along with every call made for this request."""
+    """The caller of one request."""
 
-    metadata: tuple[tuple[str, str], ...]
+    metadata: tuple[tuple[str, str], ...]  # of every call to the server for this request
     request_id: str
 
     @property
     def credential(self) -> tuple[tuple[str, str], ...]:
-        """What of the metadata says who asks."""
+        """The part of the metadata that identifies the caller."""
         return tuple(pair for pair in self.metadata if pair[0] in _CREDENTIALS)
 
     @property
-    def keyed(self) -> bool:
-        """Whether a credential was sent, be it right or wrong."""
+    def has_credential(self) -> bool:
+        """Whether a credential was sent, valid or not."""
         return bool(self.credential)
 
     @property
@@ -43,8 +43,8 @@ class Caller(Struct, frozen=True):
         return Caller(rest, self.request_id)
 
 
-def is_keyed(headers: Headers) -> bool:
-    """Whether a request has something that means to be a key."""
+def has_key(headers: Headers) -> bool:
+    """Whether a request has a header for an API key."""
     return "x-api-key" in headers or any(map(_is_bearer, headers.getlist("authorization")))
 
 
@@ -54,15 +54,15 @@ def request_id_of(headers: Headers) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
-def caller(headers: Headers, request_id: str) -> Caller:
-    """Problem CREDENTIALS_INVALID: a credential that cannot be one."""
-    return Caller((("x-request-id", request_id), *_passed_on(headers)), request_id)
+def read_caller(headers: Headers, request_id: str) -> Caller:
+    """The caller of a request with these headers. Problem CREDENTIALS_INVALID: no key has this form."""
+    return Caller((("x-request-id", request_id), *_metadata(headers)), request_id)
 
 
-def _passed_on(headers: Headers) -> Iterator[tuple[str, str]]:
+def _metadata(headers: Headers) -> Iterator[tuple[str, str]]:
     credentials = dict.fromkeys(_credentials(headers))
     if len(credentials) > len(_CREDENTIALS):
-        # The server compares two; a request full of them would not even reach it.
+        # The server compares two keys; metadata with more of them could be too large to send.
         detail = "x-api-key and Authorization hold different keys; send one"
         raise problem("CREDENTIALS_INVALID", "UNAUTHENTICATED", detail)
     yield from credentials
@@ -75,17 +75,14 @@ def _credentials(headers: Headers) -> Iterator[tuple[str, str]]:
     for name in _CREDENTIALS:
         for line in headers.getlist(name):
             value = line.strip(" \t")
-            # Another scheme, such as a proxy's Basic, is no key: the server passes over it too.
+            # Another scheme, such as a proxy's Basic, is no key; the server ignores it, too.
             if name == "authorization" and not _is_bearer(value):
                 continue
             if len(value) > _MAX_CREDENTIAL or not _CREDENTIAL.fullmatch(value):
-                raise _no_key(name)
+                detail = f"{name} holds nothing that could be an API key"
+                raise problem("CREDENTIALS_INVALID", "UNAUTHENTICATED", detail)
             yield name, value
 
 
 def _is_bearer(value: str) -> bool:
     return value[:7].lower() == "bearer "
-
-
-def _no_key(name: str) -> Problem:
-    return problem("CREDENTIALS_INVALID", "UNAUTHENTICATED", f"{name} holds nothing that could be an API key")

@@ -1,4 +1,4 @@
-"""Connections: bounded before a request is known, and told to streams when they are lost."""
+"""HTTP connections: limits on what comes before a request, and a signal when one is lost."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _EXTENSION: Final = "errands.connection"
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """A connection of uvicorn's. `lost` is done once there is nobody left to answer.
+    """A connection of uvicorn's. `lost` is done when it is closed.
 
-    ASGI's own way to learn of that costs every stream a task, says nothing to a stream whose
-    caller sent a further request behind it, and knows no way to drop who reads nothing.
+    ASGI's `http.disconnect` costs every stream a task, does not come to a stream whose caller sent
+    a further request behind it, and there is no event to drop a reader that reads nothing.
 
-    The parser has no limits of its own: it keeps what is not a whole line, and whole headers,
-    from anybody. So what leads to nothing for too long, in bytes or in time, is refused.
+    The parser has no limits: it keeps lines and headers until they are complete. So a connection
+    whose bytes complete nothing for MAX_HEAD bytes or HEAD_TIME seconds is refused.
     """
 
     lost: asyncio.Future[None]
-    _vain: int  # bytes since the parser last got somewhere
+    _pending_bytes: int  # bytes since the parser last completed something
     _deadline: asyncio.TimerHandle | None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         super().connection_made(transport)
         self.lost = self.loop.create_future()
-        self._vain = 0
+        self._pending_bytes = 0
         self._deadline = self.loop.call_later(HEAD_TIME, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -44,7 +44,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        self._vain += len(data)
+        self._pending_bytes += len(data)
         try:
             self._feed(memoryview(data))
         except HttpParserError:
@@ -56,34 +56,34 @@ class HttpProtocol(HttpToolsProtocol):
         while data:
             try:
                 self.parser.feed_data(data)
-            except HttpParserUpgrade as asked:
-                self._decline()
-                data = data[asked.args[0] :]
+            except HttpParserUpgrade as upgrade:
+                self._ignore_upgrade()
+                data = data[upgrade.args[0] :]
             else:
                 return
 
     def _check(self) -> None:
-        if self._vain > MAX_HEAD:
+        if self._pending_bytes > MAX_HEAD:
             self.send_400_response(f"the head of a request may have {MAX_HEAD} bytes")
-        elif self._vain and self._deadline is None:
+        elif self._pending_bytes and self._deadline is None:
             self._deadline = self.loop.call_later(HEAD_TIME, self._expire)
 
     def _advance(self) -> None:
-        self._vain = 0
+        self._pending_bytes = 0
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
     def _expire(self) -> None:
         self._deadline = None
-        # What comes behind a request that is under way may stay as it is.
+        # A request that is handled may take longer than what comes behind it.
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
 
-    def _decline(self) -> None:
-        """Go on with a request that asks for another protocol as if it did not (RFC 9110, 7.8).
+    def _ignore_upgrade(self) -> None:
+        """Ignore a request's Upgrade header (RFC 9110, 7.8).
 
-        The parser takes the body for the other protocol's, so another one reads the head again.
+        This parser takes the body for the other protocol's, so a new one reads the head again.
         """
         line = self.parser.get_method(), self.url, self.parser.get_http_version().encode()
         lines = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
@@ -92,21 +92,21 @@ class HttpProtocol(HttpToolsProtocol):
         self.parser.feed_data(b"\r\n".join([b"%s %s HTTP/%s" % line, *lines, b"", b""]))
 
     @property
-    def _declined(self) -> bool:
-        # CONNECT is refused for its target; nothing else would read it differently.
+    def _has_upgrade(self) -> bool:
+        # CONNECT is refused for its target.
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     @property
-    def _answering(self) -> bool:
-        """Whether an answer is under way."""
+    def _is_responding(self) -> bool:
+        """Whether a response has begun and is not complete."""
         cycle = self.cycle
         return bool(self.pipeline) or (
             cycle is not None and cycle.response_started and not cycle.response_complete
         )
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse and close. Amid another answer there is no room for one."""
-        if self._answering:
+        """Refuse and close; close only, if another response has begun."""
+        if self._is_responding:
             self.drop()
         elif not self.transport.is_closing():
             super().send_400_response(msg)
@@ -119,7 +119,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._advance()
         if len(self.pipeline) == MAX_WAITING:
             raise HttpParserError("too many requests wait")
-        if not self._declined:
+        if not self._has_upgrade:
             super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
@@ -131,21 +131,21 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._advance()
-        if not self._declined:
+        if not self._has_upgrade:
             super().on_message_complete()
 
-    def unframe(self) -> None:
-        """Send the answer to come without chunks, as HTTP/1.0 needs it; it ends with the connection."""
+    def disable_chunks(self) -> None:
+        """Send the next response without chunks, as HTTP/1.0 needs it; it ends with the connection."""
         self.cycle.chunked_encoding = False
         self.cycle.expected_content_length = sys.maxsize
 
     def drop(self) -> None:
-        """Close at once, whatever was not sent yet."""
+        """Close at once, without what was not sent yet."""
         self.transport.abort()
 
     @contextmanager
-    def canceling(self) -> Iterator[None]:
-        """Cancel the present task when the connection is lost."""
+    def cancel_when_lost(self) -> Iterator[None]:
+        """Cancel the current task if the connection is lost."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (an ASGI application runs in a task)
 

@@ -111,7 +111,7 @@ def calls(approval: pb.Approval) -> list[CallView]:
     ]
 
 
-def answer(approval: pb.Approval) -> list[Argument]:
+def answer_arguments(approval: pb.Approval) -> list[Argument]:
     """The answer to the approval's question; empty if there is none yet."""
     return _members(approval.input_json or "{}", planned=False, inner=False)
 
@@ -225,7 +225,7 @@ def _html(approval: pb.Approval, more: Mapping[str, Any]) -> str:
         state=enum_names.APPROVAL_STATUS[approval.status],
         decision=enum_names.DECISION[approval.decision],
         calls=calls(approval),
-        answer=answer(approval),
+        answer=answer_arguments(approval),
         until=time_of(approval.expires_at),
         decided_at=time_of(approval.decided_at),
         **more,

@@ -16,7 +16,7 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from ..http.caller import is_keyed
+from ..http.caller import has_key
 from ..http.problems import Problem
 from ..rest.dialect import JSON, Call
 from ..rest.request import accepts
@@ -85,7 +85,7 @@ def is_prefetch(headers: Headers) -> bool:
 
 def is_program(headers: Headers) -> bool:
     """Whether a program sends them, which gets problems in JSON."""
-    return accepts_json(headers) or is_keyed(headers)
+    return accepts_json(headers) or has_key(headers)
 
 
 def accepts_json(headers: Headers) -> bool:

@@ -33,7 +33,7 @@ class FormField(Struct, frozen=True, kw_only=True):
     problem: str = ""  # what is wrong with the content
 
 
-def split(pairs: Sequence[tuple[str, str]]) -> tuple[SentFields, list[tuple[str, str]]]:
+def split_fields(pairs: Sequence[tuple[str, str]]) -> tuple[SentFields, list[tuple[str, str]]]:
     """The fields of the question, and the other fields of the form."""
     sent: dict[str, list[str]] = {}
     own: list[tuple[str, str]] = []

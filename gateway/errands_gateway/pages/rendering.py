@@ -25,7 +25,7 @@ _UNSEEN: Final = re.compile(
 )
 
 
-def strict(response: Response) -> Response:
+def add_page_headers(response: Response) -> Response:
     """The response, with the headers of every response at the path of a page."""
     response.headers.update(_headers())
     return response
@@ -33,7 +33,7 @@ def strict(response: Response) -> Response:
 
 def page(html: str, status: int = 200) -> Response:
     """A page as a response."""
-    return strict(HTMLResponse(html, status))
+    return add_page_headers(HTMLResponse(html, status))
 
 
 def render_template(template: str, **context: Any) -> str:
@@ -54,20 +54,20 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["seen"] = _seen
+    made.filters["seen"] = _visible
     made.globals["style"] = Markup(_style())  # noqa: S704 (a file of this package)
     return made
 
 
-def _seen(text: str) -> Markup:
+def _visible(text: str) -> Markup:
     """The text, escaped, with U+XXXX in place of every character that cannot be seen."""
     from markupsafe import Markup, escape
 
-    named = _UNSEEN.sub(_named, str(escape(text)))
+    named = _UNSEEN.sub(_name_character, str(escape(text)))
     return Markup(named)  # noqa: S704 (escaped, and names hold only hex digits)
 
 
-def _named(unseen: re.Match[str]) -> str:
+def _name_character(unseen: re.Match[str]) -> str:
     return f'<span class="unseen">U+{ord(unseen[0]):04X}</span>'
 
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import metrics
 from ..backend import Backend
-from ..http.caller import caller, request_id_of
+from ..http.caller import read_caller, request_id_of
 from ..http.problems import Problem, ProblemFormat, problem
 from .dialect import Call, Dialect, Operation
 from .request import read_request
@@ -79,9 +79,9 @@ class Endpoint:
     async def _respond(self, request: Request, request_id: str) -> ASGIApp:
         operation = self._operations.get(request.method)
         if operation is None:
-            raise _not_allowed(self._operations)
-        sender = caller(request.headers, request_id)
-        if operation.is_keyed and not sender.keyed:
+            raise _method_not_allowed(self._operations)
+        sender = read_caller(request.headers, request_id)
+        if operation.is_keyed and not sender.has_credential:
             # The server would refuse it, too, but only after the request is read.
             detail = "send an API key as x-api-key or as Authorization: Bearer"
             raise problem("CREDENTIALS_MISSING", "UNAUTHENTICATED", detail)
@@ -125,7 +125,7 @@ class _CountingSend:
         await self._send(message)
 
 
-def _not_allowed(methods: Iterable[str]) -> Problem:
+def _method_not_allowed(methods: Iterable[str]) -> Problem:
     allowed = ", ".join(sorted(methods))
     detail = f"this path takes {allowed}"
     return problem("METHOD_NOT_ALLOWED", "UNIMPLEMENTED", detail, headers={"Allow": allowed})
@@ -145,7 +145,7 @@ class ReadOnly:
         if request.method in _READING:
             response = await self._respond(request)
         else:
-            response = self._problems.response(_not_allowed(_READING), request_id)
+            response = self._problems.response(_method_not_allowed(_READING), request_id)
         await response(scope, receive, _CountingSend(send, request_id, request.method, self._path))
 
 

@@ -96,13 +96,13 @@ class EventStreams:
             raise problem("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", detail) from None
         if self.closing:
             call.cancel()
-            raise _draining()
+            raise _server_draining()
         pieces = tickets.pieces(call, request.document, self._settings.heartbeat)
         return EventStream(self, self._settings, tenant, "ticket", pieces, request_id)
 
     def _check_room(self, tenant: str) -> None:
         if self.closing:
-            raise _draining()
+            raise _server_draining()
         if self.counts[tenant] >= self._settings.max_streams:
             detail = f"the tenant has {self.counts[tenant]} streams open, which is as many as it may"
             raise problem("TOO_MANY_STREAMS", "RESOURCE_EXHAUSTED", detail, headers={"Retry-After": "5"})
@@ -139,7 +139,7 @@ class EventStreams:
             task.cancel()
 
 
-def _draining() -> Problem:
+def _server_draining() -> Problem:
     detail = "the gateway is shutting down"
     return problem("SERVER_DRAINING", "UNAVAILABLE", detail, headers={"Retry-After": "1"})
 
@@ -217,8 +217,8 @@ class EventStream:
         sender = _Sender(send, connection(scope), self._stall)
         framed = scope["http_version"] != "1.0"
         if not framed:
-            sender.connection.unframe()
-        with self._streams.track(self._tenant, self._credential), sender.connection.canceling():
+            sender.connection.disable_chunks()
+        with self._streams.track(self._tenant, self._credential), sender.connection.cancel_when_lost():
             try:
                 async with aclosing(self._pieces):
                     await sender.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})

@@ -22,7 +22,7 @@ from ..http.problems import Problem, problem
 from ..http.response import json_response
 from ..pages import approval_page, form_input, question_form
 from ..pages.browser_binding import accepts_json, is_prefetch, is_program
-from ..pages.rendering import strict
+from ..pages.rendering import add_page_headers
 from ..rest.dialect import (
     FORM,
     HTML,
@@ -58,7 +58,7 @@ async def _open(call: Call) -> ASGIApp:
 
 
 async def _submit(call: Call) -> ASGIApp:
-    sent, own = question_form.split(await form_input.read_pairs(call, _FORM))
+    sent, own = question_form.split_fields(await form_input.read_pairs(call, _FORM))
     form = form_input.check_fields(call, _FORM, own)
     token = _token(form["token"])
     forged = form_input.csrf_problem(call, form.get("form", ""))
@@ -92,7 +92,7 @@ async def _find(call: Call, token: str) -> pb.GetApprovalByTokenResponse:
 
 async def _decide_by_key(call: Call, request: pb.DecideByTokenRequest) -> pb.Approval | None:
     """The approval, decided with the caller's key. None: there is no key, or its scopes do not allow it."""
-    if not call.caller.keyed:
+    if not call.caller.has_credential:
         return None
     try:
         return await _decide(call, request)
@@ -118,13 +118,13 @@ def _as_json(approval: pb.Approval) -> Response:
         document["stepId"] = approval.step_id
     document["decision"] = enum_names.DECISION[approval.decision]
     document["status"] = enum_names.APPROVAL_STATUS[approval.status]
-    return strict(json_response(document, 201))
+    return add_page_headers(json_response(document, 201))
 
 
 def _refuse(dialect: Dialect, request: Request, found: Problem, request_id: str, token: str = "") -> Response:
     """A problem for programs, a page for people. `token`: of a link that can be opened again."""
     if is_program(request.headers):
-        return strict(dialect.problem.response(found, request_id))
+        return add_page_headers(dialect.problem.response(found, request_id))
     return approval_page.render_problem(found, request_id, token)
 
 

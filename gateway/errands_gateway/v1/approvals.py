@@ -13,8 +13,8 @@ from ..http.encoding import json_text
 from ..http.response import json_response
 from ..rest.dialect import Body, Call, Operation, Parameter, ResponseSpec, ref
 from .documents.approvals import approval
-from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
-from .schemas.words import APPROVAL_STATUSES
+from .paging import PAGE_SIZE, PAGE_TOKEN, page_fields, page_response
+from .schemas.builders import APPROVAL_STATUSES
 
 _TAG: Final = "Approval"
 _STATUS_NUMBERS: Final = enum_names.numbers(enum_names.APPROVAL_STATUS)
@@ -25,10 +25,10 @@ async def _list(call: Call) -> ASGIApp:
     request = pb.ListApprovalsRequest(
         status=_STATUS_NUMBERS.get(call.query.get("status", ""), 0),
         run_id=call.query.get("runId", ""),
-        **paging(call),
+        **page_fields(call),
     )
     found = await call.ask(call.backend.approvals.ListApprovals, request)
-    return page(call, "approvals", [approval(one) for one in found.approvals], found.next_page_token)
+    return page_response(call, "approvals", [approval(one) for one in found.approvals], found.next_page_token)
 
 
 async def _decide(call: Call) -> ASGIApp:

@@ -11,7 +11,7 @@ from errands.v1 import audit_pb2 as pb
 from ..http.encoding import parse_time
 from ..rest.dialect import STRING, Call, Operation, Parameter, ResponseSpec, ref
 from .documents.audit import entry
-from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
+from .paging import PAGE_SIZE, PAGE_TOKEN, page_fields, page_response
 
 _FILTERS: Final = {
     "actor": "Only by this actor, such as `key:ID`.",
@@ -27,12 +27,12 @@ _MOMENT: Final = {"type": "string", "format": "date-time"}
 
 async def _list(call: Call) -> ASGIApp:
     texts = {name: call.query.get(name, "") for name in _FILTERS}
-    request = pb.ListAuditRequest(**paging(call), **texts)
+    request = pb.ListAuditRequest(**page_fields(call), **texts)
     for name, (field, _) in _TIMES.items():
         if name in call.query:
             getattr(request, field).FromDatetime(parse_time(call.query[name]))
     found = await call.ask(call.backend.audit.ListAudit, request)
-    return page(call, "entries", [entry(one) for one in found.entries], found.next_page_token)
+    return page_response(call, "entries", [entry(one) for one in found.entries], found.next_page_token)
 
 
 OPERATIONS: Final = (

@@ -21,7 +21,7 @@ from ..http.problems import Problem, problem
 from ..pages import browser_binding, connect_page, form_input
 from ..pages.browser_binding import is_prefetch, is_program
 from ..pages.connect_page import KEY_FIELDS, FlowResult
-from ..pages.rendering import strict
+from ..pages.rendering import add_page_headers
 from ..rest.dialect import FORM, HTML, PAGE, STRING, Body, Call, Dialect, Operation, Parameter, ResponseSpec
 
 _TAG: Final = "Connection"
@@ -64,7 +64,7 @@ async def _submit(call: Call) -> ASGIApp:
 async def _finish(call: Call) -> ASGIApp:
     if call.is_head or is_prefetch(call.request.headers):
         # The code of the service is good once, so it is kept for the request that a person makes.
-        return strict(Response(status_code=503, headers={"Retry-After": "1"}))
+        return add_page_headers(Response(status_code=503, headers={"Retry-After": "1"}))
     browser = browser_binding.read_cookie(call)
     if not browser:
         raise problem("LINK_USED", "FAILED_PRECONDITION", "the flow did not begin in this browser")
@@ -129,7 +129,7 @@ def _token(call: Call) -> str:
 def _refuse(dialect: Dialect, request: Request, found: Problem, request_id: str, again: str = "") -> Response:
     """A problem for programs, a page for people. `again`: the token of a link that can be opened again."""
     if is_program(request.headers):
-        return strict(dialect.problem.response(found, request_id))
+        return add_page_headers(dialect.problem.response(found, request_id))
     return connect_page.render_problem(found, request_id, again)
 
 

@@ -13,8 +13,8 @@ from ..http.encoding import format_time, parse_time
 from ..http.response import json_response, no_content
 from ..rest.dialect import Body, Call, Operation, Parameter, ResponseSpec, ref
 from .documents import connections as documents
-from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
-from .schemas.words import MAX_ID
+from .paging import PAGE_SIZE, PAGE_TOKEN, page_fields, page_response
+from .schemas.builders import MAX_ID
 
 _TAG: Final = "Connection"
 _PATH: Final = "/v1/connections"
@@ -61,11 +61,11 @@ async def _list(call: Call) -> ASGIApp:
     request = pb.ListConnectionsRequest(
         integration_id=call.query.get("integrationId", ""),
         user_id=call.query.get("userId", ""),
-        **paging(call),
+        **page_fields(call),
     )
     found = await call.ask(call.backend.connections.ListConnections, request)
     items = [documents.connection(one) for one in found.connections]
-    return page(call, "connections", items, found.next_page_token)
+    return page_response(call, "connections", items, found.next_page_token)
 
 
 async def _get(call: Call) -> ASGIApp:
@@ -94,7 +94,7 @@ async def _link(call: Call) -> ASGIApp:
 async def _confirm(call: Call) -> ASGIApp:
     request = pb.ConfirmConnectionRequest(flow=call.body["flow"], user_id=call.body["userId"])
     made = await call.ask(call.backend.connections.ConfirmConnection, request)
-    return json_response(documents.confirmed(made))
+    return json_response(documents.confirmed_connection(made))
 
 
 async def _settings(call: Call) -> ASGIApp:

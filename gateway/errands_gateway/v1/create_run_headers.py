@@ -1,4 +1,4 @@
-"""What the headers of a create say, which have rules of their own."""
+"""The headers of a create, Idempotency-Key and Prefer, which have a syntax of their own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from .schemas.words import MAX_ID
+from .schemas.builders import MAX_ID
 
 _MAX_WAIT: Final = 60  # seconds
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -14,7 +14,7 @@ _WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])
 
 
 def idempotency_key(given: Sequence[str]) -> str:
-    """The key, quoted as the draft of the IETF has it, or bare as most callers send it."""
+    """The key: quoted as in the draft of the IETF, or bare as most callers send it. ValueError."""
     if len(given) > 1:
         raise ValueError("is given more than once")
     quoted = _QUOTED.fullmatch(given[0])
@@ -25,6 +25,6 @@ def idempotency_key(given: Sequence[str]) -> str:
 
 
 def plan_wait(given: Sequence[str]) -> int | None:
-    """Seconds. Preferences that are not understood are ignored (RFC 7240)."""
+    """Seconds of `wait`, at most 60. Other preferences are ignored (RFC 7240)."""
     wait = _WAIT.search(", ".join(given))
     return min(int(wait[1]), _MAX_WAIT) if wait else None

@@ -46,7 +46,7 @@ def _problem(found: Problem, request_id: str) -> dict[str, Any]:
 
 
 def _message(text: str, reason: str) -> str:
-    renamed = field_names.said(text)
+    renamed = field_names.rest_text(text)
     return renamed.replace("request id", "Idempotency-Key") if reason in _WITH_KEY else renamed
 
 
@@ -58,7 +58,7 @@ V1: Final = Dialect(
         media_type="application/problem+json",  # RFC 9457
         component="Problem",
         body=_problem,
-        field_name=field_names.rest,
+        field_name=field_names.rest_path,
         message=_message,
         statuses={400: "The request is wrong; `errors` names every field."},
     ),

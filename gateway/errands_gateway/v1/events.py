@@ -23,12 +23,12 @@ _TAG: Final = "Run"
 _SSE: Final = "text/event-stream"
 _CURSOR: Final = re.compile(r"[0-9]{1,18}")
 _MAX_TICKET: Final = 2_048  # characters
-# What every reader of JSON keeps exactly (RFC 7493).
+# Integers that every JSON parser keeps exactly (RFC 7493).
 _CURSORS: Final = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
 
 
-def _sequence(given: Sequence[str]) -> int | None:
-    """What a `Last-Event-ID` says; an EventSource that saw no event yet may send an empty one."""
+def _last_event_id(given: Sequence[str]) -> int | None:
+    """The sequence in a `Last-Event-ID`. None: it is empty, as an EventSource sends it before any event."""
     if not any(given):
         return None
     if len(given) > 1 or not _CURSOR.fullmatch(given[0]):
@@ -42,7 +42,7 @@ _LAST_EVENT_ID: Final = (
         where="header",
         schema={"type": "string", "pattern": "^[0-9]{0,18}$"},
         description="Go on behind this sequence; wins over `lastEventId`.",
-        read=_sequence,
+        read=_last_event_id,
     ),
     Parameter(
         name="lastEventId",
@@ -63,14 +63,14 @@ _STREAM: Final = ResponseSpec(
 _ENDED: Final = ResponseSpec(description="The run has ended and nothing is behind the cursor.")
 
 
-def _cursor(call: Call, default: int = 0) -> int:
-    """Where to go on: the header first, because it is what a reconnecting EventSource knows."""
+def _start(call: Call, default: int = 0) -> int:
+    """The sequence to go on behind: of the header first, because a reconnecting EventSource sends it."""
     header = call.headers.get("Last-Event-ID")
     return int(call.query.get("lastEventId", default)) if header is None else int(header)
 
 
 async def _stream(call: Call) -> ASGIApp:
-    return await _open(call, _cursor(call))
+    return await _open(call, _start(call))
 
 
 async def _open(call: Call, after: int) -> ASGIApp:
@@ -83,7 +83,7 @@ async def _open(call: Call, after: int) -> ASGIApp:
         return end_of_stream() if page.end and not page.events else stream_head
     request = StreamRequest(run_id, after, tool_calls, call.dialect.event_document)
     ticket = call.query.get("ticket", "")
-    if ticket and not call.caller.keyed:
+    if ticket and not call.caller.has_credential:
         stream = await call.backend.streams.open_with_ticket(ticket, call.caller.request_id, request)
     else:
         stream = await call.backend.streams.open_with_key(call.caller, request)
@@ -93,7 +93,7 @@ async def _open(call: Call, after: int) -> ASGIApp:
 async def _events(call: Call) -> ASGIApp:
     after = call.query.get("after", 0)
     if accepts(call.request.headers, _SSE):
-        return await _open(call, _cursor(call, after))
+        return await _open(call, _start(call, after))
     request = pb.ListRunEventsRequest(
         run_id=call.path["runId"],
         after_sequence=after,

@@ -1,4 +1,4 @@
-"""What REST calls the fields of the contract: camelCase, with a few words of its own."""
+"""Names of the contract's fields and enum values in /v1: camelCase, with a few exceptions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CREDENTIAL: Final = re.compile(
 )
 _INPUT: Final = "input_json."
 _WORD: Final = re.compile(r"_([a-z0-9])")
-# Values of enums that REST writes small; it writes the others as they are.
+# Prefixes of enum values that /v1 writes in lower case, and of those that it writes as they are.
 _SMALL: Final = ("DECISION_", "APPROVAL_STATUS_", "CALL_EFFECT_", "OUTCOME_")
 _LARGE: Final = (
     "RUN_STATUS_",
@@ -36,20 +36,20 @@ _LARGE: Final = (
 )
 
 
-def rest(field: str) -> str:
+def rest_path(field: str) -> str:
     """The path of a field in a REST request, from its path in the gRPC request."""
     if field in _OTHER:
         return _OTHER[field]
-    if _INPUT in field:  # behind it stand names of a service's own
+    if _INPUT in field:  # the rest is a path in the form of a service
         before, _, own = field.partition(_INPUT)
-        return f"{rest(before)}.input.{own}" if before else f"input.{own}"
+        return f"{rest_path(before)}.input.{own}" if before else f"input.{own}"
     path = _CREDENTIAL.sub("auth", field)
     return ".".join(_camel(part) for part in path.split("."))
 
 
-def said(message: str) -> str:
-    """A message of the server with the names REST has for things. What is quoted stays."""
-    return _NAMED.sub(_word, message)
+def rest_text(message: str) -> str:
+    """A message of the server with the names of /v1 for fields and enum values; quoted text stays."""
+    return _NAMED.sub(_rest_word, message)
 
 
 def _camel(part: str) -> str:
@@ -58,13 +58,13 @@ def _camel(part: str) -> str:
 
 
 def _fields() -> Iterator[str]:
-    """Fields whose names no message could hold by chance."""
+    """Names of fields with an underscore: no other word of a message is spelt like them."""
     for module in (approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2):
         for message in module.DESCRIPTOR.message_types_by_name.values():
             yield from (field.name for field in message.fields if "_" in field.name)
 
 
-def _word(found: re.Match[str]) -> str:
+def _rest_word(found: re.Match[str]) -> str:
     word = found[0]
     if found["quoted"]:
         return word
@@ -74,7 +74,7 @@ def _word(found: re.Match[str]) -> str:
         return word.replace("credential", "auth")
     if found["small"]:
         return word.removeprefix(found["small"]).lower()
-    return word.removeprefix(found["large"]) if found["large"] else rest(word)
+    return word.removeprefix(found["large"]) if found["large"] else rest_path(word)
 
 
 _NAMED: Final = re.compile(

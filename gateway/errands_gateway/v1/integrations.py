@@ -14,7 +14,7 @@ from ..http.encoding import json_text
 from ..http.response import json_response, no_content
 from ..rest.dialect import STRING, Body, Call, Operation, Parameter, ResponseSpec, ref
 from .documents import integrations as documents
-from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
+from .paging import PAGE_SIZE, PAGE_TOKEN, page_fields, page_response
 
 _TAG: Final = "Integration"
 _PATH: Final = "/v1/integrations"
@@ -122,7 +122,7 @@ async def _update(call: Call) -> ASGIApp:
         remove_oauth_client=body.get("removeOauthClient", False),
     )
     changed = await call.ask(call.backend.integrations.UpdateIntegration, request)
-    return json_response(documents.updated(changed))
+    return json_response(documents.updated_integration(changed))
 
 
 async def _get(call: Call) -> ASGIApp:
@@ -133,10 +133,10 @@ async def _get(call: Call) -> ASGIApp:
 
 
 async def _list(call: Call) -> ASGIApp:
-    request = pb.ListIntegrationsRequest(**paging(call))
+    request = pb.ListIntegrationsRequest(**page_fields(call))
     found = await call.ask(call.backend.integrations.ListIntegrations, request)
     items = [documents.integration(one) for one in found.integrations]
-    return page(call, "integrations", items, found.next_page_token)
+    return page_response(call, "integrations", items, found.next_page_token)
 
 
 async def _delete(call: Call) -> ASGIApp:
@@ -147,9 +147,9 @@ async def _delete(call: Call) -> ASGIApp:
 
 
 async def _tools(call: Call) -> ASGIApp:
-    request = pb.ListToolsRequest(id=call.path["id"], **paging(call))
+    request = pb.ListToolsRequest(id=call.path["id"], **page_fields(call))
     found = await call.ask(call.backend.integrations.ListTools, request)
-    return page(call, "tools", [documents.tool(one) for one in found.tools], found.next_page_token)
+    return page_response(call, "tools", [documents.tool(one) for one in found.tools], found.next_page_token)
 
 
 _LINKS: Final = {

@@ -12,7 +12,7 @@ from ..http.encoding import parse_time
 from ..http.response import json_response, no_content
 from ..rest.dialect import STRING, Body, Call, Operation, Parameter, ResponseSpec, ref
 from .documents.keys import key
-from .paging import PAGE_SIZE, PAGE_TOKEN, page, paging
+from .paging import PAGE_SIZE, PAGE_TOKEN, page_fields, page_response
 
 _TAG: Final = "Key"
 _PATH: Final = "/v1/keys"
@@ -28,8 +28,8 @@ async def _create(call: Call) -> ASGIApp:
 
 
 async def _list(call: Call) -> ASGIApp:
-    found = await call.ask(call.backend.keys.ListKeys, pb.ListKeysRequest(**paging(call)))
-    return page(call, "keys", [key(one) for one in found.keys], found.next_page_token)
+    found = await call.ask(call.backend.keys.ListKeys, pb.ListKeysRequest(**page_fields(call)))
+    return page_response(call, "keys", [key(one) for one in found.keys], found.next_page_token)
 
 
 async def _revoke(call: Call) -> ASGIApp:

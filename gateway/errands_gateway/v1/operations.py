@@ -1,4 +1,4 @@
-"""The table of operations: what routes and the OpenAPI document come from."""
+"""The operations of /v1, in the order of its document."""
 
 from __future__ import annotations
 

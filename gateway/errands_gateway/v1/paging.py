@@ -1,4 +1,4 @@
-"""Pages of lists: which one is wanted, and the link to the next."""
+"""Pages of lists: the parameters, the response, and the link to the next page."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PAGE_TOKEN: Final = Parameter(
 )
 
 
-def paging(call: Call) -> dict[str, Any]:
-    """Size and token, as every list of the contract names them."""
+def page_fields(call: Call) -> dict[str, Any]:
+    """Size and token, as the fields of every list request of the contract."""
     return {"page_size": call.query.get("pageSize", 50), "page_token": call.query.get("pageToken", "")}
 
 
-def page(call: Call, name: str, items: list[Any], token: str) -> Response:
-    """A page of `items`; the token of the next one is in the body and in the Link header."""
+def page_response(call: Call, name: str, items: list[Any], token: str) -> Response:
+    """A page of `items` under `name`; `token` of the next page is in the body and in the Link header."""
     document = {name: items}
     if token:
         return json_response({**document, "nextPageToken": token}, headers=next_link(call, pageToken=token))

@@ -17,9 +17,9 @@ from ..rest.dialect import BOOLEAN, STRING, Body, Call, Operation, Parameter, Re
 from .create_run_headers import idempotency_key, plan_wait
 from .documents import runs as documents
 from .documents.events import plan
-from .documents.preflight import preflighted
+from .documents.preflight import preflight
 from .paging import next_link
-from .schemas.words import MAX_ID, STATUSES
+from .schemas.builders import MAX_ID, STATUSES
 
 _TAG: Final = "Run"
 _MAX_PAGE: Final = 1_000
@@ -43,23 +43,9 @@ _A_RUN: Final = ResponseSpec(description="The run.", schema=ref("RunDto"))
 
 
 async def _create(call: Call) -> ASGIApp:
-    request = _request(call)
-    wait = call.headers.get("Prefer")
-    if wait is not None:
-        request.plan_wait_ms = wait * 1_000
-    created = await call.ask(call.backend.runs.CreateRun, request)
-    headers = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
-    if request.validate_only:
-        return json_response(preflighted(created), 200, headers)
-    return json_response(
-        documents.created(created), 201, {"Location": f"/v1/runs/{created.run_id}", **headers}
-    )
-
-
-def _request(call: Call) -> pb.CreateRunRequest:
     body = call.body
     selection = body["selectedCustomerIntegrationIds"]
-    return pb.CreateRunRequest(
+    request = pb.CreateRunRequest(
         intent=body["intent"],
         selected_customer_integration_ids=[selection] if isinstance(selection, str) else selection,
         context=body["context"],
@@ -69,11 +55,21 @@ def _request(call: Call) -> pb.CreateRunRequest:
         output_schema_json=json_text(body["outputSchema"]) if "outputSchema" in body else "",
         request_id=call.headers.get("Idempotency-Key", ""),
         validate_only=body.get("validateOnly", False),
-        pass_through=map(_passed, body.get("passThrough", ())),
+        pass_through=map(_pass_through, body.get("passThrough", ())),
+    )
+    wait = call.headers.get("Prefer")
+    if wait is not None:
+        request.plan_wait_ms = wait * 1_000
+    created = await call.ask(call.backend.runs.CreateRun, request)
+    headers = {} if wait is None else {"Preference-Applied": f"wait={wait}"}
+    if request.validate_only:
+        return json_response(preflight(created), 200, headers)
+    return json_response(
+        documents.created_run(created), 201, {"Location": f"/v1/runs/{created.run_id}", **headers}
     )
 
 
-def _passed(entry: Mapping[str, Any]) -> pb.PassThrough:
+def _pass_through(entry: Mapping[str, Any]) -> pb.PassThrough:
     return pb.PassThrough(
         customer_integration_id=entry["customerIntegrationId"],
         headers=entry.get("headers"),
@@ -109,7 +105,7 @@ async def _list(call: Call) -> ASGIApp:
         page_token=token,
         skip=0 if token else (number - 1) * size,
     )
-    found, following = await _filled(call, request)
+    found, following = await _read_page(call, request)
     headers = {}
     if following and not token and number < _MAX_PAGE:
         headers = next_link(call, page=str(number + 1))
@@ -118,8 +114,8 @@ async def _list(call: Call) -> ASGIApp:
     return json_response([documents.run(one) for one in found], headers=headers)
 
 
-async def _filled(call: Call, request: pb.ListRunsRequest) -> tuple[list[pb.Run], str]:
-    """A page of the size asked for: large runs come in several answers. And the token behind it."""
+async def _read_page(call: Call, request: pb.ListRunsRequest) -> tuple[list[pb.Run], str]:
+    """A page of the requested size, from several responses if runs are large; and the token behind it."""
     found: list[pb.Run] = []
     wanted = request.page_size
     while True:

@@ -1,1 +1,1 @@
-"""What the gateway answers: messages of the contract as JSON, mapped by hand."""
+"""JSON of /v1 from messages of the contract."""

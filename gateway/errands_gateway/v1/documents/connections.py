@@ -27,7 +27,7 @@ def connection(found: pb.Connection) -> dict[str, Any]:
     return document
 
 
-def confirmed(found: pb.ConfirmConnectionResponse) -> dict[str, Any]:
+def confirmed_connection(found: pb.ConfirmConnectionResponse) -> dict[str, Any]:
     """A connection that an application confirmed, and where its browser goes next."""
     document: dict[str, Any] = {"connection": connection(found.connection)}
     return {**document, "returnUrl": found.return_url} if found.return_url else document

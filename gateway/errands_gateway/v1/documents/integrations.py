@@ -55,7 +55,7 @@ def _oauth_client(found: pb.OAuthClient) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value}
 
 
-def updated(found: pb.UpdateIntegrationResponse) -> dict[str, Any]:
+def updated_integration(found: pb.UpdateIntegrationResponse) -> dict[str, Any]:
     """An integration that was changed, and the tools that came, went and changed with it."""
     return {
         **integration(found.integration),

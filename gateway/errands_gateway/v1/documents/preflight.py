@@ -12,15 +12,15 @@ from ...http.encoding import format_time
 from .events import plan
 
 
-def preflighted(found: run_pb2.CreateRunResponse) -> dict[str, Any]:
-    """What a request that was only validated comes to."""
+def preflight(found: run_pb2.CreateRunResponse) -> dict[str, Any]:
+    """The result of a request that was only validated."""
     preflight = found.preflight
     return {
         "plan": plan(found.plan),
         "preflight": {
             "calls": [_call(call) for call in preflight.calls],
-            "missing": [_missing(one) for one in preflight.missing],
-            "approvals": [_expected(one) for one in preflight.approvals],
+            "missing": [_missing_connection(one) for one in preflight.missing],
+            "approvals": [_expected_approval(one) for one in preflight.approvals],
         },
     }
 
@@ -38,7 +38,7 @@ def _call(call: pb.PreflightCall) -> dict[str, Any]:
     }
 
 
-def _missing(found: pb.MissingConnection) -> dict[str, Any]:
+def _missing_connection(found: pb.MissingConnection) -> dict[str, Any]:
     document: dict[str, Any] = {
         "integrationId": found.integration_id,
         "integrationName": found.integration_name,
@@ -51,7 +51,7 @@ def _missing(found: pb.MissingConnection) -> dict[str, Any]:
     return document
 
 
-def _expected(found: pb.ExpectedApproval) -> dict[str, Any]:
+def _expected_approval(found: pb.ExpectedApproval) -> dict[str, Any]:
     document: dict[str, Any] = {"kind": enum_names.KIND[found.kind]}
     if found.step_id:
         document["stepId"] = found.step_id

@@ -32,7 +32,7 @@ def run(found: pb.Run) -> dict[str, Any]:
     document["approvalStrategy"] = enum_names.STRATEGY[found.approval_strategy]
     document["selectedCustomerIntegrationIds"] = list(found.selected_customer_integration_ids)
     document["plan"] = plan(found.plan)
-    document["stepsFinished"] = [_finished(step) for step in found.steps_finished]
+    document["stepsFinished"] = [_finished_step(step) for step in found.steps_finished]
     if found.HasField("error"):
         document["error"] = error(found.error)
     document["pendingApprovals"] = [approval(one) for one in found.pending_approvals]
@@ -43,7 +43,7 @@ def run(found: pb.Run) -> dict[str, Any]:
     return document
 
 
-def _finished(step: pb.FinishedStep) -> dict[str, Any]:
+def _finished_step(step: pb.FinishedStep) -> dict[str, Any]:
     return {
         "stepId": step.step_id,
         "description": step.description,
@@ -52,7 +52,7 @@ def _finished(step: pb.FinishedStep) -> dict[str, Any]:
     }
 
 
-def created(found: pb.CreateRunResponse) -> dict[str, Any]:
+def created_run(found: pb.CreateRunResponse) -> dict[str, Any]:
     """A run that was just created."""
     document: dict[str, Any] = {
         "runId": found.run_id,

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from .words import (
+from .builders import (
     APPROVAL_STATUSES,
     DECISIONS,
     Schema,
-    anything,
+    any_object,
     array,
     enum,
     flag,
-    given,
     moment,
     ref,
-    taken,
+    request_object,
+    response_object,
     text,
     uuid,
 )
 
-_CALL: Final = given(
+_CALL: Final = response_object(
     "One call an approval covers.",
     {
         "callId": text("The call; empty for the calls of a plan."),
@@ -30,13 +30,13 @@ _CALL: Final = given(
         "tool": text("The tool."),
         "title": text("What the tool does."),
         "origin": text("Where it goes: scheme, host and port."),
-        "arguments": anything("The arguments exactly as they will be sent."),
+        "arguments": any_object("The arguments exactly as they will be sent."),
         "effect": enum("Whether it may change anything.", ["read", "write"]),
         "shared": flag("True where it acts with the integration's shared account."),
     },
     ["callId", "stepId", "integrationId", "tool", "title", "arguments", "effect"],
 )
-_ACTION: Final = given(
+_ACTION: Final = response_object(
     "A link that leads to a decision. It is itself a credential.",
     {
         "action": enum("The decision it stands for.", ["approve", "deny"]),
@@ -44,7 +44,7 @@ _ACTION: Final = given(
     },
     ["action", "url"],
 )
-_QUESTION: Final = given(
+_QUESTION: Final = response_object(
     "What a service asks a person in the middle of a call; only of an INPUT.",
     {
         "message": text("The question, in the service's words."),
@@ -69,7 +69,7 @@ MEMBERS: Final[dict[str, Schema]] = {
     "actions": array(ref("ApprovalAction"), "Links; only for keys with scope `approvals`."),
 }
 REQUIRED: Final = ("approvalId", "kind", "text", "calls", "hash", "expiresAt", "choices", "actions")
-_APPROVAL: Final = given(
+_APPROVAL: Final = response_object(
     "A person decides over exactly what this shows.",
     {
         **MEMBERS,
@@ -85,7 +85,7 @@ _APPROVAL: Final = given(
     },
     [*REQUIRED, "runId", "userId", "createdAt", "status"],
 )
-_PAGE: Final = given(
+_PAGE: Final = response_object(
     "A page of approvals, newest first.",
     {
         "approvals": array(ref("Approval"), "The approvals."),
@@ -98,7 +98,7 @@ _INPUT: Final = {
     "type": "object",
     "description": "The answer to the question of an INPUT, which must fit its schema; only with `approve`.",
 }
-_DECISION: Final = taken(
+_DECISION: Final = request_object(
     "Decides one approval.",
     {
         "decision": enum("One of the approval's choices.", DECISIONS),
@@ -108,11 +108,11 @@ _DECISION: Final = taken(
     },
     ["decision"],
 )
-_BATCH: Final = taken(
+_BATCH: Final = request_object(
     "Decides several approvals, all or none.",
     {
         "decisions": array(
-            taken(
+            request_object(
                 "One decision.",
                 {
                     "approvalId": uuid("The approval."),
@@ -129,10 +129,10 @@ _BATCH: Final = taken(
     },
     ["decisions"],
 )
-_DECIDED: Final = given(
+_DECIDED: Final = response_object(
     "Approvals, decided.", {"approvals": array(ref("Approval"), "In the order asked.")}, ["approvals"]
 )
-_BY_LINK: Final = given(
+_BY_LINK: Final = response_object(
     "What a link decided.",
     {
         "runId": uuid("The run."),
@@ -143,7 +143,7 @@ _BY_LINK: Final = given(
     },
     ["runId", "approvalId", "decision", "status"],
 )
-_FORM: Final = taken(
+_FORM: Final = request_object(
     "What the page of an approval link sends.",
     {
         "token": text("The token of the link."),

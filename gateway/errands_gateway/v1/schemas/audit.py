@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from .words import array, given, moment, ref, text
+from .builders import array, moment, ref, response_object, text
 
 COMPONENTS: Final = {
-    "AuditEntry": given(
+    "AuditEntry": response_object(
         "Something that was done.",
         {
             "id": text("Its id; later ones are greater."),
@@ -22,7 +22,7 @@ COMPONENTS: Final = {
         },
         ["id", "createdAt", "actor", "action", "subject", "details"],
     ),
-    "AuditPage": given(
+    "AuditPage": response_object(
         "A page, newest first.",
         {
             "entries": array(ref("AuditEntry"), "What was done."),

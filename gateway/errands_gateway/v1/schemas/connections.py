@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from ...pages.connect_page import KEY_FIELDS
+from .builders import MAX_ID, Schema, array, enum, moment, ref, request_object, response_object, text, uuid
 from .integrations import KEY, PRINTABLE, SECRET, kind
-from .words import MAX_ID, Schema, array, enum, given, moment, ref, taken, text, uuid
 
 _INTEGRATION: Final = text("The integration it opens.", minLength=1, maxLength=MAX_ID)
 _USER: Final = text("Whose it is: the `userId` of the runs that use it.", minLength=1, maxLength=MAX_ID)
@@ -40,7 +40,7 @@ _AUTH: Final[Schema] = {
         },
     },
 }
-_API_KEY: Final = taken(
+_API_KEY: Final = request_object(
     "An API key. Where it is sent is in the service's description, unless it is said here.",
     {
         "type": kind("apiKey"),
@@ -51,12 +51,12 @@ _API_KEY: Final = taken(
     ["type", "value"],
     title="{type: apiKey, value}",
 )
-_API_KEYS: Final = taken(
+_API_KEYS: Final = request_object(
     "API keys that operations ask for together. Each operation gets those it asks for.",
     {
         "type": kind("apiKeys"),
         "keys": array(
-            taken(
+            request_object(
                 "One of the keys.",
                 {
                     "scheme": text(
@@ -76,7 +76,7 @@ _API_KEYS: Final = taken(
     ["type", "keys"],
     title="{type: apiKeys, keys}",
 )
-_TOKENS: Final = taken(
+_TOKENS: Final = request_object(
     "OAuth 2 tokens that the application has of its user; renewed here from now on.",
     {
         "type": kind("oauth2"),
@@ -88,7 +88,7 @@ _TOKENS: Final = taken(
     ["type", "accessToken"],
     title="{type: oauth2, accessToken}",
 )
-_LINK: Final = taken(
+_LINK: Final = request_object(
     "Asks for a link at which one user connects one integration.",
     {
         "integrationId": _INTEGRATION,
@@ -103,7 +103,7 @@ _LINK: Final = taken(
     },
     ["integrationId", "userId"],
 )
-_CONFIRM: Final = taken(
+_CONFIRM: Final = request_object(
     "Says which user sits at the browser that finished a flow.",
     {
         "flow": text("The parameter `flow` that the browser brought.", minLength=1, maxLength=4_096),
@@ -118,7 +118,7 @@ _VERIFIER: Final = text(
     pattern="^([Hh][Tt][Tt][Pp][Ss]?://.*)?$",
     title="an http or https URL, or empty",
 )
-_FORM: Final = taken(
+_FORM: Final = request_object(
     "What the page of a connect link sends.",
     {
         "form": text("What the page holds and its cookie vouches for; otherwise FORM_INVALID."),
@@ -133,10 +133,10 @@ _FORM: Final = taken(
 )
 
 COMPONENTS: Final = {
-    "Connection": given(
+    "Connection": response_object(
         "One user's access to an integration; its secrets are not shown.", _MEMBERS, _REQUIRED
     ),
-    "ConnectionPage": given(
+    "ConnectionPage": response_object(
         "A page of connections, newest first.",
         {
             "connections": array(ref("Connection"), "The connections."),
@@ -144,7 +144,7 @@ COMPONENTS: Final = {
         },
         ["connections"],
     ),
-    "CreateConnectionRequest": taken(
+    "CreateConnectionRequest": request_object(
         "Stores a credential that the application has of its user. It replaces the one before.",
         {"integrationId": _INTEGRATION, "userId": _USER, "auth": ref("ConnectionAuthInput")},
         ["integrationId", "userId", "auth"],
@@ -154,13 +154,13 @@ COMPONENTS: Final = {
     "UserApiKeysAuth": _API_KEYS,
     "TokensAuth": _TOKENS,
     "CreateConnectLinkRequest": _LINK,
-    "ConnectLink": given(
+    "ConnectLink": response_object(
         "A link for one user, and for nobody else.",
         {"url": text("Where the user connects."), "expiresAt": moment("When it stops being good.")},
         ["url", "expiresAt"],
     ),
     "ConfirmConnectionRequest": _CONFIRM,
-    "ConfirmedConnection": given(
+    "ConfirmedConnection": response_object(
         "The connection that was made.",
         {
             "connection": {"description": "The connection.", "allOf": [ref("Connection")]},
@@ -168,12 +168,12 @@ COMPONENTS: Final = {
         },
         ["connection"],
     ),
-    "ConnectSettings": given(
+    "ConnectSettings": response_object(
         "How users of the tenant connect.",
         {"verifierUrl": text("The application's verifier, or empty.")},
         ["verifierUrl"],
     ),
-    "UpdateConnectSettingsRequest": taken(
+    "UpdateConnectSettingsRequest": request_object(
         "Changes how users of the tenant connect. What is left out stays.", {"verifierUrl": _VERIFIER}
     ),
     "ConnectForm": _FORM,

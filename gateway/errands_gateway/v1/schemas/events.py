@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from . import approvals
-from .words import (
+from .builders import (
     DECISIONS,
     OUTCOMES,
     STATUSES,
     Schema,
-    anything,
+    any_object,
     array,
     enum,
     flag,
-    given,
     moment,
     ref,
+    response_object,
     text,
     uuid,
     whole,
@@ -78,7 +78,7 @@ MEMBERS: Final[Mapping[str, tuple[Mapping[str, Schema], tuple[str, ...]]]] = {
     ),
     "cancel.requested": ({"actor": text("Who asked.")}, ("actor",)),
     "note": ({"text": text("The sentence."), "stepId": _ABOUT}, ("text",)),
-    "result": ({"result": anything("The result.")}, ("result",)),
+    "result": ({"result": any_object("The result.")}, ("result",)),
     "error": (
         {
             "code": text("Name of the gRPC status code that fits."),
@@ -94,7 +94,7 @@ MEMBERS: Final[Mapping[str, tuple[Mapping[str, Schema], tuple[str, ...]]]] = {
             "integrationId": text("The integration it goes to."),
             "tool": text("The tool."),
             "url": text("Where it goes, without query and credentials."),
-            "arguments": anything("The arguments."),
+            "arguments": any_object("The arguments."),
             "attempt": whole("Which attempt this is.", minimum=1),
         },
         ("callId", "stepId", "integrationId", "tool", "url", "arguments"),
@@ -127,7 +127,7 @@ def _event(kind: str) -> Schema:
     members, always = MEMBERS[kind]
     tag = {"type": "string", "const": kind, "description": "The type."}
     properties = {"type": tag, **_ENVELOPE, **members}
-    return given(f"An event of type `{kind}`.", properties, ["type", *_ENVELOPE, *always])
+    return response_object(f"An event of type `{kind}`.", properties, ["type", *_ENVELOPE, *always])
 
 
 def _any_event() -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _any_event() -> dict[str, Any]:
     }
 
 
-_PAGE: Final = given(
+_PAGE: Final = response_object(
     "A page of events.",
     {
         "events": array(ref("RunEvent"), "The events, in order."),
@@ -150,7 +150,7 @@ _PAGE: Final = given(
     },
     ["events", "nextAfter", "end"],
 )
-_TICKET: Final = given(
+_TICKET: Final = response_object(
     "A stream ticket.",
     {
         "ticket": text("Good for one stream."),

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .words import WORDS, Schema, anything, array, enum, flag, given, moment, ref, taken, text, whole
+from .builders import (
+    WORDS,
+    Schema,
+    any_object,
+    array,
+    enum,
+    flag,
+    moment,
+    ref,
+    request_object,
+    response_object,
+    text,
+    whole,
+)
 
 SECRET: Final = {"minLength": 1, "maxLength": 8_192}
 PRINTABLE: Final = {"pattern": "^[ -~]*$", "title": "printable ASCII"}
 _OPENAPI: Final[Schema] = {
     "description": "The OpenAPI 3.0 or 3.1 document.",
     "oneOf": [
-        taken(
+        request_object(
             "Where it is.",
             {
                 "url": text(
@@ -24,7 +37,7 @@ _OPENAPI: Final[Schema] = {
             ["url"],
             title="{url}",
         ),
-        taken(
+        request_object(
             "The document itself.",
             {
                 "document": {
@@ -40,7 +53,7 @@ _OPENAPI: Final[Schema] = {
 _MCP: Final[Schema] = {
     "description": "The MCP server, instead of a document.",
     "oneOf": [
-        taken(
+        request_object(
             "Its endpoint.",
             {
                 "url": text(
@@ -53,7 +66,7 @@ _MCP: Final[Schema] = {
             ["url"],
             title="{url}",
         ),
-        taken(
+        request_object(
             "A process of the operator's.",
             {"server": text("Its name in `--mcp-servers`. Needs scope `operator`.", maxLength=100, **WORDS)},
             ["server"],
@@ -143,13 +156,13 @@ _CLIENT: Final[dict[str, Schema]] = {
         "`client_credentials`: one account for every user.", ["authorization_code", "client_credentials"]
     ),
 }
-_CREATE: Final = taken(
+_CREATE: Final = request_object(
     "Asks for an integration, made from an OpenAPI document or an MCP server.",
     _changes(internal=flag("Its origin may lie in a private network. Needs scope `operator`.")),
     ["name"],
     oneOf=[{"required": [name], "title": f"{{name, {name}}}"} for name in ("openapi", "mcp")],
 )
-_UPDATE: Final = taken(
+_UPDATE: Final = request_object(
     "Changes an integration, as a new revision. What is left out stays.",
     _changes(
         removeCredential=flag("Forget the stored credential."),
@@ -166,7 +179,7 @@ _MEMBERS: Final[dict[str, Schema]] = {
     "internal": flag("Whether its origin may lie in a private network."),
     "revision": whole("Its newest revision.", minimum=1),
     "toolCount": whole("How many tools it offers.", minimum=0),
-    "auth": given(
+    "auth": response_object(
         "How it authenticates.",
         {
             "type": text("`none`, `bearer`, `apiKey`, `apiKeys` or `basic`."),
@@ -196,15 +209,17 @@ _REQUIRED: Final = (
     "auth",
     "createdAt",
 )
-_INTEGRATION: Final = given("A service that runs may call.", _MEMBERS, _REQUIRED)
+_INTEGRATION: Final = response_object("A service that runs may call.", _MEMBERS, _REQUIRED)
 _NAMES: Final[Schema] = {"type": "string"}
 _CHANGES: Final[dict[str, Schema]] = {
     "toolsAdded": array(_NAMES, "Tools that came with a new document."),
     "toolsRemoved": array(_NAMES, "Tools that went with it."),
     "toolsChanged": array(_NAMES, "Tools it describes differently."),
 }
-_UPDATED: Final = given("An integration that was changed.", {**_MEMBERS, **_CHANGES}, [*_REQUIRED, *_CHANGES])
-_TOOL: Final = given(
+_UPDATED: Final = response_object(
+    "An integration that was changed.", {**_MEMBERS, **_CHANGES}, [*_REQUIRED, *_CHANGES]
+)
+_TOOL: Final = response_object(
     "One operation of an integration.",
     {
         "name": text("Its name, unique in the integration."),
@@ -213,7 +228,7 @@ _TOOL: Final = given(
         "readOnly": flag("True where it only reads."),
         "method": text("HTTP method; empty for a tool of an MCP server."),
         "path": text("Path template; empty for a tool of an MCP server."),
-        "parameters": anything("JSON Schema of its arguments."),
+        "parameters": any_object("JSON Schema of its arguments."),
         "output": {"description": "JSON Schema of its answer; left out where it is not known."},
         "secured": flag("True where the service asks for credentials."),
         "deprecated": flag("True where the document calls it deprecated."),
@@ -227,44 +242,47 @@ def _page(name: str, items: str) -> Schema:
         name: array(ref(items), "The page, by name."),
         "nextPageToken": text("Leads to the next page; left out on the last."),
     }
-    return given("A page.", members, [name])
+    return response_object("A page.", members, [name])
 
 
 COMPONENTS: Final = {
-    "OAuthClientInput": taken(
+    "OAuthClientInput": request_object(
         "A client registered at the service's authorization server (RFC 6749). Its redirect address is "
         "PUBLIC_URL/connect/callback, exactly.",
         {**_CLIENT, "clientSecret": text("Its secret, write-only; left out for a public client.", **SECRET)},
         ["clientId"],
     ),
-    "OAuthClient": given("A client, without its secret.", _CLIENT, ["clientId"]),
+    "OAuthClient": response_object("A client, without its secret.", _CLIENT, ["clientId"]),
     "CreateIntegrationRequest": _CREATE,
     "UpdateIntegrationRequest": _UPDATE,
     "IntegrationAuthInput": _AUTH,
-    "BearerAuth": taken(
+    "BearerAuth": request_object(
         "A bearer token (RFC 6750).",
         {"type": kind("bearer"), "token": text("The token.", **SECRET, **PRINTABLE)},
         ["type", "token"],
         title="{type: bearer, token}",
     ),
-    "ApiKeyAuth": taken(
+    "ApiKeyAuth": request_object(
         "An API key.",
         {"type": kind("apiKey"), **KEY},
         ["type", "in", "name", "value"],
         title="{type: apiKey, in, name, value}",
     ),
-    "ApiKeysAuth": taken(
+    "ApiKeysAuth": request_object(
         "API keys that are all sent with every request.",
         {
             "type": kind("apiKeys"),
             "keys": array(
-                taken("One of the keys.", KEY, ["in", "name", "value"]), "The keys.", minItems=1, maxItems=10
+                request_object("One of the keys.", KEY, ["in", "name", "value"]),
+                "The keys.",
+                minItems=1,
+                maxItems=10,
             ),
         },
         ["type", "keys"],
         title="{type: apiKeys, keys}",
     ),
-    "BasicAuth": taken(
+    "BasicAuth": request_object(
         "A user name and password (RFC 7617).",
         {
             "type": kind("basic"),

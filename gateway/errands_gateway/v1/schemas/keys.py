@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .words import SCOPES, WORDS, array, enum, given, moment, ref, taken, text
+from .builders import SCOPES, WORDS, array, enum, moment, ref, request_object, response_object, text
 
 _MEMBERS: Final = {
     "id": text("Its id; the actor in events and logs."),
@@ -17,7 +17,7 @@ _MEMBERS: Final = {
 _REQUIRED: Final = ("id", "name", "tenant", "scopes", "createdAt")
 
 COMPONENTS: Final = {
-    "CreateKeyRequest": taken(
+    "CreateKeyRequest": request_object(
         "Asks for a key.",
         {
             "name": text("A name to know it by.", maxLength=100, **WORDS),
@@ -31,13 +31,13 @@ COMPONENTS: Final = {
         },
         ["name", "scopes"],
     ),
-    "Key": given("An API key.", _MEMBERS, _REQUIRED),
-    "CreatedKey": given(
+    "Key": response_object("An API key.", _MEMBERS, _REQUIRED),
+    "CreatedKey": response_object(
         "A new key. Its secret is here and nowhere else.",
         {**_MEMBERS, "secret": text("What to send as `x-api-key`.")},
         [*_REQUIRED, "secret"],
     ),
-    "KeyPage": given(
+    "KeyPage": response_object(
         "A page of keys, newest first.",
         {
             "keys": array(ref("Key"), "The keys."),

@@ -1,15 +1,15 @@
-"""What a run would need and ask for, said before it is started."""
+"""The preflight of a run: what it would need and ask for."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from .words import array, enum, given, moment, ref, text, whole
+from .builders import array, enum, moment, ref, response_object, text, whole
 
 ACCESSES: Final = ("NONE", "PASS_THROUGH", "USER", "SHARED", "MISSING")
 
 COMPONENTS: Final = {
-    "ValidatedRun": given(
+    "ValidatedRun": response_object(
         "A run that was only validated.",
         {
             "plan": {"description": "Its plan.", "allOf": [ref("ExecPlanByIdResponseDto")]},
@@ -17,7 +17,7 @@ COMPONENTS: Final = {
         },
         ["plan", "preflight"],
     ),
-    "Preflight": given(
+    "Preflight": response_object(
         "What a run would call, what is missing for that, and what people would be asked. A call whose "
         "outcome is in doubt is asked about too, which nobody can foresee.",
         {
@@ -27,7 +27,7 @@ COMPONENTS: Final = {
         },
         ["calls", "missing", "approvals"],
     ),
-    "PreflightCall": given(
+    "PreflightCall": response_object(
         "One call a run would make.",
         {
             "stepId": text("The step it belongs to."),
@@ -46,7 +46,7 @@ COMPONENTS: Final = {
         },
         ["stepId", "integrationId", "integrationName", "tool", "title", "effect", "origin", "access"],
     ),
-    "MissingConnection": given(
+    "MissingConnection": response_object(
         "A connection that the run would wait for.",
         {
             "integrationId": text("The integration to connect."),
@@ -60,7 +60,7 @@ COMPONENTS: Final = {
         },
         ["integrationId", "integrationName", "userId", "scopes", "url"],
     ),
-    "ExpectedApproval": given(
+    "ExpectedApproval": response_object(
         "An approval that the run would ask for.",
         {
             "kind": enum("What it is about.", ["PLAN", "CALLS"]),

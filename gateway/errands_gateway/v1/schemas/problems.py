@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from .words import array, given, text, whole
+from .builders import array, response_object, text, whole
 
-_PROBLEM: Final = given(
+_PROBLEM: Final = response_object(
     "Why a request failed (RFC 9457). Programs branch on `reason`.",
     {
         "type": text("Always `about:blank`: `reason` says more."),
@@ -16,7 +16,7 @@ _PROBLEM: Final = given(
         "code": text("Name of the gRPC status code."),
         "reason": text("Name of an ErrorReason."),
         "errors": array(
-            given(
+            response_object(
                 "One wrong field.",
                 {"field": text("Its path."), "message": text("What is wrong.")},
                 ["field", "message"],
@@ -27,7 +27,7 @@ _PROBLEM: Final = given(
     },
     ["type", "title", "status", "detail", "code", "reason", "errors", "requestId"],
 )
-_RUN_ERROR: Final = given(
+_RUN_ERROR: Final = response_object(
     "Why a run did not fully succeed.",
     {
         "code": text("Name of the gRPC status code that fits."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .words import (
+from .builders import (
     MAX_ID,
     OUTCOMES,
     STATUSES,
@@ -14,12 +14,12 @@ from .words import (
     array,
     enum,
     flag,
-    given,
     moment,
     ref,
-    taken,
+    request_object,
+    response_object,
+    string_map,
     text,
-    texts,
     uuid,
     whole,
 )
@@ -40,7 +40,7 @@ _SELECTION: Final[Schema] = {
 }
 _REPEATED: Final = uuid("The run that is repeated.")
 
-_CREATE: Final = taken(
+_CREATE: Final = request_object(
     "Asks for a run.",
     {
         "intent": text("What is wanted, in plain words.", maxLength=10_000, **WORDS),
@@ -75,7 +75,7 @@ _CREATE: Final = taken(
         }
     ],
 )
-_CREATED: Final = given(
+_CREATED: Final = response_object(
     "A run that was created.",
     {
         "runId": uuid("The run."),
@@ -88,7 +88,7 @@ _CREATED: Final = given(
     },
     ["runId", "repeatKey", "status", "events", "executionPlanId", "plan"],
 )
-_RUN: Final = given(
+_RUN: Final = response_object(
     "A run: one bounded attempt to carry out an intent on a user's behalf.",
     {
         "runId": uuid("The run."),
@@ -131,7 +131,7 @@ _RUN: Final = given(
         "updatedAt",
     ],
 )
-_FINISHED: Final = given(
+_FINISHED: Final = response_object(
     "A step that ended.",
     {
         "stepId": text("Id of the step in the plan."),
@@ -141,7 +141,7 @@ _FINISHED: Final = given(
     },
     ["stepId", "description", "outcome", "finishedAt"],
 )
-_PLAN_ANSWER: Final = given(
+_PLAN_ANSWER: Final = response_object(
     "A plan, and how it is written down.",
     {
         "executionPlanId": uuid("The plan."),
@@ -153,7 +153,7 @@ _PLAN_ANSWER: Final = given(
     },
     ["planType", "plan"],
 )
-_PLAN: Final = given(
+_PLAN: Final = response_object(
     "A graph of steps.",
     {
         "title": text("A short title."),
@@ -162,7 +162,7 @@ _PLAN: Final = given(
     },
     ["description", "steps"],
 )
-_STEP: Final = given(
+_STEP: Final = response_object(
     "One step of a plan.",
     {
         "id": text("Id, unique in the plan."),
@@ -171,13 +171,13 @@ _STEP: Final = given(
     },
     ["id", "description", "dependsOnSteps"],
 )
-_PASS_THROUGH: Final = taken(
+_PASS_THROUGH: Final = request_object(
     "What one integration is given in one run. It is used before anything else, sealed, erased when the "
     "run ends, and shown nowhere.",
     {
         "customerIntegrationId": text("The integration they are for.", minLength=1, maxLength=MAX_ID),
-        "headers": texts("Headers to send with each request; not those of the connection, nor Host."),
-        "query": texts("Query parameters to send with each request."),
+        "headers": string_map("Headers to send with each request; not those of the connection, nor Host."),
+        "query": string_map("Query parameters to send with each request."),
         "values": {
             "description": "Credentials of one of these kinds.",
             "oneOf": [
@@ -189,7 +189,7 @@ _PASS_THROUGH: Final = taken(
     },
     ["customerIntegrationId"],
 )
-_AWS_KEYS: Final = taken(
+_AWS_KEYS: Final = request_object(
     "AWS temporary credentials.",
     {
         "accessKeyId": text("Access key id."),
@@ -199,13 +199,13 @@ _AWS_KEYS: Final = taken(
     ["accessKeyId", "secretAccessKey", "sessionToken"],
     title="AWS temporary credentials",
 )
-_AWS_ROLE: Final = taken(
+_AWS_ROLE: Final = request_object(
     "An AWS role to assume.",
     {"roleArn": text("ARN of the role."), "externalId": text("External id of the trust policy.")},
     ["roleArn", "externalId"],
     title="an AWS role",
 )
-_OKTA: Final = taken(
+_OKTA: Final = request_object(
     "An Okta service app, which signs with a private key.",
     {
         "clientId": text("Client id of the app."),

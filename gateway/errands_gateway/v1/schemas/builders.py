@@ -1,4 +1,4 @@
-"""Small pieces that many schemas are made of."""
+"""Builders of JSON Schemas, and the names and limits that many schemas have."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ DECISIONS: Final = ("approve", "deny", "retry", "done", "fail")
 OUTCOMES: Final = ("done", "denied", "failed", "skipped")
 SCOPES: Final = ("runs:write", "runs:read", "approvals", "integrations", "connections", "admin", "operator")
 MAX_ID: Final = 255
-# Titles of patterns are what messages say.
-# Python and ECMAScript differ in what white space is, so this names what either leaves out.
+# Messages have the title of a pattern. Python and ECMAScript differ in what white space is, so this
+# one lists what either of them leaves out.
 WORDS: Final = {"pattern": r"[^\s\x1c-\x1f\x85\ufeff]", "title": "more than white space"}
 
 
@@ -61,22 +61,24 @@ def array(items: Schema, description: str, **more: Any) -> Schema:
     return {"type": "array", "items": items, "description": description, **more}
 
 
-def anything(description: str) -> Schema:
+def any_object(description: str) -> Schema:
     return {"type": "object", "description": description}
 
 
-def texts(description: str) -> Schema:
+def string_map(description: str) -> Schema:
     return {"type": "object", "description": description, "additionalProperties": {"type": "string"}}
 
 
-def taken(
+def request_object(
     description: str, properties: Mapping[str, Schema], required: Sequence[str] = (), **more: Any
 ) -> Schema:
     """An object in a request: unknown members are refused, because they are mistakes."""
-    return {**given(description, properties, required), "additionalProperties": False, **more}
+    return {**response_object(description, properties, required), "additionalProperties": False, **more}
 
 
-def given(description: str, properties: Mapping[str, Schema], required: Sequence[str] = ()) -> Schema:
-    """An object in an answer: later releases may add members."""
+def response_object(
+    description: str, properties: Mapping[str, Schema], required: Sequence[str] = ()
+) -> Schema:
+    """An object in a response: later releases may add members."""
     schema = {"type": "object", "description": description, "properties": dict(properties)}
     return {**schema, "required": list(required)} if required else schema
