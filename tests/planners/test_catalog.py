@@ -356,10 +356,10 @@ async def test_steps_are_described_for_people(ask):
 async def test_the_explanation_names_scores_and_the_source_of_every_argument():
     brief = Brief(intent="list open orders", context="customer_id=c_7", candidates=SHOP, now=NOW)
 
-    (reading,) = Interpreter(brief, await ToolIndexCache().catalog(SHOP)).readings()
+    (reading,) = Interpreter(brief, await ToolIndexCache().index(SHOP)).interpret()
 
-    assert reading.ranked[0].sheet.tool.name == "listOrders"
-    assert {a.leaf.name: a.source for a in reading.drafts[-1].arguments} == {
+    assert reading.ranked[0].profile.tool.name == "listOrders"
+    assert {a.parameter.name: a.source for a in reading.drafts[-1].arguments} == {
         "customer_id": "context: customer_id",
         "status": "intent: a documented value",
     }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from errands_server.planners.catalog.clauses import clauses
-from errands_server.planners.catalog.entities import mentions
+from errands_server.planners.catalog.clauses import split_clauses
+from errands_server.planners.catalog.entities import extract_mentions
 from errands_server.planners.catalog.entity import Kind
-from errands_server.planners.catalog.sequences import series
+from errands_server.planners.catalog.sequences import find_series
 from tests.planners.conftest import NOW
 
 VALUES = [
@@ -55,21 +55,21 @@ VALUES = [
 
 @pytest.mark.parametrize(("text", "kind", "value"), VALUES, ids=[case[0] for case in VALUES])
 def test_a_value_is_recognised_by_its_form(text, kind, value):
-    assert (kind, value) in [(m.kind, m.value) for m in mentions(text, NOW)]
+    assert (kind, value) in [(m.kind, m.value) for m in extract_mentions(text, NOW)]
 
 
 @pytest.mark.parametrize("text", ["on 2025-02-30", "32 May", "in x^2", "the red one", "one of them"])
 def test_what_only_resembles_a_value_is_none(text):
     values = (Kind.DATE, Kind.TIME, Kind.COUNT)
 
-    assert not [m for m in mentions(text, NOW) if m.kind in values or m.value == 2]
+    assert not [m for m in extract_mentions(text, NOW) if m.kind in values or m.value == 2]
 
 
 @pytest.mark.parametrize(
     "text", ["rain and/or wind", "at 60 km/h", "his/her bag", "2022/AL2562", "on 3/4/2025"]
 )
 def test_words_with_a_slash_between_them_are_no_slugs(text):
-    assert Kind.SLUG not in [m.kind for m in mentions(text, NOW)]
+    assert Kind.SLUG not in [m.kind for m in extract_mentions(text, NOW)]
 
 
 ROWS = [
@@ -84,7 +84,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("text", "values"), ROWS, ids=[case[0] for case in ROWS])
 def test_values_said_in_a_row_belong_together(text, values):
-    rows = [[item.value for item in row.items] for row in series(text, mentions(text, NOW))]
+    rows = [[item.value for item in row.items] for row in find_series(text, extract_mentions(text, NOW))]
 
     assert rows == ([values] if values else [])
 
@@ -116,4 +116,4 @@ CLAUSES = [
 
 @pytest.mark.parametrize(("intent", "texts"), CLAUSES, ids=[case[0] for case in CLAUSES])
 def test_an_intent_is_split_where_it_asks_for_another_thing(intent, texts):
-    assert [clause.text for clause in clauses(intent, mentions(intent, NOW))] == texts
+    assert [clause.text for clause in split_clauses(intent, extract_mentions(intent, NOW))] == texts

@@ -19,13 +19,13 @@ from tests.planners.conftest import NOW
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The intents that were read."""
     read: list[str] = []
-    original = Interpreter.readings
+    original = Interpreter.interpret
 
     def counted(self: Interpreter) -> Sequence[object]:
         read.append(self._intent)
         return original(self)
 
-    monkeypatch.setattr(Interpreter, "readings", counted)
+    monkeypatch.setattr(Interpreter, "interpret", counted)
     return read
 
 

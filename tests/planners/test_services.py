@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from errands_server.planners.catalog.actions import Action, of_tool
-from errands_server.planners.catalog.outputs import OutputIndex, suppliers
-from errands_server.planners.catalog.tool_profile import named, read
+from errands_server.planners.catalog.actions import Action, action_of_tool
+from errands_server.planners.catalog.outputs import OutputIndex, matching_outputs
+from errands_server.planners.catalog.tool_profile import build_profile, name_words
 from errands_server.ports import Candidate, Refusal
 from tests.planners.catalogs import SHOP, TEXT, WHOLE, Json, thing, tool
 from tests.planners.conftest import calls
@@ -192,8 +192,8 @@ async def test_the_verb_that_brings_about_a_state_is_no_name(ask):
 def test_a_put_that_adds_creates_and_any_other_updates():
     by_name = {candidate.tool.name: candidate.tool for candidate in ALBUMS}
 
-    assert of_tool(by_name["members_put"]) is Action.CREATE
-    assert of_tool(by_name["stars_star-album-for-authenticated-user"]) is Action.UPDATE
+    assert action_of_tool(by_name["members_put"]) is Action.CREATE
+    assert action_of_tool(by_name["stars_star-album-for-authenticated-user"]) is Action.UPDATE
 
 
 async def test_an_update_that_is_not_told_what_to_change_is_refused(ask):
@@ -271,14 +271,16 @@ NAMED = [
 
 @pytest.mark.parametrize(("name", "tags", "words"), NAMED, ids=[f"{case[0]} {case[1]}" for case in NAMED])
 def test_a_name_loses_its_tag_and_who_asks(name, tags, words):
-    assert named(msgspec.structs.replace(SHOP[0].tool, name=name, tags=tags)) == words.split()
+    assert name_words(msgspec.structs.replace(SHOP[0].tool, name=name, tags=tags)) == words.split()
 
 
-def test_the_index_of_answers_finds_what_a_search_of_every_tool_finds():
-    sheets = [read(candidate) for candidate in (*SHOP, *ALBUMS)]
-    answers = OutputIndex(sheets)
+def test_the_index_of_outputs_finds_what_a_search_of_every_tool_finds():
+    profiles = [build_profile(candidate) for candidate in (*SHOP, *ALBUMS)]
+    outputs = OutputIndex(profiles)
 
-    for taker in sheets:
-        for leaf in taker.takes:
-            searched = {s.tool.name for s in sheets if s.harmless and any(suppliers(leaf, taker, s))}
-            assert {s.tool.name for s in answers.givers(leaf, taker)} == searched
+    for taker in profiles:
+        for parameter in taker.inputs:
+            searched = {
+                s.tool.name for s in profiles if s.only_reads and any(matching_outputs(parameter, taker, s))
+            }
+            assert {s.tool.name for s in outputs.suppliers(parameter, taker)} == searched

@@ -31,16 +31,16 @@ _VERBS: Final = {
         reschedule close""",  # what is closed is still there
     Action.DELETE: "remove delete cancel drop erase destroy unsubscribe revoke",
 }
-# Verbs that ask for an answer and leave open what is done for it.
+# Verbs that ask for a result and do not say by which action.
 _ASKING: Final = """calculate compute convert predict estimate determine analyze analyse compare solve draw
     run translate play give provide identify evaluate compose simulate plot summarize obtain generate"""
-# Verbs that demand a particular thing; only a tool that speaks of it will do.
+# Verbs of one particular action: only a tool whose text has the verb can serve them.
 _PARTICULAR: Final = """ship pay refund email call notify approve reject archive restore export import sync
     turn launch stop print share"""
 
 _ANSWERS: Final = lexicon(_ASKING)
 _ACTIONS: Final = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
-# How a description opens: `Retrieves the ...`. What only answers may do so in any way.
+# The first verb of a description: `Retrieves the ...`. None: the verb does not say which action.
 _STEMS: Final[dict[str, Action | None]] = {
     **dict.fromkeys(map(stem, _ASKING.split())),
     **{stem(verb): action for verb, action in _ACTIONS.items()},
@@ -50,7 +50,7 @@ COMMON: Final = frozenset(_ACTIONS) | frozenset(_ASKING.split()) | QUESTIONS
 VERBS: Final = (COMMON - QUESTIONS) | frozenset(_PARTICULAR.split())
 # Verbs that are as often nouns: `order_delete`, `book.search`, "name and order number".
 NOUNS: Final = lexicon("order book file log change check view display email start mark post put place print")
-# Nouns that, where they open a demand, ask to make one: `invoice the order`.
+# Nouns that ask to create one when they open a clause: `invoice the order`.
 MAKING: Final = lexicon("invoice bill message text comment")
 _METHODS: Final = {
     "GET": Action.READ,
@@ -63,9 +63,9 @@ _METHODS: Final = {
 _NEAR: Final = frozenset({(Action.CREATE, Action.UPDATE), (Action.UPDATE, Action.CREATE)})
 
 
-def spoken(words: Iterable[str]) -> Action | None:
+def action_of(words: Iterable[str]) -> Action | None:
     """The action the first known verb asks for; verbs count in their base form, lower-cased.
-    A verb that only asks for an answer leaves it open."""
+    None: the verb asks for a result, by any action."""
     for word in words:
         if word in _ACTIONS:
             return _ACTIONS[word]
@@ -76,9 +76,9 @@ def spoken(words: Iterable[str]) -> Action | None:
     return None
 
 
-def of_tool(tool: Tool) -> Action | None:
+def action_of_tool(tool: Tool) -> Action | None:
     """What a tool does: its method and declared effect outrank its description, that its name.
-    None: cannot be told."""
+    None: unknown."""
     if tool.method == "PUT" and _STEMS.get(next(map(stem, parts(tool.title)), "")) is Action.CREATE:
         return Action.CREATE
     if tool.method in _METHODS:
@@ -89,11 +89,11 @@ def of_tool(tool: Tool) -> Action | None:
     if described in _STEMS:
         return _STEMS[described]
     named = parts(tool.name)
-    return spoken(word for word in named if word not in NOUNS) or spoken(named)
+    return action_of(word for word in named if word not in NOUNS) or action_of(named)
 
 
 def agreement(asked: Action | None, done: Action | None) -> float:
-    """From 0 (contradiction) to 1: how well a tool's action answers the one asked for."""
+    """From 0 (contradiction) to 1: how well a tool's action fits the one asked for."""
     if asked is None or done is None or asked is done:
         return 1.0
     return 0.6 if (asked, done) in _NEAR else 0.0
@@ -107,9 +107,9 @@ _WHOLE: Final = lexicon("all every each bulk multiple")
 _SENTENCE: Final = re.compile(r"[.,;:\n]")
 
 
-def heads(tool: Tool, named: list[str]) -> frozenset[str]:
-    """The nouns of which one must be said where a tool is to delete something: `/branches/{name}/protection`
-    takes a protection and leaves the branch. None where its description does not tell."""
+def deleted_nouns(tool: Tool, named: list[str]) -> frozenset[str]:
+    """The nouns of what a tool deletes; a clause must name one of them: `/branches/{name}/protection`
+    deletes a protection, not a branch. Empty where the description does not show it."""
     told = [parts(tool.title), named]
     if not (tool.method == "DELETE" and tool.path):
         told.append(parts(_SENTENCE.split(tool.description)[0]))
@@ -117,7 +117,7 @@ def heads(tool: Tool, named: list[str]) -> frozenset[str]:
     return found | _last_segment(tool.path) if tool.method == "DELETE" else found
 
 
-def sweeps(tool: Tool) -> bool:
+def covers_all(tool: Tool) -> bool:
     """Whether a tool is for all there is of something, by its title or name."""
     return not _WHOLE.isdisjoint([*parts(tool.title), *parts(tool.name)])
 
@@ -140,7 +140,9 @@ def _object(words: list[str]) -> Iterator[str]:
 
 
 def _deletes(word: str) -> bool:
-    return spoken([word]) is Action.DELETE or (word.endswith("s") and spoken([word[:-1]]) is Action.DELETE)
+    return action_of([word]) is Action.DELETE or (
+        word.endswith("s") and action_of([word[:-1]]) is Action.DELETE
+    )
 
 
 def _last_segment(path: str) -> frozenset[str]:
@@ -152,9 +154,9 @@ def _nouns(segment: str) -> list[str]:
     return [word for word in parts(segment) if word not in VERBS and word not in STOP]
 
 
-def taken_away(text: str, heard: Sequence[tuple[Word, Mention | None]]) -> frozenset[str] | None:
-    """The stems of what a clause asks to be deleted: what stands behind the verb, up to where that is, or
-    whose. Empty: it says something else first. None: it only points, or gives a value."""
+def deleted_words(text: str, heard: Sequence[tuple[Word, Mention | None]]) -> frozenset[str] | None:
+    """The stems of the object of a clause's deleting verb, without the prepositional phrase behind it.
+    Empty: a preposition follows the verb. None: the object is a pronoun or a value."""
     behind = list(dropwhile(lambda pair: not _deletes(pair[0].plain), heard))
     if len(behind) > 1 and behind[1][0].plain in SIDES:
         return frozenset()

@@ -1,4 +1,4 @@
-"""Clauses: the separate things an intent asks for, in the order it asks for them."""
+"""Splits an intent into clauses: the separate requests in it, in order."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from msgspec import Struct
 
 from .actions import MAKING, NOUNS, QUESTIONS, VERBS
 from .entity import Kind, Mention
-from .sequences import covering
+from .sequences import mention_at
 from .tokens import STOP, VAGUE, Word, lexicon, words
 
 
 class Clause(Struct, frozen=True, dict=True):
-    """One demand. `text` is `intent[start:end]`; `after` says the intent puts it behind the one before;
-    `asks` is where it asks, the rest only adds to it."""
+    """One request. `text` is `intent[start:end]`; `after`: it must follow the clause before (`then`);
+    `asks`: the ranges that hold the request, the rest gives details."""
 
     text: str
     start: int
@@ -33,7 +33,7 @@ class Clause(Struct, frozen=True, dict=True):
 
     @cached_property
     def opening(self) -> tuple[str, str]:
-        """The first two words behind courtesies of what it asks."""
+        """The first two words of its request, without courtesies."""
         start = self.asks[0][0] - self.start if self.asks else 0
         return opening(self.text[start:])
 
@@ -41,7 +41,7 @@ class Clause(Struct, frozen=True, dict=True):
 class _Fragment(Struct, frozen=True):
     start: int
     end: int
-    demand: bool
+    is_request: bool
     after: bool
     asks: tuple[tuple[int, int], ...]
 
@@ -55,7 +55,7 @@ _SEPARATOR: Final = re.compile(
 _POLITE: Final = lexicon(
     "please kindly i we want need would like to you can could just also id d ll help me us know be able"
 )
-# Sentences that begin so add facts to a demand beside them; they demand nothing by themselves.
+# Sentences with these openings give details of a request next to them; they are no request.
 _DETAILS: Final = lexicon(
     """include including use using assume assuming consider considering ensure sort limit note given thanks
     thank format return answer apply round explain express don let hello hi hey dear cheers"""
@@ -64,32 +64,32 @@ _SPEAKERS: Final = lexicon("i we it he she they there my our")
 _WISHES: Final = lexicon(
     "want need like would wish d ll love require prefer looking trying interested wondering"
 )
-_WISHED: Final = 4  # words in which a sentence has come to its wish
+_WISHED: Final = 4  # words within which a wish is expressed
 _COPULA: Final = re.compile(r"\b(?:is|are|was|were|am|has|have|had)\b|['\u2019](?:m|ve|re)\b", re.IGNORECASE)
-# `To plan my trip, ...` and `While in Rome, ...` say why and when.
+# `To plan my trip, ...` and `While in Rome, ...` give a reason or a time.
 _CIRCUMSTANCE: Final = re.compile(
     r"^\s*(?:(?:to|while|during|after|before|since|as|if|for|with|in|on|when|whenever|because)\s"
     r"[^,?]*(?:,\s*|$))+",
     re.IGNORECASE,
 )
-# Words that ask and leave open for what: `could you find that information for me`.
+# Words of a request without an object: `could you find that information for me`.
 _ASKING: Final = lexicon(
     """help work figure find get give provide show tell look search see check calculate compute determine do
     calculation task request options option suggestions ideas results result right"""
 )
-_SHORTEST: Final = 12  # words of a fragment that says more
+_SHORTEST: Final = 12  # words; a longer fragment has an object
 _BARE: Final = STOP | VAGUE | QUESTIONS | _ASKING
 _OBJECTS: Final = lexicon("it them him")
 _ABBREVIATION: Final = re.compile(r"(?:\b[A-Z]|\b(?:Inc|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|No|Ltd|Co))$")
 _SHORT: Final = 4  # characters of the longest abbreviation, and one for a line's end
 
 
-def clauses(intent: str, found: Sequence[Mention]) -> tuple[Clause, ...]:
-    """The demands of an intent, with the details beside each. Text in quotes is never split."""
+def split_clauses(intent: str, found: Sequence[Mention]) -> tuple[Clause, ...]:
+    """Split an intent into its requests, each with its details. Text in quotes is never split."""
     solid = [m for m in found if m.kind not in (Kind.PHRASE, Kind.NAME)]
     merged: list[_Fragment] = []
     for fragment in _fragments(intent, solid):
-        if merged and not (fragment.demand and merged[-1].demand):
+        if merged and not (fragment.is_request and merged[-1].is_request):
             merged[-1] = _join(merged[-1], fragment)
         else:
             merged.append(fragment)
@@ -97,14 +97,14 @@ def clauses(intent: str, found: Sequence[Mention]) -> tuple[Clause, ...]:
 
 
 def _join(left: _Fragment, right: _Fragment) -> _Fragment:
-    demand = left.demand or right.demand
-    return _Fragment(left.start, right.end, demand, left.after, left.asks + right.asks)
+    is_request = left.is_request or right.is_request
+    return _Fragment(left.start, right.end, is_request, left.after, left.asks + right.asks)
 
 
 def _fragments(intent: str, solid: Sequence[Mention]) -> Iterator[_Fragment]:
     start, after = 0, False
     for match in _SEPARATOR.finditer(intent):
-        if covering(solid, match.start()) or not _separates(intent, start, match):
+        if mention_at(solid, match.start()) or not _is_separator(intent, start, match):
             continue
         if intent[start : match.start()].strip():
             yield _fragment(intent, start, match.start(), after)
@@ -113,16 +113,16 @@ def _fragments(intent: str, solid: Sequence[Mention]) -> Iterator[_Fragment]:
         yield _fragment(intent, start, len(intent), after)
 
 
-def _separates(intent: str, start: int, match: re.Match[str]) -> bool:
+def _is_separator(intent: str, start: int, match: re.Match[str]) -> bool:
     if match["hard"]:
         return not _ABBREVIATION.search(intent, max(0, match.start() - _SHORT), match.start())
     if match["after"]:
         return True
-    # A verb behind a comma begins a demand only where one went before: `Given x, find y` is one.
-    return _commands(intent[match.end() : match.end() + 80]) and _demands(intent[start : match.start()])
+    # A verb behind a comma begins a request only after another request: `Given x, find y` is one.
+    return _is_command(intent[match.end() : match.end() + 80]) and _is_request(intent[start : match.start()])
 
 
-def _commands(text: str) -> bool:
+def _is_command(text: str) -> bool:
     first, second = opening(text)
     if first in NOUNS | MAKING:
         return second in STOP or second.isdigit()
@@ -130,36 +130,36 @@ def _commands(text: str) -> bool:
 
 
 def _fragment(intent: str, start: int, end: int, after: bool) -> _Fragment:
-    demand = _demands(intent[start:end], question=intent[end : end + 1] == "?")
-    return _Fragment(start, end, demand, after, ((start, end),) if demand else ())
+    is_request = _is_request(intent[start:end], question=intent[end : end + 1] == "?")
+    return _Fragment(start, end, is_request, after, ((start, end),) if is_request else ())
 
 
-def _demands(text: str, *, question: bool = False) -> bool:
-    """Whether a fragment asks for something, instead of adding to what another asks. A question does."""
+def _is_request(text: str, *, question: bool = False) -> bool:
+    """Whether a fragment is a request, not a detail of one. A question is a request."""
     text = _CIRCUMSTANCE.sub("", text)
     first, _ = opening(text)
     if not first or first in _DETAILS or _is_bare(text):
         return False
     if question or first in QUESTIONS:
         return True
-    return not _states(text) and (first in VERBS or first not in STOP)
+    return not _is_statement(text) and (first in VERBS or first not in STOP)
 
 
 def _is_bare(text: str) -> bool:
-    """Whether a fragment is short and asks, but not for what."""
-    said = [word.plain for word in islice(words(text), _SHORTEST)]
-    return len(said) < _SHORTEST and all(plain in _BARE or plain.isdigit() for plain in said)
+    """Whether a fragment is short and has no object."""
+    spoken = [word.plain for word in islice(words(text), _SHORTEST)]
+    return len(spoken) < _SHORTEST and all(plain in _BARE or plain.isdigit() for plain in spoken)
 
 
-def _states(text: str) -> bool:
-    """Whether a fragment only says how things are: `I am in Rome`, `my budget is 5`, `today is Friday`."""
-    said = list(islice((word.plain for word in words(text)), _WISHED))
-    if not _WISHES.isdisjoint(said):
+def _is_statement(text: str) -> bool:
+    """Whether a fragment only states a fact: `I am in Rome`, `my budget is 5`, `today is Friday`."""
+    spoken = list(islice((word.plain for word in words(text)), _WISHED))
+    if not _WISHES.isdisjoint(spoken):
         return False
-    return said[0] in _SPEAKERS or (_COPULA.search(text) is not None and opening(text)[0] not in VERBS)
+    return spoken[0] in _SPEAKERS or (_COPULA.search(text) is not None and opening(text)[0] not in VERBS)
 
 
 def opening(text: str) -> tuple[str, str]:
-    """The first two words behind courtesies, lower-cased; empty where there are none."""
+    """The first two words without courtesies, lower-cased; empty where there are none."""
     rest = dropwhile(_POLITE.__contains__, (word.plain for word in words(text)))
     return next(rest, ""), next(rest, "")

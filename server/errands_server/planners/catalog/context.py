@@ -1,4 +1,4 @@
-"""Hints: the named values of a run's context, matched to parameters by name and type."""
+"""Finds values for parameters in a run's context, by name and type."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ _TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": Fa
 _DEPTH: Final = 4
 
 
-class Hints:
-    """What a context offers. A key inside an object is written with a dot: `address.city`."""
+class RunContext:
+    """The named values of a run's context. A key inside an object has a dot: `address.city`."""
 
     def __init__(self, text: str) -> None:
         self._values = dict(_flat(context.values(text), ""))
         self._keys = [(frozenset(stems(key)), key) for key in self._values]
 
-    def find(self, leaf: ToolParameter, sheet: ToolProfile) -> tuple[str, Any] | None:
-        """The key and value meant for a parameter; the fuller name wins: `customer_id` before `id`."""
-        for words in _names(leaf, sheet):
+    def find(self, parameter: ToolParameter, profile: ToolProfile) -> tuple[str, Any] | None:
+        """The key and value for a parameter; the fuller name wins: `customer_id` before `id`."""
+        for words in _names(parameter, profile):
             for spoken, key in self._keys:
                 if spoken == words:
-                    value = fitted(self._values[key], leaf)
+                    value = coerce(self._values[key], parameter)
                     if value is not None:
                         return key, value
         return None
 
-    def local(self, now: datetime) -> datetime:
-        """`now` in the timezone the context names, unchanged where it names none."""
+    def localize(self, now: datetime) -> datetime:
+        """Convert `now` to the timezone in the context; unchanged without one."""
         name = next((self._values[key] for key in _ZONES if key in self._values), None)
         try:
             return now.astimezone(ZoneInfo(str(name))) if name else now
@@ -43,10 +43,10 @@ class Hints:
             return now
 
 
-def _names(leaf: ToolParameter, sheet: ToolProfile) -> Iterator[frozenset[str]]:
-    owner = leaf.owners[0] if leaf.owners else sheet.owner(leaf)
-    yield leaf.words | owner
-    yield leaf.words
+def _names(parameter: ToolParameter, profile: ToolProfile) -> Iterator[frozenset[str]]:
+    owner = parameter.owners[0] if parameter.owners else profile.owner(parameter)
+    yield parameter.words | owner
+    yield parameter.words
 
 
 def _flat(document: Mapping[str, Any], prefix: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -56,17 +56,17 @@ def _flat(document: Mapping[str, Any], prefix: str, depth: int = 0) -> Iterator[
             yield from _flat(value, f"{prefix}{key}.", depth + 1)
 
 
-def fitted(value: Any, leaf: ToolParameter) -> Any:
-    """`value` as the parameter's type; None where it cannot be."""
-    if leaf.array:
+def coerce(value: Any, parameter: ToolParameter) -> Any:
+    """Convert `value` to the parameter's type. None: impossible."""
+    if parameter.array:
         return value if isinstance(value, list) else None
-    if "enum" in leaf.schema and value not in leaf.schema["enum"]:
+    if "enum" in parameter.schema and value not in parameter.schema["enum"]:
         return None
-    if leaf.type is Type.BOOLEAN:
+    if parameter.type is Type.BOOLEAN:
         return _TRUTHS.get(str(value).lower())
-    if leaf.type in (Type.INTEGER, Type.NUMBER):
-        return _number(value, leaf.type)
-    if leaf.type is Type.OBJECT:
+    if parameter.type in (Type.INTEGER, Type.NUMBER):
+        return _number(value, parameter.type)
+    if parameter.type is Type.OBJECT:
         return value if isinstance(value, Mapping) else None
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 

@@ -1,4 +1,4 @@
-"""Surroundings: the words around each value of a clause, which tell what the value is for."""
+"""Contexts of entities: the words around each value of a clause, cues of what the value is for."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from msgspec import Struct
 
 from .clauses import Clause
 from .entity import Kind, Mention, Series
-from .numbers import measures
+from .numbers import quantities_measured
 from .tokens import GENERIC, STOP, Word, content, lexicon, stem, words
 
 # Small words between a name and its value: `the rate is 5`, `a radius of 5`.
 _LINKS: Final = lexicon("the a an my our is are was were be of its as = exactly about")
-_SKIPPED: Final = GENERIC - {"in"}  # what is in a guide is not said of it
-_APART: Final = 0.4  # what is left of a word's say behind another small word: `rating in Rome`
-_NEAR: Final = 160  # characters on either side; words farther off say nothing of a value
+_SKIPPED: Final = GENERIC - {"in"}  # `in a guide` does not name the guide
+_APART: Final = 0.4  # factor for a word before another small word: `rating in Rome`
+_NEAR: Final = 160  # characters on either side; words farther off do not count
 _LONGEST: Final = 4  # words that can name a value
 # What ends the words that can name a value behind them.
 _BREAK: Final = re.compile(r"[.;!?,]\s|\b(?:and|or)\b", re.IGNORECASE)
@@ -35,24 +35,20 @@ _WORDS: Final = frozenset({Kind.PHRASE, Kind.NAME})
 
 
 class EntityContext(Struct, frozen=True):
-    """A mention in its surroundings.
-
-    `label` holds the words before it, each with its say from 0 to 1, the nearest first; `cues`
-    the small words right before it; `after` the words right behind it, its unit first.
-    """
+    """A mention with the words around it."""
 
     mention: Mention
-    label: Mapping[str, float]
-    noun: str  # the word right before it, `number` and the like skipped; empty where a small word is
-    cues: frozenset[str]
-    after: tuple[str, ...]
-    role: str = ""  # what stands behind it says what it is: `Ada Bell as the author`
+    label: Mapping[str, float]  # stems before it, nearest first, each with its weight from 0 to 1
+    noun: str  # the stem right before it, without `number` and the like; empty: a small word
+    cues: frozenset[str]  # the small words right before it
+    after: tuple[str, ...]  # the stems right behind it, its unit first
+    role: str = ""  # the noun in an `as` behind it: `Ada Bell as the author`
 
 
-def surroundings(
+def extract_contexts(
     intent: str, clause: Clause, found: Sequence[Mention], rows: Iterable[Series]
 ) -> Iterator[EntityContext]:
-    """Each mention of a clause with the words around it, up to the next value on either side."""
+    """Yield each mention of a clause with the words around it, up to the next value on either side."""
     values = [m for m in found if m.kind is not Kind.PHRASE]
     ends = [clause.start, *(m.end for m in values)]
     starts = [*(m.start for m in values), clause.end]
@@ -86,13 +82,13 @@ def _role(behind: str) -> str:
 
 
 def _introduces(between: str, name: Mention) -> bool:
-    """Whether what stands right before a name, up to one word before it, only says whose name it is."""
+    """Whether the text before a name, of one word at most, is an apposition to it."""
     role = _APPOSED.fullmatch(between)
     return name.kind in _NAMES and role is not None and role["word"] not in STOP
 
 
 def _shared(intent: str, ends: Sequence[int], rows: Iterable[Series]) -> dict[Mention, Mapping[str, float]]:
-    """The labels of values in a row that are named in a row: `the base and height are 3 and 4`."""
+    """The labels of a series of values after a series of names: `the base and height are 3 and 4`."""
     found: dict[Mention, Mapping[str, float]] = {}
     for row in rows:
         start = max(ends[bisect_right(ends, row.start) - 1], row.start - _NEAR)
@@ -105,20 +101,20 @@ def _shared(intent: str, ends: Sequence[int], rows: Iterable[Series]) -> dict[Me
 
 
 def _label(near: Sequence[Word]) -> Mapping[str, float]:
-    told: list[tuple[str, float]] = []
-    say = 1.0
+    words: list[tuple[str, float]] = []
+    weight = 1.0
     for word in near:
         if word.plain not in STOP:
-            told.append((word.stem, say))
+            words.append((word.stem, weight))
         elif word.plain not in _LINKS:
-            say *= _APART
-    return _weighed(told)
+            weight *= _APART
+    return _weighed(words)
 
 
-def _weighed(told: Sequence[tuple[str, float]]) -> Mapping[str, float]:
+def _weighed(words: Sequence[tuple[str, float]]) -> Mapping[str, float]:
     label: dict[str, float] = {}
-    for distance, (word, say) in enumerate(told[:_LONGEST]):
-        label.setdefault(word, say * (1.0 - 0.2 * distance))
+    for distance, (word, weight) in enumerate(words[:_LONGEST]):
+        label.setdefault(word, weight * (1.0 - 0.2 * distance))
     return label
 
 
@@ -127,7 +123,7 @@ def _after(mention: Mention, behind: str) -> tuple[str, ...]:
     if mention.unit and mention.kind is not Kind.DATE:
         return (stem(mention.unit), *_plain(following))
     # A unit may look like a small word: `5 m`.
-    if following and measures(following[0].stem):
+    if following and quantities_measured(following[0].stem):
         return (following[0].stem, *_plain(following[1:]))
     return tuple(_plain(following))
 
@@ -180,7 +176,7 @@ _NUMBERS: Final = frozenset({Kind.NUMBER, Kind.COUNT, Kind.PERCENT})
 _NONE: Final = frozenset[str]()
 
 
-def roles(kind: Kind, cues: Iterable[str]) -> frozenset[str]:
-    """The stems of what a value of this kind stands for behind these words."""
+def roles_of(kind: Kind, cues: Iterable[str]) -> frozenset[str]:
+    """The stems of the roles that a value of this kind can have behind these words."""
     own = _OF_NUMBERS if kind in _NUMBERS else _OF_TEXTS
     return _NONE.union(*(_ROLES.get(cue, _NONE) | own.get(cue, _NONE) for cue in cues))

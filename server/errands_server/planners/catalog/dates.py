@@ -36,7 +36,7 @@ _SPOKEN: Final = _forms(
     rf"(?P<relative>{'|'.join(_RELATIVE)})",
     rf"(?:next\s+|on\s+|this\s+)(?P<weekday>{'|'.join(_DAYS)})",
 )
-_TELLING: Final = ("day", "tonight", "tomorrow")  # one is part of whatever is said without figures
+_TELLING: Final = ("day", "tonight", "tomorrow")  # every date without digits has one of these
 _CLOCK: Final = re.compile(
     r",?\s+(?:at\s+)?(?:(?P<noon>noon)|(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?\s*(?P<half>am|pm)?)\b",
     re.IGNORECASE,
@@ -44,7 +44,7 @@ _CLOCK: Final = re.compile(
 
 
 class Moment(Struct, frozen=True):
-    """A date, or with `at` a point in time, where it stands in a sentence."""
+    """A date in a sentence, with its range; a point in time if `at` is set."""
 
     start: int
     end: int
@@ -52,8 +52,8 @@ class Moment(Struct, frozen=True):
     at: datetime | None = None
 
 
-def moments(text: str, now: datetime) -> Iterator[Moment]:
-    """Dates in `text`, overlaps possible. Relative ones count from `now`, in its timezone."""
+def find_moments(text: str, now: datetime) -> Iterator[Moment]:
+    """Yield the dates in `text`, which may overlap. Relative ones count from `now`, in its timezone."""
     lowered = text.lower()
     figures = _FIGURES if _DIGIT.search(text) else ()
     spoken = _SPOKEN if any(word in lowered for word in _TELLING) else ()
@@ -66,7 +66,7 @@ def moments(text: str, now: datetime) -> Iterator[Moment]:
 
 
 def _year(matches: Iterable[re.Match[str]]) -> str | None:
-    """The year of dates that say none, where the others agree: `from 3 May to 5 May 2023`."""
+    """The year for dates without one, where the others agree: `from 3 May to 5 May 2023`."""
     found = [match.groupdict() for match in matches]
     years = {(one.get("iso") or one.get("year") or "")[:4] for one in found} - {""}
     return years.pop() if len(years) == 1 else None
@@ -80,7 +80,11 @@ def _day(found: dict[str, str | None], today: date, usual: str | None) -> date |
         if name := found.get("month"):
             return _calendar_day(name.lower(), int(found["day"] or 0), found["year"] or usual, today)
         return _relative_day(found, today)
-    except (ValueError, OverflowError, KeyError):  # no such day; a long s matches, and spells none
+    except (
+        ValueError,
+        OverflowError,
+        KeyError,
+    ):  # no such day; a pattern also matches the long s, which is in no table
         return None
 
 
@@ -140,8 +144,8 @@ _HOURS: Final = re.compile(
 )
 
 
-def hours(text: str) -> Iterator[tuple[str, int, int]]:
-    """Times of day without a date, with start and end: `3pm` as it is said, `5:30 pm` as 17:30."""
+def find_hours(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield times of day without a date, with start and end: `3pm` unchanged, `5:30 pm` as 17:30."""
     for match in _HOURS.finditer(text):
         spoken = _time(match) if match["minute"] or match["half"] else None
         if spoken is not None:
@@ -156,14 +160,14 @@ _PATTERN: Final = re.compile(
 )
 
 
-def shown(description: str) -> tuple[bool, bool]:
-    """Whether a description shows how a date is to be written, and whether with a time of day."""
+def date_pattern(description: str) -> tuple[bool, bool]:
+    """Whether a description has a date pattern (YYYY-MM-DD), and whether that has a time of day."""
     pattern = _PATTERN.search(description)
     return pattern is not None, pattern is not None and pattern["clock"] is not None
 
 
-def documented(day: str, description: str, *, timed: bool) -> str:
-    """An ISO date or time as a description wants it written: `in the format MM/DD/YYYY`."""
+def format_date(day: str, description: str, *, timed: bool) -> str:
+    """Format an ISO date or time by the pattern in a description: `in the format MM/DD/YYYY`."""
     pattern = _PATTERN.search(description)
     if pattern is None:
         return day if timed else day[:10]

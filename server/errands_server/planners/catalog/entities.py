@@ -1,4 +1,4 @@
-"""Mentions: the values a sentence speaks of, each with its kind and its place."""
+"""Entity extraction: the values in a sentence, each with its kind and its place."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from itertools import takewhile
 from typing import Final
 
 from .actions import QUESTIONS, VERBS
-from .dates import hours, moments
+from .dates import find_hours, find_moments
 from .entity import Kind, Mention
-from .numbers import measures, numbers
+from .numbers import find_numbers, quantities_measured
 from .tokens import STOP, VAGUE, lexicon, stem, words
 
 _QUOTED: Final = re.compile(
     r""""([^"]+)"|\u201c([^\u201d]+)\u201d|\u2018([^\u2019]+)\u2019|`([^`]+)`|(?<!\w)'([^']+(?:'\w[^']*)*)'(?!\w)"""
 )
-# JSON, as far as it says more than a row of values: lists of lists, and plain objects.
+# JSON beyond a plain list of values: lists of lists, and flat objects.
 _LITERAL: Final = re.compile(r"\[\s*+\[[^][{}]*+\](?:\s*+,\s*+\[[^][{}]*+\])*+\s*+\]|\{[^{}]*+\}")
 # A sum of terms in variables of one letter: `3x^2 + 2x - 1`.
 _TERM: Final = r"(?:\d++(?:\.\d++)?+)?+(?:[a-z](?:(?:\^|\*\*)[\w.]++)?+)?+"
@@ -35,7 +35,7 @@ _FILE: Final = re.compile(r"(?<![\w/])(?:~|[A-Za-z]:)?/[\w./-]*\w")
 _IDENTIFIER: Final = re.compile(
     r"(?<![\w.^-])(?:#?(?=[\w/-]*\d)[A-Za-z_]+(?:[-_/]?\w+)*|\d+(?:-\d+)+|\d+[-/_][A-Z]\w*)(?![\w^])"
 )
-# Something under its owner's name: ada/notes. Words of grammar and units stand so too: `and/or`, `km/h`.
+# Owner and name: ada/notes. Words of grammar and units have the same form: `and/or`, `km/h`.
 _SLUG: Final = re.compile(r"(?<![\w./@:-])[A-Za-z][\w-]*/[A-Za-z][\w.-]*\w(?![\w/(])")
 # Addresses of machines, versions, names of files: 192.0.2.1, 2.1.3, v1.2, api.example.com, report.pdf.
 _DOTTED: Final = re.compile(
@@ -59,19 +59,19 @@ _NAME: Final = re.compile(rf"(?<![\w-]){_PROPER}(?:[ ]+(?:(?:of|the|de|van|von|&
 _SENTENCE: Final = re.compile(r"(?:^|[.!?:;\n])\W*\Z")
 _OPENINGS: Final = STOP | VERBS | QUESTIONS | (VAGUE - {"new"})  # New York
 
-# What stands behind one of these is what they do, not a thing.
-_LABELS: Final = frozenset({"id", "uuid", "url", "no"})  # written large, and still no names
+# A word behind one of these is their verb, not a thing.
+_LABELS: Final = frozenset({"id", "uuid", "url", "no"})  # capitalised, and still no names
 _PARTICIPLE: Final = re.compile(r"\w+[^\We]ed|found|made|built|written|given")
 _SUBJECTS: Final = lexicon("i you he she we they who that can could will would should may might must")
 Finder = Callable[[str], Iterable[Mention]]
 _NEAR: Final = 4  # characters between sentences
-_DIGIT: Final = "0"  # stands for every digit among the marks of a text
+_DIGIT: Final = "0"  # represents every digit among the marks of a text
 
 
-def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
-    """Every value in `text` from left to right, none overlapping another; surer kinds come first."""
+def extract_mentions(text: str, now: datetime) -> tuple[Mention, ...]:
+    """Find the values in `text`, from left to right, without overlaps; surer kinds take precedence."""
     found: list[Mention] = []
-    # Each finder with the marks of which it needs one: a glance spares most texts most patterns.
+    # Each finder with the characters of which a text must have one: most patterns are skipped.
     finders: tuple[tuple[str, Finder], ...] = (
         ("[{", lambda rest: _matches(_LITERAL, Kind.LITERAL, rest)),
         ("\"'`\u201c\u2018", _quoted),
@@ -87,7 +87,7 @@ def mentions(text: str, now: datetime) -> tuple[Mention, ...]:
         (".", lambda rest: _matches(_DOTTED, Kind.IDENTIFIER, rest)),
         (_DIGIT, lambda rest: _matches(_IDENTIFIER, Kind.IDENTIFIER, rest)),
         ("_", lambda rest: _matches(_KEY, Kind.IDENTIFIER, rest)),
-        ("", numbers),
+        ("", find_numbers),
         ("", lambda rest: _matches(_PERIOD, Kind.PERIOD, rest)),
         ("", _titles),
         ("", _names),
@@ -136,12 +136,12 @@ def _quoted(text: str) -> Iterator[Mention]:
 def _slugs(text: str) -> Iterator[Mention]:
     for mention in _matches(_SLUG, Kind.SLUG, text):
         sides = {stem(side) for side in mention.value.split("/")}
-        if not any(side in STOP or measures(side) for side in sides):
+        if not any(side in STOP or quantities_measured(side) for side in sides):
             yield mention
 
 
 def _dates(text: str, now: datetime) -> Iterator[Mention]:
-    for moment in moments(text, now):
+    for moment in find_moments(text, now):
         if moment.at is None:
             said = _SPOKEN.sub("", text[moment.start : moment.end])
             yield Mention(Kind.DATE, moment.day.isoformat(), moment.start, moment.end, said)
@@ -150,7 +150,7 @@ def _dates(text: str, now: datetime) -> Iterator[Mention]:
 
 
 def _clocks(text: str) -> Iterator[Mention]:
-    return (Mention(Kind.CLOCK, value, start, end) for value, start, end in hours(text))
+    return (Mention(Kind.CLOCK, value, start, end) for value, start, end in find_hours(text))
 
 
 def _expressions(text: str) -> Iterator[Mention]:
@@ -170,7 +170,7 @@ def _names(text: str) -> Iterator[Mention]:
 
 
 def _opens(text: str, place: int) -> bool:
-    """Whether a sentence begins at a place: capitals mean nothing there."""
+    """Whether a sentence begins at a place, where a capital does not mark a name."""
     return _SENTENCE.search(text, max(0, place - _NEAR), place) is not None
 
 

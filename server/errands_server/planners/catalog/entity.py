@@ -1,4 +1,4 @@
-"""Mention: a value a sentence speaks of, with its kind and its place."""
+"""Mention: a value in a sentence, with its kind and its place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Kind(StrEnum):
     PHRASE = "phrase"
 
 
-# Kinds nobody says in passing: a call that leaves one out is not what was asked for.
+# Kinds that a call must use: one that leaves such a value out is not what was asked for.
 OUTRIGHT: Final = frozenset(
     {
         Kind.QUOTED,
@@ -50,8 +50,8 @@ POINTED: Final = frozenset({Kind.URL, Kind.EMAIL, Kind.UUID, Kind.IDENTIFIER, Ki
 
 
 class Mention(Struct, frozen=True):
-    """One value in a sentence. `unit` is what is written against a number, as in 70kg; of a date it
-    is how the date is said."""
+    """One value in a sentence. `unit` is the unit written against a number, as in 70kg; of a date, its
+    text."""
 
     kind: Kind
     value: Any
@@ -61,7 +61,7 @@ class Mention(Struct, frozen=True):
 
 
 class Series(Struct, frozen=True):
-    """Mentions of one kind said in a row: `a, b and c`, `[1, 2, 3]`."""
+    """Coordinated mentions of one kind: `a, b and c`, `[1, 2, 3]`."""
 
     items: tuple[Mention, ...]
 

@@ -30,7 +30,7 @@ _COUNT: Final = re.compile(
     rf"(?:\s(?P<scale>dozen|hundred|thousand|million|billion)(?:\s(?:and\s)?(?P<rest>{_SPELLED}))?)?\b(?!-)",
     re.IGNORECASE,
 )
-# `One` that counts nothing: `the red one`, `one of them`.
+# `One` as a pronoun: `the red one`, `one of them`.
 _ONE: Final = re.compile(
     r"one\b(?!\s[a-z])|one\s(?:of|for|in|that|who|which|is|from|with|at|and|on|to|or)\b", re.IGNORECASE
 )
@@ -44,7 +44,7 @@ _SCALE: Final = {
 }
 
 
-def numbers(text: str) -> Iterator[Mention]:
+def find_numbers(text: str) -> Iterator[Mention]:
     """The numbers in `text`, in figures first, then spelled out."""
     for match in _NUMBER.finditer(text):
         kind = Kind.PERCENT if match["percent"] else Kind.NUMBER
@@ -61,7 +61,7 @@ def _spelled(match: re.Match[str]) -> int:
 
 
 def _sum(spelled: str) -> int:
-    # A long s matches, and spells no number.
+    # The pattern also matches the long s, which is in no table.
     return sum(_COUNTS.get(word, 0) for word in re.split("[- ]", spelled.lower()))
 
 
@@ -75,7 +75,7 @@ def _number(match: re.Match[str]) -> int | float:
     return int(scaled) if factor > 1 and float(scaled).is_integer() else scaled
 
 
-# What is measured, with its units. A word may stand in several lines.
+# Quantities with their units. A word may be in several lines.
 _MEASURED: Final = """
 mass weight amount: kg kilo kilogram g gram mg lb pound oz ounce ton tonne
 length distance height width depth radius diameter side thickness altitude elevation: m meter metre km
@@ -111,7 +111,7 @@ def _lines() -> list[tuple[frozenset[str], frozenset[str]]]:
 _LINES: Final = _lines()
 
 
-def measures(unit: str) -> frozenset[int]:
+def quantities_measured(unit: str) -> frozenset[int]:
     """The quantities a unit measures."""
     return _BY_UNIT.get(unit, frozenset())
 
@@ -126,12 +126,12 @@ def _index(side: int, shortest: int = 1) -> dict[str, frozenset[int]]:
 
 
 _BY_UNIT: Final = _index(1)
-# Short units stand for too much else to tell what a parameter is of.
+# Short units are too ambiguous to name the quantity of a parameter.
 _BY_NAME: Final = {**_index(1, shortest=3), **_index(0)}
 
 
-def named(words: Iterable[str]) -> frozenset[int]:
-    """The quantities these words speak of: by their own name, or by a unit's."""
+def quantities_named(words: Iterable[str]) -> frozenset[int]:
+    """The quantities these words name, by their own name or by a unit's."""
     return frozenset[int]().union(*(_BY_NAME.get(word, frozenset()) for word in words))
 
 
@@ -139,14 +139,14 @@ _NUMBERS: Final = frozenset({Kind.NUMBER, Kind.COUNT})
 _THINGS: Final = frozenset({Kind.PHRASE, Kind.NAME, Kind.QUOTED, Kind.IDENTIFIER, Kind.UUID})
 _ARTICLE: Final = re.compile(r"(?<!\bas )\b(?:an?|one)\s$", re.IGNORECASE)
 _MORE: Final = re.compile(r"(?:,|\band|&)\s*$", re.IGNORECASE)
-_NEAR: Final = 8  # characters before a thing that can count it or join it to another
+_NEAR: Final = 8  # characters before a thing that may hold its article or a conjunction
 _OF: Final = re.compile(r"\s(?:x\s|of\s(?:the\s)?)?")
-# Nouns that count without saying what: `3 units`.
+# Nouns that count without a thing: `3 units`.
 _MEASURES: Final = stemmed("unit piece item copy pack")
 
 
 class Counted(Struct, frozen=True):
-    """So many of a thing. An article counts as one; `more` says it stands behind `and` or a comma."""
+    """So many of a thing. An article counts as one; `more`: it follows `and` or a comma."""
 
     many: Mention
     thing: Mention
@@ -154,16 +154,16 @@ class Counted(Struct, frozen=True):
 
     @property
     def stems(self) -> tuple[str, ...]:
-        """The words of the thing; none where it is only measured, as in `3 units`."""
+        """The stems of the thing; none for a bare measure, as in `3 units`."""
         found = stems(str(self.thing.value))
         return () if found[-1:] and found[-1] in _MEASURES else found
 
 
-Row: TypeAlias = tuple[Counted, ...]  # said in a row, as in `two a, three b and a c`
+Row: TypeAlias = tuple[Counted, ...]  # coordinated: `two a, three b and a c`
 
 
-def rows(text: str, found: Sequence[Mention]) -> tuple[Row, ...]:
-    """What is counted in a sentence."""
+def find_counts(text: str, found: Sequence[Mention]) -> tuple[Row, ...]:
+    """Find what a sentence counts, in series."""
     made: list[Row] = []
     for line in _counted(text, found):
         if made and BETWEEN.fullmatch(text[made[-1][-1].thing.end : line.many.start]):

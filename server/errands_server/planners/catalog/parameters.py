@@ -1,4 +1,4 @@
-"""Schemas: what a tool takes and gives, flattened to single values with a path each."""
+"""Parameters: the inputs and outputs of a tool, flattened to single values with a path each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ...domain.plan import Path
-from .dates import shown
+from .dates import date_pattern
 from .tokens import GENERIC, content, stemmed, stems
 
 Schema = Mapping[str, Any]
@@ -20,12 +20,12 @@ Schema = Mapping[str, Any]
 _PARTICIPLE: Final = re.compile(r"[a-z]{2,}[^\We]ed|[a-z]+sent")
 
 _SEARCH: Final = stemmed("q query search term terms keyword keywords text")
-_DEPTH: Final = 6  # recursive schemas end here; deeper values are left to the model planner
-_WIDTH: Final = 200  # values per tool; a body with more is not filled by hand either
+_DEPTH: Final = 6  # levels; deeper values are left out
+_WIDTH: Final = 200  # values per tool
 
 
 class Type(StrEnum):
-    """What kind of value a place wants, formats included."""
+    """The type of a value, formats included."""
 
     TEXT = "text"
     ID = "id"
@@ -46,28 +46,28 @@ class ToolParameter(Struct, frozen=True, kw_only=True, dict=True):
     path: Path
     name: str
     words: frozenset[str]
-    told: str  # its description or title
+    description: str  # or its title
     owners: tuple[frozenset[str], ...]
     type: Type
     schema: Schema
     required: bool  # wherever its parents are given
     optional_parents: tuple[Path, ...] = ()
     array: bool = False
-    forms: Mapping[str, str] = {}  # what stands before the name of which kind of thing; kinds are stems
+    forms: Mapping[str, str] = {}  # the prefix for each kind of thing; kinds are stems
 
     @cached_property
     def about(self) -> frozenset[str]:
         """The words of its description."""
-        return frozenset(content(self.told))
+        return frozenset(content(self.description))
 
     @cached_property
     def particular(self) -> frozenset[str]:
-        """The words that tell this value from others of its kind; all of them where none do."""
+        """Its words without generic ones (`id`, `name`); all of them if nothing is left."""
         return self.words - GENERIC or self.words
 
     @cached_property
     def searches(self) -> bool:
-        """Whether this is what a search is for, by its name."""
+        """Whether this is a search term, by its name."""
         return self.type is Type.TEXT and self.words <= _SEARCH
 
     @cached_property
@@ -100,17 +100,17 @@ _PLAIN: Final = {"integer": Type.INTEGER, "number": Type.NUMBER, "boolean": Type
 _WHOLE: Final = frozenset({"object", "array"})
 
 
-def taken(parameters: Schema) -> tuple[ToolParameter, ...]:
+def input_parameters(parameters: Schema) -> tuple[ToolParameter, ...]:
     """The values an arguments object holds, in documented order; `readOnly` ones are left out.
 
-    The element of an array of objects stands at index 0. Recursion stops after a few levels.
+    The element of an array of objects has index 0. Recursion stops after a few levels.
     """
     found = _Walk(parameters, "readOnly").properties(resolve(parameters, parameters), _Place())
     return tuple(islice(found, _WIDTH))
 
 
-def given(output: Schema) -> tuple[ToolParameter, ...]:
-    """The values an answer holds; of a list, those of its first element."""
+def output_parameters(output: Schema) -> tuple[ToolParameter, ...]:
+    """The values an output holds; of a list, those of its first element."""
     found = _Walk(output, "writeOnly").value("", resolve(output, output), _Place(), required=True)
     return tuple(islice(found, _WIDTH))
 
@@ -175,7 +175,7 @@ def _required(schema: Schema) -> list[str]:
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
-def kind(schema: Schema) -> str:
+def json_type(schema: Schema) -> str:
     """The JSON type of a resolved schema, guessed from its keywords where it names none."""
     declared = schema.get("type")
     if isinstance(declared, list):
@@ -186,7 +186,7 @@ def kind(schema: Schema) -> str:
 
 
 class _Place(Struct, frozen=True):
-    """Where a walk stands: the path, what it belongs to (nearest first), optional parents."""
+    """A position of a walk: the path, what it belongs to (nearest first), optional parents."""
 
     path: Path = ()
     owners: tuple[frozenset[str], ...] = ()
@@ -208,10 +208,10 @@ class _Walk(Struct, frozen=True):
                 yield from self.value(name, inner, at, required=name in required)
 
     def value(self, name: str, schema: Schema, place: _Place, *, required: bool) -> Iterator[ToolParameter]:
-        item = resolve(schema.get("items"), self.root) if kind(schema) == "array" else None
+        item = resolve(schema.get("items"), self.root) if json_type(schema) == "array" else None
         inside = schema if item is None else item
         if not _properties(inside):
-            yield _leaf(name, schema, item, place, required)
+            yield _parameter(name, schema, item, place, required)
             return
         path = place.path if item is None else (*place.path, 0)
         optional = place.optional if required else (*place.optional, place.path)
@@ -219,18 +219,20 @@ class _Walk(Struct, frozen=True):
 
 
 def _owners(name: str, place: _Place) -> tuple[frozenset[str], ...]:
-    # `body` is the place of a request's body, not a name anybody speaks of.
+    # `body` is our key for a request's body, not a name of the service.
     own = frozenset() if place.path == ("body",) else frozenset(stems(name))
     return (own, *place.owners) if own else place.owners
 
 
-def _leaf(name: str, schema: Schema, item: Schema | None, place: _Place, required: bool) -> ToolParameter:
+def _parameter(
+    name: str, schema: Schema, item: Schema | None, place: _Place, required: bool
+) -> ToolParameter:
     words = frozenset(stems(name))
     return ToolParameter(
         path=place.path,
         name=name,
         words=words,
-        told=str(schema.get("description") or schema.get("title") or ""),
+        description=str(schema.get("description") or schema.get("title") or ""),
         owners=place.owners,
         type=_type(schema if item is None else item, words),
         schema=schema if item is None else item,
@@ -241,7 +243,7 @@ def _leaf(name: str, schema: Schema, item: Schema | None, place: _Place, require
 
 
 def _type(schema: Schema, words: frozenset[str]) -> Type:
-    plain = kind(schema)
+    plain = json_type(schema)
     if plain in _WHOLE:
         return Type.OBJECT
     if plain in _PLAIN:
@@ -252,7 +254,7 @@ def _type(schema: Schema, words: frozenset[str]) -> Type:
         return Type.EMAIL
     if words & _URLS:
         return Type.URL
-    dated, timed = shown(str(schema.get("description") or ""))
+    dated, timed = date_pattern(str(schema.get("description") or ""))
     if timed:
         return Type.TIME
     if words & _DATES or dated:

@@ -1,4 +1,4 @@
-"""Assembly: turns drafts into the steps of a plan and the sentences people read about them."""
+"""Builds a plan from drafts: its steps, and their descriptions for people."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SHOWN: Final = 3  # arguments in a step's description
 _LONG: Final = 40  # characters of one of them
 
 
-def assemble(drafts: Sequence[DraftCall]) -> Plan:
-    """The plan that makes these calls. Drafts read and follow only those before them."""
+def build_plan(drafts: Sequence[DraftCall]) -> Plan:
+    """The plan of these calls. Drafts depend only on drafts before them."""
     steps = tuple(_step(number, draft, drafts) for number, draft in enumerate(drafts))
-    return Plan(description=_sentence([draft.sheet.title for draft in drafts]), steps=steps)
+    return Plan(description=_sentence([draft.profile.title for draft in drafts]), steps=steps)
 
 
 def _sentence(titles: Sequence[str]) -> str:
@@ -50,12 +50,12 @@ def _call(draft: DraftCall, turn: int, drafts: Sequence[DraftCall]) -> PlannedCa
     arguments: dict[str, Any] = {}
     for argument in draft.arguments:
         if argument.values:
-            _put(arguments, argument.leaf.path, argument.values[min(turn, len(argument.values) - 1)])
+            _put(arguments, argument.parameter.path, argument.values[min(turn, len(argument.values) - 1)])
     return PlannedCall(
-        tool=draft.sheet.candidate.ref,
+        tool=draft.profile.candidate.ref,
         arguments=arguments,
         slots=tuple(_slots(draft, turn, drafts)),
-        context=tuple(ContextBinding(target=a.leaf.path, key=a.key) for a in draft.arguments if a.key),
+        context=tuple(ContextBinding(target=a.parameter.path, key=a.key) for a in draft.arguments if a.key),
     )
 
 
@@ -66,7 +66,7 @@ def _slots(draft: DraftCall, turn: int, drafts: Sequence[DraftCall]) -> Iterator
         # The output of a step with several calls is the list of their outputs.
         prefix: Path = (turn,) if drafts[argument.slot.draft].fan > 1 else ()
         source = (*prefix, *argument.slot.path)
-        yield Slot(target=argument.leaf.path, step=step_id(argument.slot.draft), source=source)
+        yield Slot(target=argument.parameter.path, step=step_id(argument.slot.draft), source=source)
 
 
 def _put(document: Any, path: Path, value: Any) -> None:
@@ -86,18 +86,20 @@ def _put(document: Any, path: Path, value: Any) -> None:
 
 
 def _description(draft: DraftCall) -> str:
-    # What came from the context stays out: descriptions are shown where the context is not.
-    told: dict[str, list[str]] = {}
+    # Values of the context stay out: more people see descriptions than the context.
+    values: dict[str, list[str]] = {}
     for argument in draft.arguments:
         if argument.mentions:
-            told.setdefault(_label(argument.leaf), []).extend(map(_short, argument.values))
-    said = ", ".join(f"{label} {_joined(shown)}".strip() for label, shown in list(told.items())[:_SHOWN])
-    title = draft.sheet.title
-    return f"{title}: {said}" if said else title
+            values.setdefault(_label(argument.parameter), []).extend(map(_short, argument.values))
+    arguments = ", ".join(
+        f"{label} {_joined(shown)}".strip() for label, shown in list(values.items())[:_SHOWN]
+    )
+    title = draft.profile.title
+    return f"{title}: {arguments}" if arguments else title
 
 
-def _label(leaf: ToolParameter) -> str:
-    return "" if leaf.searches else spelled(leaf.name)
+def _label(parameter: ToolParameter) -> str:
+    return "" if parameter.searches else spelled(parameter.name)
 
 
 def _short(value: Any) -> str:

@@ -13,87 +13,87 @@ from ...domain.plan import MAX_STEPS, Plan
 from ...lru import LruCache
 from ...ports import Brief, Planned, Refusal, ResultBrief
 from .entity import Kind
-from .interpreter import MOST, Interpreter, Reading
+from .interpreter import MOST, Interpretation, Interpreter
 from .lookups import DraftCall, step_id
 from .parameters import ToolParameter
-from .plan_builder import assemble
-from .result_builder import conclusion
+from .plan_builder import build_plan
+from .result_builder import build_result
 from .slot_filling import Argument
 from .tool_index import ToolIndexCache
 
 
-def _account(intent: str, readings: Sequence[Reading]) -> Iterator[ClauseRead]:
-    """The clauses as they were read. Calls name their steps where every clause is served."""
-    planned = all(reading.served for reading in readings)
+def _account(intent: str, interpret: Sequence[Interpretation]) -> Iterator[ClauseRead]:
+    """The account of the clauses. Calls name their steps if every clause is served."""
+    planned = all(reading.is_served for reading in interpret)
     known = 0
-    for reading in readings:
+    for reading in interpret:
         fresh = list(enumerate(reading.drafts))[known:]
         known += len(fresh)
         yield ClauseRead(
             text=reading.clause.text.strip(),
-            considered=tuple(Considered(r.sheet.candidate.ref, r.score) for r in reading.ranked),
+            considered=tuple(Considered(r.profile.candidate.ref, r.score) for r in reading.ranked),
             choices=tuple(_choice(intent, draft, step_id(n) if planned else "") for n, draft in fresh),
-            missing=tuple(leaf.path for leaf in reading.missing),
+            missing=tuple(parameter.path for parameter in reading.missing),
         )
 
 
 def _choice(intent: str, draft: DraftCall, step: str) -> Choice:
     origins = tuple(_origin(intent, argument) for argument in draft.arguments)
-    return Choice(step=step, ref=draft.sheet.candidate.ref, origins=origins)
+    return Choice(step=step, ref=draft.profile.candidate.ref, origins=origins)
 
 
 def _origin(intent: str, argument: Argument) -> Origin:
     said = sorted(argument.mentions, key=lambda mention: mention.start)
     return Origin(
-        path=argument.leaf.path,
+        path=argument.parameter.path,
         source=argument.origin,
         why=argument.why,
         words=tuple(intent[mention.start : mention.end] for mention in said),
     )
 
 
-MOST_KEPT: Final = 8 << 20  # bytes of plans made before, with what each was made from
+MOST_KEPT: Final = 8 << 20  # bytes of cached plans, with their briefs
 
-_LONGEST: Final = 4_000  # characters; longer intents are documents, not demands
+_LONGEST: Final = 4_000  # characters; a longer intent is a document, not a request
 
 
 class CatalogPlanner:
     """Plans by matching words. Deterministic: the same brief gives the same plan.
 
-    It refuses rather than guesses: a demand no tool fits, or a required argument nothing
-    gives, refuses the whole plan. For one event loop; it keeps what it read of tools.
+    It refuses rather than guesses: a clause that no tool fits, or a required argument without
+    a value, refuses the whole plan. For one event loop; it caches tool indexes and plans.
     """
 
     instant = True
 
     def __init__(self) -> None:
-        self._library = ToolIndexCache()
+        self._indexes = ToolIndexCache()
         self._made: LruCache[_Key, Planned] = LruCache(MOST_KEPT, _size)
 
     async def plan(self, brief: Brief) -> Planned:
         """Return a sound plan over the candidates, or why there is none; with the account, if wanted."""
         if refusal := _too_long(brief):
             return Planned(refusal)
-        catalog = await self._library.catalog(brief.candidates)
-        key = (brief.intent, brief.context, brief.now.timestamp() // _QUARTER, catalog.number)
+        index = await self._indexes.index(brief.candidates)
+        key = (brief.intent, brief.context, brief.now.timestamp() // _QUARTER, index.number)
         if not brief.explain and (kept := self._made.find(key)):
             return kept
-        interpreter = Interpreter(brief, catalog)
-        readings = interpreter.readings()
-        outcome = _outcome(readings)
+        interpreter = Interpreter(brief, index)
+        interpret = interpreter.interpret()
+        outcome = _outcome(interpret)
         if brief.explain:
-            return Planned(outcome, tuple(_account(brief.intent, readings)))
+            return Planned(outcome, tuple(_account(brief.intent, interpret)))
         lasting = not any(mention.kind in _PASSING for mention in interpreter.mentions)
         planned = Planned(outcome)
         return self._made.keep(key, planned) if lasting and len(brief.context) <= _LONGEST else planned
 
     async def conclude(self, brief: ResultBrief) -> Any:
         """Return a result with only values that are in the findings; what is not there stays missing."""
-        return conclusion(brief.schema, brief.findings)
+        return build_result(brief.schema, brief.findings)
 
 
-# All that a plan follows from. Time is in it only as the dates and times an intent speaks of, and as
-# the day it is somewhere, which changes at a quarter of an hour. Plans with such mentions are not kept.
+# All that a plan depends on. Time counts for the dates in an intent, and for today's date, which changes
+# somewhere in the world every quarter of an hour. Plans with dates or times are not cached.
 _Key: TypeAlias = tuple[str, str, float, int]
 _QUARTER: Final = 900  # seconds
 _PASSING: Final = frozenset({Kind.DATE, Kind.TIME, Kind.PERIOD})
@@ -109,21 +109,21 @@ def _too_long(brief: Brief) -> Refusal | None:
     return _refused(f"The intent is longer than {_LONGEST} characters; say it in fewer words.")
 
 
-def _outcome(readings: Sequence[Reading]) -> Plan | Refusal:
-    if not readings:
+def _outcome(interpret: Sequence[Interpretation]) -> Plan | Refusal:
+    if not interpret:
         return _refused("The intent asks for nothing.")
-    return _objection(readings) or assemble(readings[-1].drafts)
+    return _objection(interpret) or build_plan(interpret[-1].drafts)
 
 
-def _objection(readings: Sequence[Reading]) -> Refusal | None:
-    last = readings[-1]
+def _objection(interpret: Sequence[Interpretation]) -> Refusal | None:
+    last = interpret[-1]
     if not last.fits:
         return _refused(_nothing_fits(last))
     if last.missing:
         return Refusal(Reason.ARGUMENT_MISSING, _incomplete(last))
     if last.ignored:
         return _refused(_ignorant(last))
-    if last.crowded or len(readings) > MOST or len(last.drafts) > MAX_STEPS:
+    if last.too_many or len(interpret) > MOST or len(last.drafts) > MAX_STEPS:
         return _refused(f"The intent asks for more than {MOST} things; ask for less at once.")
     return None
 
@@ -132,23 +132,23 @@ def _refused(message: str) -> Refusal:
     return Refusal(Reason.NO_FITTING_TOOL, message)
 
 
-def _nothing_fits(reading: Reading) -> str:
-    near = list(dict.fromkeys(ranked.sheet.tool.name for ranked in reading.ranked))
+def _nothing_fits(reading: Interpretation) -> str:
+    near = list(dict.fromkeys(ranked.profile.tool.name for ranked in reading.ranked))
     nearest = f"; the nearest {'are' if near[1:] else 'is'} {', '.join(near)}" if near else ""
     return f"No tool fits {reading.clause.text.strip()!r}{nearest}."
 
 
-def _incomplete(reading: Reading) -> str:
-    sheet = reading.drafts[-1].sheet
-    names = " and ".join(repr(_dotted(leaf)) for leaf in reading.missing)
-    return f"{sheet.title} ({sheet.tool.name}) needs {names}; say it in the intent or the context."
+def _incomplete(reading: Interpretation) -> str:
+    profile = reading.drafts[-1].profile
+    names = " and ".join(repr(_dotted(parameter)) for parameter in reading.missing)
+    return f"{profile.title} ({profile.tool.name}) needs {names}; say it in the intent or the context."
 
 
-def _ignorant(reading: Reading) -> str:
-    sheet = reading.drafts[-1].sheet
+def _ignorant(reading: Interpretation) -> str:
+    profile = reading.drafts[-1].profile
     values = " and ".join(repr(str(mention.value)) for mention in reading.ignored)
-    return f"{sheet.title} ({sheet.tool.name}) fits, but takes nothing that {values} could be."
+    return f"{profile.title} ({profile.tool.name}) fits, but takes nothing that {values} could be."
 
 
-def _dotted(leaf: ToolParameter) -> str:
-    return ".".join(str(part) for part in leaf.path if part not in ("body", 0)) or leaf.name
+def _dotted(parameter: ToolParameter) -> str:
+    return ".".join(str(part) for part in parameter.path if part not in ("body", 0)) or parameter.name

@@ -1,4 +1,4 @@
-"""Conclusion: builds a result for a JSON Schema out of what the steps of a run found."""
+"""Builds a result for a JSON Schema from the outputs of a run's steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from ...ports import Finding
-from .parameters import Schema, kind, resolve
+from .parameters import Schema, json_type, resolve
 from .tokens import GENERIC, parts, stemmed, stems
 
 _COUNTS: Final = stemmed("count total number amount size")
@@ -19,21 +19,21 @@ _NOTHING: Final = object()
 
 
 class _Value(Struct, frozen=True):
-    """A value found, the stems on the way to it, and how deep it lies."""
+    """A value of an output, with the stems of its path."""
 
     words: frozenset[str]
     own: frozenset[str]  # its own name
     value: Any
 
 
-def conclusion(schema: Schema, findings: Sequence[Finding]) -> Any:
+def build_result(schema: Schema, findings: Sequence[Finding]) -> Any:
     """A document for `schema` from the findings, the latest step's values first.
 
     Only values that are in the outputs, counts of their lists, and sentences about the steps;
-    properties nothing answers are left out.
+    properties without a value are left out.
     """
     whole = resolve(schema, schema)
-    if kind(whole) != "object" or not whole.get("properties"):
+    if json_type(whole) != "object" or not whole.get("properties"):
         return _last(findings)
     sources = [value for finding in reversed(findings) for value in _values(finding)]
     return _Answer(schema, findings).document(whole, sources, 0)
@@ -69,7 +69,7 @@ class _Answer(Struct, frozen=True):
     findings: Sequence[Finding]
 
     def document(self, schema: Schema, sources: Sequence[_Value], depth: int) -> dict[str, Any]:
-        """The object of a schema, with the properties the sources answer."""
+        """The object of a schema, with the properties that the sources have."""
         found: dict[str, Any] = {}
         for name, raw in schema["properties"].items():
             value = self._property(name, resolve(raw, self.root), sources, depth)
@@ -83,15 +83,15 @@ class _Answer(Struct, frozen=True):
             value = self._shaped(source, schema, depth)
             if value is not _NOTHING:
                 return value
-        if kind(schema) == "array":
+        if json_type(schema) == "array":
             return self._listed(schema, sources, depth)
-        if kind(schema) == "object" and schema.get("properties") and depth < _DEPTH:
+        if json_type(schema) == "object" and schema.get("properties") and depth < _DEPTH:
             return self.document(schema, sources, depth + 1) or _NOTHING
-        return self._told(wanted, schema, sources)
+        return self._derived(wanted, schema, sources)
 
     def _shaped(self, source: _Value, schema: Schema, depth: int) -> Any:
-        """A value in the form the schema wants; nothing where it is of another kind."""
-        wanted, value = kind(schema), source.value
+        """Convert a value to the schema's form; nothing where it has another type."""
+        wanted, value = json_type(schema), source.value
         if wanted == "array" and isinstance(value, list):
             return self._items(value, schema, depth)
         if wanted == "object" and isinstance(value, Mapping):
@@ -119,13 +119,13 @@ class _Answer(Struct, frozen=True):
                     return found
         return _NOTHING
 
-    def _told(self, wanted: frozenset[str], schema: Schema, sources: Sequence[_Value]) -> Any:
-        """What is not in an output but about it: a count, a sentence, whether all went well."""
-        plain = kind(schema)
+    def _derived(self, wanted: frozenset[str], schema: Schema, sources: Sequence[_Value]) -> Any:
+        """A value about the outputs: a count, a summary, whether every step was done."""
+        plain = json_type(schema)
         if plain in ("integer", "number") and wanted & _COUNTS:
             return _count(wanted - _COUNTS, sources)
         if plain == "string" and wanted & _ACCOUNTS and "enum" not in schema:
-            return account(self.findings)
+            return summarize(self.findings)
         if plain == "boolean" and wanted & _SUCCESS:
             return all(finding.outcome == "done" for finding in self.findings)
         return _NOTHING
@@ -139,7 +139,7 @@ def _spread(value: Mapping[str, Any]) -> Iterator[_Value]:
 
 
 def _named(wanted: frozenset[str], sources: Sequence[_Value]) -> Iterator[_Value]:
-    """Values of this name: by their own name first, then by the way to them (`orderId`, an order's id)."""
+    """Values of this name: by their own name first, then by their path (`orderId`, an order's id)."""
     yield from (source for source in sources if source.own == wanted)
     for source in sources:
         if source.own and source.own < wanted <= source.words and not source.own - wanted:
@@ -153,12 +153,12 @@ def _count(subject: frozenset[str], sources: Sequence[_Value]) -> Any:
     return len(about[0].value) if about else _NOTHING
 
 
-def account(findings: Sequence[Finding]) -> str:
-    """One readable sentence per step: what it was for and what it came to."""
-    told = (
+def summarize(findings: Sequence[Finding]) -> str:
+    """One sentence per step: its description and its outcome."""
+    sentences = (
         f"{finding.step.description.rstrip('.')}: {' '.join(parts(finding.outcome))}." for finding in findings
     )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _is(value: Any, wanted: str) -> bool:

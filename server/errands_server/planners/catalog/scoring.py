@@ -1,4 +1,4 @@
-"""Evidence: how strongly a sentence suggests that one of its values is meant for one argument."""
+"""Scores a value of a clause for a parameter: slot filling picks the best pairs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, Final
 from msgspec import Struct
 
 from .actions import VERBS
-from .cues import EntityContext, roles
-from .dates import documented, shown
+from .cues import EntityContext, roles_of
+from .dates import date_pattern, format_date
 from .entity import Kind, Mention
-from .numbers import measures, named
+from .numbers import quantities_measured, quantities_named
 from .parameters import ToolParameter, Type
 from .tokens import GENERIC, SYNONYMS, VAGUE, lexicon, stem, stemmed, stems, words
 from .tool_profile import ToolProfile
@@ -34,16 +34,18 @@ _OBJECT: Final = 0.15  # a phrase behind a preposition: `the history of tea`
 _HACKNEYED: Final = 0.2  # what a phrase loses all of whose words the tool itself uses
 
 
-def leaning(leaf: ToolParameter, said: EntityContext, value: str, sheet: ToolProfile) -> float:
-    """How much rather, or less, a text parameter wants these words than others of their kind."""
-    named = bool(leaf.words & _NAMED)
-    if said.mention.kind is Kind.NAME:
-        return _PROPER if named else 0.0
-    if said.mention.kind is not Kind.PHRASE:
+def text_preference(
+    parameter: ToolParameter, entity: EntityContext, value: str, profile: ToolProfile
+) -> float:
+    """What is added to the score of words for a text parameter, or taken off it."""
+    is_named = bool(parameter.words & _NAMED)
+    if entity.mention.kind is Kind.NAME:
+        return _PROPER if is_named else 0.0
+    if entity.mention.kind is not Kind.PHRASE:
         return 0.0
-    behind = _OBJECT if said.cues & _PREPOSITIONS else 0.0
-    hackneyed = _HACKNEYED * _term_share(value, sheet.terms)
-    return behind - hackneyed - (_PROPER / 2 if named else 0.0)
+    behind = _OBJECT if entity.cues & _PREPOSITIONS else 0.0
+    hackneyed = _HACKNEYED * _term_share(value, profile.terms)
+    return behind - hackneyed - (_PROPER / 2 if is_named else 0.0)
 
 
 def _term_share(text: str, terms: Mapping[str, float]) -> float:
@@ -51,8 +53,9 @@ def _term_share(text: str, terms: Mapping[str, float]) -> float:
     return sum(word in terms for word in found) / max(len(found), 1)
 
 
-def trimmed(phrase: str, own: frozenset[str], known: frozenset[str]) -> tuple[str | None, bool]:
-    """A phrase without the argument's `own` and other `known` words at its ends; whether an own one went."""
+def trim_phrase(phrase: str, own: frozenset[str], known: frozenset[str]) -> tuple[str | None, bool]:
+    """Cut the parameter's `own` and other `known` words off the ends of a phrase. Returns the rest, and
+    whether an own word was cut."""
     inner = list(words(phrase))
     stripped = False
     for at in (-1, 0):
@@ -70,9 +73,9 @@ _ROLE: Final = 2.0  # what the small word before a value adds
 _COUNTED: Final = 2.2  # so many of what the argument counts
 _TELLING: Final = 1.0  # what such a reason weighs at least
 _COMMON: Final = frozenset(map(stem, VERBS))
-SURE: Final = 3.5  # named outright; enough for a value said in an earlier clause
-GOOD: Final = 2.5  # says by name, place or form where a value belongs; enough for an optional argument
-FAIR: Final = 0.5  # the value is of the right kind and nobody else wants it; a required argument takes it
+SURE: Final = 3.5  # the parameter is named; enough for a value of an earlier clause
+GOOD: Final = 2.5  # a name, a position or a form matches; enough for an optional parameter
+FAIR: Final = 0.5  # the kind matches; enough for a required parameter
 FAINT: Final = 0.3  # a name where an identifier is wanted: only when nothing can look it up
 
 # How well a kind of mention suits a type of argument, before anything else is known.
@@ -109,7 +112,7 @@ _SUITS: Final[dict[Type, dict[Kind, float]]] = {
     Type.OBJECT: {Kind.LITERAL: GOOD},
     Type.TIME: {Kind.TIME: 3.0, Kind.DATE: 2.0, Kind.QUOTED: 1.0},
 }
-PLACES: Final = stemmed("location loc place address area venue destination origin")  # told with a region
+PLACES: Final = stemmed("location loc place address area venue destination origin")  # written with a region
 QUERIES: Final = stemmed("q query search term text keyword filter name title")
 _PEOPLE: Final = stemmed("customer client buyer user contact person member employee people")
 _HOURS: Final = stemmed("time hour clock")
@@ -127,7 +130,7 @@ _PERCENT: Final = frozenset({"percent", "percentag"})
 
 
 class SlotScore(Struct, frozen=True):
-    """The value a mention would give an argument, how strongly, and why."""
+    """The value of a parameter from a mention, its score, and the main reason for it."""
 
     mention: Mention
     value: Any
@@ -136,99 +139,122 @@ class SlotScore(Struct, frozen=True):
 
 
 def score(
-    leaf: ToolParameter, said: EntityContext, sheet: ToolProfile, spent: frozenset[str]
+    parameter: ToolParameter, entity: EntityContext, profile: ToolProfile, spent: frozenset[str]
 ) -> SlotScore | None:
-    """What speaks for giving this mention to this argument; None where it cannot be its value."""
-    suits = _SUITS.get(leaf.type, {}).get(said.mention.kind)
+    """The score of a mention for a parameter. None: it cannot be its value."""
+    suits = _SUITS.get(parameter.type, {}).get(entity.mention.kind)
     if suits is None:
         return None
-    value, stripped = _value(leaf, said.mention, sheet, spent)
-    if value is None or not within(leaf, value):
+    value, stripped = _convert(parameter, entity.mention, profile, spent)
+    if value is None or not is_within_bounds(parameter, value):
         return None
-    kind = _kind(leaf, said)
-    value = leaf.forms.get(kind, "") + value if leaf.forms else value
-    if said.mention.kind is Kind.COUNT and any(word.isdigit() for word in leaf.words):
-        return None  # `two rates` says how many there are: `rate1` and `rate2`
-    if said.mention.kind is Kind.SLUG and not leaf.forms and f"{{{leaf.name}}}" in sheet.tool.path:
+    kind = _form_noun(parameter, entity)
+    value = parameter.forms.get(kind, "") + value if parameter.forms else value
+    if entity.mention.kind is Kind.COUNT and any(word.isdigit() for word in parameter.words):
+        return None  # `two rates` counts the parameters `rate1` and `rate2`
+    if (
+        entity.mention.kind is Kind.SLUG
+        and not parameter.forms
+        and f"{{{parameter.name}}}" in profile.tool.path
+    ):
         return None  # a segment of a path has no slash in it
-    if _is_anothers(leaf, said, sheet) or _is_nobody(leaf, said, sheet) or _measures_another(leaf, said):
+    if (
+        _identifies_another(parameter, entity, profile)
+        or _names_no_person(parameter, entity, profile)
+        or _measures_another(parameter, entity)
+    ):
         return None
-    suits = min(suits, 0.3) if leaf.identifies and said.mention.kind in _AMOUNTS else suits
-    reasons = tuple(_reasons(leaf, said, sheet, stripped))
+    suits = min(suits, 0.3) if parameter.identifies and entity.mention.kind in _AMOUNTS else suits
+    reasons = tuple(_reasons(parameter, entity, profile, stripped))
     if suits < _PLAIN and not any(weight >= _TELLING for weight, _ in reasons):
         return None
     score = suits + sum(weight for weight, _ in reasons)
-    if leaf.type is Type.ID and (said.mention.kind is Kind.NAME or " " in str(value)):
-        score = min(score, GOOD) * 0.16  # a name is seldom an identifier: look it up first
-    if leaf.type is Type.TEXT:
-        score += leaning(leaf, said, str(value), sheet)
-    why = max(reasons, default=(0.0, f"a fitting {said.mention.kind}"))[1]
-    return SlotScore(said.mention, value, score, why)
+    if parameter.type is Type.ID and (entity.mention.kind is Kind.NAME or " " in str(value)):
+        score = min(score, GOOD) * 0.16  # a name is seldom an identifier: a look-up comes first
+    if parameter.type is Type.TEXT:
+        score += text_preference(parameter, entity, str(value), profile)
+    why = max(reasons, default=(0.0, f"a fitting {entity.mention.kind}"))[1]
+    return SlotScore(entity.mention, value, score, why)
 
 
-def _kind(leaf: ToolParameter, said: EntityContext) -> str:
-    """The kind of thing a value is said to be, of those that a parameter has a form for."""
-    own = stems(str(said.mention.value)) if said.mention.kind is Kind.PHRASE else ()
-    return next((kind for kind in leaf.forms if kind == said.noun or kind in own), "")
+def _form_noun(parameter: ToolParameter, entity: EntityContext) -> str:
+    """The noun with a value, if the parameter has a form for it."""
+    own = stems(str(entity.mention.value)) if entity.mention.kind is Kind.PHRASE else ()
+    return next((kind for kind in parameter.forms if kind == entity.noun or kind in own), "")
 
 
 def _reasons(
-    leaf: ToolParameter, said: EntityContext, sheet: ToolProfile, stripped: bool
+    parameter: ToolParameter, entity: EntityContext, profile: ToolProfile, stripped: bool
 ) -> Iterator[tuple[float, str]]:
-    if kind := _kind(leaf, said):
+    if kind := _form_noun(parameter, entity):
         yield 2.5, f"said to be a {kind}"
-    yield from _called(leaf, said, stripped=stripped)
-    yield from _placed(leaf, said, sheet)
+    yield from _naming_reasons(parameter, entity, stripped=stripped)
+    yield from _position_reasons(parameter, entity, profile)
 
 
-def _called(leaf: ToolParameter, said: EntityContext, *, stripped: bool) -> Iterator[tuple[float, str]]:
-    """What the words around a value call it."""
+def _naming_reasons(
+    parameter: ToolParameter, entity: EntityContext, *, stripped: bool
+) -> Iterator[tuple[float, str]]:
+    """Reasons from the words around a value that name the parameter."""
     if stripped:
-        yield 2.5, f"said with {leaf.name!r}"
-    share = _share(leaf.particular, said.label)
+        yield 2.5, f"said with {parameter.name!r}"
+    share = _label_share(parameter.particular, entity.label)
     if share:
-        yield 3.0 * share, f"behind {' '.join([*said.label][::-1])!r}"
-    elif leaf.about.intersection(islice(said.label, 2)):
+        yield 3.0 * share, f"behind {' '.join([*entity.label][::-1])!r}"
+    elif parameter.about.intersection(islice(entity.label, 2)):
         yield 0.6, "described by the words before it"
-    behind = leaf.particular & set(said.after)
-    counts = _COUNTED if said.mention.kind is Kind.COUNT and leaf.words & _COUNTS else 0.0
-    if behind and not leaf.identifies:
-        yield max(counts, 1.0 + len(behind) / len(leaf.particular)), f"followed by {' '.join(said.after)!r}"
-    elif leaf.about & set(said.after):
+    behind = parameter.particular & set(entity.after)
+    counts = _COUNTED if entity.mention.kind is Kind.COUNT and parameter.words & _COUNTS else 0.0
+    if behind and not parameter.identifies:
+        yield (
+            max(counts, 1.0 + len(behind) / len(parameter.particular)),
+            f"followed by {' '.join(entity.after)!r}",
+        )
+    elif parameter.about & set(entity.after):
         yield max(counts, 0.8), "its unit fits"
 
 
-def _placed(leaf: ToolParameter, said: EntityContext, sheet: ToolProfile) -> Iterator[tuple[float, str]]:
-    """What the place and the form of a value say: its unit, its small word, its role, its noun."""
-    if leaf.type in _NUMERIC and measures(_unit(said)) & named(leaf.words | leaf.about):
+def _position_reasons(
+    parameter: ToolParameter, entity: EntityContext, profile: ToolProfile
+) -> Iterator[tuple[float, str]]:
+    """Reasons from the unit, the preposition, the role, the noun and the form of a value."""
+    if parameter.type in _NUMERIC and quantities_measured(_unit(entity)) & quantities_named(
+        parameter.words | parameter.about
+    ):
         yield 1.0, "its unit fits"
-    if leaf.words & _VERSIONED and said.mention.kind is Kind.IDENTIFIER and _is_version(said.mention):
+    if (
+        parameter.words & _VERSIONED
+        and entity.mention.kind is Kind.IDENTIFIER
+        and _is_version(entity.mention)
+    ):
         yield 2.0, "a version"
-    if leaf.words & _FILES and said.mention.kind in _WRITTEN and _is_file(said.mention):
+    if parameter.words & _FILES and entity.mention.kind in _WRITTEN and _is_file(entity.mention):
         yield 2.0, "a file"
-    if said.mention.kind is Kind.IDENTIFIER and any(_abbreviates(said, word) for word in leaf.particular):
+    if entity.mention.kind is Kind.IDENTIFIER and any(
+        _abbreviates(entity, word) for word in parameter.particular
+    ):
         yield 1.0, "its prefix fits"
-    if said.role in leaf.particular:
-        yield 2.0, f"said to be the {said.role}"
-    if leaf.words & roles(said.mention.kind, (*said.cues, *islice(said.label, 1))):
-        weight = _ROLE * (0.5 if said.mention.kind is Kind.PHRASE else 1.0)
-        yield weight, f"behind {' '.join(sorted(said.cues))!r}"
-    if leaf.words & _SPANS.get(said.mention.kind, _NONE):
-        yield 2.5, f"a {said.mention.kind}"
-    if leaf.identifies and sheet.identifiers == 1 and _IDS.intersection(islice(said.label, 1)):
+    if entity.role in parameter.particular:
+        yield 2.0, f"said to be the {entity.role}"
+    if parameter.words & roles_of(entity.mention.kind, (*entity.cues, *islice(entity.label, 1))):
+        weight = _ROLE * (0.5 if entity.mention.kind is Kind.PHRASE else 1.0)
+        yield weight, f"behind {' '.join(sorted(entity.cues))!r}"
+    if parameter.words & _SPANS.get(entity.mention.kind, _NONE):
+        yield 2.5, f"a {entity.mention.kind}"
+    if parameter.identifies and profile.identifiers == 1 and _IDS.intersection(islice(entity.label, 1)):
         yield 1.5, "said to be its identifier"
-    if _is_said_of(leaf, said, sheet):
-        yield 1.5, f"said of the {said.noun}"
+    if _is_said_of(parameter, entity, profile):
+        yield 1.5, f"said of the {entity.noun}"
 
 
-def _share(wanted: frozenset[str], label: Mapping[str, float]) -> float:
-    """The share of an argument's words said right before a value, each as far as it has a say."""
+def _label_share(wanted: frozenset[str], label: Mapping[str, float]) -> float:
+    """The weighted share of a parameter's words in the label of a value."""
     return sum(say for word, say in label.items() if word in wanted) / len(wanted)
 
 
-def _abbreviates(said: EntityContext, word: str) -> bool:
-    """Whether the prefix of an identifier stands for a word: `prd_7` for product, `ORD-17` for order."""
-    prefix, mark, _ = re.sub("[-_]", "_", str(said.mention.value).lower()).partition("_")
+def _abbreviates(entity: EntityContext, word: str) -> bool:
+    """Whether the prefix of an identifier abbreviates a word: `prd_7` product, `ORD-17` order."""
+    prefix, mark, _ = re.sub("[-_]", "_", str(entity.mention.value).lower()).partition("_")
     letters = iter(word)
     return bool(mark) and word.startswith(prefix[:1]) and all(letter in letters for letter in prefix)
 
@@ -241,100 +267,106 @@ def _is_version(mention: Mention) -> bool:
     return _VERSION.fullmatch(str(mention.value)) is not None
 
 
-def _is_said_of(leaf: ToolParameter, said: EntityContext, sheet: ToolProfile) -> bool:
-    """Whether a value stands behind the noun it identifies or names: `order ORD-1`, `customer Ada`."""
-    plain = leaf.words <= GENERIC or leaf.words & QUERIES
-    return bool(said.noun and plain and not leaf.owners and said.noun in sheet.owner(leaf))
+def _is_said_of(parameter: ToolParameter, entity: EntityContext, profile: ToolProfile) -> bool:
+    """Whether a value follows the noun it identifies or names: `order ORD-1`, `customer Ada`."""
+    plain = parameter.words <= GENERIC or parameter.words & QUERIES
+    return bool(entity.noun and plain and not parameter.owners and entity.noun in profile.owner(parameter))
 
 
-def _is_anothers(leaf: ToolParameter, said: EntityContext, sheet: ToolProfile) -> bool:
-    """Whether a value identifies another thing than this identifier: `order ORD-1` is no customer's."""
-    particular = leaf.words - GENERIC
-    if not (leaf.identifies and particular and said.noun) or said.noun in _COMMON:
+def _identifies_another(parameter: ToolParameter, entity: EntityContext, profile: ToolProfile) -> bool:
+    """Whether a value identifies something else: `order ORD-1` is no customer."""
+    particular = parameter.words - GENERIC
+    if not (parameter.identifies and particular and entity.noun) or entity.noun in _COMMON:
         return False
-    return not _alike({said.noun}, particular | leaf.about | sheet.owner(leaf))
+    return not _overlap({entity.noun}, particular | parameter.about | profile.owner(parameter))
 
 
-def _is_nobody(leaf: ToolParameter, said: EntityContext, sheet: ToolProfile) -> bool:
-    """Whether a value names no person, where one is sought: nobody is called by plain words."""
-    return said.mention.kind is Kind.PHRASE and bool(leaf.words & QUERIES and sheet.resource & _PEOPLE)
+def _names_no_person(parameter: ToolParameter, entity: EntityContext, profile: ToolProfile) -> bool:
+    """Whether a plain phrase is offered where a person is searched for."""
+    return entity.mention.kind is Kind.PHRASE and bool(
+        parameter.words & QUERIES and profile.resource & _PEOPLE
+    )
 
 
-def _measures_another(leaf: ToolParameter, said: EntityContext) -> bool:
-    """Whether an amount has the unit of something else: `5 years` are no price."""
-    if said.mention.kind not in _AMOUNTS or not (unit := _unit(said)):
+def _measures_another(parameter: ToolParameter, entity: EntityContext) -> bool:
+    """Whether an amount has the unit of another quantity: `5 years` is no price."""
+    if entity.mention.kind not in _AMOUNTS or not (unit := _unit(entity)):
         return False
-    measured, wanted = measures(unit), named(leaf.words)
+    measured, wanted = quantities_measured(unit), quantities_named(parameter.words)
     return bool(measured and wanted and not measured & wanted)
 
 
-def _unit(said: EntityContext) -> str:
-    return "%" if said.mention.kind is Kind.PERCENT else next(iter(said.after), "")
+def _unit(entity: EntityContext) -> str:
+    return "%" if entity.mention.kind is Kind.PERCENT else next(iter(entity.after), "")
 
 
-def _alike(one: Iterable[str], others: frozenset[str]) -> bool:
+def _overlap(one: Iterable[str], others: frozenset[str]) -> bool:
     return any(word in others or others.intersection(SYNONYMS.get(word, ())) for word in one)
 
 
-def _value(
-    leaf: ToolParameter, mention: Mention, sheet: ToolProfile, spent: frozenset[str]
+def _convert(
+    parameter: ToolParameter, mention: Mention, profile: ToolProfile, spent: frozenset[str]
 ) -> tuple[Any, bool]:
-    """The mention as the argument's type, and whether the argument's own name was cut off it."""
+    """The mention as the parameter's type, and whether the parameter's own name was cut off it."""
     if mention.kind is Kind.LITERAL:
-        return _literal(leaf, str(mention.value)), False
+        return _parse_json(parameter, str(mention.value)), False
     if mention.kind is Kind.PHRASE:
-        value, stripped = trimmed(str(mention.value), _called_by(leaf), sheet.known | sheet.labels | spent)
+        value, stripped = trim_phrase(
+            str(mention.value), _spoken_names(parameter), profile.subject_words | profile.labels | spent
+        )
         return (None if value in VAGUE else value), stripped
     if mention.kind is Kind.NAME:
         # A name keeps its every word: `Central Park` is a park, and called so.
-        named = frozenset(word.stem for word in words(str(mention.value)))
-        value = None if named <= sheet.known | spent else str(mention.value)
-        return value, value is not None and bool(named & leaf.particular)
-    if leaf.type is Type.INTEGER:
+        stems_of_name = frozenset(word.stem for word in words(str(mention.value)))
+        value = None if stems_of_name <= profile.subject_words | spent else str(mention.value)
+        return value, value is not None and bool(stems_of_name & parameter.particular)
+    if parameter.type is Type.INTEGER:
         whole = isinstance(mention.value, int) or float(mention.value).is_integer()
         return (int(mention.value) if whole else None), False
-    if leaf.type is Type.NUMBER:
-        share = mention.kind is Kind.PERCENT and not leaf.about & _PERCENT
+    if parameter.type is Type.NUMBER:
+        share = mention.kind is Kind.PERCENT and not parameter.about & _PERCENT
         return (mention.value / 100 if share else mention.value), False
-    if leaf.type in _TIMES:
-        return _moment(leaf, mention), False
+    if parameter.type in _TIMES:
+        return _format_time(parameter, mention), False
     if mention.kind is Kind.DATE:
         return mention.unit, False
     return str(mention.value), False
 
 
-def _called_by(leaf: ToolParameter) -> frozenset[str]:
-    """The words a parameter's value may be said with: its own, and what they are short for."""
-    return leaf.particular.union(leaf.forms, *(SYNONYMS[word] for word in leaf.particular & SYNONYMS.keys()))
+def _spoken_names(parameter: ToolParameter) -> frozenset[str]:
+    """The words that name a parameter in a sentence: its own, their synonyms, and its forms."""
+    return parameter.particular.union(
+        parameter.forms, *(SYNONYMS[word] for word in parameter.particular & SYNONYMS.keys())
+    )
 
 
-def _literal(leaf: ToolParameter, text: str) -> Any:
-    """A value written as JSON, in quotes of either kind."""
+def _parse_json(parameter: ToolParameter, text: str) -> Any:
+    """Parse a value written as JSON, with single or double quotes."""
     for written in (text, text.replace("'", '"')):
         with suppress(ValueError, RecursionError):
             value = json.loads(written)
-            return value if isinstance(value, list if leaf.array else dict) else None
+            return value if isinstance(value, list if parameter.array else dict) else None
     return None
 
 
-def _moment(leaf: ToolParameter, mention: Mention) -> str | None:
-    """A date or a time as its argument wants it written, by its format, else by its description."""
-    told = str(leaf.schema.get("description") or "")
+def _format_time(parameter: ToolParameter, mention: Mention) -> str | None:
+    """Format a date or a time for a parameter, by its format, else by its description."""
+    told = str(parameter.schema.get("description") or "")
     if mention.kind is Kind.PERIOD:
-        return None if leaf.schema.get("format") or shown(told)[0] else str(mention.value)
+        return None if parameter.schema.get("format") or date_pattern(told)[0] else str(mention.value)
     if mention.kind is Kind.QUOTED:
         return mention.value if any(letter.isdigit() for letter in mention.value) else None
-    if not leaf.schema.get("format"):
-        return documented(str(mention.value), told, timed=leaf.type is Type.TIME)
-    if leaf.type is Type.DATE:
+    if not parameter.schema.get("format"):
+        return format_date(str(mention.value), told, timed=parameter.type is Type.TIME)
+    if parameter.type is Type.DATE:
         return str(mention.value)[:10]
     return str(mention.value) if mention.kind is Kind.TIME else f"{mention.value}T00:00:00Z"
 
 
-def within(leaf: ToolParameter, value: Any) -> bool:
+def is_within_bounds(parameter: ToolParameter, value: Any) -> bool:
     """Whether a value keeps to the bounds an argument documents."""
     if isinstance(value, int | float):
-        low, high = leaf.schema.get("minimum"), leaf.schema.get("maximum")
+        low, high = parameter.schema.get("minimum"), parameter.schema.get("maximum")
         return not (isinstance(low, int | float) and value < low) and not (
             isinstance(high, int | float) and value > high
         )

@@ -1,4 +1,4 @@
-"""Rows: values that stand beside each other, as several of a kind or as parts of one."""
+"""Sequences of mentions: series of one kind, pairs, and parts of one value."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _PAIRED: Final = len("between") + 4  # characters before a row that can make it 
 _WORDY: Final = frozenset({Kind.PHRASE, Kind.IDENTIFIER})
 
 _JOINTS: Final = {Kind.PHRASE: re.compile(" of (?:the )?"), Kind.NAME: re.compile(", ")}
-# A number in a name counts nothing: `Windows 10 for Ada`.
+# A number may belong to a name: `Windows 10 for Ada`.
 _CLOSED: Final = re.compile(r"$|[.,;:?!)]|\s(?:and|or|in|on|at|for|of|with|to|from|by|the|a)\b")
 
 
-def beneath(
+def words_with_mentions(
     spoken: Iterable[Word], found: Iterable[Mention], start: int
 ) -> Iterator[tuple[Word, Mention | None]]:
     """Each word of a text that begins at `start`, with the mention it is part of."""
@@ -37,19 +37,19 @@ def beneath(
         yield word, mention if mention and mention.start <= start + word.start else None
 
 
-def covering(found: Sequence[Mention], place: int) -> Mention | None:
+def mention_at(found: Sequence[Mention], place: int) -> Mention | None:
     """The mention at a place of the text; `found` as `mentions` gives it."""
     number = bisect_right(found, place, key=lambda mention: mention.start) - 1
     return found[number] if number >= 0 and place < found[number].end else None
 
 
-def series(text: str, found: Iterable[Mention]) -> Iterator[Series]:
-    """The rows of mentions in `text`. Names need a closing `and`: `Denver, Colorado` is one place."""
+def find_series(text: str, found: Iterable[Mention]) -> Iterator[Series]:
+    """Yield the series in `text`. Names need a closing `and`: `Denver, Colorado` is one place."""
     return (row for row in _rows(text, found) if not _is_pair(text, row))
 
 
-def pairs(text: str, found: Iterable[Mention]) -> Iterator[Series]:
-    """The mentions that something is between: they are two, and no row."""
+def find_pairs(text: str, found: Iterable[Mention]) -> Iterator[Series]:
+    """Yield the pairs behind `between`: they are two ends, not a series."""
     return (row for row in _rows(text, found) if _is_pair(text, row))
 
 
@@ -67,8 +67,8 @@ def _rows(text: str, found: Iterable[Mention]) -> Iterator[Series]:
     yield from _row(text, row)
 
 
-def tails(text: str, found: Sequence[Mention]) -> dict[Mention, tuple[Mention, str]]:
-    """What may go on behind a mention, with the text of both: `Oslo, Norway`, `theory of numbers`."""
+def find_tails(text: str, found: Sequence[Mention]) -> dict[Mention, tuple[Mention, str]]:
+    """Map mentions to their possible continuation and the text of both: `Oslo, Norway`."""
     known: dict[Mention, tuple[Mention, str]] = {}
     for left, right in pairwise(found):
         if _goes_on(text, left, right):

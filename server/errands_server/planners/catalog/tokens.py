@@ -14,7 +14,7 @@ _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PART: Final = re.compile(r"[^\W\d_]+|\d+")
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _STEMMER: Final = snowballstemmer.stemmer("english")
-# Plurals that no ending tells.
+# Irregular plurals.
 _PLURALS: Final = {
     "children": "child",
     "people": "person",
@@ -56,7 +56,7 @@ def stemmed(text: str) -> frozenset[str]:
     return frozenset(map(stem, text.split()))
 
 
-# Words that never say what a sentence is about.
+# Words that are never content.
 STOP: Final = lexicon(
     """a about above after all also an and any are as at be been before being below between both but by can
     could did do does each every for from given had has have having he her here hers him his how i if many
@@ -66,7 +66,7 @@ STOP: Final = lexicon(
     who whom whose why will with within without would you your near nearby around during against least e.g
     based related according s t d ll re ve m hi hey hello dear ok okay yes sure sorry"""
 )
-# Words that stand before what is meant and are not meant themselves.
+# Words before a noun that add nothing to it.
 VAGUE: Final = lexicon(
     """information info detail details data current currently latest next last upcoming recent following
     provided total one certain specific particular various different new"""
@@ -74,7 +74,7 @@ VAGUE: Final = lexicon(
 # Words a name carries without becoming more particular: `customer_name` is about customers.
 GENERIC: Final = stemmed("id name number num value code key of the in is")
 
-# Nouns that services and people use for the same thing.
+# Synonyms.
 _SAME: Final = tuple(
     tuple(group.split())
     for group in """customer client buyer
@@ -131,7 +131,7 @@ def stems(text: str) -> tuple[str, ...]:
 
 
 def content(text: str) -> tuple[str, ...]:
-    """The stems of the words that say what a text is about."""
+    """The stems of the content words of a text."""
     return tuple(stem(part) for part in parts(text) if part not in STOP)
 
 

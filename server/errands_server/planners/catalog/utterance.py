@@ -1,4 +1,4 @@
-"""Hearing: what one clause of an intent offers to the parameters of tools."""
+"""Features of a clause: its entities, its words and its plain-word values."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from msgspec import Struct
 
 from ...domain.plan import Path
 from ...domain.tool import ToolRef
-from .actions import Action, spoken
+from .actions import Action, action_of
 from .clauses import Clause
-from .cues import EntityContext, surroundings
+from .cues import EntityContext, extract_contexts
 from .entity import Kind, Mention, Series
-from .numbers import Row, rows
+from .numbers import Row, find_counts
 from .parameters import ToolParameter, Type
 from .scoring import SlotScore, score
-from .sequences import beneath, pairs, series, tails
+from .sequences import find_pairs, find_series, find_tails, words_with_mentions
 from .tokens import Word, lexicon, stem, stemmed, stems
 from .tool_profile import ToolProfile
 
 _NEGATIONS: Final = lexicon("not no without exclude excluding except never don doesn skip")
-# Words that ask for a thing without naming it: `include_owner` is said by "owner".
+# Words that a clause may leave out: `include_owner` matches "owner".
 _ASKING: Final = stemmed("include is has with want show get return only require need use")
-# What is said word for word means itself, and chooses nothing.
+# Literal values are never words of an option.
 _SOLID: Final = frozenset({Kind.QUOTED, Kind.URL, Kind.EMAIL, Kind.UUID, Kind.EXPRESSION, Kind.IDENTIFIER})
-_SEVERAL: Final = 2  # actions an enumeration of them has at least
+_SEVERAL: Final = 2  # actions that an enumeration of actions has at least
 _EXAMPLE: Final = re.compile(r"(?<!\w)['\"]([^'\"]{2,40})['\"](?!\w)")
 
 
-class Phrased(Struct, frozen=True):
-    """A value said in plain words, why it is meant, and the stems of the words it is said in."""
+class PhrasedValue(Struct, frozen=True):
+    """A value in plain words, the reason for it, and the stems of these words."""
 
     value: Any
     why: str
@@ -41,53 +41,57 @@ class Phrased(Struct, frozen=True):
 
 
 class Phrasing:
-    """The plain words of one clause: outside of values, without the verb that opens it."""
+    """The plain words of one clause: without literal values and the opening verb."""
 
-    def __init__(self, clause: Clause, spoken: Iterable[tuple[Word, Mention | None]]) -> None:
+    def __init__(self, clause: Clause, words: Iterable[tuple[Word, Mention | None]]) -> None:
         self._first, _ = clause.opening
-        self._spoken = spoken
+        self._words_spoken = words
 
     @cached_property
     def _words(self) -> list[Word]:
-        plain = [word for word, mention in self._spoken if mention is None or mention.kind not in _SOLID]
+        plain = [
+            word for word, mention in self._words_spoken if mention is None or mention.kind not in _SOLID
+        ]
         return [word for n, word in enumerate(plain) if not (n < 4 and word.plain == self._first)]
 
     @cached_property
     def _stems(self) -> list[str]:
         return [word.stem for word in self._words]
 
-    def find(self, leaf: ToolParameter, sheet: ToolProfile) -> Phrased | None:
-        """The value the words say for an enumeration or a boolean."""
-        if leaf.type is Type.BOOLEAN:
-            return self._boolean(leaf, {"true": True, "false": False})
-        options = _options(leaf)
+    def find(self, parameter: ToolParameter, profile: ToolProfile) -> PhrasedValue | None:
+        """The value in plain words for an enumeration or a boolean."""
+        if parameter.type is Type.BOOLEAN:
+            return self._boolean(parameter, {"true": True, "false": False})
+        options = _options(parameter)
         truths = {str(option).lower(): option for option in options}
         if "true" in truths and "false" in truths:
-            return self._boolean(leaf, truths)
-        brought = filter(self._brings, leaf.states if sheet.action is Action.UPDATE else ())
+            return self._boolean(parameter, truths)
+        brought = filter(self._brings_about, parameter.states if profile.action is Action.UPDATE else ())
         if (state := next(brought, None)) is not None:
-            return Phrased(state, f"what {self._first!r} brings about", frozenset({stem(self._first)}))
+            return PhrasedValue(state, f"what {self._first!r} brings about", frozenset({stem(self._first)}))
         said = [
-            option for option in options if self._says(option) and not set(stems(str(option))) <= sheet.nouns
+            option
+            for option in options
+            if self._says(option) and not set(stems(str(option))) <= profile.nouns
         ]
         if not said:
-            return self._done(options)
-        if leaf.array:
+            return self._chosen_action(options)
+        if parameter.array:
             words = frozenset(word for option in said for word in stems(str(option)))
-            return Phrased(said, "among the documented values", words)
+            return PhrasedValue(said, "among the documented values", words)
         chosen = max(said, key=self._closeness)
-        return Phrased(chosen, "a documented value", frozenset(stems(str(chosen))))
+        return PhrasedValue(chosen, "a documented value", frozenset(stems(str(chosen))))
 
-    def _done(self, options: list[Any]) -> Phrased | None:
-        """The one of several actions the clause opens with: `remove` is delete."""
-        asked = spoken([self._first])
-        actions = [spoken([str(option).lower()]) for option in options]
+    def _chosen_action(self, options: list[Any]) -> PhrasedValue | None:
+        """The option for the action that the clause opens with: `remove` is delete."""
+        asked = action_of([self._first])
+        actions = [action_of([str(option).lower()]) for option in options]
         if asked is None or actions.count(asked) != 1 or len({*actions} - {None}) < _SEVERAL:
             return None
-        return Phrased(options[actions.index(asked)], "the action asked for", frozenset())
+        return PhrasedValue(options[actions.index(asked)], "the action asked for", frozenset())
 
-    def _brings(self, state: str) -> bool:
-        """Whether the clause opens with the verb of which a state is the participle: `close`, `closed`."""
+    def _brings_about(self, state: str) -> bool:
+        """Whether the clause opens with the verb of a state: `close` of `closed`."""
         return state.lower() != self._first and stem(state) == stem(self._first)
 
     def _closeness(self, option: Any) -> tuple[bool, int]:
@@ -96,74 +100,75 @@ class Phrasing:
 
     def _says(self, option: Any) -> bool:
         wanted = list(stems(str(option)))
-        return self._at(wanted) is not None
+        return self._position_of(wanted) is not None
 
-    def _at(self, wanted: list[str]) -> int | None:
+    def _position_of(self, wanted: list[str]) -> int | None:
         places = range(len(self._stems) - len(wanted) + 1)
         return next((n for n in places if wanted and self._stems[n : n + len(wanted)] == wanted), None)
 
-    def _boolean(self, leaf: ToolParameter, truths: Mapping[str, Any]) -> Phrased | None:
-        wanted = leaf.words - _ASKING or leaf.words
+    def _boolean(self, parameter: ToolParameter, truths: Mapping[str, Any]) -> PhrasedValue | None:
+        wanted = parameter.words - _ASKING or parameter.words
         places = [self._stems.index(word) for word in wanted if word in self._stems]
-        if not places or (len(places) < len(wanted) and not leaf.required):
+        if not places or (len(places) < len(wanted) and not parameter.required):
             return None
         before = self._words[max(0, min(places) - 3) : min(places)]
         denied = any(word.plain in _NEGATIONS for word in before)
         if denied:
-            return Phrased(truths["false"], "denied by its name", wanted)
-        return Phrased(truths["true"], "said by its name", wanted)
+            return PhrasedValue(truths["false"], "denied by its name", wanted)
+        return PhrasedValue(truths["true"], "said by its name", wanted)
 
 
-def documented(leaf: ToolParameter) -> list[Any]:
+def documented_values(parameter: ToolParameter) -> list[Any]:
     """The values of a parameter's enumeration."""
-    listed = leaf.schema.get("enum")
+    listed = parameter.schema.get("enum")
     return [option for option in listed if option is not None] if isinstance(listed, list) else []
 
 
-def _options(leaf: ToolParameter) -> list[Any]:
-    """The values a parameter documents: its enumeration, or what its description quotes."""
-    if leaf.type is not Type.TEXT or isinstance(leaf.schema.get("enum"), list):
-        return documented(leaf)
-    return _EXAMPLE.findall(str(leaf.schema.get("description") or ""))
+def _options(parameter: ToolParameter) -> list[Any]:
+    """The documented values of a parameter: its enumeration, or quotes in its description."""
+    if parameter.type is not Type.TEXT or isinstance(parameter.schema.get("enum"), list):
+        return documented_values(parameter)
+    return _EXAMPLE.findall(str(parameter.schema.get("description") or ""))
 
 
-Weighed: TypeAlias = dict[tuple[Path, int, frozenset[str]], SlotScore | None]
+ScoreCache: TypeAlias = dict[tuple[Path, int, frozenset[str]], SlotScore | None]
 
 
 class ClauseFeatures(Struct, frozen=True):
-    """What one clause offers: its mentions in their surroundings, their rows, its plain words."""
+    """What slot filling needs of one clause."""
 
-    said: tuple[EntityContext, ...]
+    entities: tuple[EntityContext, ...]
     words: tuple[tuple[Word, Mention | None], ...]  # each with the mention it is part of
     rows: tuple[Series, ...]
     pairs: tuple[Series, ...]
-    tails: Mapping[Mention, tuple[Mention, str]]  # what may go on behind a mention, and the whole text
+    tails: Mapping[Mention, tuple[Mention, str]]  # the continuation of a mention, and the text of both
     phrasing: Phrasing
     counted: tuple[Row, ...]
-    weighed: dict[ToolRef, Weighed] = msgspec.field(default_factory=dict)  # what is known already
+    scores: dict[ToolRef, ScoreCache] = msgspec.field(default_factory=dict)  # cache of `score`
 
     def score(
-        self, leaf: ToolParameter, said: EntityContext, sheet: ToolProfile, spent: frozenset[str]
+        self, parameter: ToolParameter, entity: EntityContext, profile: ToolProfile, spent: frozenset[str]
     ) -> SlotScore | None:
-        """What speaks for giving a mention to a parameter, without words spent on other values; asked
-        again it answers from memory."""
-        known = self.weighed.setdefault(sheet.candidate.ref, {})
-        key = (leaf.path, said.mention.start, spent)
+        """The score of a mention for a parameter, without words spent on other values; cached."""
+        known = self.scores.setdefault(profile.candidate.ref, {})
+        key = (parameter.path, entity.mention.start, spent)
         if key not in known:
-            known[key] = score(leaf, said, sheet, spent)
+            known[key] = score(parameter, entity, profile, spent)
         return known[key]
 
-    def only(self, mention: Mention) -> ClauseFeatures:
-        """Nothing but this mention of it."""
-        said = tuple(said for said in self.said if said.mention == mention)
-        return msgspec.structs.replace(self, said=said, rows=())
+    def restricted_to(self, mention: Mention) -> ClauseFeatures:
+        """These features with this mention only."""
+        entities = tuple(entity for entity in self.entities if entity.mention == mention)
+        return msgspec.structs.replace(self, entities=entities, rows=())
 
-    def row(self, sheet: ToolProfile) -> Row:
-        """What a tool that takes quantities is asked for: the row with most numbers, the first of such."""
-        if not sheet.quantities:
+    def counts_for(self, profile: ToolProfile) -> Row:
+        """The counts for a tool that takes quantities: the series with most numbers, the first of such."""
+        if not profile.quantities:
             return ()
         rows = [
-            row for row in self.counted if not any(sheet.known.intersection(line.stems[-1:]) for line in row)
+            row
+            for row in self.counted
+            if not any(profile.subject_words.intersection(line.stems[-1:]) for line in row)
         ]
         return max(rows, key=_numbers, default=())
 
@@ -172,17 +177,17 @@ def _numbers(row: Row) -> int:
     return sum(line.many.kind is not Kind.ARTICLE for line in row)
 
 
-def hearing(intent: str, clause: Clause, found: Sequence[Mention]) -> ClauseFeatures:
-    """What one clause of an intent offers."""
+def extract_features(intent: str, clause: Clause, found: Sequence[Mention]) -> ClauseFeatures:
+    """Extract the features of one clause of an intent."""
     inside = tuple(m for m in found if clause.start <= m.start and m.end <= clause.end)
-    spoken = tuple(beneath(clause.words, inside, clause.start))
-    in_rows = tuple(series(intent, inside))
+    words = tuple(words_with_mentions(clause.words, inside, clause.start))
+    in_rows = tuple(find_series(intent, inside))
     return ClauseFeatures(
-        said=tuple(surroundings(intent, clause, inside, in_rows)),
-        words=spoken,
+        entities=tuple(extract_contexts(intent, clause, inside, in_rows)),
+        words=words,
         rows=in_rows,
-        pairs=tuple(pairs(intent, inside)),
-        tails=tails(intent, inside),
-        phrasing=Phrasing(clause, spoken),
-        counted=rows(intent, inside),
+        pairs=tuple(find_pairs(intent, inside)),
+        tails=find_tails(intent, inside),
+        phrasing=Phrasing(clause, words),
+        counted=find_counts(intent, inside),
     )

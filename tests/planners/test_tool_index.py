@@ -1,4 +1,4 @@
-"""The library: catalogs are read once, beside the event loop, and kept within bounds."""
+"""The cache of tool indexes: tools are read once, beside the event loop, and kept within bounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from errands.v1 import integration_pb2
 from errands_server.domain.tool import ToolRef
 from errands_server.lru import LruCache
-from errands_server.planners.catalog import tool_index as reading
+from errands_server.planners.catalog import tool_index
 from errands_server.planners.catalog.tool_index import ToolIndexCache
 from errands_server.ports import Candidate
 from tests.planners.catalogs import SHOP, TEXT, thing, tool
@@ -46,17 +46,17 @@ def document(operations: int) -> str:
 
 
 async def test_many_who_wait_for_the_same_tools_have_them_read_once(monkeypatch: pytest.MonkeyPatch):
-    read, readings = reading.informed, []
+    add_forms, made = tool_index.add_forms, []
 
-    def counted(sheets: Any) -> Any:
-        readings.append(None)
-        return read(sheets)
+    def counted(profiles: Any) -> Any:
+        made.append(None)
+        return add_forms(profiles)
 
-    monkeypatch.setattr(reading, "informed", counted)
-    library, candidates = ToolIndexCache(), crowd(100)
-    await asyncio.gather(*(library.catalog(list(candidates)) for _ in range(5)))
+    monkeypatch.setattr(tool_index, "add_forms", counted)
+    cache, candidates = ToolIndexCache(), crowd(100)
+    await asyncio.gather(*(cache.index(list(candidates)) for _ in range(5)))
 
-    assert len(readings) == 1
+    assert len(made) == 1
 
 
 async def test_other_requests_are_answered_while_the_first_plan_over_many_tools_is_made(service: Service):
@@ -76,43 +76,43 @@ async def test_other_requests_are_answered_while_the_first_plan_over_many_tools_
 
 
 async def test_those_who_wait_for_the_same_tools_are_given_one_catalog():
-    library, tools = ToolIndexCache(), crowd(50)
+    cache, tools = ToolIndexCache(), crowd(50)
 
-    one, other = await asyncio.gather(library.catalog(tools), library.catalog(tools))
+    one, other = await asyncio.gather(cache.index(tools), cache.index(tools))
 
-    assert one is other is await library.catalog(tools)
+    assert one is other is await cache.index(tools)
 
 
 async def test_one_who_gives_up_takes_the_catalog_from_nobody():
-    library, tools = ToolIndexCache(), crowd(50)
-    hasty = asyncio.create_task(library.catalog(tools))
-    patient = asyncio.create_task(library.catalog(tools))
+    cache, tools = ToolIndexCache(), crowd(50)
+    hasty = asyncio.create_task(cache.index(tools))
+    patient = asyncio.create_task(cache.index(tools))
     await asyncio.sleep(0)  # both have begun to wait
     hasty.cancel()
 
     with suppress(asyncio.CancelledError):
         await hasty
-    assert len((await patient).sheets) == 50
+    assert len((await patient).profiles) == 50
 
 
 async def test_catalogs_are_kept_up_to_so_many_tools_and_the_latest_always():
-    library = ToolIndexCache(tools=5)
+    cache = ToolIndexCache(tools=5)
     small, other, large = SHOP[:2], SHOP[2:4], SHOP
-    first = await library.catalog(small)
-    second = await library.catalog(other)
-    assert await library.catalog(small) is first
+    first = await cache.index(small)
+    second = await cache.index(other)
+    assert await cache.index(small) is first
 
-    latest = await library.catalog(large)
+    latest = await cache.index(large)
 
-    assert await library.catalog(large) is latest
-    assert await library.catalog(other) is not second
+    assert await cache.index(large) is latest
+    assert await cache.index(other) is not second
 
 
 async def test_a_revision_is_another_catalog():
-    library = ToolIndexCache()
+    cache = ToolIndexCache()
     renewed = [Candidate(ToolRef("shop", 2, c.tool.name), "shop", c.tool) for c in SHOP]
 
-    assert await library.catalog(SHOP) is not await library.catalog(renewed)
+    assert await cache.index(SHOP) is not await cache.index(renewed)
 
 
 @pytest.mark.parametrize("most", [1, 4])
