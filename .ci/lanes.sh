@@ -63,7 +63,7 @@ run_lanes() {
     BEGIN { printf "%-62s %8s  %s\n", "step", "minutes", "result" }
     { printf "%-62s %8.1f  %s\n", $3, $1 / 60, $2 }
   ' "$lanes_folder/table"
-  printf '%-62s %8s\n' "all, side by side" "$(awk "BEGIN { printf \"%.1f\", $SECONDS / 60 }")"
+  printf '%-62s %8s\n' "so far" "$(awk "BEGIN { printf \"%.1f\", $SECONDS / 60 }")"
   if grep -q FAILED "$lanes_folder/table"; then failed=1; fi
   return "$failed"
 }
