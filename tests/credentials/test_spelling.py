@@ -96,11 +96,11 @@ def test_plain_words_are_no_secrets_where_they_are_said_not_to_be() -> None:
     ],
 )
 def test_no_text_makes_it_slow(secret: str, text: str) -> None:
-    """Measured against the same text without anything to backtrack over, so that load does not matter."""
+    """Backtracking would take longer than anybody waits; the bound leaves room for a slow machine."""
 
     def seconds(looked_for: str, at: str, clock: Callable[[], float] = time.process_time) -> float:
         started = clock()
         scrub(at, Credential(known=frozenset({looked_for})))
         return clock() - started
 
-    assert seconds(f"{secret}!", text) < 2
+    assert seconds(f"{secret}!", text) < 20
