@@ -99,8 +99,10 @@ def agreement(asked: Action | None, done: Action | None) -> float:
     return 0.6 if (asked, done) in _NEAR else 0.0
 
 
-SIDES: Final = lexicon("of for in at on with from to by about under using behind where whose that which")
-_LEADING: Final = STOP - SIDES
+PREPOSITIONS: Final = lexicon(
+    "of for in at on with from to by about under using behind where whose that which"
+)
+_LEADING: Final = STOP - PREPOSITIONS
 _JOINTS: Final = lexicon("and or")  # `a branch or tag policy` is a policy
 _STOPS: Final = re.compile(r"[,;:.!?]\s")
 _WHOLE: Final = lexicon("all every each bulk multiple")
@@ -158,21 +160,21 @@ def deleted_words(text: str, heard: Sequence[tuple[Word, Mention | None]]) -> fr
     """The stems of the object of a clause's deleting verb, without the prepositional phrase behind it.
     Empty: a preposition follows the verb. None: the object is a pronoun or a value."""
     behind = list(dropwhile(lambda pair: not _deletes(pair[0].plain), heard))
-    if len(behind) > 1 and behind[1][0].plain in SIDES:
+    if len(behind) > 1 and behind[1][0].plain in PREPOSITIONS:
         return frozenset()
-    said = _up_to_a_side(text, behind)
+    said = _before_preposition(text, behind)
     plain = (w for w, mention in said if mention is None or mention.kind is Kind.PHRASE)
-    return frozenset(w.stem for w in plain if w.plain not in STOP and not _owns(w)) or None
+    return frozenset(w.stem for w in plain if w.plain not in STOP and not _is_possessive(w)) or None
 
 
-def _up_to_a_side(
+def _before_preposition(
     text: str, behind: Sequence[tuple[Word, Mention | None]]
 ) -> Iterator[tuple[Word, Mention | None]]:
     for (before, _), (word, mention) in pairwise(behind):
-        if word.plain in SIDES or _STOPS.search(text, before.end, word.start):
+        if word.plain in PREPOSITIONS or _STOPS.search(text, before.end, word.start):
             return
         yield word, mention
 
 
-def _owns(word: Word) -> bool:
+def _is_possessive(word: Word) -> bool:
     return "'" in word.text or "\u2019" in word.text

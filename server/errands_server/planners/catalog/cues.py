@@ -71,7 +71,7 @@ def extract_contexts(
             label=shared.get(mention) or _label(near),
             noun=_noun(near),
             cues=frozenset(_cues(near)),
-            after=() if leads else _after(mention, behind),
+            after=() if leads else _stems_behind(mention, behind),
             role=_role(behind),
         )
 
@@ -96,7 +96,7 @@ def _shared(intent: str, ends: Sequence[int], rows: Iterable[Series]) -> dict[Me
         groups = [content(part) for part in _JOINT.split(sentence)][-len(row.items) :]
         if len(groups) == len(row.items) and all(groups):
             for item, group in zip(row.items, groups, strict=True):
-                found[item] = _weighed([(word, 1.0) for word in reversed(group)])
+                found[item] = _weigh([(word, 1.0) for word in reversed(group)])
     return found
 
 
@@ -108,17 +108,17 @@ def _label(near: Sequence[Word]) -> Mapping[str, float]:
             words.append((word.stem, weight))
         elif word.plain not in _LINKS:
             weight *= _APART
-    return _weighed(words)
+    return _weigh(words)
 
 
-def _weighed(words: Sequence[tuple[str, float]]) -> Mapping[str, float]:
+def _weigh(words: Sequence[tuple[str, float]]) -> Mapping[str, float]:
     label: dict[str, float] = {}
     for distance, (word, weight) in enumerate(words[:_LONGEST]):
         label.setdefault(word, weight * (1.0 - 0.2 * distance))
     return label
 
 
-def _after(mention: Mention, behind: str) -> tuple[str, ...]:
+def _stems_behind(mention: Mention, behind: str) -> tuple[str, ...]:
     following = list(islice(words(_STOPS.split(behind, maxsplit=1)[0]), 3))
     if mention.unit and mention.kind is not Kind.DATE:
         return (stem(mention.unit), *_plain(following))

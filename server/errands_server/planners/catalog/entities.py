@@ -99,7 +99,7 @@ def extract_mentions(text: str, now: datetime) -> tuple[Mention, ...]:
             continue
         if fresh := _apart(text, find(text)):
             found += fresh
-            text = _blanked(text, fresh)
+            text = _blank(text, fresh)
     return tuple(sorted(found, key=lambda mention: mention.start))
 
 
@@ -113,7 +113,7 @@ def _apart(text: str, found: Iterable[Mention]) -> list[Mention]:
     return apart
 
 
-def _blanked(text: str, found: Iterable[Mention]) -> str:
+def _blank(text: str, found: Iterable[Mention]) -> str:
     """`text` with these mentions made unreadable for later finders, places unchanged."""
     pieces, end = [], 0
     for mention in found:

@@ -95,7 +95,7 @@ def _bind_search_term(context: ClauseContext, binding: Binding) -> None:
     queries = [p for p in binding.unset() if p.type is Type.TEXT and p.words & QUERIES]
     for entity in context.features.entities:
         if entity.mention.kind in kinds and not all(
-            map(context.index.knows, stems(str(entity.mention.value)))
+            map(context.index.has_word, stems(str(entity.mention.value)))
         ):
             binding.bind_entities(
                 context.features.restricted_to(entity.mention), least=FAIR, only=queries[:1]
@@ -156,7 +156,7 @@ class Interpreter:
         self._run_context = RunContext(brief.context)
         self.mentions = extract_mentions(brief.intent, self._run_context.localize(brief.now))
         self._merges = 0
-        self._heard: dict[tuple[int, int], ClauseFeatures] = {}
+        self._known: dict[tuple[int, int], ClauseFeatures] = {}
 
     def interpret(self) -> tuple[Interpretation, ...]:
         """Interpret each clause, up to the first that cannot be served or exceeds MOST."""
@@ -164,50 +164,50 @@ class Interpreter:
         rest = list(split_clauses(self._intent, self.mentions)[: MOST + 1])
         while rest:
             clause = rest.pop(0)
-            reading = self._read(clause, kept)
-            if kept and _is_repetition(reading, kept[-1]):
+            current = self._interpret(clause, kept)
+            if kept and _is_repetition(current, kept[-1]):
                 continue
-            if not reading.is_served and kept and (both := self._merged(kept[-1], clause, kept[:-1])):
+            if not current.is_served and kept and (both := self._merge(kept[-1], clause, kept[:-1])):
                 kept[-1] = both
                 continue
-            if not reading.is_served and rest and (both := self._merged(reading, rest[0], kept)):
-                reading = both
+            if not current.is_served and rest and (both := self._merge(current, rest[0], kept)):
+                current = both
                 rest.pop(0)
-            kept.append(reading)
-            if not reading.is_served:
+            kept.append(current)
+            if not current.is_served:
                 break
         return tuple(kept)
 
-    def _merged(
-        self, reading: Interpretation, clause: Clause, kept: Sequence[Interpretation]
+    def _merge(
+        self, first: Interpretation, clause: Clause, kept: Sequence[Interpretation]
     ) -> Interpretation | None:
         """Merge a clause with the clause behind it, if that only adds arguments to its call."""
-        if reading.draft is None or self._merges == _MERGES or not _is_addition(clause, reading.clause):
+        if first.draft is None or self._merges == _MERGES or not _is_addition(clause, first.clause):
             return None
         self._merges += 1
-        start, end = reading.clause.start, clause.end
-        asks = reading.clause.asks + clause.asks
-        both = self._read(Clause(self._intent[start:end], start, end, reading.clause.after, asks), kept)
-        return both if both.is_served and both.draft and _is_extension(both.draft, reading.draft) else None
+        start, end = first.clause.start, clause.end
+        asks = first.clause.asks + clause.asks
+        both = self._interpret(Clause(self._intent[start:end], start, end, first.clause.after, asks), kept)
+        return both if both.is_served and both.draft and _is_extension(both.draft, first.draft) else None
 
-    def _read(self, clause: Clause, kept: Sequence[Interpretation]) -> Interpretation:
-        said = self._features(clause)
-        earlier = tuple(self._features(reading.clause) for reading in kept)
-        context = ClauseContext(self.index, self._run_context, clause, len(kept), said, earlier)
-        return _read(context, kept[-1].drafts if kept else ())
+    def _interpret(self, clause: Clause, kept: Sequence[Interpretation]) -> Interpretation:
+        features = self._features(clause)
+        earlier = tuple(self._features(one.clause) for one in kept)
+        context = ClauseContext(self.index, self._run_context, clause, len(kept), features, earlier)
+        return _interpret(context, kept[-1].drafts if kept else ())
 
     def _features(self, clause: Clause) -> ClauseFeatures:
         place = (clause.start, clause.end)
-        if place not in self._heard:
-            self._heard[place] = extract_features(self._intent, clause, self.mentions)
-        return self._heard[place]
+        if place not in self._known:
+            self._known[place] = extract_features(self._intent, clause, self.mentions)
+        return self._known[place]
 
 
-def _is_repetition(reading: Interpretation, before: Interpretation) -> bool:
+def _is_repetition(interpretation: Interpretation, before: Interpretation) -> bool:
     """Whether a clause leads to the same call as the clause before: it says the same in other words. A
     call that creates something is never a repetition."""
-    one, other = reading.draft, before.draft
-    if not (reading.is_served and one and other) or one.profile.action is Action.CREATE:
+    one, other = interpretation.draft, before.draft
+    if not (interpretation.is_served and one and other) or one.profile.action is Action.CREATE:
         return False
     return one.profile is other.profile and one.given == other.given
 
@@ -229,27 +229,27 @@ def _is_extension(both: DraftCall, one: DraftCall) -> bool:
     return same and both.profile is one.profile and len(given) > len(one.arguments)
 
 
-def _read(context: ClauseContext, drafts: tuple[DraftCall, ...]) -> Interpretation:
-    asked = build_query(context.clause, context.features, context.index.knows)
+def _interpret(context: ClauseContext, drafts: tuple[DraftCall, ...]) -> Interpretation:
+    asked = build_query(context.clause, context.features, context.index.has_word)
     ranked = tuple(context.index.rank(asked, _TRIED))
-    reading = Interpretation(clause=context.clause, ranked=ranked)
+    interpretation = Interpretation(clause=context.clause, ranked=ranked)
     best = ranked[0].score if ranked else 0.0
     if best < _MAY_FIT:
-        return reading
+        return interpretation
     close = [r for r in ranked if r.score >= max(min(best, FITS), best * _CLOSE)]
     # A deleting tool needs a full fit, however complete its call is.
     close = [r for r in close if r.score >= FITS or r.profile.action is not Action.DELETE]
     if not close:
-        return reading
+        return interpretation
     if any(len(context.features.counts_for(r.profile)) > MOST for r in close):
-        return msgspec.structs.replace(reading, fits=True, too_many=True)
+        return msgspec.structs.replace(interpretation, fits=True, too_many=True)
     drafted = _best_draft(context, close, drafts)
-    if (best < FITS and not (drafted.complete and drafted.grounded)) or drafted.aimless:
-        return reading
+    if (best < FITS and not (drafted.is_complete and drafted.is_grounded)) or drafted.changes_nothing:
+        return interpretation
     return msgspec.structs.replace(
-        reading,
+        interpretation,
         fits=True,
-        drafts=_ordered(context, drafted.drafts, len(drafts)),
+        drafts=_order(context, drafted.drafts, len(drafts)),
         missing=drafted.missing,
         ignored=drafted.ignored,
     )
@@ -265,10 +265,10 @@ def _best_draft(
 
 def _preference(drafted: ClauseDraft, fit: float, earlier: int) -> tuple[bool, bool, float]:
     look_ups = len(drafted.drafts) - earlier - 1
-    return not drafted.missing, drafted.complete, fit + drafted.score * _ARGUMENT - look_ups * _LOOK_UP
+    return not drafted.missing, drafted.is_complete, fit + drafted.score * _ARGUMENT - look_ups * _LOOK_UP
 
 
-def _ordered(context: ClauseContext, drafts: tuple[DraftCall, ...], earlier: int) -> tuple[DraftCall, ...]:
+def _order(context: ClauseContext, drafts: tuple[DraftCall, ...], earlier: int) -> tuple[DraftCall, ...]:
     """Order a call behind the one before, if the intent says so, unless both only read."""
     last = drafts[-1]
     if not context.clause.after or not earlier:

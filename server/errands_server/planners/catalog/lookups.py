@@ -36,7 +36,7 @@ class DraftCall(Struct, frozen=True, kw_only=True):
     after: tuple[int, ...] = ()  # drafts the intent puts before it
 
     @property
-    def grounded(self) -> bool:
+    def is_grounded(self) -> bool:
         """Whether an argument comes from the intent, the context or an earlier step."""
         return any(argument.mentions or argument.key or argument.slot for argument in self.arguments)
 
@@ -114,7 +114,7 @@ class ClauseDraft(Struct, frozen=True):
     score: float
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the call can be made and uses every value of the clause."""
         return not self.missing and not self.unbound and not self.left_out and not self._is_doubtful
 
@@ -124,16 +124,16 @@ class ClauseDraft(Struct, frozen=True):
         return any(a.mentions and a.score < FAIR for a in self.drafts[-1].arguments)
 
     @property
-    def aimless(self) -> bool:
+    def changes_nothing(self) -> bool:
         """Whether the call is a PATCH without a change."""
         last = self.drafts[-1]
         given = {argument.parameter.path for argument in last.arguments}
         return bool(last.profile.changeable) and last.profile.changeable.isdisjoint(given)
 
     @property
-    def grounded(self) -> bool:
+    def is_grounded(self) -> bool:
         """Whether an argument of the call comes from the intent, the context or an earlier step."""
-        return self.drafts[-1].grounded
+        return self.drafts[-1].is_grounded
 
     @property
     def ignored(self) -> tuple[Mention, ...]:
@@ -214,7 +214,7 @@ def _unbound(context: ClauseContext, binding: Binding) -> set[Mention]:
         entity.mention
         for entity in context.features.entities
         if entity.mention.kind is Kind.NAME and entity.mention not in binding.used
-        if not all(map(context.index.knows, stems(str(entity.mention.value))))
+        if not all(map(context.index.has_word, stems(str(entity.mention.value))))
     }
     return names | {entity.mention for entity in binding.unbound(context.features)}
 
@@ -236,7 +236,7 @@ def _possible_look_ups(
 def _supplies(found: ClauseDraft, wanted: Iterable[ToolParameter], binding: Binding) -> bool:
     own = len(found.drafts) - 1
     sources = (find_source(parameter, binding, found.drafts) for parameter in wanted)
-    return found.drafts[own].grounded and any(source and source.draft == own for source in sources)
+    return found.drafts[own].is_grounded and any(source and source.draft == own for source in sources)
 
 
 def _suppliers(

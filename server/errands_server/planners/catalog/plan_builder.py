@@ -23,15 +23,15 @@ def build_plan(drafts: Sequence[DraftCall]) -> Plan:
 
 def _sentence(titles: Sequence[str]) -> str:
     first, *rest = dict.fromkeys(titles)
-    return f"{_joined([first, *map(_lowered, rest)])}."
+    return f"{_join([first, *map(_lower_first, rest)])}."
 
 
-def _joined(texts: Sequence[str]) -> str:
+def _join(texts: Sequence[str]) -> str:
     *most, last = texts
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _lowered(text: str) -> str:
+def _lower_first(text: str) -> str:
     acronym = text[1:2].isupper()
     return text if acronym else text[:1].lower() + text[1:]
 
@@ -90,10 +90,8 @@ def _description(draft: DraftCall) -> str:
     values: dict[str, list[str]] = {}
     for argument in draft.arguments:
         if argument.mentions:
-            values.setdefault(_label(argument.parameter), []).extend(map(_short, argument.values))
-    arguments = ", ".join(
-        f"{label} {_joined(shown)}".strip() for label, shown in list(values.items())[:_SHOWN]
-    )
+            values.setdefault(_label(argument.parameter), []).extend(map(_shorten, argument.values))
+    arguments = ", ".join(f"{label} {_join(shown)}".strip() for label, shown in list(values.items())[:_SHOWN])
     title = draft.profile.title
     return f"{title}: {arguments}" if arguments else title
 
@@ -102,6 +100,6 @@ def _label(parameter: ToolParameter) -> str:
     return "" if parameter.searches else spelled(parameter.name)
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"

@@ -22,18 +22,18 @@ from .slot_filling import Argument
 from .tool_index import ToolIndexCache
 
 
-def _account(intent: str, interpret: Sequence[Interpretation]) -> Iterator[ClauseRead]:
+def _account(intent: str, clauses: Sequence[Interpretation]) -> Iterator[ClauseRead]:
     """The account of the clauses. Calls name their steps if every clause is served."""
-    planned = all(reading.is_served for reading in interpret)
+    planned = all(clause.is_served for clause in clauses)
     known = 0
-    for reading in interpret:
-        fresh = list(enumerate(reading.drafts))[known:]
+    for clause in clauses:
+        fresh = list(enumerate(clause.drafts))[known:]
         known += len(fresh)
         yield ClauseRead(
-            text=reading.clause.text.strip(),
-            considered=tuple(Considered(r.profile.candidate.ref, r.score) for r in reading.ranked),
+            text=clause.clause.text.strip(),
+            considered=tuple(Considered(one.profile.candidate.ref, one.score) for one in clause.ranked),
             choices=tuple(_choice(intent, draft, step_id(n) if planned else "") for n, draft in fresh),
-            missing=tuple(parameter.path for parameter in reading.missing),
+            missing=tuple(parameter.path for parameter in clause.missing),
         )
 
 
@@ -43,12 +43,12 @@ def _choice(intent: str, draft: DraftCall, step: str) -> Choice:
 
 
 def _origin(intent: str, argument: Argument) -> Origin:
-    said = sorted(argument.mentions, key=lambda mention: mention.start)
+    mentions = sorted(argument.mentions, key=lambda mention: mention.start)
     return Origin(
         path=argument.parameter.path,
         source=argument.origin,
         why=argument.why,
-        words=tuple(intent[mention.start : mention.end] for mention in said),
+        words=tuple(intent[mention.start : mention.end] for mention in mentions),
     )
 
 
@@ -72,17 +72,18 @@ class CatalogPlanner:
 
     async def plan(self, brief: Brief) -> Planned:
         """Return a sound plan over the candidates, or why there is none; with the account, if wanted."""
-        if refusal := _too_long(brief):
-            return Planned(refusal)
+        if len(brief.intent) > _LONGEST:
+            message = f"The intent is longer than {_LONGEST} characters; say it in fewer words."
+            return Planned(_no_fitting_tool(message))
         index = await self._indexes.index(brief.candidates)
         key = (brief.intent, brief.context, brief.now.timestamp() // _QUARTER, index.number)
         if not brief.explain and (kept := self._made.find(key)):
             return kept
         interpreter = Interpreter(brief, index)
-        interpret = interpreter.interpret()
-        outcome = _outcome(interpret)
+        clauses = interpreter.interpret()
+        outcome = _outcome(clauses)
         if brief.explain:
-            return Planned(outcome, tuple(_account(brief.intent, interpret)))
+            return Planned(outcome, tuple(_account(brief.intent, clauses)))
         lasting = not any(mention.kind in _PASSING for mention in interpreter.mentions)
         planned = Planned(outcome)
         return self._made.keep(key, planned) if lasting and len(brief.context) <= _LONGEST else planned
@@ -103,51 +104,35 @@ def _size(planned: Planned) -> int:
     return len(msgspec.json.encode(planned.outcome)) + 2 * _LONGEST
 
 
-def _too_long(brief: Brief) -> Refusal | None:
-    if len(brief.intent) <= _LONGEST:
-        return None
-    return _refused(f"The intent is longer than {_LONGEST} characters; say it in fewer words.")
+def _outcome(clauses: Sequence[Interpretation]) -> Plan | Refusal:
+    return _refusal(clauses) or build_plan(clauses[-1].drafts)
 
 
-def _outcome(interpret: Sequence[Interpretation]) -> Plan | Refusal:
-    if not interpret:
-        return _refused("The intent asks for nothing.")
-    return _objection(interpret) or build_plan(interpret[-1].drafts)
-
-
-def _objection(interpret: Sequence[Interpretation]) -> Refusal | None:
-    last = interpret[-1]
+def _refusal(clauses: Sequence[Interpretation]) -> Refusal | None:
+    """Why there is no plan. Only the last clause can be without a call."""
+    if not clauses:
+        return _no_fitting_tool("The intent asks for nothing.")
+    last = clauses[-1]
     if not last.fits:
-        return _refused(_nothing_fits(last))
+        near = list(dict.fromkeys(ranked.profile.tool.name for ranked in last.ranked))
+        nearest = f"; the nearest {'are' if near[1:] else 'is'} {', '.join(near)}" if near else ""
+        return _no_fitting_tool(f"No tool fits {last.clause.text.strip()!r}{nearest}.")
+    profile = last.drafts[-1].profile if last.drafts else None
+    tool = f"{profile.title} ({profile.tool.name})" if profile else ""
     if last.missing:
-        return Refusal(Reason.ARGUMENT_MISSING, _incomplete(last))
+        names = " and ".join(repr(_dotted(parameter)) for parameter in last.missing)
+        message = f"{tool} needs {names}; say it in the intent or the context."
+        return Refusal(Reason.ARGUMENT_MISSING, message)
     if last.ignored:
-        return _refused(_ignorant(last))
-    if last.too_many or len(interpret) > MOST or len(last.drafts) > MAX_STEPS:
-        return _refused(f"The intent asks for more than {MOST} things; ask for less at once.")
+        values = " and ".join(repr(str(mention.value)) for mention in last.ignored)
+        return _no_fitting_tool(f"{tool} fits, but takes nothing that {values} could be.")
+    if last.too_many or len(clauses) > MOST or len(last.drafts) > MAX_STEPS:
+        return _no_fitting_tool(f"The intent asks for more than {MOST} things; ask for less at once.")
     return None
 
 
-def _refused(message: str) -> Refusal:
+def _no_fitting_tool(message: str) -> Refusal:
     return Refusal(Reason.NO_FITTING_TOOL, message)
-
-
-def _nothing_fits(reading: Interpretation) -> str:
-    near = list(dict.fromkeys(ranked.profile.tool.name for ranked in reading.ranked))
-    nearest = f"; the nearest {'are' if near[1:] else 'is'} {', '.join(near)}" if near else ""
-    return f"No tool fits {reading.clause.text.strip()!r}{nearest}."
-
-
-def _incomplete(reading: Interpretation) -> str:
-    profile = reading.drafts[-1].profile
-    names = " and ".join(repr(_dotted(parameter)) for parameter in reading.missing)
-    return f"{profile.title} ({profile.tool.name}) needs {names}; say it in the intent or the context."
-
-
-def _ignorant(reading: Interpretation) -> str:
-    profile = reading.drafts[-1].profile
-    values = " and ".join(repr(str(mention.value)) for mention in reading.ignored)
-    return f"{profile.title} ({profile.tool.name}) fits, but takes nothing that {values} could be."
 
 
 def _dotted(parameter: ToolParameter) -> str:

@@ -43,7 +43,7 @@ class ClauseQuery(Struct, frozen=True):
     deleted: frozenset[str] | None = None  # what is to be deleted, if that is named
 
 
-def build_query(clause: Clause, features: ClauseFeatures, knows: Callable[[str], bool]) -> ClauseQuery:
+def build_query(clause: Clause, features: ClauseFeatures, has_word: Callable[[str], bool]) -> ClauseQuery:
     """The query of a clause. These weigh nothing: values, names with a stem that no tool `knows`, and
     things that an order counts by number."""
     first, second = clause.opening
@@ -53,14 +53,14 @@ def build_query(clause: Clause, features: ClauseFeatures, knows: Callable[[str],
     elif first in MAKING and second not in _PREPOSITIONS:
         action = Action.CREATE
     found = [entity.mention for entity in features.entities]
-    loose = _loose(features, action)
+    loose = _guessed_mentions(features, action)
     weights: dict[str, float] = {}
     for word, mention in features.words:
-        weight = _weight(word, mention, mention not in loose or knows(word.stem))
+        weight = _weight(word, mention, mention not in loose or has_word(word.stem))
         if word.plain == first and first not in COMMON:
             weight *= _OPENING
         if not _is_in_question(clause, word):
-            weight = weight * _ASIDE if knows(word.stem) else 0.0
+            weight = weight * _ASIDE if has_word(word.stem) else 0.0
         if weight:
             weights[word.stem] = max(weights.get(word.stem, 0.0), weight)
     if action is Action.READ and any(mention.kind is Kind.EMAIL for mention in found):
@@ -95,7 +95,7 @@ def _is_verb(text: str, before: Word | None, word: Word) -> bool:
     return before.plain in STOP and before.plain not in _BEFORE_NOUNS
 
 
-def _loose(features: ClauseFeatures, action: Action | None) -> set[Mention]:
+def _guessed_mentions(features: ClauseFeatures, action: Action | None) -> set[Mention]:
     """Mentions whose words count only if a tool knows them: names, and things ordered by number."""
     counted = [line for row in features.counted for line in row if line.many.kind is not Kind.ARTICLE]
     names = {entity.mention for entity in features.entities if entity.mention.kind is Kind.NAME}

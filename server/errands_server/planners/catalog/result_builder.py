@@ -80,7 +80,7 @@ class _Answer(Struct, frozen=True):
     def _property(self, name: str, schema: Schema, sources: Sequence[_Value], depth: int) -> Any:
         wanted = frozenset(stems(name))
         for source in _named(wanted, sources):
-            value = self._shaped(source, schema, depth)
+            value = self._shape(source, schema, depth)
             if value is not _NOTHING:
                 return value
         if json_type(schema) == "array":
@@ -89,7 +89,7 @@ class _Answer(Struct, frozen=True):
             return self.document(schema, sources, depth + 1) or _NOTHING
         return self._derived(wanted, schema, sources)
 
-    def _shaped(self, source: _Value, schema: Schema, depth: int) -> Any:
+    def _shape(self, source: _Value, schema: Schema, depth: int) -> Any:
         """Convert a value to the schema's form; nothing where it has another type."""
         wanted, value = json_type(schema), source.value
         if wanted == "array" and isinstance(value, list):
@@ -106,7 +106,7 @@ class _Answer(Struct, frozen=True):
         item = resolve(schema.get("items"), self.root)
         if not item:
             return list(values)
-        shaped = [self._shaped(_Value(frozenset(), frozenset(), value), item, depth + 1) for value in values]
+        shaped = [self._shape(_Value(frozenset(), frozenset(), value), item, depth + 1) for value in values]
         fit = [value for value in shaped if value is not _NOTHING]
         return fit if fit or not values else _NOTHING
 

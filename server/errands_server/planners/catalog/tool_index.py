@@ -73,19 +73,19 @@ class ToolIndex:
             **{word: self._with_synonyms(word) for word in SYNONYMS},
         }
 
-    def knows(self, word: str) -> bool:
+    def has_word(self, word: str) -> bool:
         """Whether the text of any tool has this stem."""
         return word in self._postings
 
     def rank(self, query: ClauseQuery, limit: int) -> list[Ranked]:
         """The best tools for a query, best first; equal ones in catalog order."""
-        named = self._named(query.stems)
+        named = self._noun_shares(query.stems)
         agreed = _AGREED[query.action]
         setters = self._setters.get(query.opening, _NOBODY)
         scores = {
             number: (_COVERAGE * share + _PRECISION * named.get(number, 0.0))
             * (1.0 if number in setters else agreed[self._actions[number]])
-            for number, share in self._covered(query.weights).items()
+            for number, share in self._coverage(query.weights).items()
         }
         self._adjust(query, scores)
         best = sorted(scores, key=scores.__getitem__, reverse=True)[:limit]
@@ -107,7 +107,7 @@ class ToolIndex:
         if own := self._commands.get(query.command, _NOBODY) & scores.keys():
             scores |= {number: scores[number] * _OTHERWISE for number in scores.keys() - own}
 
-    def _covered(self, weights: Mapping[str, float]) -> dict[int, float]:
+    def _coverage(self, weights: Mapping[str, float]) -> dict[int, float]:
         """For each tool, the weighted share of the query that its text has."""
         scores = {word: weight * self._rarity(word) for word, weight in weights.items()}
         whole = sum(scores.values())
@@ -117,7 +117,7 @@ class ToolIndex:
                 covered[number] += weight * share / whole
         return covered
 
-    def _named(self, said: Iterable[str]) -> dict[int, float]:
+    def _noun_shares(self, said: Iterable[str]) -> dict[int, float]:
         """For each tool, the share of its nouns that the query has; tools without any are absent."""
         spoken: dict[int, int] = defaultdict(int)
         for word in said:
@@ -181,12 +181,12 @@ class ToolIndexCache:
         same = self._seen.find(id(candidates))
         if same is not None and same[0] is candidates:
             return same[1]
-        index = await self._named(candidates)
+        index = await self._noun_shares(candidates)
         if isinstance(candidates, tuple):  # immutable: its identity can be a key while it is kept
             self._seen.keep(id(candidates), (candidates, index))
         return index
 
-    async def _named(self, candidates: Sequence[Candidate]) -> ToolIndex:
+    async def _noun_shares(self, candidates: Sequence[Candidate]) -> ToolIndex:
         key = tuple([_name(candidate) for candidate in candidates])
         kept = self._indexes.find(key)
         if kept is not None:

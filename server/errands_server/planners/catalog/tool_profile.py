@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ...domain.plan import Path
 from ...domain.tool import Effect, Tool
 from ...ports import Candidate
-from .actions import SIDES, VERBS, Action, action_of, action_of_tool, covers_all, deleted_nouns, verbs
+from .actions import PREPOSITIONS, VERBS, Action, action_of, action_of_tool, covers_all, deleted_nouns, verbs
 from .parameters import ToolParameter, Type, input_parameters, output_parameters
 from .tokens import GENERIC, STOP, content, lexicon, parts, stem, stemmed, stems
 
@@ -218,7 +218,7 @@ def name_words(tool: Tool) -> list[str]:
     rest = parts(tagged["rest"]) if tagged and tags.issuperset(stems(tagged["tag"])) else []
     if len(rest) == 1 and rest[0] in VERBS:
         return [*rest, *parts(name)[:-1]]
-    if len(rest) > 1 and rest[0] in VERBS and rest[1] in SIDES:  # `reactions_delete-for-order`
+    if len(rest) > 1 and rest[0] in VERBS and rest[1] in PREPOSITIONS:  # `reactions_delete-for-order`
         return [rest[0], *parts(tagged["tag"] if tagged else ""), *rest[1:]]
     return rest if len(rest) > 1 else parts(name)
 
