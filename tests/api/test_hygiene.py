@@ -1,4 +1,4 @@
-"""Nothing of the domain goes untold, and nothing of the wire goes unused, without anybody saying so."""
+"""Every event and enum of the domain has its message, and everything on the wire comes from the domain."""
 
 from __future__ import annotations
 

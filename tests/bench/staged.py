@@ -31,15 +31,15 @@ RESULT: Final = "run loop: result"
 
 _SERVER: Final = "errands_server"
 PLACES: Final = (
-    (READ, "api.interceptor:_parsed"),
+    (READ, "api.interceptor:_parse_request"),
     (READ, "api.create_run:read"),
     (READ, "services.run_creation:RunCreation._inputs"),
     (BEGIN, "services.run_creation:RunCreation.create"),
     (PLAN, "planners.catalog.planner:CatalogPlanner.plan"),
     (FOLD, "domain.draft:advance"),
-    (ANSWER, "api.runs:RunServicer._created"),
+    (ANSWER, "api.runs:RunServicer._create_response"),
     (ANSWER, "api.runs:RunServicer._run"),
-    (ENCODE, "api.interceptor:_serializer"),
+    (ENCODE, "api.interceptor:_serialize"),
     (ENCODE, "api.messages:RunMessages.encode"),
     (HAND, "store.journal:Journal.create"),
     (HAND, "store.journal:Journal.append"),
@@ -67,12 +67,12 @@ def put_clocks() -> Clocks:
     clocks = Clocks()
     for stage, place in PLACES:
         clocks.put(stage, f"{_SERVER}.{place}")
-    unary = Interceptor._unary
+    unary = Interceptor._wrap_unary
 
     def clocked(gate: Interceptor, *arguments: Any) -> Any:
         return clocks.on(GATE, unary(gate, *arguments))
 
-    Interceptor._unary = clocked  # type: ignore[method-assign]
+    Interceptor._wrap_unary = clocked  # type: ignore[method-assign]
     return clocks
 
 

@@ -12,7 +12,6 @@ from grpc import StatusCode, aio
 
 from errands.v1 import event_pb2, integration_pb2, plan_pb2
 from errands.v1 import run_pb2 as runs
-from errands_server.api.create_run import plan_wait_s
 from errands_server.domain.errors import Reason
 from errands_server.domain.plan import Plan, Step
 from errands_server.ports import Brief, Refusal
@@ -72,16 +71,6 @@ async def test_the_answer_comes_before_the_callers_deadline(serve: Serve) -> Non
 
         assert created.plan.plan_type == plan_pb2.PLAN_TYPE_TEXT
         assert run.status == event_pb2.RUN_STATUS_SUCCESS
-
-
-@pytest.mark.parametrize(
-    ("asked", "time_left", "waits"),
-    [(10, None, 10), (10, 30, 10), (10, 3, 2.5), (10, 0.4, 0.2), (0.1, 0.4, 0.1), (10, -1, 0)],
-)
-def test_a_short_deadline_still_leaves_time_for_a_plan(
-    asked: float, time_left: float | None, waits: float
-) -> None:
-    assert plan_wait_s(asked, time_left) == waits
 
 
 async def test_a_plan_is_waited_for_as_long_as_asked(serve: Serve) -> None:

@@ -18,7 +18,7 @@ from . import enums
 from .enums import APPROVAL_STATUS_OF, DECISION_OF
 from .interceptor import call_context, current_principal
 from .messages import RunMessages
-from .validation import RequestValidator, identifier, next_token
+from .validation import RequestValidator, make_page_token, parse_uuid
 
 MAX_REASON: Final = 1_000
 MAX_OUTPUT: Final = 1 << 20  # bytes
@@ -28,9 +28,9 @@ MAX_DECISIONS: Final = 100
 
 
 class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
-    def __init__(self, approvals: Approvals, made: RunMessages) -> None:
+    def __init__(self, approvals: Approvals, run_messages: RunMessages) -> None:
         self._approvals = approvals
-        self._messages = made
+        self._messages = run_messages
 
     async def ListApprovals(self, request: pb.ListApprovalsRequest, context: Any) -> pb.ListApprovalsResponse:
         validator = RequestValidator()
@@ -39,7 +39,7 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         filters = (request.status, request.run_id)
         before = validator.page_token(request.page_token, filters)
         validator.raise_if_invalid()
-        run_id = identifier(request.run_id, Reason.RUN_NOT_FOUND) if request.run_id else ""
+        run_id = parse_uuid(request.run_id, Reason.RUN_NOT_FOUND) if request.run_id else ""
         principal = current_principal()
         rows = await self._approvals.page(
             principal, status=status, run_id=run_id, before=before, limit=size + 1
@@ -48,13 +48,13 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         more = len(rows) > size
         return pb.ListApprovalsResponse(
             approvals=[self._messages.approval_row(row, tenant=tenant) for row in rows[:size]],
-            next_page_token=next_token(rows[size - 1].approval_id, filters) if more else "",
+            next_page_token=make_page_token(rows[size - 1].approval_id, filters) if more else "",
         )
 
     async def DecideApproval(
         self, request: pb.DecideApprovalRequest, context: Any
     ) -> pb.DecideApprovalResponse:
-        rows = await self._approvals.decide(current_principal(), _answers([request], [""]))
+        rows = await self._approvals.decide(current_principal(), _read_decisions([request], [""]))
         return pb.DecideApprovalResponse(approval=self._messages.approval_row(rows[0]))
 
     async def BatchDecideApprovals(
@@ -64,7 +64,7 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         validator.count("decisions", request.decisions, least=1, most=MAX_DECISIONS)
         validator.raise_if_invalid()
         paths = [f"decisions[{index}]." for index in range(len(request.decisions))]
-        rows = await self._approvals.decide(current_principal(), _answers(request.decisions, paths))
+        rows = await self._approvals.decide(current_principal(), _read_decisions(request.decisions, paths))
         return pb.BatchDecideApprovalsResponse(approvals=[self._messages.approval_row(row) for row in rows])
 
     async def GetApprovalByToken(
@@ -85,19 +85,23 @@ class ApprovalServicer(approval_pb2_grpc.ApprovalServiceServicer):
         token = validator.printable("token", request.token, most=MAX_TOKEN)
         if request.decision and request.decision not in DECISION_OF:
             validator.reject("decision", f"{request.decision} is no known value")
-        values = _values(validator, "input_json", request.input_json)
+        values = _read_values(validator, "input_json", request.input_json)
         validator.raise_if_invalid()
         decision = DECISION_OF.get(request.decision)
         row = await self._approvals.decide_by_token(token, decision, call_context().principal, values)
         return pb.DecideByTokenResponse(approval=self._messages.approval_row(row))
 
 
-def _answers(requests: Sequence[pb.DecideApprovalRequest], paths: Sequence[str]) -> list[DecisionRequest]:
+def _read_decisions(
+    requests: Sequence[pb.DecideApprovalRequest], paths: Sequence[str]
+) -> list[DecisionRequest]:
     validator = RequestValidator()
-    answers = [_answer(validator, request, path) for request, path in zip(requests, paths, strict=True)]
+    answers = [
+        _read_decision(validator, request, path) for request, path in zip(requests, paths, strict=True)
+    ]
     validator.raise_if_invalid()
     identified = [
-        replace(answer, approval_id=identifier(answer.approval_id, Reason.APPROVAL_NOT_FOUND))
+        replace(answer, approval_id=parse_uuid(answer.approval_id, Reason.APPROVAL_NOT_FOUND))
         for answer in answers
     ]
     if len({answer.approval_id for answer in identified}) < len(identified):
@@ -106,7 +110,9 @@ def _answers(requests: Sequence[pb.DecideApprovalRequest], paths: Sequence[str])
     return identified
 
 
-def _answer(validator: RequestValidator, request: pb.DecideApprovalRequest, path: str) -> DecisionRequest:
+def _read_decision(
+    validator: RequestValidator, request: pb.DecideApprovalRequest, path: str
+) -> DecisionRequest:
     decision = validator.choice(f"{path}decision", request.decision, DECISION_OF, Decision.DENY)
     if not request.decision:
         validator.reject(f"{path}decision", "must be set")
@@ -121,13 +127,13 @@ def _answer(validator: RequestValidator, request: pb.DecideApprovalRequest, path
         decision=decision,
         reason=request.reason,
         output=output,
-        values=_values(validator, f"{path}input_json", request.input_json),
+        values=_read_values(validator, f"{path}input_json", request.input_json),
         path=path,
     )
 
 
-def _values(validator: RequestValidator, field: str, text: str) -> Mapping[str, Any] | None:
-    """A person's answer to a question, still to be held against it."""
+def _read_values(validator: RequestValidator, field: str, text: str) -> Mapping[str, Any] | None:
+    """A person's answer to a question; the service checks it against the question."""
     if not text:
         return None
     return validator.json_object(field, text, most=MAX_INPUT)

@@ -17,7 +17,7 @@ from ..services.tokens import invalid_link
 from . import credentials
 from .enums import timestamp
 from .interceptor import call_context, current_principal
-from .validation import MAX_ID, RequestValidator, identifier, next_token
+from .validation import MAX_ID, RequestValidator, make_page_token, parse_uuid
 
 MAX_URL: Final = 2_048
 MAX_TOKEN: Final = 16_384
@@ -100,7 +100,7 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
         more = len(found) > size
         return pb.ListConnectionsResponse(
             connections=[credentials.connection(one) for one in found[:size]],
-            next_page_token=next_token(found[size - 1].id, filters) if more else "",
+            next_page_token=make_page_token(found[size - 1].id, filters) if more else "",
         )
 
     async def DeleteConnection(
@@ -140,17 +140,17 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
     async def GetConnectLink(
         self, request: pb.GetConnectLinkRequest, context: Any
     ) -> pb.GetConnectLinkResponse:
-        asked = await self._connect.read_link(_token(request), call_context().principal)
+        prompt = await self._connect.read_link(_token(request), call_context().principal)
         return pb.GetConnectLinkResponse(
-            integration_name=asked.integration_name,
-            base_url=asked.base_url,
-            user_id=asked.user_id,
-            scopes=asked.scopes,
-            scope_texts=asked.scope_texts,
-            expires_at=timestamp(asked.expires_at),
-            type=asked.type,
-            page_url=asked.page_url,
-            keys=[pb.ConnectLinkKey(scheme=scheme, name=name) for scheme, name in asked.keys.items()],
+            integration_name=prompt.integration_name,
+            base_url=prompt.base_url,
+            user_id=prompt.user_id,
+            scopes=prompt.scopes,
+            scope_texts=prompt.scope_texts,
+            expires_at=timestamp(prompt.expires_at),
+            type=prompt.type,
+            page_url=prompt.page_url,
+            keys=[pb.ConnectLinkKey(scheme=scheme, name=name) for scheme, name in prompt.keys.items()],
         )
 
     async def BeginConnect(self, request: pb.BeginConnectRequest, context: Any) -> pb.BeginConnectResponse:
@@ -209,12 +209,12 @@ class ConnectionServicer(connection_pb2_grpc.ConnectionServiceServicer):
 def web_url(validator: RequestValidator, field: str, url: str) -> str:
     """An address browsers may be sent to, or none."""
     validator.printable(field, url, most=MAX_URL)
-    if url and not _leads_somewhere(url):
+    if url and not _is_web_url(url):
         validator.reject(field, "must be an http or https URL without a fragment")
     return url
 
 
-def _leads_somewhere(url: str) -> bool:
+def _is_web_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -235,4 +235,4 @@ def _token(request: Any) -> str:
 
 
 def _id(request: Any) -> str:
-    return identifier(request.id, Reason.CONNECTION_NOT_FOUND)
+    return parse_uuid(request.id, Reason.CONNECTION_NOT_FOUND)

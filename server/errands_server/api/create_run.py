@@ -1,4 +1,4 @@
-"""Reads a CreateRun request, with everything that is wrong with its form."""
+"""Reads a CreateRun request, and finds everything that is malformed in it."""
 
 from __future__ import annotations
 

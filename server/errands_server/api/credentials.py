@@ -1,4 +1,4 @@
-"""How integrations and their users authenticate, as messages. None of them holds a secret."""
+"""Reads credentials of requests, and maps integrations and connections to messages without secrets."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def connection(found: Connection) -> pb.Connection:
 
 
 def begin_response(ended: ConnectResult) -> pb.BeginConnectResponse:
-    """A flow that ended with its first step."""
+    """The response of a flow that ended with its first step."""
     return pb.BeginConnectResponse(outcome=OUTCOME[ended.outcome], return_url=ended.return_url)
 
 
@@ -83,7 +83,7 @@ MAX_KEYS: Final = 10
 MAX_SECRET: Final = 8_192
 MAX_SCOPES: Final = 100
 MAX_SCOPE: Final = 1_000
-PLACES: Final = ("header", "query", "cookie")
+LOCATIONS: Final = ("header", "query", "cookie")
 _RESERVED: Final = frozenset(
     {
         "host",
@@ -123,7 +123,7 @@ def basic(validator: RequestValidator, field: str, given: Any) -> Basic:
 def api_key(validator: RequestValidator, field: str, given: Any) -> ApiKey:
     """A key with its place and name."""
     place = getattr(given, "in")
-    validator.one_of(f"{field}.in", place, PLACES)
+    validator.one_of(f"{field}.in", place, LOCATIONS)
     name = validator.printable(f"{field}.name", given.name, most=MAX_NAME)
     if not name or any(character in name for character in " \t:;,="):
         validator.reject(f"{field}.name", "must be a name without spaces or separators")
@@ -133,7 +133,7 @@ def api_key(validator: RequestValidator, field: str, given: Any) -> ApiKey:
 
 
 def api_keys(validator: RequestValidator, field: str, given: Any) -> list[ApiKey]:
-    """Keys with their places, no two of them in the same."""
+    """Keys with their places, each place once."""
     validator.count(f"{field}.keys", given.keys, least=1, most=MAX_KEYS)
     found: list[ApiKey] = []
     for index, key in enumerate(given.keys[:MAX_KEYS]):
@@ -145,7 +145,7 @@ def api_keys(validator: RequestValidator, field: str, given: Any) -> list[ApiKey
 
 
 def described_api_key(validator: RequestValidator, field: str, given: Any) -> ApiKey:
-    """As `api_key`; or without place and name, which the service's description then says."""
+    """As `api_key`, or without place and name, which are then in the service's description."""
     if getattr(given, "in") or given.name:
         return api_key(validator, field, given)
     return ApiKey(value=secret_text(validator, f"{field}.value", given.value))

@@ -1,4 +1,4 @@
-"""Words both sides know: enums by number, times, plans and errors as messages."""
+"""Enums, times, plans and errors of the domain as wire values and messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..domain.run import Run
 from .status import CODES
 
 M = TypeVar("M", bound=Message)
-# gRPC clients take messages of 4 MiB unless told otherwise; a result may have 1 MiB of its own.
+# gRPC clients take messages of 4 MiB by default; a result may have 1 MiB of its own.
 MAX_BYTES: Final = 2 << 20
 
 
@@ -49,7 +49,7 @@ APPROVAL_STATUS_OF: Final = {number: status for status, number in APPROVAL_STATU
 
 
 def take_fitting(found: Sequence[M]) -> Sequence[M]:
-    """The first of these messages that fit one answer together; at least one, if there is any."""
+    """The first messages that fit one response together; at least one, if there is any."""
     size = 0
     for index, message in enumerate(found):
         size += message.ByteSize()
@@ -65,7 +65,7 @@ def timestamp(milliseconds: int) -> Timestamp:
 
 
 def set_time(message: Timestamp, milliseconds: int) -> None:
-    """The same within the message that shows it, where nothing needs to be copied."""
+    """As `timestamp`, in place: nothing is copied into the message that has it."""
     message.seconds, rest = divmod(milliseconds, 1_000)
     message.nanos = rest * 1_000_000
 
@@ -75,7 +75,7 @@ def json_text(value: Any) -> str:
 
 
 def document(kept: e.Document) -> str:
-    """A document as events show it: its text, or what it is where it is too large for one."""
+    """A document as events show it: its text, or the id and size of its artifact."""
     if not kept.artifact:
         return kept.text
     return json_text({"artifact": kept.artifact, "bytes": kept.size})

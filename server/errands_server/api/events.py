@@ -1,4 +1,4 @@
-"""Stored events as callers see them, each by itself; those that are not here are internal."""
+"""Maps stored events to public ones, each by itself; those that are not in the table are internal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""grpc.health.v1, which also knows whether the store can be written."""
+"""grpc.health.v1, which includes whether the store can be written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from grpc_health.v1.health import aio as health_aio
 
 
 class Health(health_aio.HealthServicer):
-    """Serving as long as it is set to, and `ready` says so."""
+    """SERVING where that is set and `ready` returns true."""
 
     def __init__(self, ready: Callable[[], bool]) -> None:
         super().__init__()

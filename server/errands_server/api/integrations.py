@@ -16,7 +16,7 @@ from ..tools.openapi.importer import OpenApiSource
 from . import credentials, enums, messages
 from .credentials import scope_list
 from .interceptor import current_principal
-from .validation import RequestValidator, name, next_token
+from .validation import RequestValidator, check_id, make_page_token
 
 MAX_NAME: Final = 100
 MAX_URL: Final = 2_048
@@ -46,7 +46,7 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
             client=_client(validator, request),
             honours_keys=request.honours_idempotency_keys,
             rate_limit=validator.rate("rate_limit", request.rate_limit),
-            max_concurrency=_places(validator, request),
+            max_concurrency=_max_concurrency(validator, request),
         )
         validator.raise_if_invalid()
         made = await self._integrations.create(current_principal(), wanted)
@@ -75,7 +75,9 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
             rate_limit=(
                 validator.rate("rate_limit", request.rate_limit) if request.HasField("rate_limit") else None
             ),
-            max_concurrency=_places(validator, request) if request.HasField("max_concurrency") else None,
+            max_concurrency=(
+                _max_concurrency(validator, request) if request.HasField("max_concurrency") else None
+            ),
         )
         if wanted.secret is not None and wanted.remove_credential:
             validator.reject("remove_credential", "does not go with credential")
@@ -104,7 +106,7 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
         more = len(found) > size
         return pb.ListIntegrationsResponse(
             integrations=[messages.integration(one) for one in found[:size]],
-            next_page_token=next_token(found[size - 1].name, "integrations") if more else "",
+            next_page_token=make_page_token(found[size - 1].name, "integrations") if more else "",
         )
 
     async def DeleteIntegration(
@@ -119,7 +121,7 @@ class IntegrationServicer(integration_pb2_grpc.IntegrationServiceServicer):
         tools = enums.take_fitting([messages.tool(one) for one in found[:size]])
         more = len(found) > len(tools)
         return pb.ListToolsResponse(
-            tools=tools, next_page_token=next_token(tools[-1].name, request.id) if more else ""
+            tools=tools, next_page_token=make_page_token(tools[-1].name, request.id) if more else ""
         )
 
 
@@ -129,12 +131,12 @@ _ACTIVE: Final[dict[int, bool | None]] = {
 }
 
 
-def _places(validator: RequestValidator, request: Any) -> int:
+def _max_concurrency(validator: RequestValidator, request: Any) -> int:
     return validator.number("max_concurrency", request.max_concurrency, least=0, most=MAX_CONCURRENCY)
 
 
 def _id(request: Any) -> str:
-    return name(request.id, Reason.INTEGRATION_NOT_FOUND)
+    return check_id(request.id, Reason.INTEGRATION_NOT_FOUND)
 
 
 def _page(request: Any, filters: object) -> tuple[int, str]:

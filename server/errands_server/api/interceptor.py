@@ -1,4 +1,4 @@
-"""What every call passes through: who asks, until when, what went wrong, and a line in the log."""
+"""Wraps every call: authenticates it, maps errors to google.rpc.Status, writes metrics and the access log."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from ..services.principal import Principal
 from .status import CODES, status
 
 Authenticate = Callable[[str], Awaitable[Principal]]
+"""The principal of a key. CREDENTIALS_INVALID."""
 CheckRate = Callable[[str], None]
-"""Raises where this tenant asks too often."""
+"""Counts a request of a tenant. RATE_LIMITED."""
 Parse = Callable[[bytes], Message]
 
 _PUBLIC_METHODS: Final = frozenset(
@@ -41,124 +42,123 @@ _PUBLIC_METHODS: Final = frozenset(
 )
 _TICKETED: Final = "/errands.v1.RunService/StreamRunEvents"
 TICKET: Final = "x-stream-ticket"
-# W3C Trace Context, level 1; anything else is as good as none.
+# W3C Trace Context, level 1; anything else is ignored.
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 _log = structlog.get_logger("errands.access")
 
 
 class CallContext(Struct):
-    """Who makes the present call. `principal` is None on methods that need no key."""
+    """The metadata of a call."""
 
-    principal: Principal | None = None
-    ticket: str = ""
-    request_id: str = ""
+    principal: Principal | None = None  # of its key; None where no key was sent
+    ticket: str = ""  # of a stream
+    request_id: str = ""  # x-request-id, for the logs
     traceparent: str = ""
 
 
-_caller: ContextVar[CallContext] = ContextVar("caller")
+_call_context: ContextVar[CallContext] = ContextVar("caller")
 
 
 def call_context() -> CallContext:
-    """Who makes the present call."""
-    return _caller.get()
+    """The metadata of the present call."""
+    return _call_context.get()
 
 
 def current_principal() -> Principal:
-    """The key behind the present call. CREDENTIALS_MISSING: there is none."""
-    found = _caller.get().principal
+    """The principal of the present call. CREDENTIALS_MISSING: no key was sent."""
+    found = _call_context.get().principal
     if found is None:
-        raise _missing()
+        raise _credentials_missing()
     return found
 
 
-def _missing() -> Unauthenticated:
+def _credentials_missing() -> Unauthenticated:
     message = "send an API key as x-api-key or as Authorization: Bearer"
     return Unauthenticated(Reason.CREDENTIALS_MISSING, message)
 
 
 class Interceptor:
-    """Where services are added whose every call passes here; it takes the place of the server for that.
+    """Takes the server's place when services are added, and wraps each of their methods once.
 
-    Each method is wrapped once, when it is added. gRPC's own interceptors are asked for every call,
-    which costs a fifth of a short one.
+    gRPC's own interceptors are called for every call, which costs a fifth of a short one.
     """
 
-    def __init__(self, server: aio.Server, recognise: Authenticate, admit: CheckRate) -> None:
+    def __init__(self, server: aio.Server, authenticate: Authenticate, check_rate: CheckRate) -> None:
         self._server = server
-        self._recognise = recognise
-        self._admit = admit
+        self._authenticate = authenticate
+        self._check_rate = check_rate
 
     def add_generic_rpc_handlers(self, handlers: Sequence[Any]) -> None:
-        """Generated code adds every service twice; the other way is found without a search."""
+        """Ignore the handlers: generated code adds every service twice, and the other way is faster."""
 
     def add_registered_method_handlers(self, service_name: str, handlers: Mapping[str, Any]) -> None:
-        """Add a service."""
+        """Add a service to the server, with each method wrapped."""
         wrapped = {name: self._wrap(f"/{service_name}/{name}", one) for name, one in handlers.items()}
         self._server.add_registered_method_handlers(service_name, wrapped)
 
     def _wrap(self, method: str, handler: Any) -> Any:
-        # Requests are parsed behind the key, where what does not parse can be answered properly.
+        # Requests are parsed after authentication, where a parse error can be mapped to a status.
         parse = handler.request_deserializer
         if handler.response_streaming:
-            behavior = self._streaming(method, handler.unary_stream, parse)
+            behavior = self._wrap_stream(method, handler.unary_stream, parse)
             make = grpc.unary_stream_rpc_method_handler
         else:
-            behavior = self._unary(method, handler.unary_unary, parse)
+            behavior = self._wrap_unary(method, handler.unary_unary, parse)
             make = grpc.unary_unary_rpc_method_handler
-        return make(behavior, request_deserializer=None, response_serializer=_serializer)
+        return make(behavior, request_deserializer=None, response_serializer=_serialize)
 
-    def _unary(self, method: str, behavior: Any, parse: Parse) -> Any:
+    def _wrap_unary(self, method: str, behavior: Any, parse: Parse) -> Any:
         seconds = metrics.seconds(method[1:])
 
         async def call(body: bytes, context: Any) -> Any:
             started = time.perf_counter()
-            who = CallContext()
-            _caller.set(who)
+            caller = CallContext()
+            _call_context.set(caller)
             try:
-                await self._identify(method, who, context.invocation_metadata())
-                answer = await behavior(_parsed(parse, body), context)
+                await self._identify(method, caller, context.invocation_metadata())
+                answer = await behavior(_parse_request(parse, body), context)
             except Refused as error:
-                _line(method, who, started, error.reason)
+                _log_call(method, caller, started, error.reason)
                 await context.abort_with_status(rpc_status.to_status(status(error)))
             except (asyncio.CancelledError, aio.AbortError):
-                _line(method, who, started, "CANCELLED")
+                _log_call(method, caller, started, "CANCELLED")
                 raise
             except Exception:
-                await _fault(method, who, started, context)
+                await _abort_with_fault(method, caller, started, context)
             else:
-                _line(method, who, started, "OK")
+                _log_call(method, caller, started, "OK")
                 return answer
             finally:
                 seconds.observe(time.perf_counter() - started)
 
         return call
 
-    def _streaming(self, method: str, behavior: Any, parse: Parse) -> Any:
+    def _wrap_stream(self, method: str, behavior: Any, parse: Parse) -> Any:
         async def call(body: bytes, context: Any) -> Any:
             started = time.perf_counter()
-            who = CallContext()
-            _caller.set(who)
+            caller = CallContext()
+            _call_context.set(caller)
             try:
-                await self._identify(method, who, context.invocation_metadata())
-                async with aclosing(behavior(_parsed(parse, body), context)) as answers:
+                await self._identify(method, caller, context.invocation_metadata())
+                async with aclosing(behavior(_parse_request(parse, body), context)) as answers:
                     async for answer in answers:
                         yield answer
             except Refused as error:
-                _line(method, who, started, error.reason)
+                _log_call(method, caller, started, error.reason)
                 await context.abort_with_status(rpc_status.to_status(status(error)))
             except (asyncio.CancelledError, aio.AbortError, GeneratorExit):
-                _line(method, who, started, "CANCELLED")
+                _log_call(method, caller, started, "CANCELLED")
                 raise
             except Exception:
-                await _fault(method, who, started, context)
+                await _abort_with_fault(method, caller, started, context)
             else:
-                _line(method, who, started, "OK")
+                _log_call(method, caller, started, "OK")
 
         return call
 
     async def _identify(
-        self, method: str, who: CallContext, metadata: Iterable[tuple[str, str | bytes]]
+        self, method: str, caller: CallContext, metadata: Iterable[tuple[str, str | bytes]]
     ) -> None:
         secrets = set()
         for name, value in metadata:
@@ -168,37 +168,37 @@ class Interceptor:
             elif name == "authorization" and text[:7].lower() == "bearer ":
                 secrets.add(text[7:].strip())
             elif name == TICKET:
-                who.ticket = text
+                caller.ticket = text
             elif name == "x-request-id":
-                who.request_id = text[:128]
+                caller.request_id = text[:128]
             elif name == "traceparent" and _TRACEPARENT.fullmatch(text):
-                who.traceparent = text
+                caller.traceparent = text
         if len(secrets) > 1:
             message = "x-api-key and Authorization hold different keys; send one"
             raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)
         if secrets:
-            who.principal = await self._recognise(secrets.pop())
-            self._admit(who.principal.tenant)
-        elif method not in _PUBLIC_METHODS and not (method == _TICKETED and who.ticket):
-            raise _missing()
+            caller.principal = await self._authenticate(secrets.pop())
+            self._check_rate(caller.principal.tenant)
+        elif method not in _PUBLIC_METHODS and not (method == _TICKETED and caller.ticket):
+            raise _credentials_missing()
 
 
-def _parsed(parse: Parse, body: bytes) -> Message:
+def _parse_request(parse: Parse, body: bytes) -> Message:
     try:
         return parse(body)
     except DecodeError as error:
         raise Invalid([Violation("request", f"is no message of this method: {error}")]) from error
 
 
-def _serializer(message: Any) -> bytes:
-    """Streams hand over what is encoded already."""
+def _serialize(message: Any) -> bytes:
+    """The message encoded; streams and caches pass encoded ones."""
     if isinstance(message, bytes):
         return message
     encoded: bytes = message.SerializeToString()
     return encoded
 
 
-def _line(method: str, who: CallContext, started: float, outcome: str) -> None:
+def _log_call(method: str, caller: CallContext, started: float, outcome: str) -> None:
     code = CODES[outcome].name if isinstance(outcome, Reason) else outcome
     metrics.answered(method[1:], code)
     access_log.info(
@@ -206,19 +206,19 @@ def _line(method: str, who: CallContext, started: float, outcome: str) -> None:
             "method": method,
             "outcome": str(outcome),
             "ms": round((time.perf_counter() - started) * 1_000, 2),
-            "tenant": who.principal.tenant if who.principal else "",
-            "key": who.principal.key_id if who.principal else "",
-            "request_id": who.request_id,
-            "trace_id": who.traceparent[3:35],
+            "tenant": caller.principal.tenant if caller.principal else "",
+            "key": caller.principal.key_id if caller.principal else "",
+            "request_id": caller.request_id,
+            "trace_id": caller.traceparent[3:35],
             "event": "call",
         }
     )
 
 
-async def _fault(method: str, who: CallContext, started: float, context: Any) -> None:
-    """A bug: the log gets everything, the caller an id to ask about."""
-    request_id = who.request_id or uuid4().hex
+async def _abort_with_fault(method: str, caller: CallContext, started: float, context: Any) -> None:
+    """Answer a bug with INTERNAL and a request id, under which the log has the traceback."""
+    request_id = caller.request_id or uuid4().hex
     _log.exception("fault", method=method, request_id=request_id)
-    _line(method, who, started, Reason.INTERNAL)
+    _log_call(method, caller, started, Reason.INTERNAL)
     message = f"a fault of the service; its log has more under request id {request_id}"
     await context.abort_with_status(rpc_status.to_status(status(Refused(Reason.INTERNAL, message))))

@@ -14,7 +14,7 @@ from ..services.keys import Keys
 from ..services.principal import Scope
 from . import messages
 from .interceptor import current_principal
-from .validation import RequestValidator, identifier, next_token
+from .validation import RequestValidator, make_page_token, parse_uuid
 
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _SCOPES: Final = tuple(str(scope) for scope in Scope)
@@ -55,9 +55,9 @@ class KeyServicer(key_pb2_grpc.KeyServiceServicer):
         more = len(found) > size
         return pb.ListKeysResponse(
             keys=[messages.key(one) for one in found[:size]],
-            next_page_token=next_token(found[size - 1].id, "keys") if more else "",
+            next_page_token=make_page_token(found[size - 1].id, "keys") if more else "",
         )
 
     async def RevokeKey(self, request: pb.RevokeKeyRequest, context: Any) -> pb.RevokeKeyResponse:
-        await self._keys.revoke(current_principal(), identifier(request.id, Reason.KEY_NOT_FOUND))
+        await self._keys.revoke(current_principal(), parse_uuid(request.id, Reason.KEY_NOT_FOUND))
         return pb.RevokeKeyResponse()

@@ -1,4 +1,4 @@
-"""Between the domain and the wire: every message is made here and nowhere else."""
+"""Maps the domain to messages."""
 
 from __future__ import annotations
 
@@ -63,7 +63,10 @@ def _call(call: e.Call) -> approval_pb.ApprovalCall:
 
 
 class RunMessages:
-    """Makes the messages that hold links, which need a secret and the server's public address."""
+    """Maps runs, events and approvals to messages, with their links.
+
+    `link` and `connect_link` make the links to approval and connect pages.
+    """
 
     def __init__(
         self,
@@ -135,7 +138,7 @@ class RunMessages:
         return message if self._fill(message, tenant, run_id, record, view) else None
 
     def _fill(self, message: event_pb.RunEvent, tenant: str, run_id: str, record: Record, view: View) -> bool:
-        """Make `message` say what this view shows of a record; False where it shows nothing."""
+        """Fill `message` with what this view shows of a record; False where it shows nothing."""
         event = record.event
         if type(event) is e.ApprovalRequested:
             message.approval_required.CopyFrom(
@@ -193,9 +196,9 @@ class RunMessages:
             user_id=run.user_id,
             approval_strategy=STRATEGY[run.strategy],
             selected_customer_integration_ids=[chosen.id for chosen in run_view.inputs.integrations],
-            steps_finished=[_finished(run, step_id) for step_id in run.finished],
+            steps_finished=[_finished_step(run, step_id) for step_id in run.finished],
             error=None if run.error is None or not run.ended else run_error(run.error),
-            pending_approvals=self._pending(head.tenant if view.links else "", head.run_id, run),
+            pending_approvals=self._pending_approvals(head.tenant if view.links else "", head.run_id, run),
             authorization_url=self._connect_link(head.tenant, head.run_id, awaited) if awaited else "",
             cancel_requested=run.cancel is not None,
             last_sequence=run.sequence,
@@ -206,7 +209,7 @@ class RunMessages:
             message.events_truncated = len(events) > len(message.events)
         return message
 
-    def _pending(self, tenant: str, run_id: str, run: Run) -> list[approval_pb.Approval]:
+    def _pending_approvals(self, tenant: str, run_id: str, run: Run) -> list[approval_pb.Approval]:
         return [
             self.approval(
                 open_approval.request,
@@ -219,7 +222,7 @@ class RunMessages:
         ]
 
 
-def _finished(run: Run, step_id: str) -> run_pb.FinishedStep:
+def _finished_step(run: Run, step_id: str) -> run_pb.FinishedStep:
     progress = run.steps[step_id]
     assert progress.outcome is not None  # noqa: S101 (it is among the finished)
     return run_pb.FinishedStep(
@@ -302,8 +305,8 @@ _ACCESS: Final[dict[str, Any]] = {
 def preflight(found: Preflight) -> preflight_pb.Preflight:
     return preflight_pb.Preflight(
         calls=map(_preflight_call, found.calls),
-        missing=[_missing(one, found.user_id) for one in found.missing],
-        approvals=map(_expected, found.approvals),
+        missing=[_missing_connection(one, found.user_id) for one in found.missing],
+        approvals=map(_expected_approval, found.approvals),
     )
 
 
@@ -321,7 +324,7 @@ def _preflight_call(call: PreflightCall) -> preflight_pb.PreflightCall:
     )
 
 
-def _missing(missing: MissingConnection, user_id: str) -> preflight_pb.MissingConnection:
+def _missing_connection(missing: MissingConnection, user_id: str) -> preflight_pb.MissingConnection:
     return preflight_pb.MissingConnection(
         integration_id=missing.integration_id,
         integration_name=missing.integration_name,
@@ -332,7 +335,7 @@ def _missing(missing: MissingConnection, user_id: str) -> preflight_pb.MissingCo
     )
 
 
-def _expected(approval: ExpectedApproval) -> preflight_pb.ExpectedApproval:
+def _expected_approval(approval: ExpectedApproval) -> preflight_pb.ExpectedApproval:
     return preflight_pb.ExpectedApproval(
         kind=enums.KIND[approval.kind], step_id=approval.step_id, calls=approval.calls
     )
@@ -355,7 +358,7 @@ def _clause(clause: ClauseRead) -> plan_pb.ExplainedClause:
         text=clause.text,
         tools=map(_tool, clause.considered),
         calls=map(_explained_call, clause.choices),
-        missing=map(_dotted, clause.missing),
+        missing=map(_dot_path, clause.missing),
     )
 
 
@@ -376,9 +379,9 @@ def _explained_call(choice: Choice) -> plan_pb.ExplainedCall:
 
 def _argument(origin: Origin) -> plan_pb.ExplainedArgument:
     return plan_pb.ExplainedArgument(
-        path=_dotted(origin.path), source=_SOURCES[origin.source], reason=origin.why, words=origin.words
+        path=_dot_path(origin.path), source=_SOURCES[origin.source], reason=origin.why, words=origin.words
     )
 
 
-def _dotted(path: Path) -> str:
+def _dot_path(path: Path) -> str:
     return ".".join(map(str, path))

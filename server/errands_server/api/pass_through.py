@@ -1,4 +1,4 @@
-"""Reads what a caller passes through, and finds everything that is wrong with its form."""
+"""Reads credentials that are passed through, and finds everything that is malformed in them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_TEXT: Final = 8_192  # characters of one value
 MAX_WHOLE: Final = 32_768  # characters of everything together
 
 _KINDS: Final = (AwsKeys, AwsRole, OktaApp)
-_NAMED: Final = (
+_KINDS_TEXT: Final = (
     "must hold exactly the keys of AWS temporary credentials (accessKeyId, secretAccessKey, sessionToken), "
     "of an AWS role (roleArn, externalId) or of an Okta service app (clientId, kid, privateKey, "
     "oauthTokenUrl, scope, perhaps host)"
@@ -43,13 +43,13 @@ _PRINTABLE: Final = re.compile(r"[ -~]+")
 
 
 def read(passed: Sequence[pb.PassThrough]) -> tuple[tuple[PassThrough, ...], list[Violation]]:
-    """What is passed through, entry by entry, and everything wrong with it. Values are never quoted."""
+    """The entries, and everything that is malformed in them. Values are never quoted."""
     validator = RequestValidator()
     validator.count("pass_through", passed, most=MAX_ENTRIES)
     found = tuple(
         _entry(validator, f"pass_through[{at}]", one) for at, one in enumerate(passed[:MAX_ENTRIES])
     )
-    if sum(map(_size, passed)) > MAX_WHOLE:
+    if sum(map(_character_count, passed)) > MAX_WHOLE:
         validator.reject("pass_through", f"has more than {MAX_WHOLE} characters altogether")
     return found, validator.violations
 
@@ -77,9 +77,9 @@ def _headers(validator: RequestValidator, field: str, given: Mapping[str, str]) 
         if not _TOKEN.fullmatch(name):
             validator.reject(field, "has a name that is none of a header")
         elif name in _NOT_TO_PASS:
-            validator.reject(_at(field, name), "cannot be passed through")
+            validator.reject(_member_path(field, name), "cannot be passed through")
         elif not _PRINTABLE.fullmatch(value) or value != value.strip() or len(value) > MAX_TEXT:
-            validator.reject(_at(field, name), f"must be 1 to {MAX_TEXT} printable ASCII characters")
+            validator.reject(_member_path(field, name), f"must be 1 to {MAX_TEXT} printable ASCII characters")
     return headers
 
 
@@ -89,34 +89,37 @@ def _query(validator: RequestValidator, field: str, given: Mapping[str, str]) ->
         if not 1 <= len(name) <= MAX_ID or not name.isprintable():
             validator.reject(field, f"has a name that is not 1 to {MAX_ID} printable characters")
         elif len(value) > MAX_TEXT or "\0" in value:
-            validator.reject(_at(field, name), f"must be at most {MAX_TEXT} characters without NUL")
+            validator.reject(_member_path(field, name), f"must be at most {MAX_TEXT} characters without NUL")
 
 
-def _at(field: str, name: str) -> str:
-    """The place of a member, where its name can be part of one."""
+def _member_path(field: str, name: str) -> str:
+    """The path of a member, without its name where that may be anything, even a secret."""
     return f"{field}.{name}" if _KEY.fullmatch(name) else field
 
 
 def _values(validator: RequestValidator, field: str, given: Mapping[str, str]) -> Values | None:
-    meant = [kind for kind in _KINDS if not given.keys().isdisjoint(_keys(kind))]
-    if len(meant) != 1:
-        validator.reject(field, _NAMED if not meant else f"holds keys of more than one kind; it {_NAMED}")
+    kinds = [kind for kind in _KINDS if not given.keys().isdisjoint(_keys(kind))]
+    if len(kinds) != 1:
+        validator.reject(
+            field, _KINDS_TEXT if not kinds else f"holds keys of more than one kind; it {_KINDS_TEXT}"
+        )
         return None
-    (kind,) = meant
+    (kind,) = kinds
     before = len(validator.violations)
     for name in given.keys() - _keys(kind):
-        # What is no name of a member may be anything, even a secret.
-        validator.reject(_at(field, name), "is unknown" if _KEY.fullmatch(name) else "holds an unknown key")
-    for name in sorted(_required(kind) - given.keys()):
+        validator.reject(
+            _member_path(field, name), "is unknown" if _KEY.fullmatch(name) else "holds an unknown key"
+        )
+    for name in sorted(_required_keys(kind) - given.keys()):
         validator.reject(f"{field}.{name}", "is required")
     for name in sorted(given.keys() & _keys(kind)):
         fits, wanted = _RULES.get(name, (_is_text, f"must be 1 to {MAX_TEXT} printable ASCII characters"))
         if not fits(given[name]):
             validator.reject(f"{field}.{name}", wanted)
-    return None if len(validator.violations) > before else _made(kind, given)
+    return None if len(validator.violations) > before else _make(kind, given)
 
 
-def _made(kind: type[Values], given: Mapping[str, str]) -> Values:
+def _make(kind: type[Values], given: Mapping[str, str]) -> Values:
     named = {field.encode_name: field.name for field in fields(kind)}
     return kind(**{named[key]: value for key, value in given.items()})
 
@@ -125,7 +128,7 @@ def _keys(kind: type) -> set[str]:
     return {field.encode_name for field in fields(kind)}
 
 
-def _required(kind: type) -> set[str]:
+def _required_keys(kind: type) -> set[str]:
     return {field.encode_name for field in fields(kind) if field.required}
 
 
@@ -161,7 +164,7 @@ _RULES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
 }
 
 
-def _size(one: pb.PassThrough) -> int:
+def _character_count(one: pb.PassThrough) -> int:
     return sum(
         len(name) + len(text) for m in (one.headers, one.query, one.values) for name, text in m.items()
     )

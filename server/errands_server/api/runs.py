@@ -24,7 +24,7 @@ from .enums import STATUS_OF
 from .interceptor import call_context, current_principal
 from .messages import RunMessages
 from .response_cache import ResponseCache
-from .validation import MAX_ID, RequestValidator, identifier, next_token
+from .validation import MAX_ID, RequestValidator, make_page_token, parse_uuid
 
 DEFAULT_RUNS: Final = 10
 MAX_SKIP: Final = 100_000
@@ -33,22 +33,24 @@ _AT_END: Final = (("errands-end", "1"),)
 
 
 class RunServicer(run_pb2_grpc.RunServiceServicer):
-    def __init__(self, creation: RunCreation, runs: Runs, tickets: Tickets, made: RunMessages) -> None:
+    def __init__(
+        self, creation: RunCreation, runs: Runs, tickets: Tickets, run_messages: RunMessages
+    ) -> None:
         self._creation = creation
         self._runs = runs
         self._tickets = tickets
-        self._messages = made
-        self._shown = ResponseCache()
+        self._messages = run_messages
+        self._cache = ResponseCache()
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:
         principal = current_principal()
         wanted, malformed = create_run.read(request, context.time_remaining())
         if request.validate_only:
             preview = await self._creation.validate(principal, wanted, malformed, explain=request.explain)
-            return _validated(preview, explain=request.explain)
-        return self._created(principal, await self._creation.create(principal, wanted, malformed))
+            return _preview_response(preview, explain=request.explain)
+        return self._create_response(principal, await self._creation.create(principal, wanted, malformed))
 
-    def _created(self, principal: Principal, run_view: RunView) -> pb.CreateRunResponse:
+    def _create_response(self, principal: Principal, run_view: RunView) -> pb.CreateRunResponse:
         view = _view(principal)
         events = self._messages.events(principal.tenant, run_view.head.run_id, run_view.records, view)
         return pb.CreateRunResponse(
@@ -67,7 +69,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         run_view = await self._runs.get(principal, _run_id(request.run_id), events=most)
         if most:
             return pb.GetRunResponse(run=self._run(run_view, most))
-        return self._shown.answer(
+        return self._cache.encode(
             run_view, _view(principal), lambda: pb.GetRunResponse(run=self._run(run_view))
         )
 
@@ -99,7 +101,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         runs = enums.take_fitting([self._run(run_view, most) for run_view in page.runs])
         more = page.more or len(runs) < len(page.runs)
         return pb.ListRunsResponse(
-            runs=runs, next_page_token=next_token(runs[-1].run_id, filters) if more else ""
+            runs=runs, next_page_token=make_page_token(runs[-1].run_id, filters) if more else ""
         )
 
     async def CancelRun(self, request: pb.CancelRunRequest, context: Any) -> pb.CancelRunResponse:
@@ -113,8 +115,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         after = validator.cursor("after_sequence", request.after_sequence)
         validator.raise_if_invalid()
         run_id = _run_id(request.run_id)
-        ticket = self._ticket(run_id, include_tool_calls=request.include_tool_calls)
-        tenant, view = _watched(ticket, include_tool_calls=request.include_tool_calls)
+        ticket = self._read_ticket(run_id, include_tool_calls=request.include_tool_calls)
+        tenant, view = _stream_view(ticket, include_tool_calls=request.include_tool_calls)
         async with self._runs.follow(tenant, run_id, after=after, view=view) as pieces:
             end = _AT_END if pieces is None else ()
             if request.validate_only:
@@ -127,8 +129,8 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             async for piece in pieces:
                 yield piece
 
-    def _ticket(self, run_id: str, *, include_tool_calls: bool) -> Ticket | None:
-        """The ticket that a stream is asked for with; None where there is a key."""
+    def _read_ticket(self, run_id: str, *, include_tool_calls: bool) -> Ticket | None:
+        """The ticket of a call without a key; None where there is a key. TICKET_INVALID."""
         if call_context().principal is not None:
             return None
         ticket = self._tickets.read(call_context().ticket)
@@ -170,12 +172,12 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=enums.timestamp(expires_at))
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Any) -> pb.GetPlanResponse:
-        plan_id = identifier(request.execution_plan_id, Reason.PLAN_NOT_FOUND)
+        plan_id = parse_uuid(request.execution_plan_id, Reason.PLAN_NOT_FOUND)
         run_view = await self._runs.get_by_plan(current_principal(), plan_id)
         return pb.GetPlanResponse(plan=enums.plan_of(run_view.run))
 
 
-def _validated(preview: RunPreview, *, explain: bool) -> pb.CreateRunResponse:
+def _preview_response(preview: RunPreview, *, explain: bool) -> pb.CreateRunResponse:
     plan = enums.plan_of(preview.run)
     plan.ClearField("execution_plan_id")
     return pb.CreateRunResponse(
@@ -186,8 +188,8 @@ def _validated(preview: RunPreview, *, explain: bool) -> pb.CreateRunResponse:
     )
 
 
-def _watched(ticket: Ticket | None, *, include_tool_calls: bool) -> tuple[str, View]:
-    """Tenant and view of a stream."""
+def _stream_view(ticket: Ticket | None, *, include_tool_calls: bool) -> tuple[str, View]:
+    """Tenant and view of a stream, of its ticket or else of the key. SCOPE_MISSING."""
     if ticket is not None:
         return ticket.tenant, replace(ticket.view, tool_calls=include_tool_calls)
     principal = current_principal()
@@ -196,7 +198,7 @@ def _watched(ticket: Ticket | None, *, include_tool_calls: bool) -> tuple[str, V
 
 
 def _view(principal: Principal, *, tool_calls: bool = False) -> View:
-    """What this caller sees of a run."""
+    """The widest view of a run that the principal's scopes allow."""
     return View(
         tool_calls=tool_calls,
         links=principal.may(Scope.APPROVALS),
@@ -205,4 +207,4 @@ def _view(principal: Principal, *, tool_calls: bool = False) -> View:
 
 
 def _run_id(value: str) -> str:
-    return identifier(value, Reason.RUN_NOT_FOUND)
+    return parse_uuid(value, Reason.RUN_NOT_FOUND)

@@ -1,4 +1,4 @@
-"""From domain errors to the wire: one table of codes, and one google.rpc.Status for each error."""
+"""Maps domain errors to the wire: one table of codes, and one google.rpc.Status for each error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from grpc import StatusCode
 from ..domain.errors import Conflict, Exhausted, Invalid, NotFound, Reason, Refused, Unavailable, Violation
 
 DOMAIN: Final = "errands"
-# Clients take 8 KiB of trailing metadata, in which a status stands twice and is encoded.
+# Clients take 8 KiB of trailing metadata, which has a status twice, encoded.
 MAX_MESSAGE: Final = 500  # bytes
 MAX_VIOLATIONS: Final = 3_000  # bytes
 
@@ -89,22 +89,22 @@ CODES: Final[Mapping[Reason, StatusCode]] = {
 
 
 def status(error: Refused) -> Status:
-    """The error as google.rpc.Status: one ErrorInfo, and what else fits (AIP-193)."""
+    """The error as google.rpc.Status: one ErrorInfo, and the details of its kind (AIP-193)."""
     packed = []
-    for message in (_info(error), *_details(error)):
+    for message in (_error_info(error), *_details(error)):
         any_message = AnyMessage()
         any_message.Pack(message)
         packed.append(any_message)
-    return Status(code=CODES[error.reason].value[0], message=_cut(error.message), details=packed)
+    return Status(code=CODES[error.reason].value[0], message=_truncate(error.message), details=packed)
 
 
-def _info(error: Refused) -> details.ErrorInfo:
+def _error_info(error: Refused) -> details.ErrorInfo:
     metadata = {"scope": error.subject} if error.reason is Reason.SCOPE_MISSING else {}
     return details.ErrorInfo(reason=error.reason.value, domain=DOMAIN, metadata=metadata)
 
 
 def _details(error: Refused) -> Iterator[Message]:
-    message, subject = _cut(error.message), _cut(error.subject)
+    message, subject = _truncate(error.message), _truncate(error.subject)
     match error:
         case Invalid(violations=violations):
             yield _bad_request(violations)
@@ -120,14 +120,14 @@ def _details(error: Refused) -> Iterator[Message]:
             quota = details.QuotaFailure.Violation(subject=subject, description=message)
             yield details.QuotaFailure(violations=[quota])
     if isinstance(error, Exhausted | Unavailable) or error.retry_after is not None:
-        yield _retry(error.retry_after or 1.0)
+        yield _retry_info(error.retry_after or 1.0)
 
 
 def _bad_request(violations: Sequence[Violation]) -> details.BadRequest:
-    """Every violation, as far as they can travel; the last one says how many more there are."""
+    """The violations up to the size limit; the last one says how many more there are."""
     answer = details.BadRequest()
     for index, violation in enumerate(violations):
-        description = _cut(violation.message)
+        description = _truncate(violation.message)
         if index and answer.ByteSize() + len(violation.field) + len(description.encode()) > MAX_VIOLATIONS:
             description = f"is wrong, and so are {len(violations) - index - 1} more"
             answer.field_violations.add(field=violation.field, description=description)
@@ -136,13 +136,13 @@ def _bad_request(violations: Sequence[Violation]) -> details.BadRequest:
     return answer
 
 
-def _cut(text: str) -> str:
-    """The text, shortened where it says too much: callers may have put megabytes into it."""
+def _truncate(text: str) -> str:
+    """The text, up to the size limit: callers may have put megabytes into it."""
     body = text.encode()
     return text if len(body) <= MAX_MESSAGE else body[:MAX_MESSAGE].decode(errors="ignore") + "…"
 
 
-def _retry(seconds: float) -> details.RetryInfo:
+def _retry_info(seconds: float) -> details.RetryInfo:
     delay: Any = Duration()
     delay.FromMilliseconds(int(seconds * 1_000))
     return details.RetryInfo(retry_delay=delay)

@@ -1,4 +1,4 @@
-"""Checks the fields of a request and collects every violation before anything is done."""
+"""Validates the fields of a request, and collects every violation before anything is done."""
 
 from __future__ import annotations
 
@@ -24,12 +24,16 @@ _YEAR_10000: Final = 253_402_300_800  # seconds
 
 
 class RequestValidator:
-    """Collects violations; `raise_if_invalid` raises them all together."""
+    """Checks fields and collects violations; `raise_if_invalid` raises them all together.
+
+    Every check returns the value it was given, or what it means, also where it is invalid.
+    """
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
 
     def reject(self, field: str, message: str) -> None:
+        """Add a violation."""
         self.violations.append(Violation(field, message))
 
     def text(self, field: str, value: str, *, least: int = 0, most: int) -> str:
@@ -72,7 +76,7 @@ class RequestValidator:
             self.reject(field, f"has {len(values)} entries; it must have {least} to {most}")
 
     def choice(self, field: str, value: int, choices: dict[int, E], default: E) -> E:
-        """What an enum value stands for; `default` for 0 and, with a violation, for unknown ones."""
+        """What an enum value means; `default` for 0 and, with a violation, for unknown ones."""
         if value not in choices and value != 0:
             self.reject(field, f"{value} is no known value")
         return choices.get(value, default)
@@ -96,12 +100,12 @@ class RequestValidator:
         except (msgspec.DecodeError, RecursionError) as error:
             self.reject(field, f"is not JSON: {error}")
         else:
-            if _deeper(document, MAX_DEPTH):
+            if _is_deeper(document, MAX_DEPTH):
                 self.reject(field, f"is nested more than {MAX_DEPTH} levels deep")
         return body
 
     def json_object(self, field: str, value: str, *, most: int) -> dict[str, Any]:
-        """The same of an object, decoded; empty where it is none."""
+        """As `json_text`, an object, decoded; empty where it is none."""
         known = len(self.violations)
         body = self.json_text(field, value, most=most)
         found = msgspec.json.decode(body) if len(self.violations) == known else {}
@@ -117,7 +121,7 @@ class RequestValidator:
         return value or default
 
     def page_token(self, token: str, filters: object) -> str:
-        """The key a page token holds, where it belongs to these filters."""
+        """The key in a page token, which must be made for these filters; "" for the first page."""
         if not token:
             return ""
         try:
@@ -126,12 +130,12 @@ class RequestValidator:
         except ValueError:
             self.reject("page_token", "is not a token this service gave; start from the first page")
             return ""
-        if mark != _mark(filters) or "\x00" in key:
+        if mark != _fingerprint(filters) or "\x00" in key:
             self.reject("page_token", "belongs to other filters; start from the first page")
         return key
 
     def timestamp(self, field: str, value: Timestamp, *, after: int) -> int:
-        """As `moment`; must lie behind `after`."""
+        """As `moment`; must be later than `after`."""
         valid = self.moment(field, value, otherwise=after + 1)
         if valid <= after:
             self.reject(field, "lies in the past")
@@ -145,13 +149,13 @@ class RequestValidator:
         return value.seconds * 1_000 + value.nanos // 1_000_000
 
     def raise_if_invalid(self) -> None:
-        """Raise Invalid with everything that is wrong, if anything is."""
+        """FIELD_INVALID, with every violation, if there is any."""
         if self.violations:
             raise Invalid(self.violations)
 
 
-def _deeper(document: Any, levels: int) -> bool:
-    """Whether containers are nested more than `levels` deep; without recursion, which is what it guards."""
+def _is_deeper(document: Any, levels: int) -> bool:
+    """Whether containers are nested more than `levels` deep. Not recursive: the depth is not known yet."""
     level = [document]
     for _ in range(levels):
         level = [item for value in level for item in _items(value)]
@@ -166,31 +170,31 @@ def _items(value: Any) -> Collection[Any]:
     return value if isinstance(value, list) else ()
 
 
-def next_token(key: str, filters: object) -> str:
-    """A page token that leads behind `key`, for these filters only."""
-    return base64url.encode(f"{_mark(filters)}:{key}".encode())
+def make_page_token(key: str, filters: object) -> str:
+    """The token of the page behind `key`, for these filters only."""
+    return base64url.encode(f"{_fingerprint(filters)}:{key}".encode())
 
 
-def _mark(filters: object) -> str:
+def _fingerprint(filters: object) -> str:
     return hashlib.sha256(repr(filters).encode()).hexdigest()[:12]
 
 
-def identifier(value: str, reason: Reason) -> str:
-    """A UUID in its usual form. What is none names nothing, so it is not found."""
+def parse_uuid(value: str, reason: Reason) -> str:
+    """A UUID in its usual form. The reason, a NOT_FOUND, where it is none."""
     try:
         return str(UUID(value))
     except ValueError:
-        raise _names_nothing(value, reason) from None
+        raise _not_found(value, reason) from None
 
 
-def name(value: str, reason: Reason) -> str:
-    """An id that is no UUID. What cannot be one is not looked for, but not found."""
+def check_id(value: str, reason: Reason) -> str:
+    """An id that is no UUID. The reason, a NOT_FOUND, where it cannot be an id."""
     if not value or len(value) > MAX_ID or "\x00" in value:
-        raise _names_nothing(value, reason)
+        raise _not_found(value, reason)
     return value
 
 
-def _names_nothing(value: str, reason: Reason) -> NotFound:
+def _not_found(value: str, reason: Reason) -> NotFound:
     kind = reason.value.removesuffix("_NOT_FOUND").lower()
     message = f"there is no {kind} {value[:64]!r}" if value else f"the id of the {kind} is empty"
     return NotFound(reason, message, subject=value[:64])

@@ -68,7 +68,7 @@ class Approvals:
     async def get_by_token(
         self, token: str, caller: Principal | None
     ) -> tuple[ApprovalRow, Decision, tuple[Decision, ...]]:
-        """The approval of a link, the decision it stands for, and those it allows.
+        """The approval of a link, the decision it is for, and those it allows.
 
         No key is needed, but one that is sent must be of the approval's tenant.
         TOKEN_INVALID, CREDENTIALS_INVALID.
@@ -93,7 +93,7 @@ class Approvals:
         caller: Principal | None,
         values: Mapping[str, Any] | None = None,
     ) -> ApprovalRow:
-        """Decide with a link: as it stands for (None), or another way that it allows.
+        """Decide with a link: the decision it is for (None), or another one that it allows.
 
         `values` answer an INPUT. A caller with a key needs scope `approvals`, and is the actor.
         Raises as `decide` and `get_by_token`, and SCOPE_MISSING.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from ..domain.draft import Draft
 from ..domain.events import AnyEvent, AuthResolved
 from ..environment import Environment
-from ..store.journal_reads import Head
 from ..store.repositories.runs import RunFilter
 from ..store.store import Store
 from .run_changes import change
@@ -60,10 +59,17 @@ class Authorizations:
         return await asyncio.shield(task)
 
     async def _resolve(self, tenant: str, integration_id: str, user_id: str, *, granted: bool) -> int:
+        decide = partial(_resolve_all, integration_id=integration_id, granted=granted)
         count = 0
         before = ""
-        while heads := await self._waiting(tenant, integration_id, user_id, before):
-            decide = partial(_resolve_all, integration_id=integration_id, granted=granted)
+        while True:
+            wanted = RunFilter(
+                user_id=user_id, integration_ids=[integration_id], before=before, unfinished=True
+            )
+            async with self._store.begin(tenant) as transaction:
+                heads = await transaction.runs.list(wanted, limit=_PAGE)
+            if not heads:
+                return count
             changes = (
                 change(self._store.journal, self._environment, tenant, h.run_id, decide) for h in heads
             )
@@ -73,12 +79,6 @@ class Authorizations:
                     raise outcome
             count += len(heads)
             before = heads[-1].run_id
-        return count
-
-    async def _waiting(self, tenant: str, integration_id: str, user_id: str, before: str) -> Sequence[Head]:
-        wanted = RunFilter(user_id=user_id, integration_ids=[integration_id], before=before, unfinished=True)
-        async with self._store.begin(tenant) as transaction:
-            return await transaction.runs.list(wanted, limit=_PAGE)
 
 
 def _resolve_all(draft: Draft, *, integration_id: str, granted: bool) -> list[AnyEvent]:

@@ -100,8 +100,8 @@ class Integrations:
                 subject=integration_id,
                 at=now,
                 name=name,
-                oauthClient=_audited_client(client[0]),
-                **_audited(revision),
+                oauthClient=_audit_client(client[0]),
+                **_audit_details(revision),
             )
         self._catalog.changed(principal.tenant)
         if _brings_shared_client(parse_public(client[0]), wanted):
@@ -119,7 +119,7 @@ class Integrations:
         while True:
             before = await self.get(principal, integration_id)
             old = await self._revision(principal, before)
-            after, revision = await self._changed(principal, before, old, wanted)
+            after, revision = await self._apply(principal, before, old, wanted)
             async with self._store.begin(principal.tenant, writes=True) as transaction:
                 if await transaction.integrations.find(integration_id) != before:
                     continue  # another change was first; this one goes on top of it
@@ -134,9 +134,9 @@ class Integrations:
                     name=after.name,
                     active=after.active,
                     credentialChanged=revision.credential != old.credential,
-                    oauthClient=_audited_client(after.oauth_client),
+                    oauthClient=_audit_client(after.oauth_client),
                     oauthClientChanged=_client_of(after) != _client_of(before),
-                    **_audited(revision),
+                    **_audit_details(revision),
                 )
             break
         self._catalog.changed(principal.tenant)
@@ -144,7 +144,7 @@ class Integrations:
             await self._authorizations.grant(principal.tenant, integration_id)
         return await self.get(principal, integration_id), await changes_between(old, revision)
 
-    async def _changed(
+    async def _apply(
         self, principal: Principal, before: Integration, old: Revision, wanted: IntegrationChange
     ) -> tuple[Integration, Revision]:
         revised = await self._imports.reimport(before.id, old, _import_request(principal, wanted))
@@ -255,7 +255,7 @@ def _import_request(principal: Principal, wanted: IntegrationChange) -> ImportRe
     )
 
 
-def _audited(revision: Revision) -> dict[str, Any]:
+def _audit_details(revision: Revision) -> dict[str, Any]:
     """What the audit keeps of a revision; no secret."""
     return {
         # The endpoint of an MCP server may have a token among its parameters.
@@ -267,7 +267,7 @@ def _audited(revision: Revision) -> dict[str, Any]:
     }
 
 
-def _audited_client(public: str) -> dict[str, Any] | None:
+def _audit_client(public: str) -> dict[str, Any] | None:
     """What the audit keeps of an OAuth client; not its URLs, which may contain a secret."""
     client = parse_public(public)
     return None if client is None else {"clientId": client.client_id, "grant": client.grant}

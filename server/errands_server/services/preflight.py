@@ -40,11 +40,13 @@ class PreflightService:
         if run.plan is None:
             return Preflight(user_id=run.user_id)
         calls = [
-            await self._call(principal.tenant, run.user_id, step.id, planned, passed_through)
+            await self._preflight_call(principal.tenant, run.user_id, step.id, planned, passed_through)
             for step in run.plan.steps
             for planned in step.calls
         ]
-        missing = [await self._missing(principal, run.user_id, *one) for one in missing_connections(calls)]
+        missing = [
+            await self._missing_connection(principal, run.user_id, *one) for one in missing_connections(calls)
+        ]
         return Preflight(
             user_id=run.user_id,
             calls=tuple(calls),
@@ -52,7 +54,7 @@ class PreflightService:
             approvals=tuple(expected_approvals(run.plan, run.strategy)),
         )
 
-    async def _call(
+    async def _preflight_call(
         self, tenant: str, user_id: str, step_id: str, planned: PlannedCall, passed_through: Collection[str]
     ) -> PreflightCall:
         ref = planned.tool
@@ -82,7 +84,7 @@ class PreflightService:
             scopes=scopes,
         )
 
-    async def _missing(
+    async def _missing_connection(
         self, principal: Principal, user_id: str, call: PreflightCall, scopes: tuple[str, ...]
     ) -> MissingConnection:
         integration_id = call.tool.integration_id

@@ -1,4 +1,4 @@
-"""Tokens that stand for a right: approval links, connect links and stream tickets. None of them is stored."""
+"""Tokens that grant a right: approval links, connect links and stream tickets. None of them is stored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ApprovalPointer(Struct, frozen=True, array_like=True):
 
     tenant: str
     approval_id: str
-    decision: Decision  # that the link stands for
+    decision: Decision  # that the link is for
 
 
 def approval_token(sealer: Sealer, tenant: str, request: ApprovalRequested, decision: Decision) -> str:
