@@ -51,7 +51,7 @@ from .services.connections import Connections
 from .services.imports import IntegrationImports
 from .services.integrations import Integrations
 from .services.keys import Keys
-from .services.mcp_refresh import ToolListRefresh
+from .services.mcp_refresh import ToolListings, ToolListRefresh
 from .services.pass_through import PassThroughCheck
 from .services.preflight import PreflightService
 from .services.quotas import Quotas
@@ -155,8 +155,8 @@ class Core(Struct, frozen=True, kw_only=True):
     credentials: Credentials
     planner: Planner
     planner_limits: PlannerLimits
-    sessions: SessionPool
     importer: McpImporter
+    listings: ToolListings
     toolbox: Toolbox
     engine: Engine
     failover: Failover | None  # where several processes share a database
@@ -187,7 +187,8 @@ async def core(
     )
     credentials = _credentials(config, store, sealer, environment, quotas, stack)
     planner = overrides.planner or CatalogPlanner()
-    senders, sessions, importer = await _senders(config, stack)
+    listings = ToolListings(store, catalog, environment)
+    senders, importer = await _senders(config, listings, stack)
     toolbox = _toolbox(overrides, catalog, credentials, senders)
     parts = RunDependencies(
         journal=store.journal,
@@ -214,8 +215,8 @@ async def core(
         credentials=credentials,
         planner=planner,
         planner_limits=overrides.planner_limits,
-        sessions=sessions,
         importer=importer,
+        listings=listings,
         toolbox=toolbox,
         engine=engine,
         failover=failover,
@@ -247,13 +248,13 @@ def _engine(
 
 
 async def _senders(
-    config: Config, stack: AsyncExitStack
-) -> tuple[dict[str, Sender], SessionPool, McpImporter]:
+    config: Config, listings: ToolListings, stack: AsyncExitStack
+) -> tuple[dict[str, Sender], McpImporter]:
     servers = load_servers(config.mcp_servers)
-    sessions = await stack.enter_async_context(SessionPool())
+    sessions = await stack.enter_async_context(SessionPool(on_tools_changed=listings.store))
     senders: dict[str, Sender] = {importer.KIND: await stack.enter_async_context(OpenApiSender())}
     senders[mcp.KIND] = McpSender(sessions, servers)
-    return senders, sessions, McpImporter(sessions, servers)
+    return senders, McpImporter(sessions, servers)
 
 
 async def serving(parts: Core, keys: Keys, stack: AsyncExitStack) -> aio.Server:
@@ -276,9 +277,8 @@ async def _serve_integrations(parts: Core, gate: Interceptor, stack: AsyncExitSt
         parts.credentials,
     )
     refresh = await stack.enter_async_context(
-        ToolListRefresh(store, catalog, parts.importer, credentials.resolver, environment)
+        ToolListRefresh(catalog, parts.importer, credentials.resolver, parts.listings)
     )
-    parts.sessions.tell(refresh.store_listing)
     authorizations = Authorizations(store, environment, on_granted=refresh.list_after_grant)
     imports = IntegrationImports(parts.importer, parts.sealer)
     integrations = Integrations(

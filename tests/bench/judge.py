@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import httpx2
 
-from errands_server.tools.openapi.request import Outgoing
+from errands_server.tools.openapi.request import OutgoingRequest
 from tests.bench.documents import CACHE
 
 RELEASE: Final = "@stoplight/prism-cli@5.12.0"
@@ -84,7 +84,7 @@ def _told(violation: dict[str, Any]) -> str:
     return f"{'.'.join(map(str, violation.get('location', ())))}: {violation['message']}"
 
 
-def fault(violation: str, outgoing: Outgoing) -> str:
+def fault(violation: str, outgoing: OutgoingRequest) -> str:
     """Which known fault of the judge's a violation comes from; "" where the request is at fault."""
     content = outgoing.content or b""
     sent = unquote((content or outgoing.url.query).decode("utf-8", "replace"))

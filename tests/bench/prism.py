@@ -28,7 +28,7 @@ from errands_server.credentials.security_scheme import SecurityScheme
 from errands_server.domain.tool import ToolRef
 from errands_server.ports import CallRequest
 from errands_server.tools.openapi.document import Description, Operation, read
-from errands_server.tools.openapi.request import Outgoing, Unsendable, compose
+from errands_server.tools.openapi.request import CannotSend, OutgoingRequest, compose
 from errands_server.tools.operation import Location
 from errands_server.tools.validation import ArgumentChecker
 from tests.bench.documents import DIRECTORY, text_file
@@ -104,7 +104,7 @@ class _Calls:
             self._send(structs.replace(least, url=least.url.copy_with(query=None), content=None), verdict)
             yield verdict
 
-    def _composed(self, operation: Operation, verdict: Verdict, *, full: bool) -> Outgoing | None:
+    def _composed(self, operation: Operation, verdict: Verdict, *, full: bool) -> OutgoingRequest | None:
         """The request, if our own checks let it pass."""
         arguments = _arguments(operation, full=full)
         ref = ToolRef("bench", 1, operation.tool.name)
@@ -115,11 +115,11 @@ class _Calls:
         request = CallRequest(ref=ref, arguments=arguments, idempotency_key="key", user_id="user")
         try:
             return compose(operation, request, credential(self._description, operation))
-        except Unsendable as refusal:
+        except CannotSend as refusal:
             verdict.unsent = refusal.message
             return None
 
-    def _send(self, outgoing: Outgoing, verdict: Verdict) -> None:
+    def _send(self, outgoing: OutgoingRequest, verdict: Verdict) -> None:
         target, content = outgoing.url.raw_path.decode(), (outgoing.content or b"")[:200]
         verdict.request = f"{outgoing.method} {target} {content!r}"
         answer = self._client.request(

@@ -19,7 +19,7 @@ from errands_server.tools.openapi.document import read
 from errands_server.tools.openapi.json_node import DocumentError
 from errands_server.tools.openapi.loader import fetch_document
 from errands_server.tools.openapi.sender import OpenApiSender
-from errands_server.tools.origins import parse
+from errands_server.tools.origins import parse_base_url
 from tests.outbound.spellings import LOOPBACK, NEVER, ODD_URLS, PRIVATE, spelled
 from tests.tools.loopback import TLS, call, http, operation, service
 
@@ -93,7 +93,7 @@ async def test_no_odd_url_is_taken_for_a_document_a_base_or_a_server(url: str, d
 
 
 def _as_base(url: str) -> None:
-    parse(url, "baseUrl")
+    parse_base_url(url, "baseUrl")
 
 
 def _as_server(url: str) -> None:

@@ -18,7 +18,7 @@ from errands_server.tools.catalog import ToolCatalog
 from errands_server.tools.openapi.document import describe
 from errands_server.tools.openapi.importer import OpenApiSource, OpenApiTerms, import_source
 from errands_server.tools.openapi.json_node import DocumentError
-from errands_server.tools.openapi.loader import MAX_DOCUMENTS, LoadedDocument, document, gather, pack, unpack
+from errands_server.tools.openapi.loader import MAX_DOCUMENTS, LoadedDocument, load, pack, parse_texts, unpack
 from tests.service import Service, serving
 from tests.tools.test_guard import ok, web
 
@@ -164,7 +164,7 @@ async def test_files_that_refer_to_ever_more_files_are_bounded():
 
     asked: list[int] = []
     async with web(serve) as origin:
-        gathered, root = await gather('{"a": {"$ref": "1.json#/a"}}', f"{origin}/0.json", internal=True)
+        gathered, root = await load('{"a": {"$ref": "1.json#/a"}}', f"{origin}/0.json", internal=True)
 
     assert len(asked) == MAX_DOCUMENTS
     assert len(gathered.texts) == MAX_DOCUMENTS + 1
@@ -189,7 +189,7 @@ def test_what_is_stored_reads_as_it_did_and_bare_texts_of_old_do_too():
 
     assert unpack(pack(gathered)) == gathered
     assert len(pack(LoadedDocument(url="", texts={"": MAIN * 1000}))) < len(MAIN) * 20
-    assert document(unpack(MAIN.encode())).value["openapi"] == "3.1.0"
+    assert parse_texts(unpack(MAIN.encode())).value["openapi"] == "3.1.0"
 
 
 # Imported again.

@@ -86,16 +86,13 @@ async def resolve(host: str, port: int, *, internal: bool) -> Sequence[str]:
         raise OSError(f"{host!r} is not a host name") from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
-        if not is_permitted(ipaddress.ip_address(address), internal=internal):
-            raise AddressForbidden(_forbidden_message(host, address))
+        if is_permitted(ipaddress.ip_address(address), internal=internal):
+            continue
+        message = f"{host} stands at {address}, which tools may not reach"
+        if is_permitted(ipaddress.ip_address(address), internal=True):
+            message += " unless the integration is `internal`, which takes a key with scope operator"
+        raise AddressForbidden(message)
     return addresses
-
-
-def _forbidden_message(host: str, address: str) -> str:
-    message = f"{host} stands at {address}, which tools may not reach"
-    if is_permitted(ipaddress.ip_address(address), internal=True):
-        return f"{message} unless the integration is `internal`, which takes a key with scope operator"
-    return message
 
 
 class GuardedNetwork(httpcore2.AsyncNetworkBackend):

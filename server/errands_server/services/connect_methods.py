@@ -12,7 +12,7 @@ from ..credentials.oauth.client import AUTHORIZATION_CODE, OAuthClient
 from ..credentials.requirements import CredentialRequirement, scopes_to_grant
 from ..credentials.security_scheme import SecurityScheme
 from ..domain.errors import Conflict, Invalid, NotFound, Reason, Violation
-from ..tools.catalog import Current, Loaded, ToolCatalog
+from ..tools.catalog import ActiveIntegration, LoadedRevision, ToolCatalog
 
 _CODE: Final = "authorizationCode"
 _TYPED: Final = {
@@ -42,7 +42,7 @@ class ConnectMethods:
     def __init__(self, catalog: ToolCatalog) -> None:
         self._catalog = catalog
 
-    async def current(self, tenant: str, integration_id: str) -> Current:
+    async def current(self, tenant: str, integration_id: str) -> ActiveIntegration:
         """An active integration. INTEGRATION_NOT_FOUND."""
         current = (await self._catalog.active(tenant)).get(integration_id)
         if current is None:
@@ -84,7 +84,7 @@ class ConnectMethods:
         )
 
 
-def _keys(loaded: Loaded) -> dict[str, str]:
+def _keys(loaded: LoadedRevision) -> dict[str, str]:
     """The API keys that open every operation; none unless some operation needs two or more together."""
     wanted: dict[str, str] = {}
     several = False
@@ -121,7 +121,7 @@ def _typed(integration_id: str, schemes: Mapping[str, SecurityScheme]) -> str:
     raise Conflict(Reason.CANNOT_CONNECT, f"users cannot connect: {why}", subject=integration_id)
 
 
-def _scopes(loaded: Loaded) -> Iterable[str]:
+def _scopes(loaded: LoadedRevision) -> Iterable[str]:
     for operation in loaded.operations.values():
         requirement = CredentialRequirement(
             origin=operation.tool.origin,

@@ -13,9 +13,9 @@ from ..store.encryption import Sealer
 from ..store.repositories.integrations import Revision
 from ..tools.mcp import importer as mcp
 from ..tools.mcp.importer import McpImporter, McpSource, McpTerms
-from ..tools.openapi.import_limits import ImportLimits, Turn
-from ..tools.openapi.importer import OpenApiSource, OpenApiTerms, import_again, import_source, said_base_url
-from ..tools.origins import home_of
+from ..tools.openapi.import_limits import ImportLimits, ImportSlot
+from ..tools.openapi.importer import OpenApiSource, OpenApiTerms, given_base_url, import_source, reimport
+from ..tools.origins import service_origin
 
 
 class ImportRequest(Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class IntegrationImports:
         return await import_source(
             wanted.source or OpenApiSource(),
             OpenApiTerms(base_url=wanted.base_url or "", internal=wanted.internal, honours_keys=honours_keys),
-            turn=self._limits.turn(wanted.tenant),
+            slot=self._limits.slot(wanted.tenant),
         )
 
     async def reimport(self, integration_id: str, old: Revision, wanted: ImportRequest) -> Revision:
@@ -65,7 +65,7 @@ class IntegrationImports:
         if old.kind == mcp.KIND:
             new = await self._reimport_mcp(integration_id, old, wanted)
         else:
-            new = await _reimport_openapi(old, wanted, self._limits.turn(wanted.tenant))
+            new = await _reimport_openapi(old, wanted, self._limits.slot(wanted.tenant))
         shared = new.shared or old.credential is not None
         return replace(
             new,
@@ -81,8 +81,8 @@ class IntegrationImports:
             raise Invalid([Violation("base_url", "goes only with openapi; mcp_url says where the server is")])
         terms = McpTerms(internal=old.internal, honours_keys=_honours_keys(old, wanted))
         if not isinstance(wanted.source, McpSource):
-            return await asyncio.to_thread(mcp.read_again, old, terms)
-        if not wanted.operator and home_of(wanted.source.place()) != home_of(old.base_url):
+            return await asyncio.to_thread(mcp.reimport, old, terms)
+        if not wanted.operator and service_origin(wanted.source.address()) != service_origin(old.base_url):
             terms = replace(terms, internal=False)  # what an operator allowed, it allowed for one origin
         credential = self._credential(integration_id, old, wanted)
         return await self._importer.import_source(wanted.source, terms, credential, old)
@@ -92,25 +92,25 @@ class IntegrationImports:
         assert isinstance(wanted.source, McpSource)  # noqa: S101 (the caller looked)
         if wanted.credential is not None or wanted.remove_credential or old.credential is None:
             return wanted.credential
-        stays = home_of(wanted.source.place()) == home_of(old.base_url)
+        stays = service_origin(wanted.source.address()) == service_origin(old.base_url)
         return unseal(self._sealer, old.credential, integration_id) if stays else None
 
 
-async def _reimport_openapi(old: Revision, wanted: ImportRequest, turn: Turn) -> Revision:
+async def _reimport_openapi(old: Revision, wanted: ImportRequest, slot: ImportSlot) -> Revision:
     base_url = wanted.base_url
     if base_url is None:
-        base_url = await said_base_url(old.document)
+        base_url = await given_base_url(old.document)
     terms = OpenApiTerms(
         base_url=base_url,
-        standing_url=old.base_url if wanted.base_url is None else "",
+        current_url=old.base_url if wanted.base_url is None else "",
         internal=old.internal,
         # What an operator allowed, it allowed for one origin.
-        only_from="" if wanted.operator else home_of(old.base_url),
+        only_from="" if wanted.operator else service_origin(old.base_url),
         honours_keys=_honours_keys(old, wanted),
     )
     if isinstance(wanted.source, OpenApiSource):
-        return await import_source(wanted.source, terms, turn=turn)
-    return await import_again(old.document, terms, turn=turn)
+        return await import_source(wanted.source, terms, slot=slot)
+    return await reimport(old.document, terms, slot=slot)
 
 
 def _honours_keys(old: Revision, wanted: ImportRequest) -> bool:

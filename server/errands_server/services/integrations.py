@@ -23,7 +23,7 @@ from ..store.store import Store
 from ..tools.catalog import ToolCatalog
 from ..tools.mcp.importer import McpSource
 from ..tools.openapi.importer import OpenApiSource, ToolChanges, changes_between
-from ..tools.origins import STDIO, home_of
+from ..tools.origins import STDIO, service_origin
 from .authorizations import Authorizations
 from .imports import ImportRequest, IntegrationImports
 from .oauth_clients import DescribedService, complete_client
@@ -148,7 +148,7 @@ class Integrations:
         self, principal: Principal, before: Integration, old: Revision, wanted: IntegrationChange
     ) -> tuple[Integration, Revision]:
         revised = await self._imports.reimport(before.id, old, _import_request(principal, wanted))
-        if home_of(revised.base_url) != home_of(old.base_url):
+        if service_origin(revised.base_url) != service_origin(old.base_url):
             _check_move(principal, before, old, wanted)
         public, secret = self._client(
             principal, before.id, revised, wanted, (before.oauth_client, before.oauth_secret)
@@ -218,7 +218,7 @@ class Integrations:
         if wanted.client is None:
             return ("", None) if wanted.remove_client else before
         service = DescribedService(
-            origin=home_of(revision.base_url),
+            origin=service_origin(revision.base_url),
             internal=revision.internal,
             schemes=read_schemes(revision.schemes),
         )

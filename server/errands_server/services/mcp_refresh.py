@@ -15,31 +15,64 @@ from ..environment import Environment
 from ..ports import AuthorizationRequired, CallFailed, CallRequest
 from ..store.repositories.integrations import Integration, Revision
 from ..store.store import Store
-from ..tools.catalog import Current, ToolCatalog
+from ..tools.catalog import ActiveIntegration, ToolCatalog
 from ..tools.mcp.endpoint import Listing, ServerError, SessionKey, Target, Unreadable
-from ..tools.mcp.importer import KIND, McpImporter, read_listing
+from ..tools.mcp.importer import KIND, McpImporter, apply_listing
 from ..tools.mcp.session_pool import CannotOpen, SdkMissing
 
 _WAIT: Final = 5.0  # seconds a grant waits for the listing it makes possible
 _log = structlog.get_logger("errands.mcp")
 
 
-class ToolListRefresh:
+class ToolListings:
     """Stores changed tool lists. Runs keep the revision they were planned with."""
+
+    def __init__(self, store: Store, catalog: ToolCatalog, environment: Environment) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._environment = environment
+
+    async def store(self, owner: SessionKey, target: Target, listing: Listing) -> None:
+        """Add a revision with these tools, unless they are unchanged or the server is no longer used."""
+        while (found := await self._find_current(owner, target)) is not None:
+            integration, old = found
+            new = await asyncio.to_thread(apply_listing, old, listing)
+            if new is old:
+                return
+            try:
+                async with self._store.begin(owner.tenant, writes=True) as transaction:
+                    await transaction.integrations.revise(integration, new, self._environment.now())
+            except Conflict:
+                continue  # another change was first; this one goes on top of it
+            self._catalog.changed(owner.tenant)
+            _log.info("tools changed", integration_id=integration.id, tools=new.tool_count)
+            return
+
+    async def _find_current(self, owner: SessionKey, target: Target) -> tuple[Integration, Revision] | None:
+        async with self._store.begin(owner.tenant) as transaction:
+            integration = await transaction.integrations.find(owner.integration_id)
+            if integration is None or not integration.active or integration.kind != KIND:
+                return None
+            revision = await transaction.integrations.revision(integration.id, integration.revision)
+        if revision is None or revision.base_url != target.address:
+            return None
+        return integration, revision
+
+
+class ToolListRefresh:
+    """Lists the tools of servers that list them to authorized users only."""
 
     def __init__(
         self,
-        store: Store,
         catalog: ToolCatalog,
         importer: McpImporter,
         resolver: CredentialResolver,
-        environment: Environment,
+        listings: ToolListings,
     ) -> None:
-        self._store = store
         self._catalog = catalog
         self._importer = importer
         self._resolver = resolver
-        self._environment = environment
+        self._listings = listings
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -61,7 +94,7 @@ class ToolListRefresh:
         task.add_done_callback(self._tasks.discard)
         await asyncio.wait({task}, timeout=_WAIT)
 
-    async def _list_tools(self, tenant: str, current: Current, user_id: str) -> None:
+    async def _list_tools(self, tenant: str, current: ActiveIntegration, user_id: str) -> None:
         integration = current.integration
         try:
             access = await self._access(tenant, current, user_id)
@@ -70,12 +103,12 @@ class ToolListRefresh:
                     integration.base_url, internal=integration.internal, credential=access.credential
                 )
                 owner = SessionKey(tenant, integration.id, integration.revision, user_id, b"")
-                await self.store_listing(owner, target, await self._importer.listing(target))
+                await self._listings.store(owner, target, await self._importer.listing(target))
         except (CannotOpen, SdkMissing, ServerError, Unreadable, TimeoutError, LookupError):
             _log.warning("a guarded server listed no tools", integration_id=integration.id)
 
     async def _access(
-        self, tenant: str, current: Current, user_id: str
+        self, tenant: str, current: ActiveIntegration, user_id: str
     ) -> ResolvedCredential | AuthorizationRequired | CallFailed:
         integration = current.integration
         loaded = await self._catalog.load(tenant, integration.id, integration.revision)
@@ -96,29 +129,3 @@ class ToolListRefresh:
             client=current.client,
         )
         return await self._resolver.obtain(request, requirement)
-
-    async def store_listing(self, owner: SessionKey, target: Target, listing: Listing) -> None:
-        """Add a revision with these tools, unless they are unchanged or the server is no longer used."""
-        while (found := await self._find_current(owner, target)) is not None:
-            integration, old = found
-            new = await asyncio.to_thread(read_listing, old, listing)
-            if new is old:
-                return
-            try:
-                async with self._store.begin(owner.tenant, writes=True) as transaction:
-                    await transaction.integrations.revise(integration, new, self._environment.now())
-            except Conflict:
-                continue  # another change was first; this one goes on top of it
-            self._catalog.changed(owner.tenant)
-            _log.info("tools changed", integration_id=integration.id, tools=new.tool_count)
-            return
-
-    async def _find_current(self, owner: SessionKey, target: Target) -> tuple[Integration, Revision] | None:
-        async with self._store.begin(owner.tenant) as transaction:
-            integration = await transaction.integrations.find(owner.integration_id)
-            if integration is None or not integration.active or integration.kind != KIND:
-                return None
-            revision = await transaction.integrations.revision(integration.id, integration.revision)
-        if revision is None or revision.base_url != target.place:
-            return None
-        return integration, revision

@@ -12,7 +12,7 @@ from ..credentials.aws.sigv4 import service_and_region
 from ..credentials.pass_through.entries import AwsKeys, AwsRole, OktaApp, PassThrough
 from ..credentials.pass_through.resolver import NO_SERVICE_AND_REGION, find_leaks, origin
 from ..domain.errors import Violation
-from ..tools.catalog import Current, ToolCatalog
+from ..tools.catalog import ActiveIntegration, ToolCatalog
 
 ALL: Final = "*"
 _NO_ROLES: Final = "this server assumes no AWS roles; its operator may allow it with --aws-sts-endpoint"
@@ -49,7 +49,9 @@ class PassThroughCheck:
             seen.add(key)
         return found
 
-    async def _check_values(self, tenant: str, current: Current, entry: PassThrough) -> list[tuple[str, str]]:
+    async def _check_values(
+        self, tenant: str, current: ActiveIntegration, entry: PassThrough
+    ) -> list[tuple[str, str]]:
         match entry.values:
             case AwsKeys() | AwsRole() as given:
                 revision = current.integration.revision
@@ -72,7 +74,7 @@ async def leaked_secrets(passed: Iterable[PassThrough], texts: Mapping[str, str]
     return [Violation(field, message) for field in await find_leaks(passed, texts)]
 
 
-def _check_okta(current: Current, app: OktaApp) -> Iterator[tuple[str, str]]:
+def _check_okta(current: ActiveIntegration, app: OktaApp) -> Iterator[tuple[str, str]]:
     """Check that the app's tokens go to the integration's origin, and are requested over TLS.
 
     A token URL at an internal integration's own origin needs no TLS.

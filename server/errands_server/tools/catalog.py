@@ -1,4 +1,4 @@
-"""The integrations of every tenant as the executor uses them: loaded once per revision."""
+"""The tool catalog: the integrations of every tenant, in memory."""
 
 from __future__ import annotations
 
@@ -20,108 +20,108 @@ from ..store.encryption import Sealer
 from ..store.repositories.integrations import Integration
 from ..store.store import Store
 from .operation import Operation
-from .origins import home_of
+from .origins import service_origin
 
-MAX_REVISIONS: Final = 256
+MAX_REVISIONS: Final = 256  # kept in memory
 MAX_TOOLS: Final = 10_000  # of the revisions kept; 250 MB where they are like GitHub's
 
 _decode = msgspec.json.Decoder(tuple[Operation, ...]).decode
 
 
-class Loaded(Struct, frozen=True, kw_only=True):
-    """One immutable revision."""
+class LoadedRevision(Struct, frozen=True, kw_only=True):
+    """One revision of an integration. Revisions are immutable."""
 
     integration_id: str
     revision: int
-    name: str
+    name: str  # of the integration, when it was loaded
     kind: str
-    internal: bool
-    schemes: Mapping[str, SecurityScheme]
-    operations: Mapping[str, Operation]
-    candidates: Sequence[Candidate]
+    internal: bool  # private addresses may be reached
+    schemes: Mapping[str, SecurityScheme]  # by name
+    operations: Mapping[str, Operation]  # by the name of the tool
+    candidates: Sequence[Candidate]  # every tool, for planners
 
 
-class Current(Struct, frozen=True, kw_only=True):
-    """What can change between two revisions' uses: the active integration and its credential."""
+class ActiveIntegration(Struct, frozen=True, kw_only=True):
+    """An active integration with what may change while a revision is in use."""
 
     integration: Integration
-    origin: str
-    credential: Credential | None
+    origin: str  # where its credential may be sent
+    credential: Credential | None  # the shared account
     client: OAuthClient | None = None
 
 
 class ToolCatalog:
-    """Revisions never change, so they are kept; what can change is kept until `changed` is called.
+    """Caches revisions, which never change, and active integrations until `changed` is called.
 
-    On SQLite every change goes through this process, which calls `changed` once it is committed.
-    Where others share the database, `forget` is called every few seconds.
+    On SQLite every change is made by this process, which calls `changed` once it is committed.
+    Where other processes share the database, `forget` is called every few seconds.
     """
 
     def __init__(self, store: Store, sealer: Sealer) -> None:
         self._store = store
         self._sealer = sealer
-        self._revisions: OrderedDict[tuple[str, str, int], Loaded] = OrderedDict()
-        self._current: dict[str, Mapping[str, Current]] = {}
+        self._revisions: OrderedDict[tuple[str, str, int], LoadedRevision] = OrderedDict()
+        self._current: dict[str, Mapping[str, ActiveIntegration]] = {}
         self._changes = 0
-        self._reading: SingleFlight[Mapping[str, Current]] = SingleFlight()
-        self._loading: SingleFlight[Loaded] = SingleFlight()
+        self._reading: SingleFlight[Mapping[str, ActiveIntegration]] = SingleFlight()
+        self._loading: SingleFlight[LoadedRevision] = SingleFlight()
 
     async def aclose(self) -> None:
-        """Wait for what is being read."""
+        """Wait for reads under way."""
         await self._reading.aclose()
         await self._loading.aclose()
 
     def changed(self, tenant: str) -> None:
-        """Forget what is known of the tenant's active integrations."""
+        """Drop the active integrations of a tenant from memory: they have changed."""
         self._changes += 1
         self._current.pop(tenant, None)
 
     def forget(self) -> None:
-        """Forget what is known of any tenant's active integrations."""
+        """Drop the active integrations of all tenants from memory: they may have changed."""
         self._changes += 1
         self._current.clear()
 
-    async def active(self, tenant: str) -> Mapping[str, Current]:
+    async def active(self, tenant: str) -> Mapping[str, ActiveIntegration]:
         """The tenant's active integrations by id."""
         known = self._current.get(tenant)
         if known is None:
             changes = self._changes
-            # Who asks behind a change must not be answered by a look before it.
+            # A caller after a change must not get a read that began before it.
             known = await self._reading.join((tenant, changes), lambda: self._read_active(tenant))
-            if changes == self._changes:  # else it may be older than the change
+            if changes == self._changes:  # otherwise the read may be older than the change
                 self._current[tenant] = known
         return known
 
     async def candidates(self, tenant: str, selection: Sequence[Selected]) -> Sequence[Candidate]:
-        """Every tool of the selected revisions: for one revision, always the same sequence."""
+        """Every tool of the selected revisions. For one revision, always the same sequence object."""
         loaded = [await self.load(tenant, chosen.id, chosen.revision) for chosen in selection]
         if len(loaded) == 1:
             return loaded[0].candidates
         return [candidate for revision in loaded for candidate in revision.candidates]
 
-    async def tool(self, tenant: str, ref: ToolRef) -> tuple[Loaded, Tool]:
+    async def tool(self, tenant: str, ref: ToolRef) -> tuple[LoadedRevision, Tool]:
         """A tool and its revision. LookupError: the revision has no such tool."""
         loaded = await self.load(tenant, ref.integration_id, ref.revision)
         return loaded, loaded.operations[ref.name].tool
 
-    async def load(self, tenant: str, integration_id: str, revision: int) -> Loaded:
-        """One revision, also of an integration that is no longer active. LookupError: there is none."""
+    async def load(self, tenant: str, integration_id: str, revision: int) -> LoadedRevision:
+        """A revision, also of an integration that is no longer active. LookupError: there is none."""
         key = (tenant, integration_id, revision)
         loaded = self._revisions.get(key)
         if loaded is None:
             loaded = self._revisions[key] = await self._loading.join(key, lambda: self._read(*key))
         self._revisions.move_to_end(key)
-        self._forget()
+        self._evict()
         return loaded
 
-    def _forget(self) -> None:
-        """Drop what was used longest ago, never the latest."""
+    def _evict(self) -> None:
+        """Drop the revisions used longest ago, never the latest."""
         tools = sum(len(kept.operations) for kept in self._revisions.values())
         while len(self._revisions) > MAX_REVISIONS or (tools > MAX_TOOLS and len(self._revisions) > 1):
             _, dropped = self._revisions.popitem(last=False)
             tools -= len(dropped.operations)
 
-    async def _read(self, tenant: str, integration_id: str, number: int) -> Loaded:
+    async def _read(self, tenant: str, integration_id: str, number: int) -> LoadedRevision:
         async with self._store.begin(tenant) as transaction:
             revision = await transaction.integrations.revision(integration_id, number)
             integration = await transaction.integrations.find(integration_id)
@@ -129,7 +129,7 @@ class ToolCatalog:
             raise LookupError(f"integration {integration_id} has no revision {number}")
         name = integration_id if integration is None else integration.name
         operations = {operation.tool.name: operation for operation in _decode(revision.operations)}
-        return Loaded(
+        return LoadedRevision(
             integration_id=integration_id,
             revision=number,
             name=name,
@@ -143,16 +143,16 @@ class ToolCatalog:
             ),
         )
 
-    async def _read_active(self, tenant: str) -> dict[str, Current]:
-        found: dict[str, Current] = {}
+    async def _read_active(self, tenant: str) -> dict[str, ActiveIntegration]:
+        found: dict[str, ActiveIntegration] = {}
         async with self._store.begin(tenant) as transaction:
             for integration in await transaction.integrations.active():
                 revision = await transaction.integrations.revision(integration.id, integration.revision)
                 assert revision is not None  # noqa: S101 (a foreign key holds it)
                 sealed = revision.credential
-                found[integration.id] = Current(
+                found[integration.id] = ActiveIntegration(
                     integration=integration,
-                    origin=home_of(revision.base_url),
+                    origin=service_origin(revision.base_url),
                     credential=None if sealed is None else unseal(self._sealer, sealed, integration.id),
                     client=unpack(
                         self._sealer, integration.oauth_client, integration.oauth_secret, integration.id

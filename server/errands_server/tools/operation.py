@@ -1,4 +1,4 @@
-"""What is kept of a description: operations with all that sending one later needs."""
+"""Operations as revisions store them: a tool with all that is needed to send its calls."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from ..domain.tool import Tool
 
 
 class Location(StrEnum):
-    """Where a request carries a parameter."""
+    """The part of a request that carries a parameter."""
 
-    PATH = "path"
+    PATH = "path"  # fills a placeholder of the path template
     QUERY = "query"
     HEADER = "header"
     COOKIE = "cookie"
 
 
 class Parameter(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A parameter, and the argument that fills it. `style` and `explode` as in OAS 3.1 §4.8.12."""
+    """A parameter of a request, and the argument that fills it."""
 
     argument: str  # "" where no argument fills it, but `fixed`
     name: str
     location: Location
-    style: str
-    explode: bool
+    style: str  # OAS 3.1 §4.8.12
+    explode: bool  # as above
     encoded: bool = False  # the value travels as JSON text
     reserved: bool = False  # characters that mean something in a URL stay as they are (allowReserved)
     fixed: str = ""  # the only value it may have
 
 
 class Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How one member of a form travels, where the document says (OAS 3.1 §4.8.15)."""
+    """How one member of a form is encoded (OAS 3.1 §4.8.15)."""
 
     content_type: str = ""  # "" leaves it to the value
     style: str = ""  # as of a query parameter; "" where the content type rules
@@ -45,13 +45,13 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Operation(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One operation. Survives msgspec.json, so a revision can be stored as a list of these."""
+    """One operation of a service, stored in JSON as part of a revision."""
 
     tool: Tool
-    base_path: str = ""  # stands between the origin and the path; no slash at its end
+    base_path: str = ""  # between the origin and the path; no slash at its end
     parameters: tuple[Parameter, ...] = ()
     body_type: str = ""  # media type of the request body; "" where it takes none
-    body_parts: Mapping[str, Part] = {}  # members of a form that do not travel as forms' members do
+    body_parts: Mapping[str, Part] = {}  # members of a form that need another encoding than the usual one
     remote_name: str = ""  # what an MCP server calls it; "" for HTTP
     key_header: str = ""  # header that carries the idempotency key; "" where the service has none
     security: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes it needs together
@@ -59,14 +59,14 @@ class Operation(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Omission(Struct, frozen=True):
-    """An operation of the document that is no tool, and why."""
+    """An operation of the document that is no tool."""
 
-    place: str
+    place: str  # in the document
     why: str
 
 
 class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one OpenAPI document describes. All operations share one origin."""
+    """The operations that one OpenAPI document describes, all of one origin."""
 
     title: str
     origin: str  # scheme://host[:port], lower case, no default port
@@ -77,4 +77,4 @@ class Description(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CannotCall(Exception):
-    """An operation needs something we cannot send. The rest of its document is still good."""
+    """An operation needs something that cannot be sent. Other operations of its document can be called."""

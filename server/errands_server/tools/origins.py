@@ -1,4 +1,4 @@
-"""Where the requests of a description go: the base URL, and the origin everything is bound to."""
+"""Base URLs and origins: where requests go, and what approvals and credentials are bound to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 from .openapi.json_node import DocumentError, JsonNode
 from .operation import CannotCall
 
-STDIO: Final = "stdio:"  # begins the place of a process, where others have an origin
+STDIO: Final = "stdio:"  # begins the address of a process; its origin is `stdio:NAME`
 
 _HOST: Final = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+")
 _VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
@@ -20,63 +20,64 @@ _ASK: Final = "give a base URL, such as https://api.example.com/v1"
 
 
 class Base(Struct, frozen=True):
-    """A base URL, split where credentials are bound: `origin` has no path, `path` no end slash."""
+    """A base URL, in two parts."""
 
-    origin: str
-    path: str
+    origin: str  # scheme://host[:port], lower case, no default port; credentials are bound to it
+    path: str  # no slash at its end
 
 
-def base_of(document: JsonNode, *, base_url: str, source_url: str) -> Base:
-    """The explicit base URL, else the first server. DocumentError: there is none to be had."""
+def document_base(document: JsonNode, *, base_url: str, source_url: str) -> Base:
+    """The given base URL, else that of the document's first server. DocumentError: there is none."""
     if base_url:
-        return parse(base_url, "baseUrl")
+        return parse_base_url(base_url, "baseUrl")
     server = _first_server(document)
     if server is None:
-        return parse(_absolute("/", source_url, "servers"), "servers")
-    return parse(_absolute(_written_out(server), source_url, server.place), server.place)
+        return parse_base_url(_resolve("/", source_url, "servers"), "servers")
+    return parse_base_url(_resolve(_expand_variables(server), source_url, server.place), server.place)
 
 
-def base_for(node: JsonNode, base: Base, *, source_url: str) -> Base:
-    """The base of one path or operation, which may have servers of its own.
+def operation_base(node: JsonNode, base: Base, *, source_url: str) -> Base:
+    """The base URL of one path or operation, which may have servers of its own.
 
-    CannotCall: they lie at another origin, where this description's credentials must not go.
+    CannotCall: they have another origin, to which this description's credentials must not be sent.
     """
     server = _first_server(node)
     if server is None:
         return base
-    own = parse(_absolute(_written_out(server), source_url or base.origin, server.place), server.place)
+    url = _resolve(_expand_variables(server), source_url or base.origin, server.place)
+    own = parse_base_url(url, server.place)
     if own.origin != base.origin:
         raise CannotCall(f"it is served by {own.origin}, the description by {base.origin}")
     return own
 
 
-def parse(text: str, place: str) -> Base:
-    """Check and split an http or https URL without user, query and fragment."""
-    url = _checked(text, place)
+def parse_base_url(text: str, place: str) -> Base:
+    """An http or https URL without user, query and fragment, in its two parts. DocumentError: it is none."""
+    url = _parse_url(text, place)
     if url.query or url.fragment:
         raise DocumentError(place, "a base URL has no query and no fragment")
     return Base(_origin(url), url.raw_path.decode("ascii").rstrip("/"))
 
 
 def origin_of(text: str, place: str) -> str:
-    """The origin of an http or https URL: lower case, without a default port."""
-    return _origin(_checked(text, place))
+    """The origin of an http or https URL: lower case, without a default port. DocumentError: it is none."""
+    return _origin(_parse_url(text, place))
 
 
 def endpoint_of(text: str, place: str) -> str:
-    """Check an http or https URL that requests go to as it is, with its origin as `origin_of` writes it."""
-    url = _checked(text, place)
+    """An http or https URL without fragment, with its origin normalized. DocumentError: it is none."""
+    url = _parse_url(text, place)
     if url.fragment:
         raise DocumentError(place, "a URL that is called has no fragment")
     return _origin(url) + url.raw_path.decode("ascii")
 
 
-def home_of(base_url: str) -> str:
-    """What approvals and credentials are bound to: a URL's origin, or a process by its name."""
+def service_origin(base_url: str) -> str:
+    """What approvals and credentials are bound to: the origin of a URL, or `stdio:NAME` of a process."""
     return base_url if base_url.startswith(STDIO) else origin_of(base_url, "base_url")
 
 
-def _checked(text: str, place: str) -> httpx2.URL:
+def _parse_url(text: str, place: str) -> httpx2.URL:
     try:
         url = httpx2.URL(text)
     except (httpx2.InvalidURL, UnicodeError) as error:
@@ -95,14 +96,14 @@ def _origin(url: httpx2.URL) -> str:
 
 
 def _first_server(node: JsonNode) -> JsonNode | None:
-    """The first server, or the first that stands alone where a relative one would have no base."""
+    """The first server; the first absolute one where the document came from no URL."""
     servers = list(node.at("servers").items())
     if not node.root.url:
         servers.sort(key=lambda server: "://" not in server.text("url"))
     return next(iter(servers), None)
 
 
-def _written_out(server: JsonNode) -> str:
+def _expand_variables(server: JsonNode) -> str:
     variables = server.at("variables")
 
     def default(found: re.Match[str]) -> str:
@@ -116,7 +117,7 @@ def _written_out(server: JsonNode) -> str:
     return _VARIABLE.sub(default, server.text("url"))
 
 
-def _absolute(url: str, source_url: str, place: str) -> str:
+def _resolve(url: str, source_url: str, place: str) -> str:
     try:
         absolute = urljoin(source_url, url)
     except ValueError as error:

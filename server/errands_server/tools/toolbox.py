@@ -1,4 +1,4 @@
-"""Calls a tool of whatever integration it belongs to, as the user or the account it is called for."""
+"""The Toolbox over integrations of every kind: adds the credential to a call, and sends it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..credentials.requirements import CredentialRequirement, ResolvedCredential
 from ..credentials.resolver import CredentialResolver
 from ..domain.errors import Reason, Unavailable
 from ..ports import AuthorizationRequired, CallFailed, CallRequest, CallResult, CredentialSource, Resolved
-from .catalog import Current, Loaded, ToolCatalog
+from .catalog import ActiveIntegration, LoadedRevision, ToolCatalog
 from .operation import Operation
 from .origins import STDIO
 
@@ -24,7 +24,7 @@ _REFUSALS = (401, 403)
 
 
 class Sender(Protocol):
-    """Makes one call, once, to one kind of integration. It never raises for what a service does."""
+    """Makes one call, once, to integrations of one kind. Whatever the service does is a result."""
 
     async def send(
         self,
@@ -38,83 +38,81 @@ class Sender(Protocol):
 
 
 class IntegrationToolbox:
-    """A Toolbox over the catalog. Credentials join a call here, behind its hash."""
+    """A Toolbox over the catalog. Credentials are added here, after a call was hashed and approved."""
 
     def __init__(
         self, catalog: ToolCatalog, credentials: CredentialResolver, senders: Mapping[str, Sender]
     ) -> None:
-        """`senders` by the kind of integration they call."""
+        """`senders` are by the kind of integration."""
         self._catalog = catalog
         self._credentials = credentials
         self._senders = senders
-        self._shared: dict[str, _Shared] = {}
+        self._shared: dict[str, _SharedSecrets] = {}
 
     async def resolve(self, request: CallRequest, *, shared_only: bool = False) -> Resolved:
         loaded, operation = await self._operation(request)
-        if _is_of_process(operation):
+        if operation.tool.origin.startswith(STDIO):  # a process has one account for all users
             return Resolved(source=CredentialSource.SHARED)
         requirement = await self._requirement(request, loaded, operation)
         return await self._credentials.resolve(request, requirement, shared_only=shared_only)
 
     async def call(self, request: CallRequest) -> CallResult:
         try:
-            return await self._called(request)
-        except Unavailable as error:  # before anything was sent, or behind a refusal
+            loaded, operation = await self._operation(request)
+            requirement = await self._requirement(request, loaded, operation)
+            access = await self._credentials.obtain(request, requirement)
+            result = await self._send(request, loaded, operation, access)
+            if not (isinstance(access, ResolvedCredential) and _is_refusal(result)):
+                return result
+            renewed = await self._credentials.replace_refused(request, requirement, access, result)
+            if renewed is None:
+                return result
+            second = await self._send(request, loaded, operation, renewed)
+            if not (isinstance(renewed, ResolvedCredential) and _is_refusal(second)):
+                return second
+            return await self._credentials.map_refusal(request, requirement, renewed, second) or second
+        except Unavailable as error:  # before anything was sent, or after a refusal
             return CallFailed(reason=Reason.SERVICE_UNAVAILABLE, message=error.message, transient=True)
 
-    async def _called(self, request: CallRequest) -> CallResult:
-        loaded, operation = await self._operation(request)
-        requirement = await self._requirement(request, loaded, operation)
-        access = await self._credentials.obtain(request, requirement)
-        answer = await self._made(request, loaded, operation, access)
-        if not (isinstance(access, ResolvedCredential) and _is_refusal(answer)):
-            return answer
-        renewed = await self._credentials.replace_refused(request, requirement, access, answer)
-        if renewed is None:
-            return answer
-        again = await self._made(request, loaded, operation, renewed)
-        if not (isinstance(renewed, ResolvedCredential) and _is_refusal(again)):
-            return again
-        return await self._credentials.map_refusal(request, requirement, renewed, again) or again
-
-    async def _made(
+    async def _send(
         self,
         request: CallRequest,
-        loaded: Loaded,
+        loaded: LoadedRevision,
         operation: Operation,
         access: ResolvedCredential | AuthorizationRequired | CallFailed,
     ) -> CallResult:
-        known = await self._known(request)
+        known = await self._known_secrets(request)
         if not isinstance(access, ResolvedCredential):
             return replace(access, message=scrub(access.message, Credential(known=known)))
         credential = replace(access.credential, known=access.credential.known | known)
-        if _holds_secret(request, credential):
+        arguments = msgspec.json.encode(request.arguments)
+        if scrub_json(arguments, credential) is not arguments:
             message = "An argument holds a secret of the run or an integration; nothing was sent."
             return CallFailed(reason=Reason.SECRET_IN_ARGUMENT, message=message)
         return await self._senders[loaded.kind].send(
             operation, request, credential=credential, internal=loaded.internal, timeout=TIMEOUT
         )
 
-    async def _known(self, request: CallRequest) -> frozenset[str]:
-        """Secrets that may come back although this call sends none of them."""
+    async def _known_secrets(self, request: CallRequest) -> frozenset[str]:
+        """Secrets that a result may hold although this call sends none of them."""
         active = await self._catalog.active(request.tenant)
         shared = self._shared.get(request.tenant)
-        if shared is None or shared.of is not active:
-            shared = self._shared[request.tenant] = _Shared.of_all(active)
+        if shared is None or shared.active is not active:
+            shared = self._shared[request.tenant] = _SharedSecrets.of(active)
         return shared.secrets | await self._credentials.find_secrets(request)
 
-    async def _operation(self, request: CallRequest) -> tuple[Loaded, Operation]:
+    async def _operation(self, request: CallRequest) -> tuple[LoadedRevision, Operation]:
         ref = request.ref
         loaded = await self._catalog.load(request.tenant, ref.integration_id, ref.revision)
         return loaded, loaded.operations[ref.name]
 
     async def _requirement(
-        self, request: CallRequest, loaded: Loaded, operation: Operation
+        self, request: CallRequest, loaded: LoadedRevision, operation: Operation
     ) -> CredentialRequirement:
         origin = operation.tool.origin
         current = (await self._catalog.active(request.tenant)).get(loaded.integration_id)
-        # A credential belongs to the origin it was given for.
-        given_here = current is not None and current.origin == origin
+        # A credential is sent to no other origin than the one it was given for.
+        same_origin = current is not None and current.origin == origin
         return CredentialRequirement(
             origin=origin,
             internal=loaded.internal,
@@ -122,35 +120,25 @@ class IntegrationToolbox:
             security=operation.security,
             scopes=operation.scopes,
             schemes=loaded.schemes,
-            shared=current.credential if current is not None and given_here else None,
+            shared=current.credential if current is not None and same_origin else None,
             client=None if current is None else current.client,
         )
 
 
-class _Shared(Struct, frozen=True):
+class _SharedSecrets(Struct, frozen=True):
     """The secrets of a tenant's shared accounts and OAuth clients."""
 
-    of: Mapping[str, Current]
+    active: Mapping[str, ActiveIntegration]  # that they were collected from
     secrets: frozenset[str]
 
     @classmethod
-    def of_all(cls, active: Mapping[str, Current]) -> _Shared:
+    def of(cls, active: Mapping[str, ActiveIntegration]) -> _SharedSecrets:
         credentials = [current.credential for current in active.values() if current.credential is not None]
         clients = [current.client.client_secret for current in active.values() if current.client is not None]
         known = Credential(known=frozenset(clients))
         return cls(active, frozenset().union(*map(secrets_of, (known, *credentials))))
 
 
-def _is_of_process(operation: Operation) -> bool:
-    """Whether a process carries it out, which has what its operator gave it: one account for all."""
-    return operation.tool.origin.startswith(STDIO)
-
-
-def _is_refusal(answer: CallResult) -> TypeGuard[CallFailed]:
-    """Whether the service refused the credential, or what it allows."""
-    return isinstance(answer, CallFailed) and answer.status in _REFUSALS
-
-
-def _holds_secret(request: CallRequest, credential: Credential) -> bool:
-    arguments = msgspec.json.encode(request.arguments)
-    return scrub_json(arguments, credential) is not arguments
+def _is_refusal(result: CallResult) -> TypeGuard[CallFailed]:
+    """Whether the service refused the credential, or what it permits."""
+    return isinstance(result, CallFailed) and result.status in _REFUSALS

@@ -16,7 +16,7 @@ from errands_server.store.repositories.integrations import Revision
 from errands_server.tools.mcp.endpoint import StdioServer
 from errands_server.tools.mcp.importer import McpImporter, McpSource, McpTerms
 from errands_server.tools.mcp.sender import McpSender
-from errands_server.tools.mcp.session_pool import SessionLimits, SessionPool
+from errands_server.tools.mcp.session_pool import OnToolsChanged, SessionLimits, SessionPool
 from errands_server.tools.operation import Operation
 from tests.tools.loopback import TLS
 
@@ -76,10 +76,11 @@ async def caller(
     terms: McpTerms | None = None,
     credential: Credential | None = None,
     old: Revision | None = None,
+    on_tools_changed: OnToolsChanged | None = None,
 ) -> AsyncGenerator[Caller]:
     """The tools of a server on loopback, ready to be called."""
     servers = servers or {}
-    async with SessionPool(limits, tls=TLS) as sessions:
+    async with SessionPool(limits, tls=TLS, on_tools_changed=on_tools_changed) as sessions:
         importer = McpImporter(sessions, servers)
         terms = terms or McpTerms(internal=True)
         revision = await importer.import_source(source, terms, credential, old)

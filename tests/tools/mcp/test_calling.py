@@ -103,7 +103,7 @@ async def test_progress_keeps_a_call_alive_but_not_for_ever(
 ) -> None:
     assert output(await call("work", steps=4, timeout=0.5)) == {"result": "worked"}
 
-    monkeypatch.setattr(sender, "LONGEST", 1.0)
+    monkeypatch.setattr(sender, "MAX_SECONDS", 1.0)
 
     assert isinstance(await call("work", steps=100, timeout=0.5), CallOutcomeUnknown)
 
@@ -153,16 +153,16 @@ async def test_the_trace_goes_with_the_call_and_a_key_only_where_it_is_honoured(
             assert desk.metas[-1].get(sender.IDEMPOTENCY_KEY) == ("key-1" if honours else None)
 
 
-async def test_a_changed_catalog_is_heard_of_and_listed(desk: Desk, call: Caller) -> None:
+async def test_a_changed_catalog_is_heard_of_and_listed(desk: Desk) -> None:
     heard: asyncio.Queue[set[str]] = asyncio.Queue()
 
     async def on_listing(_: object, __: object, listing: object) -> None:
         heard.put_nowait({tool["name"] for tool in listing.tools})  # type: ignore[attr-defined]
 
-    call.sessions.tell(on_listing)
-    await call("grow")
+    async with caller(McpSource(url=desk.url), on_tools_changed=on_listing) as call:
+        await call("grow")
 
-    assert "extra_tool" in await asyncio.wait_for(heard.get(), 5)
+        assert "extra_tool" in await asyncio.wait_for(heard.get(), 5)
 
 
 async def test_no_call_goes_out_with_a_signature_that_cannot_be_made(call: Caller, desk: Desk) -> None:

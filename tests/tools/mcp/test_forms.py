@@ -14,7 +14,7 @@ TEXT = {"type": "string"}
 
 def read(**fields: Any) -> Any:
     """The fields as they are shown."""
-    return elicitation.question("Which?", {"type": "object", "properties": fields}).schema["properties"]
+    return elicitation.read_form("Which?", {"type": "object", "properties": fields}).schema["properties"]
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_of_several_values_each_may_be_chosen_once(items: Any) -> None:
     ],
 )
 def test_a_form_nobody_is_shown_says_why(fields: Any, why: str) -> None:
-    with pytest.raises(elicitation.Unshowable, match=why):
+    with pytest.raises(elicitation.FormRejected, match=why):
         read(**fields)
 
 
 def test_the_same_question_has_the_same_digest_and_another_has_another() -> None:
     def digest(message: str, **fields: Any) -> str:
-        return elicitation.question(message, {"properties": fields}).digest
+        return elicitation.read_form(message, {"properties": fields}).digest
 
     same = digest("Which?", a={**TEXT, "unknown": 1})
     assert same == digest("Which?", a=TEXT)
@@ -91,7 +91,7 @@ def test_the_same_question_has_the_same_digest_and_another_has_another() -> None
     assert len({same, *others}) == 4
 
 
-FORM = elicitation.question(
+FORM = elicitation.read_form(
     "Which?",
     {
         "properties": {

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from errands_server.credentials.credential import Credential
 from errands_server.domain.errors import Invalid, Reason
 from errands_server.tools.mcp.endpoint import Listing
-from errands_server.tools.mcp.importer import McpSource, McpTerms, read_again, read_listing
+from errands_server.tools.mcp.importer import McpSource, McpTerms, apply_listing, reimport
 from errands_server.tools.mcp.protected_resource import protected_resource
 from tests.tools.mcp.calling import caller, operations
 from tests.tools.mcp.plain import TOOL, Plain, plain
@@ -134,7 +134,7 @@ async def test_a_server_that_lets_no_stranger_in_has_no_tools_yet_and_a_scheme()
             }
         }
 
-    found = read_listing(revision, Listing(tools=(dict(TOOL),)))
+    found = apply_listing(revision, Listing(tools=(dict(TOOL),)))
     (operation,) = operations(found)
     assert operation.tool.secured
     assert operation.scopes == (("notes:read",),)
@@ -144,7 +144,7 @@ async def test_importing_a_guarded_server_again_keeps_the_tools_it_had() -> None
     async with plain() as server:
         server.answer = guarded(server)
         async with caller(McpSource(url=server.url)) as call:
-            known = read_listing(call.revision, Listing(tools=(dict(TOOL),)))
+            known = apply_listing(call.revision, Listing(tools=(dict(TOOL),)))
         async with caller(McpSource(url=server.url), old=known) as call:
             assert list(call.operations) == ["act"]
 
@@ -194,11 +194,11 @@ async def test_a_listing_is_read_again_without_asking_and_the_same_one_changes_n
     async with plain() as server, caller(McpSource(url=server.url)) as call:
         asked = len(server.asked)
         revision = call.revision
-        keyed = read_again(revision, McpTerms(internal=True, honours_keys=True))
+        keyed = reimport(revision, McpTerms(internal=True, honours_keys=True))
 
         assert len(server.asked) == asked
         assert [one.tool.repeat for one in operations(keyed)] == ["keyed"]
-        assert read_listing(revision, Listing(tools=(dict(TOOL),))) is revision
-        changed = read_listing(revision, Listing(tools=(dict(TOOL), {**TOOL, "name": "more"})))
+        assert apply_listing(revision, Listing(tools=(dict(TOOL),))) is revision
+        changed = apply_listing(revision, Listing(tools=(dict(TOOL), {**TOOL, "name": "more"})))
         assert [one.tool.name for one in operations(changed)] == ["act", "more"]
         assert msgspec.json.decode(changed.schemes) == {}

@@ -259,7 +259,7 @@ async def test_where_several_calls_ask_at_once_none_that_succeeds_all_the_same_i
 
 
 async def test_a_question_does_not_wait_for_ever_for_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "PATIENCE", 0.1)
+    monkeypatch.setattr(exchange, "MAX_WAIT", 0.1)
     async with process() as call:
         staying = asyncio.create_task(call("stay", timeout=5))
         answer = await call("ask", timeout=4)

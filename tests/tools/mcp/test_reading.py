@@ -9,14 +9,14 @@ import pytest
 
 from errands_server.domain.tool import Effect, Repeat
 from errands_server.tools.mcp.endpoint import Listing
-from errands_server.tools.mcp.importer import MAX_DESCRIPTION, Place, read
+from errands_server.tools.mcp.importer import MAX_DESCRIPTION, ServerTraits, read_tools
 from errands_server.tools.operation import Operation
 
 OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
 def listed(*tools: Mapping[str, Any], **place: Any) -> tuple[Operation, ...]:
-    operations, _ = read(Listing(tools=tools), Place(home="https://x.example", **place))
+    operations, _ = read_tools(Listing(tools=tools), ServerTraits(origin="https://x.example", **place))
     return operations
 
 
@@ -95,8 +95,9 @@ def test_schemas_keep_their_references_and_lose_what_they_cannot_mean() -> None:
 )
 def test_a_tool_whose_arguments_cannot_be_known_is_left_out_with_the_reason(schema: Any, why: str) -> None:
     good = {"name": "good", "inputSchema": OBJECT}
-    operations, left_out = read(
-        Listing(tools=({"name": "bad", "inputSchema": schema}, good)), Place(home="https://x.example")
+    operations, left_out = read_tools(
+        Listing(tools=({"name": "bad", "inputSchema": schema}, good)),
+        ServerTraits(origin="https://x.example"),
     )
 
     assert [operation.tool.name for operation in operations] == ["good"]
@@ -106,7 +107,7 @@ def test_a_tool_whose_arguments_cannot_be_known_is_left_out_with_the_reason(sche
 
 def test_the_first_of_two_tools_with_one_name_counts() -> None:
     tool = {"name": "act", "inputSchema": OBJECT}
-    operations, left_out = read(Listing(tools=(tool, tool)), Place(home="https://x.example"))
+    operations, left_out = read_tools(Listing(tools=(tool, tool)), ServerTraits(origin="https://x.example"))
 
     assert len(operations) == 1
     assert "same name" in left_out[0].why

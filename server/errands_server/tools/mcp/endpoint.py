@@ -1,4 +1,4 @@
-"""Where an MCP server is, and as whom it is spoken to."""
+"""MCP servers as endpoints: their addresses, sessions and replies, without the SDK."""
 
 from __future__ import annotations
 
@@ -20,26 +20,23 @@ _SECRET: Final = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL", re.IGNORECASE)
 
 
 class StdioServer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A process that speaks MCP over its standard input and output.
-
-    Its environment is `env` and what every program needs (HOME, LOGNAME, PATH, SHELL, TERM, USER).
-    """
+    """A process that speaks MCP over its standard input and output."""
 
     command: str
     args: tuple[str, ...] = ()
-    env: Mapping[str, str] = {}
-    cwd: str = ""  # "" is where the service itself runs
+    env: Mapping[str, str] = {}  # besides HOME, LOGNAME, PATH, SHELL, TERM and USER of this process
+    cwd: str = ""  # "" is the working directory of this process
 
     def __repr__(self) -> str:
         return f"StdioServer({self.command!r}, ...)"
 
     def secrets(self) -> Credential:
-        """What of its environment must not be told: variables that are named like secrets."""
+        """The secrets of its environment: variables whose names say that they are."""
         return Credential(query={name: value for name, value in self.env.items() if _SECRET.search(name)})
 
 
 def load_servers(path: Path | None) -> Mapping[str, StdioServer]:
-    """The servers a JSON file configures; none without a file. ValueError says what to change."""
+    """The servers that a JSON file configures; none without a file. ValueError: the file cannot be used."""
     if path is None:
         return {}
     try:
@@ -61,29 +58,29 @@ def _problem(name: str, server: StdioServer) -> str:
         return f"cwd {server.cwd} is not a folder"
     if any("\0" in text for text in (server.command, *server.args, *server.env, *server.env.values())):
         return "a null character can be in no command, argument or variable"
-    where = Path(server.cwd) / server.command if "/" in server.command else server.command
-    if not server.command or shutil.which(where, path=server.env.get("PATH")) is None:
+    program = Path(server.cwd) / server.command if "/" in server.command else server.command
+    if not server.command or shutil.which(program, path=server.env.get("PATH")) is None:
         return f"there is no program {server.command!r}"
     return ""
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """One end of a session: a URL, or a configured process."""
+    """The server's end of a session: a URL, or a configured process."""
 
-    place: str  # the URL, or `stdio:` and a name
+    address: str  # the URL, or `stdio:NAME`
     process: StdioServer | None = None
     internal: bool = False  # the URL's origin may lie in a private network
     credential: Credential = Credential()
 
     def secrets(self) -> Credential:
-        """What must be scrubbed from everything the server says."""
+        """What must be redacted from everything the server sends."""
         if self.process is None:
             return self.credential
         return replace(self.process.secrets(), known=self.credential.known)
 
 
 class SessionKey(Struct, frozen=True):
-    """Whose session it is: no two users share one, nor two revisions, nor two credentials."""
+    """What a session is for: two users, revisions or credentials never share one."""
 
     tenant: str
     integration_id: str
@@ -93,21 +90,21 @@ class SessionKey(Struct, frozen=True):
 
 
 class Listing(Struct, frozen=True, kw_only=True):
-    """The tools a server listed, each as it wrote it (MCP, `tools/list`)."""
+    """The tools that a server lists, each as it sent it (MCP, `tools/list`). Stored in msgpack."""
 
     tools: tuple[Mapping[str, Any], ...]
 
 
 class McpReply(Struct, frozen=True, kw_only=True):
-    """What a tool answered (MCP, `CallToolResult`). `structured` is one JSON value, where there is one."""
+    """The reply of a tool (MCP, `CallToolResult`)."""
 
     content: tuple[Mapping[str, Any], ...] = ()
-    structured: tuple[Any, ...] = ()
-    error: bool = False
+    structured: tuple[Any, ...] = ()  # one JSON value; empty where there is none
+    error: bool = False  # the tool failed
 
 
 class ServerError(Exception):
-    """The server answered with a protocol error, or its session ended before it answered."""
+    """The server replied with a protocol error, or the session ended before its reply."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -116,11 +113,11 @@ class ServerError(Exception):
 
 
 class Unreadable(Exception):
-    """The server answered, and not as the protocol says."""
+    """The server's reply is not as the protocol says."""
 
 
 class McpSession(Protocol):
-    """An open session, as the SDK's side of it looks to everything else."""
+    """An open session. `client` implements it with the SDK, and is imported only when one is opened."""
 
     async def listing(self) -> Listing:
         """Every tool, over all pages. ServerError, Unreadable."""
@@ -134,12 +131,12 @@ class McpSession(Protocol):
 
 
 def target_of(
-    place: str, servers: Mapping[str, StdioServer], *, internal: bool, credential: Credential
+    address: str, servers: Mapping[str, StdioServer], *, internal: bool, credential: Credential
 ) -> Target:
     """The target at a URL or `stdio:NAME`. LookupError: no such server is configured."""
-    if not place.startswith(STDIO):
-        return Target(place=place, internal=internal, credential=credential)
-    name = place.removeprefix(STDIO)
+    if not address.startswith(STDIO):
+        return Target(address=address, internal=internal, credential=credential)
+    name = address.removeprefix(STDIO)
     if name not in servers:
         raise LookupError(f"the operator has configured no MCP server {name!r}")
-    return Target(place=place, process=servers[name])
+    return Target(address=address, process=servers[name])

@@ -1,4 +1,4 @@
-"""HTTP of one MCP session: to one origin, with one credential, and an account of every request."""
+"""The HTTP transport of one MCP session: one origin, one credential, each request noted in its Exchange."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import httpx2
 from ...credentials.credential import Credential
 from ...outbound.guard import AddressForbidden
 from ..origins import origin_of
-from .exchange import Exchange, current
+from .exchange import Exchange, current_exchange
 
 MAX_ANSWER: Final = 4 << 20  # bytes of one HTTP answer; JSON-RPC says a result twice
 _CONNECT: Final = 10.0  # seconds
 _ENCODINGS: Final = ("", "identity")
-# What we would only refuse: an answer is read as it is counted.
+# Responses are counted as they are read, so they must not be compressed.
 _HEADERS: Final = {"accept-encoding": "identity", "user-agent": "errands"}
 
 
@@ -33,10 +33,10 @@ def session_client(
 
 
 class SessionTransport(httpx2.AsyncBaseTransport):
-    """Adds the credential behind everything that logs, and never raises for what a network does.
+    """Adds the credential, below everything that logs requests. It never raises for what a network does.
 
     One broken request would otherwise end the session, with every other call that uses it. So
-    it becomes an answer of status 502, and the request's Attempt says what happened.
+    it becomes a response of status 502, and the request's Exchange holds the failure.
     """
 
     def __init__(self, transport: httpx2.AsyncBaseTransport, origin: str, credential: Credential) -> None:
@@ -45,33 +45,33 @@ class SessionTransport(httpx2.AsyncBaseTransport):
         self._credential = credential
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        attempt = current.get()
-        bounded, attempt = attempt is not None, attempt or Exchange()
+        exchange = current_exchange.get()
+        bounded, exchange = exchange is not None, exchange or Exchange()
         if origin_of(str(request.url), "url") != self._origin:
-            return _broken(attempt, "the session's credential belongs to another origin")
+            return _failed_response(exchange, "the session's credential belongs to another origin")
         try:
-            response = await self._transport.handle_async_request(self._dressed(request, attempt))
+            response = await self._transport.handle_async_request(self._authenticated(request, exchange))
         except AddressForbidden as refusal:
-            attempt.forbidden = True
-            return _broken(attempt, str(refusal))
+            exchange.forbidden = True
+            return _failed_response(exchange, str(refusal))
         except (httpx2.HTTPError, OSError) as error:
-            return _broken(attempt, str(error) or type(error).__name__)
+            return _failed_response(exchange, str(error) or type(error).__name__)
         if response.headers.get("content-encoding", "") not in _ENCODINGS:
             await response.aclose()
-            return _broken(attempt, "the answer is compressed, which was not asked for")
-        attempt.status, attempt.headers = response.status_code, dict(response.headers)
-        body = _Body(response, attempt, MAX_ANSWER if bounded else None)
+            return _failed_response(exchange, "the answer is compressed, which was not asked for")
+        exchange.status, exchange.headers = response.status_code, dict(response.headers)
+        body = _BoundedStream(response, exchange, MAX_ANSWER if bounded else None)
         return httpx2.Response(
             response.status_code, headers=response.headers, stream=body, extensions=response.extensions
         )
 
     async def aclose(self) -> None:
-        """Nothing: the connections belong to every session."""
+        """Do nothing: the connections belong to all sessions."""
 
-    def _dressed(self, request: httpx2.Request, attempt: Exchange) -> httpx2.Request:
+    def _authenticated(self, request: httpx2.Request, exchange: Exchange) -> httpx2.Request:
         async def trace(event: str, _: Mapping[str, Any]) -> None:
             # Everything before (DNS, connecting, TLS, waiting for a connection) sends no request.
-            attempt.left = attempt.left or event.endswith("send_request_headers.started")
+            exchange.sent = exchange.sent or event.endswith("send_request_headers.started")
 
         headers = httpx2.Headers(request.headers)
         headers.update(self._credential.headers)
@@ -87,18 +87,18 @@ class SessionTransport(httpx2.AsyncBaseTransport):
         )
 
 
-def _broken(attempt: Exchange, why: str) -> httpx2.Response:
-    attempt.failure = why
+def _failed_response(exchange: Exchange, why: str) -> httpx2.Response:
+    exchange.failure = why
     error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": why}}
     return httpx2.Response(502, json=error)
 
 
-class _Body(httpx2.AsyncByteStream):
-    """A body that ends where it breaks off or becomes too long, and says so in its attempt."""
+class _BoundedStream(httpx2.AsyncByteStream):
+    """A body that ends where it breaks off or exceeds the limit, and notes that in its Exchange."""
 
-    def __init__(self, response: httpx2.Response, attempt: Exchange, limit: int | None) -> None:
+    def __init__(self, response: httpx2.Response, exchange: Exchange, limit: int | None) -> None:
         self._response = response
-        self._attempt = attempt
+        self._exchange = exchange
         self._limit = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -109,11 +109,11 @@ class _Body(httpx2.AsyncByteStream):
             async for part in stream:
                 size += len(part)
                 if self._limit is not None and size > self._limit:
-                    self._attempt.truncated = True
+                    self._exchange.truncated = True
                     return
                 yield part
         except (httpx2.HTTPError, OSError) as error:
-            self._attempt.failure = str(error) or type(error).__name__
+            self._exchange.failure = str(error) or type(error).__name__
 
     async def aclose(self) -> None:
         await self._response.aclose()

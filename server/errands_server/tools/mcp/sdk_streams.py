@@ -1,4 +1,4 @@
-"""Carries the messages of one session, and notes how far each came. Knows the SDK, as `connection` does."""
+"""The SDK's message streams of one session, with a note in the Exchange of each message that was sent."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from mcp.shared.message import SessionMessage
 
 from ...credentials.redaction import scrub
 from .endpoint import StdioServer, Target
-from .exchange import Exchange, current
+from .exchange import Exchange, current_exchange
 from .http_transport import MAX_ANSWER, session_client
 
 _LINE: Final = 64 << 10  # bytes of a line on standard error
-_SHOWN: Final = 2_000  # characters of it that are logged
-_LAST_WORDS: Final = 1.0  # seconds for what a process said at its end to arrive
+_MAX_LOGGED: Final = 2_000  # characters of it that are logged
+_DRAIN: Final = 1.0  # seconds for the last lines of a process to arrive
 _log = structlog.get_logger("errands.mcp")
 
 
@@ -32,28 +32,30 @@ async def over_http(target: Target, transport: httpx2.AsyncBaseTransport | None)
     """The streams of messages to and from a URL."""
     assert transport is not None  # noqa: S101 (the pool gives one to every URL)
     async with (
-        session_client(transport, target.place, target.credential) as client,
-        streamable_http_client(target.place, http_client=client, max_sse_event_size=MAX_ANSWER) as streams,
+        session_client(transport, target.address, target.credential) as client,
+        streamable_http_client(target.address, http_client=client, max_sse_event_size=MAX_ANSWER) as streams,
     ):
         yield streams
 
 
 @asynccontextmanager
-async def over_process(target: Target, server: StdioServer, ended: Callable[[], None]) -> AsyncGenerator[Any]:
-    """The streams of messages to and from a process that is started for them, and ended with them."""
+async def over_process(
+    target: Target, server: StdioServer, on_end: Callable[[], None]
+) -> AsyncGenerator[Any]:
+    """The streams of messages to and from a process, which is started and ended with them."""
     parameters = StdioServerParameters(
         command=server.command,
         args=list(server.args),
         env=dict(server.env),
         cwd=Path(server.cwd) if server.cwd else None,
     )
-    async with _logged(target) as errors, stdio_client(parameters, errlog=errors) as (read, write):
-        yield _Ending(read, ended), _Noting(write)
+    async with _stderr_log(target) as errors, stdio_client(parameters, errlog=errors) as (read, write):
+        yield _ProcessReader(read, on_end), _ProcessWriter(write)
 
 
 @asynccontextmanager
-async def _logged(target: Target) -> AsyncGenerator[TextIO]:
-    """Where a process may write: each line is logged, without the target's secrets."""
+async def _stderr_log(target: Target) -> AsyncGenerator[TextIO]:
+    """A file for the standard error of a process: each line is logged, without the target's secrets."""
     reading, writing = os.pipe()
     reader = asyncio.StreamReader(limit=_LINE)
     protocol = asyncio.StreamReaderProtocol(reader)
@@ -64,7 +66,7 @@ async def _logged(target: Target) -> AsyncGenerator[TextIO]:
         with os.fdopen(writing, "w") as file:
             yield file
     finally:
-        with anyio.move_on_after(_LAST_WORDS, shield=True):
+        with anyio.move_on_after(_DRAIN, shield=True):
             await asyncio.wait({logging})  # a child of the process may keep the pipe open
         logging.cancel()
         transport.close()
@@ -84,26 +86,26 @@ async def _log_lines(target: Target, reader: asyncio.StreamReader) -> None:
             line = end.partial
             if not line:
                 return
-        said = scrub(line.decode(errors="replace").rstrip(), secrets) if whole else "(a line too long)"
-        _log.info("a process wrote", server=target.place, line=said[:_SHOWN])
+        text = scrub(line.decode(errors="replace").rstrip(), secrets) if whole else "(a line too long)"
+        _log.info("a process wrote", server=target.address, line=text[:_MAX_LOGGED])
         whole = True
 
 
-class _Ending:
-    """A stream of messages from a process that tells of its end, which the SDK takes note of in silence."""
+class _ProcessReader:
+    """A stream of messages from a process. It calls `on_end` at its end, which the SDK does not report."""
 
-    def __init__(self, stream: Any, ended: Callable[[], None]) -> None:
+    def __init__(self, stream: Any, on_end: Callable[[], None]) -> None:
         self._stream = stream
-        self._ended = ended
+        self._on_end = on_end
 
     async def receive(self) -> Any:
         try:
             return await self._stream.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError):
-            self._ended()
+            self._on_end()
             raise
 
-    def __aiter__(self) -> _Ending:
+    def __aiter__(self) -> _ProcessReader:
         return self
 
     async def __anext__(self) -> Any:
@@ -115,32 +117,32 @@ class _Ending:
     async def aclose(self) -> None:
         await self._stream.aclose()
 
-    async def __aenter__(self) -> _Ending:
+    async def __aenter__(self) -> _ProcessReader:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
 
-class _Noting:
-    """A stream of messages to a process that notes in their Attempt that they left."""
+class _ProcessWriter:
+    """A stream of messages to a process. It notes in the Exchange of each that it was sent."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     async def send(self, message: SessionMessage) -> None:
-        attempt = current.get() or Exchange()
-        before, attempt.left = attempt.left, True
+        exchange = current_exchange.get() or Exchange()
+        before, exchange.sent = exchange.sent, True
         try:
             await self._stream.send(message)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            attempt.left = before
+            exchange.sent = before
             raise
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
-    async def __aenter__(self) -> _Noting:
+    async def __aenter__(self) -> _ProcessWriter:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Calls one tool of an MCP server and says what became of it. It never raises for what a server does."""
+"""Calls one tool of an MCP server. Whatever the server does is a result, never an exception."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from .endpoint import (
     Unreadable,
     target_of,
 )
-from .exchange import Exchange, Resume, current
-from .results import broken_off, not_opened, refused, replied
+from .exchange import Exchange, Resume, current_exchange
+from .results import error_result, interruption, open_failure, reply_result
 from .session_pool import CannotOpen, SdkMissing, SessionPool
 
-LONGEST: Final = 55.0  # seconds a call may take in all, however often it reports progress
+MAX_SECONDS: Final = 55.0  # seconds a call may take in all, however often it reports progress
 IDEMPOTENCY_KEY: Final = "errands/idempotency-key"  # in `_meta`
 _HEADER_MISMATCH: Final = -32020
 _GONE: Final = 404
 
 
 class McpSender:
-    """Sends calls over sessions, each of which is one user's."""
+    """Sends calls over sessions, each of which serves one user only."""
 
     def __init__(self, sessions: SessionPool, servers: Mapping[str, StdioServer]) -> None:
         self._sessions = sessions
         self._servers = servers
         self._arguments = ArgumentChecker()
-        self._salt = secrets.token_bytes(32)  # so that what identifies a credential tells nothing about it
+        self._salt = secrets.token_bytes(32)  # so that the digest of a credential reveals nothing of it
 
     async def send(
         self,
@@ -58,9 +58,9 @@ class McpSender:
     ) -> CallResult:
         """Make one call, once.
 
-        `timeout` is how long, in seconds, the server may be silent. Failed means that the call
-        had no effect, Unknown that it may have left. Cancelling tells the server, and leaves
-        the outcome unknown; the caller must say so.
+        `timeout` is how long, in seconds, the server may be silent. Returns CallFailed where the
+        call had no effect, CallOutcomeUnknown where it may have been sent. Cancelling notifies
+        the server and leaves the outcome unknown; the caller must record that.
         """
         credential = credential or Credential()
         if problem := self._arguments.problem(request.ref, operation.tool, request.arguments):
@@ -68,15 +68,15 @@ class McpSender:
         if credential.signer is not None:
             message = "only calls of OpenAPI integrations are signed for AWS; pass other credentials through"
             return CallFailed(reason=Reason.CREDENTIALS_INVALID, message=message)
-        place = operation.tool.origin + operation.base_path
+        address = operation.tool.origin + operation.base_path
         try:
-            target = target_of(place, self._servers, internal=internal, credential=credential)
+            target = target_of(address, self._servers, internal=internal, credential=credential)
         except LookupError as error:
             return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=str(error.args[0]))
-        call = _Call(self._sessions, self._owner(request, credential), target, operation, request)
+        call = _McpCall(self._sessions, self._session_key(request, credential), target, operation, request)
         return scrub_result(await call.make(timeout), target.secrets())
 
-    def _owner(self, request: CallRequest, credential: Credential) -> SessionKey:
+    def _session_key(self, request: CallRequest, credential: Credential) -> SessionKey:
         ref = request.ref
         digest = hashlib.blake2b(
             msgspec.json.encode(credential.sent, order="sorted"), key=self._salt, digest_size=16
@@ -84,98 +84,84 @@ class McpSender:
         return SessionKey(request.tenant, ref.integration_id, ref.revision, request.user_id, digest)
 
 
-class _Call:
-    """One call under way."""
+class _McpCall:
+    """One call. How far its request came decides what a failure means."""
 
     def __init__(
         self,
         sessions: SessionPool,
-        owner: SessionKey,
+        key: SessionKey,
         target: Target,
         operation: Operation,
         request: CallRequest,
     ) -> None:
         self._sessions = sessions
-        self._owner = owner
+        self._key = key
         self._target = target
         self._operation = operation
         self._request = request
+        self._exchange = Exchange()
 
     async def make(self, silence: float) -> CallResult:
-        self._attempt = Exchange()
+        """Call the tool. The server may be silent for `silence` seconds, and take MAX_SECONDS in all."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + LONGEST
+        end = loop.time() + MAX_SECONDS
         try:
             async with asyncio.timeout_at(min(loop.time() + silence, end)) as deadline:
 
                 async def progressed(*_: Any) -> None:
                     deadline.reschedule(min(loop.time() + silence, end))
 
-                return await self._made(progressed)
-        except TimeoutError:
-            return broken_off(self._attempt, "the server was silent for too long, or took too long")
-
-    async def _made(self, progressed: Any) -> CallResult:
-        """The answer; a session the server no longer knows is opened anew, once, as nothing was done."""
-        try:
-            answer = await self._leased(progressed, last=False)
-            return answer or cast("CallResult", await self._leased(progressed, last=True))
+                result = await self._attempt(progressed, is_last=False)
+                return result or cast("CallResult", await self._attempt(progressed, is_last=True))
         except CannotOpen as error:
-            return not_opened(
-                error.attempt, error.message, credential=self._target.credential, now=datetime.now(UTC)
+            return open_failure(
+                error.exchange, error.message, credential=self._target.credential, now=datetime.now(UTC)
             )
         except SdkMissing as error:
             return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=str(error))
+        except TimeoutError:
+            return interruption(self._exchange, "the server was silent for too long, or took too long")
 
-    async def _leased(self, progressed: Any, *, last: bool) -> CallResult | None:
-        """The answer; none where another session may bring one."""
-        async with self._sessions.lease(self._owner, self._target) as (connection, fresh):
+    async def _attempt(self, progressed: Any, *, is_last: bool) -> CallResult | None:
+        """The result; None where the session was out of date, so that another one may bring a result."""
+        async with self._sessions.lease(self._key, self._target) as (session, is_fresh):
             try:
-                return self._replied(await self._exchange(connection, progressed))
+                reply = await self._send(session, progressed)
             except Unreadable as error:
-                return broken_off(self._attempt, str(error))
+                return interruption(self._exchange, str(error))
             except ServerError as error:
-                if self._unknown_to_it(error):
-                    self._sessions.give_up(self._owner)
-                    if not (last or fresh):
+                if self._is_unseen(error):
+                    self._sessions.discard(self._key)
+                    if not (is_last or is_fresh):
                         return None
-                return self._refused(error)
+                return error_result(
+                    self._exchange,
+                    error,
+                    effect=self._operation.tool.effect,
+                    target=self._target,
+                    now=datetime.now(UTC),
+                )
+            return reply_result(reply, self._exchange, self._operation.tool.effect, self._target)
 
-    async def _exchange(self, connection: McpSession, progressed: Any) -> McpReply:
+    async def _send(self, session: McpSession, progressed: Any) -> McpReply:
         request = self._request
         resume = msgspec.json.decode(request.resume, type=Resume) if request.resume else None
-        self._attempt = Exchange(request.pages, request.inputs, resume)
-        token = current.set(self._attempt)
+        meta: dict[str, str] = {}
+        if self._operation.tool.repeat is Repeat.KEYED:
+            meta[IDEMPOTENCY_KEY] = request.idempotency_key
+        if request.traceparent:
+            meta["traceparent"] = request.traceparent
+        self._exchange = Exchange(request.pages, request.inputs, resume)
+        token = current_exchange.set(self._exchange)
         try:
-            return await connection.call(
-                self._operation.remote_name,
-                self._request.arguments,
-                meta=self._meta(),
-                progressed=progressed,
+            return await session.call(
+                self._operation.remote_name, request.arguments, meta=meta, progressed=progressed
             )
         finally:
-            current.reset(token)
+            current_exchange.reset(token)
 
-    def _meta(self) -> Mapping[str, Any]:
-        keyed = self._operation.tool.repeat is Repeat.KEYED
-        return {
-            **({IDEMPOTENCY_KEY: self._request.idempotency_key} if keyed else {}),
-            **({"traceparent": self._request.traceparent} if self._request.traceparent else {}),
-        }
-
-    def _unknown_to_it(self, error: ServerError) -> bool:
-        """Whether the server was not even asked, because the session is gone or out of date."""
-        attempt = self._attempt
-        return not attempt.left or attempt.status == _GONE or error.code == _HEADER_MISMATCH
-
-    def _replied(self, reply: McpReply) -> CallResult:
-        return replied(reply, self._attempt, self._operation.tool.effect, self._target)
-
-    def _refused(self, error: ServerError) -> CallResult:
-        return refused(
-            self._attempt,
-            error,
-            effect=self._operation.tool.effect,
-            target=self._target,
-            now=datetime.now(UTC),
-        )
+    def _is_unseen(self, error: ServerError) -> bool:
+        """Whether the tool was not called, because the session has ended or is out of date."""
+        exchange = self._exchange
+        return not exchange.sent or exchange.status == _GONE or error.code == _HEADER_MISMATCH

@@ -1,4 +1,4 @@
-"""Keeps sessions open while they are used: bounded, each with an owner task, none shared by two users."""
+"""A bounded pool of MCP sessions. Each has a task of its own, and serves one user only."""
 
 from __future__ import annotations
 
@@ -15,18 +15,50 @@ from msgspec import Struct
 
 from ...outbound.transport import GuardedTransport
 from .endpoint import Listing, McpSession, ServerError, SessionKey, Target, Unreadable
-from .exchange import Exchange, current
+from .exchange import Exchange, current_exchange
+
+OPENING: Final = 20.0  # seconds a session may take to open, with the wait for a slot
+_CLOSING: Final = 10.0  # seconds; a process gets about 6 to end by itself, and is then killed
+_CONNECTIONS: Final = 256
+_SDK: Final = f"{__package__}.client"
+
+OnToolsChanged: TypeAlias = Callable[[SessionKey, Target, Listing], Awaitable[None]]
+"""Receives a new listing from a server that says that its tools changed."""
+
+_log = structlog.get_logger("errands.mcp")
 
 
-class Room:
-    """How many sessions of one kind there may be, and how many wait to be one of them."""
+class SessionLimits(Struct, frozen=True, kw_only=True):
+    """Bounds of the pool."""
+
+    urls: int = 64  # sessions with URLs
+    processes: int = 16  # sessions with processes
+    idle: float = 300.0  # seconds until an unused session is closed
+    relisting: float = 10.0  # seconds between two listings of a server whose tools change
+
+
+class CannotOpen(Exception):
+    """No session could be opened, so no tool was called."""
+
+    def __init__(self, message: str, exchange: Exchange) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exchange = exchange
+
+
+class SdkMissing(Exception):
+    """The extra `mcp` is not installed."""
+
+
+class SessionSlots:
+    """A semaphore that knows how many wait for it: one slot for each session of a kind."""
 
     def __init__(self, size: int) -> None:
         self._free = asyncio.Semaphore(size)
         self.waiting = 0
 
     @asynccontextmanager
-    async def taken(self) -> AsyncGenerator[None]:
+    async def hold(self) -> AsyncGenerator[None]:
         self.waiting += 1
         try:
             await self._free.acquire()
@@ -38,82 +70,56 @@ class Room:
             self._free.release()
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         return self._free.locked()
 
 
 class PooledSession:
-    """One session, from the wish for it to its end."""
+    """One pooled session and its lifecycle: opening, in use, idle, retired."""
 
-    def __init__(self, owner: SessionKey, target: Target) -> None:
+    def __init__(self, key: SessionKey, target: Target) -> None:
         loop = asyncio.get_running_loop()
-        self.owner = owner
+        self.key = key
         self.target = target
-        self.ready: asyncio.Future[McpSession] = loop.create_future()
+        self.opened: asyncio.Future[McpSession] = loop.create_future()
         self.wake = asyncio.Event()
         self.users = 0
         self.used_at = loop.time()
-        self.retired = False  # nobody begins to use it any more
-        self.closing = False  # nor are those waited for that do
-        self.changed = False
+        self.retired = False  # no more calls begin
+        self.closing = False  # calls under way are not waited for either
+        self.tools_changed = False
         self.listed_at = float("-inf")
 
     def retire(self) -> None:
+        """Let calls under way end, and begin no more."""
         self.retired = True
         self.wake.set()
 
     def close(self) -> None:
+        """End the session now, also under calls."""
         self.closing = True
         self.retire()
 
-    def on_change(self) -> None:
-        self.changed = True
+    def on_tools_changed(self) -> None:
+        self.tools_changed = True
         self.wake.set()
 
     @property
-    def usable(self) -> bool:
-        failed = self.ready.done() and (self.ready.cancelled() or self.ready.exception() is not None)
+    def is_open(self) -> bool:
+        return self.opened.done()
+
+    @property
+    def is_usable(self) -> bool:
+        failed = self.opened.done() and (self.opened.cancelled() or self.opened.exception() is not None)
         return not self.retired and not failed
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         return self.closing or (self.retired and not self.users)
 
 
-OPENING: Final = 20.0  # seconds a session may take to open, also waiting for room
-_CLOSING: Final = 10.0  # seconds; a process gets about 6 to end by itself, and is then killed
-_CONNECTIONS: Final = 256
-_SDK: Final = f"{__package__}.client"
-
-Heard: TypeAlias = Callable[[SessionKey, Target, Listing], Awaitable[None]]
-
-_log = structlog.get_logger("errands.mcp")
-
-
-class SessionLimits(Struct, frozen=True, kw_only=True):
-    """How many sessions there are at a time, and how long (seconds) an unused one stays."""
-
-    urls: int = 64
-    processes: int = 16
-    idle: float = 300.0
-    relisting: float = 10.0  # between two listings, however often a server says that its tools changed
-
-
-class CannotOpen(Exception):
-    """No session, so nothing was asked of a tool."""
-
-    def __init__(self, message: str, attempt: Exchange) -> None:
-        super().__init__(message)
-        self.message = message
-        self.attempt = attempt
-
-
-class SdkMissing(Exception):
-    """The extra `mcp` is not installed."""
-
-
 async def load_sdk() -> Any:
-    """The one module that knows the SDK. It takes a second to import, so that happens in a thread."""
+    """Import the one module that uses the SDK, in a thread: that takes a second. SdkMissing."""
     try:
         return await asyncio.to_thread(importlib.import_module, _SDK)
     except ModuleNotFoundError as error:
@@ -124,27 +130,30 @@ async def load_sdk() -> Any:
 
 
 class SessionPool:
-    """The sessions of this process. A context: at its end all of them, and their processes, are gone."""
+    """The sessions of this process. A context: when it ends, all sessions and their processes have ended."""
 
-    def __init__(self, limits: SessionLimits | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        limits: SessionLimits | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        on_tools_changed: OnToolsChanged | None = None,
+    ) -> None:
         self._limits = limits or SessionLimits()
-        self._rooms = {False: Room(self._limits.urls), True: Room(self._limits.processes)}
-        self._slots: dict[SessionKey, PooledSession] = {}
+        self._url_slots = SessionSlots(self._limits.urls)
+        self._process_slots = SessionSlots(self._limits.processes)
+        self._sessions: dict[SessionKey, PooledSession] = {}
         self._tasks: dict[asyncio.Task[None], PooledSession] = {}
         self._tls = tls
-        self._transports: dict[bool, GuardedTransport] = {}
-        self._heard: Heard | None = None
-
-    def tell(self, heard: Heard) -> None:
-        """Call `heard` with a new listing whenever a server says that its tools changed."""
-        self._heard = heard
+        self._transports: dict[bool, GuardedTransport] = {}  # by whether they reach internal addresses
+        self._on_tools_changed = on_tools_changed
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for slot in self._tasks.values():
-            slot.close()
+        for session in self._tasks.values():
+            session.close()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=_CLOSING)
             for task in late:
@@ -153,103 +162,103 @@ class SessionPool:
             await transport.aclose()
 
     @asynccontextmanager
-    async def lease(self, owner: SessionKey, target: Target) -> AsyncGenerator[tuple[McpSession, bool]]:
-        """The owner's session, and whether it was opened for this. CannotOpen, SdkMissing."""
-        slot = self._slots.get(owner)
-        fresh = slot is None or not slot.usable
-        if slot is None or not slot.usable:
-            slot = self._begin(owner, target)
-        with self._using(slot):
-            # Shielded: whoever else waits for the session must not lose it with this caller.
-            yield await asyncio.shield(slot.ready), fresh
+    async def lease(self, key: SessionKey, target: Target) -> AsyncGenerator[tuple[McpSession, bool]]:
+        """The session of this key, and whether it was opened for this lease. CannotOpen, SdkMissing."""
+        session = self._sessions.get(key)
+        fresh = session is None or not session.is_usable
+        if session is None or not session.is_usable:
+            session = self._begin(key, target)
+        with self._using(session):
+            # Shielded: cancelling this caller must not cancel the opening for others.
+            yield await asyncio.shield(session.opened), fresh
 
     @property
     def open(self) -> int:
         """How many sessions the next call could use."""
-        return sum(1 for slot in self._slots.values() if slot.usable and slot.ready.done())
+        return sum(1 for session in self._sessions.values() if session.is_usable and session.is_open)
 
     @property
     def busy(self) -> int:
         """How many open sessions are in use."""
-        return sum(1 for slot in self._slots.values() if slot.users and slot.ready.done())
+        return sum(1 for session in self._sessions.values() if session.users and session.is_open)
 
-    def give_up(self, owner: SessionKey) -> None:
-        """Open another session the next time: this one is of no more use."""
-        if (slot := self._slots.get(owner)) is not None:
-            self._drop(slot)
+    def discard(self, key: SessionKey) -> None:
+        """Retire the session of this key; the next lease opens another."""
+        if (session := self._sessions.get(key)) is not None:
+            self._retire(session)
 
     @contextmanager
-    def _using(self, slot: PooledSession) -> Iterator[None]:
-        slot.users += 1
+    def _using(self, session: PooledSession) -> Iterator[None]:
+        session.users += 1
         try:
             yield
         finally:
-            slot.users -= 1
-            slot.used_at = asyncio.get_running_loop().time()
-            if not slot.users and self._room(slot).waiting:
-                self._drop(slot)
-            slot.wake.set()
+            session.users -= 1
+            session.used_at = asyncio.get_running_loop().time()
+            if not session.users and self._slots(session.target).waiting:
+                self._retire(session)
+            session.wake.set()
 
-    def _begin(self, owner: SessionKey, target: Target) -> PooledSession:
-        slot = self._slots[owner] = PooledSession(owner, target)
-        room = self._room(slot)
-        if room.full:
-            self._make_room(target)
-        task = asyncio.create_task(self._own(slot), name="errands mcp session")
-        self._tasks[task] = slot
+    def _begin(self, key: SessionKey, target: Target) -> PooledSession:
+        session = self._sessions[key] = PooledSession(key, target)
+        slots = self._slots(target)
+        if slots.is_full:
+            self._retire_least_recent(slots)
+        task = asyncio.create_task(self._live(session), name="errands mcp session")
+        self._tasks[task] = session
         task.add_done_callback(self._tasks.pop)
-        return slot
+        return session
 
-    def _room(self, slot: PooledSession) -> Room:
-        return self._rooms[slot.target.process is not None]
+    def _slots(self, target: Target) -> SessionSlots:
+        return self._url_slots if target.process is None else self._process_slots
 
-    def _make_room(self, target: Target) -> None:
-        """End the session of this kind that has not been used for longest, if there is one."""
-        kind = target.process is not None
-        unused = [
-            slot
-            for slot in self._slots.values()
-            if (slot.target.process is not None) is kind and slot.ready.done() and not slot.users
+    def _retire_least_recent(self, slots: SessionSlots) -> None:
+        """Retire the idle session that was used longest ago, of those that share these slots."""
+        idle = [
+            session
+            for session in self._sessions.values()
+            if self._slots(session.target) is slots and session.is_open and not session.users
         ]
-        if unused:
-            self._drop(min(unused, key=lambda slot: slot.used_at))
+        if idle:
+            self._retire(min(idle, key=lambda session: session.used_at))
 
-    def _drop(self, slot: PooledSession) -> None:
-        if self._slots.get(slot.owner) is slot:
-            del self._slots[slot.owner]
-        slot.retire()
+    def _retire(self, session: PooledSession) -> None:
+        if self._sessions.get(session.key) is session:
+            del self._sessions[session.key]
+        session.retire()
 
-    async def _own(self, slot: PooledSession) -> None:
-        """The life of a session, all in one task, as the SDK wants it."""
-        attempt = Exchange()
-        current.set(attempt)
+    async def _live(self, session: PooledSession) -> None:
+        """Open a session, keep it, and close it: all in one task, as the SDK requires."""
+        exchange = Exchange()
+        current_exchange.set(exchange)
         try:
             async with AsyncExitStack() as stack:
                 async with asyncio.timeout(OPENING):
-                    connection = await self._opened(slot, stack)
-                slot.ready.set_result(connection)
-                await self._kept(slot, connection)
+                    client = await self._open(session, stack)
+                session.opened.set_result(client)
+                await self._keep(session, client)
         except SdkMissing as error:
-            slot.ready.set_exception(error)
+            session.opened.set_exception(error)
         except TimeoutError:
-            _failed(slot, attempt, f"it did not open within {OPENING:g} seconds")
+            _fail(session, exchange, f"it did not open within {OPENING:g} seconds")
         except Exception as error:
-            _failed(slot, attempt, attempt.failure or _why(error))
+            _fail(session, exchange, exchange.failure or _innermost_message(error))
         finally:
-            self._drop(slot)
-            if not slot.ready.done():
-                slot.ready.cancel()
-            elif not slot.ready.cancelled():
-                slot.ready.exception()  # seen, should nobody wait for it any more
+            self._retire(session)
+            if not session.opened.done():
+                session.opened.cancel()
+            elif not session.opened.cancelled():
+                session.opened.exception()  # retrieved, in case no caller waits for it any more
 
-    async def _opened(self, slot: PooledSession, stack: AsyncExitStack) -> McpSession:
+    async def _open(self, session: PooledSession, stack: AsyncExitStack) -> McpSession:
         sdk = await load_sdk()
-        await stack.enter_async_context(self._room(slot).taken())
-        if slot.closing:  # the wait for room outlasted the service
+        target = session.target
+        await stack.enter_async_context(self._slots(target).hold())
+        if session.closing:  # the wait for a slot outlasted the service
             raise ConnectionAbortedError("the service stops")
-        opening = sdk.connected(slot.target, self._transport(slot.target), slot.on_change, slot.close)
-        connection: McpSession = await stack.enter_async_context(opening)
-        return connection
+        opening = sdk.connect(target, self._transport(target), session.on_tools_changed, session.close)
+        client: McpSession = await stack.enter_async_context(opening)
+        return client
 
     def _transport(self, target: Target) -> httpx2.AsyncBaseTransport | None:
         if target.process is not None:
@@ -261,47 +270,47 @@ class SessionPool:
             )
         return self._transports[target.internal]
 
-    async def _kept(self, slot: PooledSession, connection: McpSession) -> None:
-        """Until it is closed, or was not used for long; meanwhile hear of changes."""
+    async def _keep(self, session: PooledSession, client: McpSession) -> None:
+        """Wait until the session is over or was idle for long; list tools that changed."""
         loop = asyncio.get_running_loop()
-        while not slot.over:
-            slot.wake.clear()
-            idle = slot.used_at + self._limits.idle if not slot.users else loop.time() + self._limits.idle
-            listing = slot.listed_at + self._limits.relisting if slot.changed else idle
+        while not session.is_over:
+            session.wake.clear()
+            idle = (loop.time() if session.users else session.used_at) + self._limits.idle
+            relisting = session.listed_at + self._limits.relisting if session.tools_changed else idle
             try:
-                async with asyncio.timeout_at(min(idle, listing)):
-                    await slot.wake.wait()
+                async with asyncio.timeout_at(min(idle, relisting)):
+                    await session.wake.wait()
             except TimeoutError:
                 pass
-            if slot.changed and loop.time() >= slot.listed_at + self._limits.relisting:
-                await self._relist(slot, connection)
-            elif not slot.users and loop.time() >= slot.used_at + self._limits.idle:
+            if session.tools_changed and loop.time() >= session.listed_at + self._limits.relisting:
+                await self._relist(session, client)
+            elif not session.users and loop.time() >= session.used_at + self._limits.idle:
                 return
 
-    async def _relist(self, slot: PooledSession, connection: McpSession) -> None:
-        slot.changed = False
-        slot.listed_at = asyncio.get_running_loop().time()
-        if self._heard is None:
+    async def _relist(self, session: PooledSession, client: McpSession) -> None:
+        session.tools_changed = False
+        session.listed_at = asyncio.get_running_loop().time()
+        if self._on_tools_changed is None:
             return
         try:
             async with asyncio.timeout(OPENING):
-                listing = await connection.listing()
-            await self._heard(slot.owner, slot.target, listing)
+                listing = await client.listing()
+            await self._on_tools_changed(session.key, session.target, listing)
         except (ServerError, Unreadable, TimeoutError):
-            _log.warning("tools changed and could not be listed", integration_id=slot.owner.integration_id)
+            _log.warning("tools changed and could not be listed", integration_id=session.key.integration_id)
         except Exception:
-            _log.exception("a changed catalogue was not stored", integration_id=slot.owner.integration_id)
+            _log.exception("a changed catalogue was not stored", integration_id=session.key.integration_id)
 
 
-def _failed(slot: PooledSession, attempt: Exchange, why: str) -> None:
-    if not slot.ready.done():
-        slot.ready.set_exception(CannotOpen(why, attempt))
-    else:  # whoever uses it is told by the SDK
-        _log.info("session ended", integration_id=slot.owner.integration_id)
+def _fail(session: PooledSession, exchange: Exchange, why: str) -> None:
+    if not session.opened.done():
+        session.opened.set_exception(CannotOpen(why, exchange))
+    else:  # calls under way get an error from the SDK
+        _log.info("session ended", integration_id=session.key.integration_id)
 
 
-def _why(error: BaseException) -> str:
-    """The innermost words of an error, which the SDK wraps in groups."""
+def _innermost_message(error: BaseException) -> str:
+    """The message of the innermost error: the SDK wraps errors in groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return str(error) or type(error).__name__

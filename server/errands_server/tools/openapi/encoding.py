@@ -1,8 +1,8 @@
-"""Writes arguments into a request the way a document's parameter styles ask (OAS 3.1 §4.8.12).
+"""Encodes arguments as parameters and bodies, by the styles of the document (OAS 3.1 §4.8.12, §4.8.15).
 
-Null has no form in any style, so it is left out wherever it stands. What OpenAPI leaves
-undefined is written as most services read it: a list or object inside another is JSON text,
-except under `deepObject`, where its members get brackets of their own (`a[b][0]=c`).
+Null has no form in any style, so it is omitted. What OpenAPI leaves undefined is written as
+most services read it: a list or object inside another is JSON text, except under `deepObject`,
+where its members get brackets of their own (`a[b][0]=c`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 import msgspec
@@ -20,70 +20,81 @@ from ..operation import Location, Operation, Parameter, Part
 from .file_fields import File, file_of
 from .request_bodies import MULTIPART, URLENCODED, is_json, may_be_json
 
-_JOINTS: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
+_DELIMITERS: Final = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
-# What may stand in a query without ending a pair, starting another or being read as a space.
+# Characters that a query may hold without ending a pair, starting another or being read as a space.
 _RESERVED: Final = ":/?@!$'()*"
 
-_Write = Callable[[Any], str]
+_PLAIN: Final = Part()
+# Characters that would end a name in form data (HTML Standard, "multipart/form-data encoding").
+_ESCAPES: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
+
+_Write: TypeAlias = Callable[[Any], str]
+
+
+class EncodedBody(Struct, frozen=True):
+    """A body and its Content-Type."""
+
+    content: bytes
+    content_type: str
 
 
 def path_text(parameter: Parameter, value: Any) -> str:
-    """The value for a path, percent-encoded: no slash or dot of it can become a segment's end."""
+    """The value for a path, percent-encoded: no slash in it can end a segment."""
     if parameter.encoded:
-        return _quoted(_json(value))
+        return _quote(_json(value))
     match parameter.style:
         case "label":
-            joint = "." if parameter.explode else ","
-            return "." + joint.join(_members(value, _quoted, pairs=parameter.explode))
+            delimiter = "." if parameter.explode else ","
+            return "." + delimiter.join(_members(value, _quote, pairs=parameter.explode))
         case "matrix":
             return _matrix(parameter, value)
-    return ",".join(_members(value, _quoted, pairs=parameter.explode))
+    return ",".join(_members(value, _quote, pairs=parameter.explode))
 
 
 def header_text(parameter: Parameter, value: Any) -> str:
-    """The value for a header, as it is."""
+    """The value for a header, not escaped."""
     if parameter.encoded:
         return _json(value)
     return ",".join(_members(value, plain_text, pairs=parameter.explode))
 
 
 def query_pairs(parameter: Parameter, value: Any) -> Iterator[str]:
-    """The percent-encoded `name=value` pairs; none for null and for what has no members."""
-    name = _quoted(parameter.name)
-    write = partial(_quoted, safe=_RESERVED) if parameter.reserved else _quoted
+    """The percent-encoded `name=value` pairs; none for null and for an empty list or object."""
+    name = _quote(parameter.name)
+    write = partial(_quote, safe=_RESERVED) if parameter.reserved else _quote
     match value:
         case None:
             return
         case _ if parameter.encoded:
             yield f"{name}={write(_json(value))}"
         case list() | dict() if parameter.style == "deepObject":
-            yield from _deep(parameter.name, value, write)
+            yield from _deep_object_pairs(parameter.name, value, write)
         case list() if parameter.explode:
             yield from (f"{name}={item}" for item in _members(value, write))
         case dict() if parameter.explode:
             yield from _members(value, write, pairs=True)
         case list() | dict():
             if members := list(_members(value, write)):
-                yield f"{name}={_JOINTS.get(parameter.style, ',').join(members)}"
+                yield f"{name}={_DELIMITERS.get(parameter.style, ',').join(members)}"
         case _ if parameter.reserved:  # a comma joins lists, so only in a value of its own can it stay
-            yield f"{name}={_quoted(value, safe=_RESERVED + ',')}"
+            yield f"{name}={_quote(value, safe=_RESERVED + ',')}"
         case _:
             yield f"{name}={write(value)}"
 
 
 def _matrix(parameter: Parameter, value: Any) -> str:
-    name = _quoted(parameter.name)
+    name = _quote(parameter.name)
     if parameter.explode and isinstance(value, dict):
-        return "".join(f";{pair}" for pair in _members(value, _quoted, pairs=True))
+        return "".join(f";{pair}" for pair in _members(value, _quote, pairs=True))
     if parameter.explode and isinstance(value, list):
-        return "".join(f";{name}={item}" for item in _members(value, _quoted))
-    text = ",".join(_members(value, _quoted))
+        return "".join(f";{name}={item}" for item in _members(value, _quote))
+    text = ",".join(_members(value, _quote))
     return f";{name}={text}" if text else f";{name}"
 
 
 def _members(value: Any, write: _Write, *, pairs: bool = False) -> Iterator[str]:
-    """Every item of a list, every key and value of an object (`pairs` joins the two), or the value."""
+    """Every item of a list, every key and value of an object (as one text if `pairs`), or the value."""
     match value:
         case None:
             return
@@ -97,20 +108,20 @@ def _members(value: Any, write: _Write, *, pairs: bool = False) -> Iterator[str]
             yield write(value)
 
 
-def _deep(name: str, value: Any, write: _Write) -> Iterator[str]:
+def _deep_object_pairs(name: str, value: Any, write: _Write) -> Iterator[str]:
     if isinstance(value, list | dict):
         for key, item in enumerate(value) if isinstance(value, list) else value.items():
-            yield from _deep(f"{name}[{key}]", item, write)
+            yield from _deep_object_pairs(f"{name}[{key}]", item, write)
     elif value is not None:
-        yield f"{_quoted(name)}={write(value)}"
+        yield f"{_quote(name)}={write(value)}"
 
 
-def _quoted(value: Any, *, safe: str = "") -> str:
+def _quote(value: Any, *, safe: str = "") -> str:
     return quote(plain_text(value), safe=safe)
 
 
 def plain_text(value: Any) -> str:
-    """A string as it is, anything else as JSON text."""
+    """A string unchanged, any other value as JSON text."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():
@@ -122,30 +133,18 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_PLAIN: Final = Part()
-# How form data writes what would end a name (HTML Standard, "multipart/form-data encoding").
-_ESCAPES: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
-
-
-class Payload(Struct, frozen=True):
-    """A body and its Content-Type."""
-
-    content: bytes
-    content_type: str
-
-
-def payload(operation: Operation, body: Any) -> Payload:
-    """The body an argument stands for. ValueError: it cannot be written; says what and why."""
+def encode_body(operation: Operation, body: Any) -> EncodedBody:
+    """The body for an argument. ValueError: it cannot be written; the message says what and why."""
     media_type = operation.body_type.partition(";")[0].strip().lower()
     if media_type == URLENCODED:
         pairs = [pair for name, value in _body_members(body) for pair in _pairs(operation, name, value)]
-        return Payload("&".join(pairs).encode("ascii"), operation.body_type)
+        return EncodedBody("&".join(pairs).encode("ascii"), operation.body_type)
     if media_type == MULTIPART:
         return _multipart(operation, body)
     if is_json(media_type) or (isinstance(body, dict | list) and may_be_json(media_type)):
-        return Payload(msgspec.json.encode(body), operation.body_type)
+        return EncodedBody(msgspec.json.encode(body), operation.body_type)
     file = _file("body", body)
-    return Payload(file.content, file.content_type or operation.body_type)
+    return EncodedBody(file.content, file.content_type or operation.body_type)
 
 
 def _pairs(operation: Operation, name: str, value: Any) -> Iterator[str]:
@@ -165,17 +164,17 @@ def _pairs(operation: Operation, name: str, value: Any) -> Iterator[str]:
     )
 
 
-def _multipart(operation: Operation, body: Any) -> Payload:
-    written = [
-        _written(name, part, item)
+def _multipart(operation: Operation, body: Any) -> EncodedBody:
+    parts = [
+        _write_part(name, part, item)
         for name, value in _body_members(body)
         for part in (operation.body_parts.get(name, _PLAIN),)
         for item in _items(name, part, value)
     ]
-    boundary = secrets.token_hex(16)  # 128 random bits stand in no file
-    lines = [b"--%s\r\n%s\r\n" % (boundary.encode(), part) for part in written]
+    boundary = secrets.token_hex(16)  # 128 random bits occur in no file
+    lines = [b"--%s\r\n%s\r\n" % (boundary.encode(), part) for part in parts]
     content = b"".join((*lines, b"--%s--\r\n" % boundary.encode()))
-    return Payload(content, f"{MULTIPART}; boundary={boundary}")
+    return EncodedBody(content, f"{MULTIPART}; boundary={boundary}")
 
 
 def _items(name: str, part: Part, value: Any) -> Iterator[File]:
@@ -197,13 +196,13 @@ def _items(name: str, part: Part, value: Any) -> Iterator[File]:
 
 
 def _field(part: Part, value: Any) -> File:
-    """A part that is no file. Text goes without a type, as every form sends it."""
+    """A part that is no file. Text has no content type, as browsers send it."""
     if is_json(part.content_type) or isinstance(value, dict | list):
         return File(content=msgspec.json.encode(value), content_type=part.content_type or "application/json")
     return File(content=plain_text(value).encode(), content_type=part.content_type)
 
 
-def _written(name: str, part: Part, file: File) -> bytes:
+def _write_part(name: str, part: Part, file: File) -> bytes:
     head = f'Content-Disposition: form-data; name="{name.translate(_ESCAPES)}"'
     if part.file:
         head += f'; filename="{file.name.translate(_ESCAPES)}"'
@@ -214,7 +213,7 @@ def _written(name: str, part: Part, file: File) -> bytes:
 
 
 def _body_members(body: Any) -> Iterator[tuple[str, Any]]:
-    """The members of a form; null stands for an absent one."""
+    """The members of a form; one that is null is absent. ValueError: the body is no object."""
     if not isinstance(body, Mapping):
         raise ValueError("body: a form is an object")
     return ((name, value) for name, value in body.items() if value is not None)

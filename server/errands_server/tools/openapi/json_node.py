@@ -1,4 +1,4 @@
-"""A place inside an untrusted document: every wrong shape is an error that names its place."""
+"""Typed access to untrusted JSON: a value of the wrong shape is an error that names its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_/{}$-]+")
 
 
 class DocumentError(Exception):
-    """A description we cannot use: where in it, such as `paths./pets.get`, and what to change."""
+    """A description that cannot be used: the place in it, such as `paths./pets.get`, and what to change."""
 
     def __init__(self, place: str, message: str) -> None:
         super().__init__(f"{place}: {message}" if place else message)
@@ -24,43 +24,39 @@ class DocumentError(Exception):
 
 
 class UnresolvedDocument(Struct, frozen=True):
-    """Why a document cannot be referred to."""
+    """A document that could not be loaded."""
 
-    why: str
+    why: str  # ends the sentence that begins with the `$ref`
 
 
 class JsonDocument(Struct, frozen=True, eq=False):
-    """A parsed text, where it came from ("" is nowhere), and the other texts it may refer to.
-
-    `others` holds every parsed text by URL, and for one that could not be had the reason
-    instead. `main` is the URL of the text that all others are referred to from.
-    """
+    """A parsed text with the other texts it may refer to."""
 
     value: Any
-    url: str = ""
-    others: Mapping[str, Any] = {}
-    main: str = ""
+    url: str = ""  # where it came from; "" where it was given as text
+    others: Mapping[str, Any] = {}  # by URL: parsed texts, and an UnresolvedDocument for each that is missing
+    main: str = ""  # URL of the description, which refers to all others
 
-    def refer(self, url: str) -> JsonDocument:
-        """The document at a URL, which may be relative. LookupError: says why there is none."""
-        absolute = joined(self.url, url)
+    def find(self, url: str) -> JsonDocument:
+        """The document at a URL, which may be relative. LookupError: there is none; the message says why."""
+        absolute = join_url(self.url, url)
         if absolute in ("", self.url):
             return self
-        found = self.others.get(absolute, _ELSEWHERE)
+        found = self.others.get(absolute, _NOT_LOADED)
         if isinstance(found, UnresolvedDocument):
             raise LookupError(found.why)
         return JsonDocument(found, absolute, self.others, self.main)
 
-    def name(self) -> str:
-        """What places in this document begin with."""
+    def place_prefix(self) -> str:
+        """The URL that places in this document begin with; "" in the description itself."""
         return "" if self.url == self.main else self.url
 
 
-_ELSEWHERE = UnresolvedDocument("points outside this document; bundle it into one file")
+_NOT_LOADED = UnresolvedDocument("points outside this document; bundle it into one file")
 
 
-def joined(base: str, reference: str) -> str:
-    """The absolute URL of a reference, without its fragment; "" where there is none."""
+def join_url(base: str, reference: str) -> str:
+    """The absolute URL of a reference, without its fragment; "" where it is no URL."""
     try:
         return urljoin(base, reference).partition("#")[0]
     except ValueError:
@@ -68,47 +64,49 @@ def joined(base: str, reference: str) -> str:
 
 
 class JsonNode(Struct, frozen=True):
-    """One JSON value, its place, and the document it lies in. `value` is None where nothing is."""
+    """One JSON value in a document. It is false where the document holds no such value."""
 
-    value: Any
-    place: str
+    value: Any  # None where there is none
+    place: str  # such as `paths./pets.get`
     root: JsonDocument
 
     def __bool__(self) -> bool:
         return self.value is not None
 
     def at(self, key: str) -> JsonNode:
-        """The member `key`. DocumentError: this is something, but not an object."""
-        return JsonNode(self._object().get(key), _member(self.place, key), self.root)
+        """The member `key`. DocumentError: this is a value that is no object."""
+        part = key if _PLAIN_KEY.fullmatch(key) else repr(key)
+        place = f"{self.place}.{part}" if self.place else part
+        return JsonNode(self._object().get(key), place, self.root)
 
     def members(self) -> Iterator[tuple[str, JsonNode]]:
-        """Every member of this object, or nothing where nothing is."""
+        """Every member of this object; none where there is no value. DocumentError: it is no object."""
         for key in self._object():
             yield key, self.at(key)
 
     def items(self) -> Iterator[JsonNode]:
-        """Every item of this list, or nothing where nothing is."""
+        """Every item of this list; none where there is no value. DocumentError: it is no list."""
         if not isinstance(self.value, list | None):
             raise self.error("must be a list")
         for index, item in enumerate(self.value or ()):
             yield JsonNode(item, f"{self.place}[{index}]", self.root)
 
     def text(self, key: str, default: str = "") -> str:
-        """The member `key` as text, `default` where it is absent."""
+        """The member `key` as text, `default` where it is absent. DocumentError: it is no text."""
         node = self.at(key)
         if not isinstance(node.value, str | None):
             raise node.error("must be a string")
         return default if node.value is None else node.value
 
     def flag(self, key: str) -> bool:
-        """The member `key` as a boolean, false where it is absent."""
+        """The member `key` as a boolean, false where it is absent. DocumentError: it is no boolean."""
         node = self.at(key)
         if not isinstance(node.value, bool | None):
             raise node.error("must be true or false")
         return bool(node.value)
 
-    def followed(self) -> JsonNode:
-        """What this stands for after every `$ref`. DocumentError: a circle, or nothing there."""
+    def follow(self) -> JsonNode:
+        """The value behind every `$ref`. DocumentError: they form a circle, or one names nothing."""
         node, seen = self, set()
         while (reference := node.reference()) is not None:
             node = node.locate(reference)
@@ -118,7 +116,7 @@ class JsonNode(Struct, frozen=True):
         return node
 
     def reference(self) -> str | None:
-        """The `$ref` of this object, if it is one."""
+        """The `$ref` of this object; None where it has none. DocumentError: it is no text."""
         if not isinstance(self.value, dict) or "$ref" not in self.value:
             return None
         reference = self.value["$ref"]
@@ -127,10 +125,10 @@ class JsonNode(Struct, frozen=True):
         return reference
 
     def locate(self, reference: str) -> JsonNode:
-        """The value that a URL with a JSON pointer (RFC 6901) names. DocumentError: there is none."""
+        """The value that a URL with a JSON pointer (RFC 6901) names. DocumentError: it names nothing."""
         url, _, pointer = reference.partition("#")
         try:
-            root = self.root.refer(url) if url else self.root
+            root = self.root.find(url) if url else self.root
         except LookupError as problem:
             raise self.error(f"$ref {reference!r} {problem}") from None
         if pointer and not pointer.startswith("/"):
@@ -141,7 +139,7 @@ class JsonNode(Struct, frozen=True):
                 value = _step(value, unquote(token).replace("~1", "/").replace("~0", "~"))
             except (LookupError, ValueError):
                 raise self.error(f"$ref {reference!r} names nothing in this document") from None
-        return JsonNode(value, f"{root.name()}#{pointer}", root)
+        return JsonNode(value, f"{root.place_prefix()}#{pointer}", root)
 
     def error(self, message: str) -> DocumentError:
         """An error at this place."""
@@ -161,8 +159,3 @@ def _step(value: Any, token: str) -> Any:
     if isinstance(value, list):
         return value[int(token)]
     raise KeyError(token)
-
-
-def _member(place: str, key: str) -> str:
-    part = key if _PLAIN_KEY.fullmatch(key) else repr(key)
-    return f"{place}.{part}" if place else part

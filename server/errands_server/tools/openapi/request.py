@@ -1,4 +1,4 @@
-"""Puts one HTTP request together from an operation, its arguments and a credential."""
+"""Composes one HTTP request from an operation, its arguments and a credential."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from ...domain.errors import Reason
 from ...domain.tool import Repeat
 from ...ports import CallRequest
 from ..operation import Location, Operation, Parameter
-from .encoding import Payload, header_text, path_text, payload, query_pairs
+from .encoding import encode_body, header_text, path_text, query_pairs
 from .tool_schema import KEY_HEADER
 
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
-_UNFIT: Final = "the credential holds characters a header cannot carry"
+_UNFIT_CREDENTIAL: Final = "the credential holds characters a header cannot carry"
 _ACCEPT: Final = "application/json, text/*;q=0.5, */*;q=0.1"
 
 
-class Outgoing(Struct, frozen=True, kw_only=True):
-    """A request that is ready to leave."""
+class OutgoingRequest(Struct, frozen=True, kw_only=True):
+    """A request that is ready to be sent."""
 
     method: str
     url: httpx2.URL
-    headers: Mapping[str, str]
+    headers: Mapping[str, str]  # names in lower case
     content: bytes | None
 
 
-class Unsendable(Exception):
-    """A request that cannot be written down; nothing was sent."""
+class CannotSend(Exception):
+    """A request that HTTP cannot carry; nothing was sent."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -41,11 +41,17 @@ class Unsendable(Exception):
         self.message = message
 
 
-def compose(operation: Operation, request: CallRequest, credential: Credential) -> Outgoing:
-    """The request of a call whose arguments fit its schema. Unsendable: HTTP cannot carry one."""
+def compose(operation: Operation, request: CallRequest, credential: Credential) -> OutgoingRequest:
+    """The request of a call whose arguments fit its schema. CannotSend: HTTP cannot carry it."""
     arguments = request.arguments
-    body = _payload(operation, arguments)
-    return Outgoing(
+    body = None
+    if operation.body_type and "body" in arguments:
+        try:
+            body = encode_body(operation, arguments["body"])
+        except ValueError as problem:
+            raise CannotSend(Reason.ARGUMENTS_INVALID, f"arguments.{problem}") from None
+    key_header = operation.key_header or (KEY_HEADER if operation.tool.repeat is Repeat.KEYED else "")
+    return OutgoingRequest(
         method=operation.tool.method,
         url=_url(operation, arguments, credential),
         headers={
@@ -55,7 +61,7 @@ def compose(operation: Operation, request: CallRequest, credential: Credential) 
             **({} if body is None else {"content-type": body.content_type}),
             **_headers(operation, arguments, credential),
             **_credential_headers(credential),
-            **_key(operation, request.idempotency_key),
+            **({key_header.lower(): request.idempotency_key} if key_header else {}),
             **({"traceparent": request.traceparent} if request.traceparent else {}),
             **_cookies(operation, arguments, credential),
         },
@@ -63,98 +69,84 @@ def compose(operation: Operation, request: CallRequest, credential: Credential) 
     )
 
 
-def _payload(operation: Operation, arguments: Mapping[str, Any]) -> Payload | None:
-    if not operation.body_type or "body" not in arguments:
-        return None
-    try:
-        return payload(operation, arguments["body"])
-    except ValueError as problem:
-        raise Unsendable(Reason.ARGUMENTS_INVALID, f"arguments.{problem}") from None
-
-
 def _url(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> httpx2.URL:
-    pairs = list(_pairs(operation, arguments, credential))
-    path, _, own = _path(operation, arguments).partition("?")
-    query = "&".join((own, *pairs) if own else pairs)
+    pairs = list(_query(operation, arguments, credential))
+    path, _, fixed = _path(operation, arguments).partition("?")
+    query = "&".join((fixed, *pairs) if fixed else pairs)
     url = f"{operation.tool.origin}{operation.base_path}{path}"
     try:
         return httpx2.URL(f"{url}?{query}" if query else url)
     except httpx2.InvalidURL as error:  # longer than a URL may be
-        raise Unsendable(Reason.ARGUMENTS_INVALID, f"arguments: they make no valid URL: {error}") from None
+        raise CannotSend(Reason.ARGUMENTS_INVALID, f"arguments: they make no valid URL: {error}") from None
 
 
-def _pairs(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> Iterator[str]:
-    # Which of two values of one name counts is the service's to choose, so there must be one.
-    for parameter, value in _given(operation, arguments, Location.QUERY):
+def _query(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> Iterator[str]:
+    # Of two values of one name a service may use either, so a name may have only one.
+    for parameter, value in _arguments_in(operation, arguments, Location.QUERY):
         if parameter.name in credential.query:
-            raise _twice(parameter)
+            raise _already_set(parameter)
         yield from query_pairs(parameter, value)
     for name, value in credential.query.items():
         yield f"{quote(name, safe='')}={quote(value, safe='')}"
 
 
-def _twice(parameter: Parameter) -> Unsendable:
+def _already_set(parameter: Parameter) -> CannotSend:
     where = f"the {parameter.location} parameter {parameter.name}"
     problem = f"arguments.{parameter.argument}: {where} is set by the credential already"
-    return Unsendable(Reason.ARGUMENTS_INVALID, problem)
+    return CannotSend(Reason.ARGUMENTS_INVALID, problem)
 
 
 def _path(operation: Operation, arguments: Mapping[str, Any]) -> str:
     values = {
         parameter.name: (parameter.argument, path_text(parameter, value))
-        for parameter, value in _given(operation, arguments, Location.PATH)
+        for parameter, value in _arguments_in(operation, arguments, Location.PATH)
     }
     for argument, text in values.values():
         if not text:
-            raise Unsendable(Reason.ARGUMENTS_INVALID, f"arguments.{argument}: must not be empty in a path")
-    # A fragment only tells operations apart that share a path; it is never sent.
+            raise CannotSend(Reason.ARGUMENTS_INVALID, f"arguments.{argument}: must not be empty in a path")
+    # A fragment only distinguishes operations of one path; it is never sent.
     template = operation.tool.path.partition("#")[0]
     path = _PLACEHOLDER.sub(lambda found: values[found[1]][1], template)
-    # Percent-encoding leaves dots alone, and a segment of dots would name another operation.
+    # Percent-encoding keeps dots, and a segment of dots would name another operation.
     if not {".", ".."}.isdisjoint(path.partition("?")[0].split("/")):
-        raise Unsendable(Reason.ARGUMENTS_INVALID, "arguments: `.` and `..` cannot stand alone in a path")
+        raise CannotSend(Reason.ARGUMENTS_INVALID, "arguments: `.` and `..` cannot stand alone in a path")
     return path
 
 
 def _headers(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> dict[str, str]:
     headers: dict[str, str] = {}
     taken = {name.lower() for name in credential.headers}
-    for parameter, value in _given(operation, arguments, Location.HEADER):
+    for parameter, value in _arguments_in(operation, arguments, Location.HEADER):
         if value is None:
             continue
         if parameter.name.lower() in taken:
-            raise _twice(parameter)
+            raise _already_set(parameter)
         text = header_text(parameter, value)
-        if not _fits_header(text):
+        if not _is_header_value(text):
             problem = f"arguments.{parameter.argument}: a header holds printable ASCII only"
-            raise Unsendable(Reason.ARGUMENTS_INVALID, problem)
+            raise CannotSend(Reason.ARGUMENTS_INVALID, problem)
         headers[parameter.name.lower()] = text
     return headers
 
 
-def _key(operation: Operation, key: str) -> dict[str, str]:
-    name = operation.key_header or (KEY_HEADER if operation.tool.repeat is Repeat.KEYED else "")
-    return {name.lower(): key} if name else {}
-
-
 def _credential_headers(credential: Credential) -> dict[str, str]:
     headers = {name.lower(): value for name, value in credential.headers.items()}
-    if not all(_fits_header(value) for value in headers.values()):
-        raise Unsendable(Reason.CREDENTIALS_INVALID, _UNFIT)
+    if not all(_is_header_value(value) for value in headers.values()):
+        raise CannotSend(Reason.CREDENTIALS_INVALID, _UNFIT_CREDENTIAL)
     return headers
 
 
 def _cookies(operation: Operation, arguments: Mapping[str, Any], credential: Credential) -> dict[str, str]:
-    given = _given(operation, arguments, Location.COOKIE)
+    given = _arguments_in(operation, arguments, Location.COOKIE)
     pairs = [pair for parameter, value in given for pair in query_pairs(parameter, value)]
     pairs += [f"{name}={value}" for name, value in credential.cookies.items()]
     pairs += [value for name, value in credential.headers.items() if pairs and name.lower() == "cookie"]
-    if not all(map(_fits_header, pairs)):
-        raise Unsendable(Reason.CREDENTIALS_INVALID, _UNFIT)
+    if not all(map(_is_header_value, pairs)):
+        raise CannotSend(Reason.CREDENTIALS_INVALID, _UNFIT_CREDENTIAL)
     return {"cookie": "; ".join(pairs)} if pairs else {}
 
 
-def _given(
+def _arguments_in(
     operation: Operation, arguments: Mapping[str, Any], location: Location
 ) -> Iterator[tuple[Parameter, Any]]:
     for parameter in operation.parameters:
@@ -166,5 +158,5 @@ def _given(
             yield parameter, arguments[parameter.argument]
 
 
-def _fits_header(text: str) -> bool:
+def _is_header_value(text: str) -> bool:
     return text.isascii() and text.isprintable() and text == text.strip()

@@ -1,4 +1,4 @@
-"""Reads what an operation takes as its request body: JSON, a form, text or bytes."""
+"""Reads the request body that an operation takes: JSON, a form, text or bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 from ..operation import CannotCall, Part
 from .file_fields import alternatives, file_schema, holds_file, is_file
 from .json_node import JsonNode
-from .schema import Converted, Direction, Schemas, described
+from .schema import ConvertedSchema, Direction, SchemaConverter, add_description
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
@@ -23,93 +23,93 @@ _XML: Final = re.compile(r"(application|text)/(.+\+)?xml")
 _TEXT: Final = re.compile(r"text/.+|application/(.+\+)?(x-)?(yaml|ndjson|graphql|sql|javascript|jwt)")
 _MAY_BE_JSON: Final = re.compile(r"text/plain|(application|text)/(x-)?yaml")
 _COMPOSITE: Final = ("multipart/", "message/")
-_OURS: Final = ("content-type", "content-disposition", "content-transfer-encoding")
-_SAYS_LITTLE: Final = frozenset({"type", "title", "description", "example", "nullable"})
+_OWN_HEADERS: Final = ("content-type", "content-disposition", "content-transfer-encoding")
+_ANNOTATIONS: Final = frozenset({"type", "title", "description", "example", "nullable"})
 _DEPTH: Final = 8  # of schemas that make up one form, which may be a circle
 
 
 class _Rank(IntEnum):
-    """What is sent where there is a choice, best first."""
+    """Kinds of bodies. Where an operation takes several, the least is sent."""
 
-    FILES = 0
-    JSON = 1
-    LIKE_JSON = 2
+    FILES = 0  # a multipart form with files
+    JSON = 1  # application/json
+    LIKE_JSON = 2  # another type that is written as JSON, or a range of types
     URLENCODED = 3
-    MULTIPART = 4
+    MULTIPART = 4  # a multipart form without files
     TEXT = 5
     BYTES = 6
 
 
-# What is sent where a document allows a range, such as `*/*` or `application/*+json`.
-_PLAINEST: Final[Mapping[_Rank | None, str]] = {
+# The type that is sent where a document allows a range, such as `*/*` or `application/*+json`.
+_RANGE_TYPES: Final[Mapping[_Rank | None, str]] = {
     _Rank.LIKE_JSON: "application/json",
     _Rank.TEXT: "text/plain",
     _Rank.BYTES: "application/octet-stream",
 }
 
 
-class Body(Struct, frozen=True, kw_only=True):
-    """The one kind of body that is sent, of those an operation takes."""
+class RequestBody(Struct, frozen=True, kw_only=True):
+    """The body that is sent, of those an operation takes."""
 
     content_type: str
-    converted: Converted
+    converted: ConvertedSchema
     required: bool
     direction: Direction
-    parts: Mapping[str, Part] = {}
+    parts: Mapping[str, Part] = {}  # members of a form that need more than their value
 
 
 def is_json(media_type: str) -> bool:
-    """Whether a value of this type is written as JSON. The type has no parameters and lower case."""
+    """Whether a value of this type is written as JSON. The type is lower case, without parameters."""
     return media_type in ("application/json", "text/json") or media_type.endswith("+json")
 
 
 def may_be_json(media_type: str) -> bool:
-    """Whether JSON text is a text of this type too, as it is YAML. Lower case, no parameters."""
+    """Whether JSON text is valid as this type, such as YAML. The type is lower case, without parameters."""
     return bool(_MAY_BE_JSON.fullmatch(media_type))
 
 
 def json_content(content: JsonNode) -> JsonNode | None:
-    """The JSON alternative of a `content` object."""
+    """The JSON alternative of a `content` object; None where it has none."""
     for documented, node in content.members():
-        media_type = _bare(documented)
+        media_type = bare_type(documented)
         if is_json(media_type) or media_type in _ANYTHING:
             return node
     return None
 
 
 def text_content(content: JsonNode) -> JsonNode | None:
-    """The plain text alternative of a `content` object."""
-    return next((node for name, node in content.members() if _bare(name).startswith("text/")), None)
+    """The plain text alternative of a `content` object; None where it has none."""
+    return next((node for name, node in content.members() if bare_type(name).startswith("text/")), None)
 
 
-def read_body(operation: JsonNode, schemas: Schemas) -> Body | None:
-    """The body an operation takes. CannotCall: it needs one we cannot write."""
-    node = operation.at("requestBody").followed()
+def read_body(operation: JsonNode, converter: SchemaConverter) -> RequestBody | None:
+    """The body an operation takes; None: it takes none. CannotCall: it needs one that cannot be written."""
+    node = operation.at("requestBody").follow()
     content = node.at("content")
-    kinds = [_Kind(documented, media) for documented, media in content.members()]
-    ranked = [(kind.rank, index) for index, kind in enumerate(kinds) if kind.rank is not None]
+    choices = [_Alternative(documented, media) for documented, media in content.members()]
+    ranked = [(one.rank, index) for index, one in enumerate(choices) if one.rank is not None]
     if ranked:
-        return _body(kinds[min(ranked)[1]], node, schemas)
-    if kinds and (node.flag("required") or operation.place.endswith((".post", ".put", ".patch"))):
-        names = ", ".join(kind.documented or "of no named type" for kind in kinds)
+        return _request_body(choices[min(ranked)[1]], node, converter)
+    if choices and (node.flag("required") or operation.place.endswith((".post", ".put", ".patch"))):
+        names = ", ".join(one.documented or "of no named type" for one in choices)
         raise CannotCall(f"its body is {names}; JSON, forms, text and bytes can be sent")
     return None
 
 
-class _Kind:
-    """One alternative of a body."""
+class _Alternative:
+    """One media type that a body may have."""
 
     def __init__(self, documented: str, media: JsonNode) -> None:
         self.documented = documented
         self.media = media
-        self.schema = media.at("schema").followed()
-        self.media_type = _bare(documented)
+        self.schema = media.at("schema").follow()
+        self.media_type = bare_type(documented)
         self.rank = self._rank()
 
     def _rank(self) -> _Rank | None:
-        """None cannot be sent."""
+        """The kind of this body; None where it cannot be sent."""
         if self.media_type == MULTIPART:
-            files = any(holds_file(member) for _, member in _members(self.schema))
+            files = any(holds_file(member) for _, member in _form_members(self.schema))
             return _Rank.FILES if files else _Rank.MULTIPART
         if self.media_type == URLENCODED:
             return _Rank.URLENCODED
@@ -117,10 +117,7 @@ class _Kind:
             return _Rank.JSON if self.media_type == "application/json" else _Rank.LIKE_JSON
         if self.media_type in _ANYTHING:
             return _Rank.BYTES if is_file(self.schema.value) else _Rank.LIKE_JSON
-        return self._raw_rank()
-
-    def _raw_rank(self) -> _Rank | None:
-        if _XML.fullmatch(self.media_type):  # its text can be given, its elements cannot
+        if _XML.fullmatch(self.media_type):  # it can be given as text, not as elements
             return _Rank.TEXT if _type(self.schema) == "string" else None
         if self.media_type.startswith(_COMPOSITE) or not _MEDIA_TYPE.fullmatch(self.media_type):
             return None
@@ -128,71 +125,63 @@ class _Kind:
         return _Rank.TEXT if text else _Rank.BYTES
 
 
-def _body(kind: _Kind, node: JsonNode, schemas: Schemas) -> Body:
-    form = kind.media_type in (MULTIPART, URLENCODED)
+def _request_body(body: _Alternative, node: JsonNode, converter: SchemaConverter) -> RequestBody:
+    form = body.media_type in (MULTIPART, URLENCODED)
     if form:
-        converted = _form(kind, schemas)
-    elif kind.rank is _Rank.TEXT:
-        converted = _text(kind, schemas)
-    elif kind.rank is _Rank.BYTES:
-        converted = Converted(file_schema(kind.schema))
+        converted = _form_schema(body, converter)
+    elif body.rank is _Rank.TEXT:
+        kinds = ("string", "object", "array") if may_be_json(body.media_type) else ("string",)
+        is_described = _type(body.schema) in kinds
+        schema = body.media.at("schema")
+        converted = (
+            converter.convert(schema, Direction.SENT) if is_described else ConvertedSchema({"type": "string"})
+        )
+    elif body.rank is _Rank.BYTES:
+        converted = ConvertedSchema(file_schema(body.schema))
     else:
-        converted = schemas.convert(kind.media.at("schema"), Direction.SENT)
-    return Body(
-        content_type=_sent_as(kind),
-        converted=described(described(converted, node), kind.media),
+        converted = converter.convert(body.media.at("schema"), Direction.SENT)
+    return RequestBody(
+        content_type=_content_type(body),
+        converted=add_description(add_description(converted, node), body.media),
         required=node.flag("required"),
         direction=Direction.UPLOADED if form else Direction.SENT,
-        parts=dict(_parts(kind)) if form else {},
+        parts=dict(_parts(body)) if form else {},
     )
 
 
-def _sent_as(kind: _Kind) -> str:
-    if "*" in kind.media_type:
-        return "application/xml" if _XML.fullmatch(kind.media_type) else _PLAINEST[kind.rank]
+def _content_type(body: _Alternative) -> str:
+    if "*" in body.media_type:
+        return "application/xml" if _XML.fullmatch(body.media_type) else _RANGE_TYPES[body.rank]
     # Parameters may choose a version of the service, so they stay.
-    plain = kind.documented.isascii() and kind.documented.isprintable()
-    return kind.documented.strip() if plain and kind.media_type != MULTIPART else kind.media_type
+    plain = body.documented.isascii() and body.documented.isprintable()
+    return body.documented.strip() if plain and body.media_type != MULTIPART else body.media_type
 
 
-def _form(kind: _Kind, schemas: Schemas) -> Converted:
-    converted = schemas.convert(kind.media.at("schema"), Direction.UPLOADED)
-    if kind.media_type == MULTIPART:
-        converted = _with_file(converted, kind.schema)
+def _form_schema(body: _Alternative, converter: SchemaConverter) -> ConvertedSchema:
+    converted = converter.convert(body.media.at("schema"), Direction.UPLOADED)
+    if body.media_type == MULTIPART:  # a plain string called `file` is a file
+        for name, member in _form_members(body.schema):
+            if _is_undeclared_file(name, member) and name in converted.schema.get("properties", {}):
+                properties = {**converted.schema["properties"], name: file_schema(member.follow())}
+                schema = {**converted.schema, "properties": properties}
+                converted = ConvertedSchema(schema, converted.references, converted.size)
+                break
     if converted.schema.keys() & {"type", "$ref", "allOf", "anyOf", "oneOf"}:
         return converted
-    return Converted({"type": "object", **converted.schema}, converted.references, converted.size)
+    return ConvertedSchema({"type": "object", **converted.schema}, converted.references, converted.size)
 
 
-def _with_file(converted: Converted, schema: JsonNode) -> Converted:
-    """A form's schema where a plain text called `file` is taken for one."""
-    for name, member in _members(schema):
-        if _is_unsaid_file(name, member) and name in converted.schema.get("properties", {}):
-            properties = {**converted.schema["properties"], name: file_schema(member.followed())}
-            return Converted(
-                {**converted.schema, "properties": properties}, converted.references, converted.size
-            )
-    return converted
+def _is_undeclared_file(name: str, member: JsonNode) -> bool:
+    """Whether a form's member is a file although its document calls it a string."""
+    schema = member.follow().value
+    return name == "file" and isinstance(schema, dict) and schema.keys() <= _ANNOTATIONS
 
 
-def _is_unsaid_file(name: str, member: JsonNode) -> bool:
-    """Whether a form's member is a file that its document calls a string and no more."""
-    schema = member.followed().value
-    return name == "file" and isinstance(schema, dict) and schema.keys() <= _SAYS_LITTLE
-
-
-def _text(kind: _Kind, schemas: Schemas) -> Converted:
-    kinds = ("string", "object", "array") if may_be_json(kind.media_type) else ("string",)
-    if _type(kind.schema) in kinds:
-        return schemas.convert(kind.media.at("schema"), Direction.SENT)
-    return Converted({"type": "string"})
-
-
-def _parts(kind: _Kind) -> Iterator[tuple[str, Part]]:
-    encodings = kind.media.at("encoding")
-    for name, member in _members(kind.schema):
-        file = holds_file(member) or _is_unsaid_file(name, member)
-        part = _part(encodings.at(name), file=file and kind.media_type == MULTIPART)
+def _parts(body: _Alternative) -> Iterator[tuple[str, Part]]:
+    encodings = body.media.at("encoding")
+    for name, member in _form_members(body.schema):
+        file = holds_file(member) or _is_undeclared_file(name, member)
+        part = _part(encodings.at(name), file=file and body.media_type == MULTIPART)
         if part != Part():
             yield name, part
 
@@ -202,7 +191,7 @@ def _part(encoding: JsonNode, *, file: bool) -> Part:
     if not style and (encoding.at("explode") or encoding.at("allowReserved")):
         style = "form"
     content_type = encoding.text("contentType").partition(",")[0].strip()  # the first of a choice
-    usable = "*" not in content_type and _MEDIA_TYPE.fullmatch(_bare(content_type))
+    usable = "*" not in content_type and _MEDIA_TYPE.fullmatch(bare_type(content_type))
     return Part(
         content_type=content_type if usable and content_type.isprintable() else "",
         style=style,
@@ -214,12 +203,12 @@ def _part(encoding: JsonNode, *, file: bool) -> Part:
 
 
 def _headers(encoding: JsonNode) -> Iterator[tuple[str, str]]:
-    """Headers of a part whose value the document gives. CannotCall: one that it does not."""
+    """Headers of a part whose value the document gives. CannotCall: a required one has no such value."""
     for name, node in encoding.at("headers").members():
-        header = node.followed()
-        schema = header.at("schema").followed()
-        value = next(filter(None, (_only(schema), schema.at("default").value)), None)
-        if name.lower() in _OURS:
+        header = node.follow()
+        schema = header.at("schema").follow()
+        value = next(filter(None, (_only_value(schema), schema.at("default").value)), None)
+        if name.lower() in _OWN_HEADERS:
             continue
         if isinstance(value, str) and value.isascii() and value.isprintable():
             yield name, value
@@ -227,24 +216,24 @@ def _headers(encoding: JsonNode) -> Iterator[tuple[str, str]]:
             raise CannotCall(f"a part of its form needs the header {name!r}")
 
 
-def _only(schema: JsonNode) -> Any:
-    """The only value a schema allows, if there is one."""
+def _only_value(schema: JsonNode) -> Any:
+    """The only value a schema allows; None where there are others."""
     choice = schema.at("enum").value
     return choice[0] if isinstance(choice, list) and len(choice) == 1 else schema.at("const").value
 
 
-def _members(schema: JsonNode, depth: int = _DEPTH) -> Iterator[tuple[str, JsonNode]]:
-    """The properties of a form, also where several schemas make it up."""
+def _form_members(schema: JsonNode, depth: int = _DEPTH) -> Iterator[tuple[str, JsonNode]]:
+    """The properties of a form, also of the schemas it is composed of."""
     if depth == 0 or not isinstance(schema.value, dict):
         return
     for item in alternatives(schema):
-        yield from _members(item.followed(), depth - 1)
+        yield from _form_members(item.follow(), depth - 1)
     if isinstance(schema.at("properties").value, dict):
         yield from schema.at("properties").members()
 
 
 def _is_encoded(schema: JsonNode) -> bool:
-    """Whether the service wants base64 itself rather than what it stands for."""
+    """Whether the service wants base64 text rather than the bytes it encodes."""
     value = schema.value
     return isinstance(value, dict) and (value.get("format") == "byte" or "contentEncoding" in value)
 
@@ -253,5 +242,6 @@ def _type(schema: JsonNode) -> Any:
     return schema.value.get("type") if isinstance(schema.value, dict) else None
 
 
-def _bare(media_type: str) -> str:
+def bare_type(media_type: str) -> str:
+    """A media type in lower case, without its parameters."""
     return media_type.partition(";")[0].strip().lower()

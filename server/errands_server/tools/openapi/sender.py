@@ -1,4 +1,4 @@
-"""Sends one operation over HTTP and says what became of it. It never raises for what a service does."""
+"""Sends one operation over HTTP. Whatever the service does is a result, never an exception."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from ...outbound.transport import GuardedTransport, read_bounded
 from ...ports import CallFailed, CallOutcomeUnknown, CallRequest, CallResult
 from ..operation import Operation
 from ..validation import ArgumentChecker
-from .request import Outgoing, Unsendable, compose
-from .response import HttpReply, answer_of
+from .request import CannotSend, OutgoingRequest, compose
+from .response import HttpReply, call_result
 
 MAX_ANSWER: Final = 1024 * 1024  # bytes after decompression
 
-_MAX_ERROR: Final = 64 * 1024  # bytes of an error's body that are looked through for its message
+_MAX_ERROR: Final = 64 * 1024  # bytes of an error's body that are searched for a message
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
-_NOBODY: Final = Credential()
+_NO_CREDENTIAL: Final = Credential()
 
 
 __all__ = ["Credential", "OpenApiSender"]
@@ -75,27 +75,28 @@ class OpenApiSender:
         internal: bool,
         timeout: float,
     ) -> CallResult:
-        """Make one call, once; nothing is sent again here but a redirected GET or HEAD.
+        """Make one call, once; only a GET or HEAD that is redirected is sent again.
 
         `timeout` is in seconds and covers everything, also waiting for a connection.
-        `internal` opens loopback and private addresses; requests go to the operation's
-        origin only. Failed means that the call had no effect, Unknown that the request may
-        have left. Cancelling leaves the outcome unknown; the caller must say so.
+        `internal` permits loopback and private addresses; requests go to the operation's
+        origin only. Returns CallFailed where the call had no effect, CallOutcomeUnknown where
+        the request may have been sent. Cancelling leaves the outcome unknown; the caller must
+        record that.
         """
-        credential = credential or _NOBODY
+        credential = credential or _NO_CREDENTIAL
         if problem := self._arguments.problem(request.ref, operation.tool, request.arguments):
             return scrub_result(CallFailed(reason=Reason.ARGUMENTS_INVALID, message=problem), credential)
         try:
             outgoing = compose(operation, request, credential)
-        except Unsendable as refusal:
+        except CannotSend as refusal:
             return scrub_result(CallFailed(reason=refusal.reason, message=refusal.message), credential)
         transport = self._internal if internal else self._public
-        call = _Call(transport, operation.tool.effect, self._now, credential.signer)
+        call = _HttpCall(transport, operation.tool.effect, self._now, credential.signer)
         return scrub_result(await call.make(outgoing, timeout), credential)
 
 
-class _Call:
-    """One call under way. How far it came decides what its breaking off means."""
+class _HttpCall:
+    """One call. How far its request came decides what a failure means."""
 
     def __init__(
         self,
@@ -108,35 +109,38 @@ class _Call:
         self._signer = signer
         self._effect = effect
         self._now = now
-        self._left = False  # whether a byte of the request may have left
+        self._sent = False  # whether a byte of the request may have been sent
         self._reply: HttpReply | None = None  # without its body
 
-    async def make(self, outgoing: Outgoing, timeout: float) -> CallResult:
+    async def make(self, outgoing: OutgoingRequest, timeout: float) -> CallResult:
+        """Send the request, follow redirects, and interpret the reply. `timeout` (seconds) covers all."""
         try:
             async with asyncio.timeout(timeout):
-                return self._answer(await self._follow(outgoing))
+                for _ in range(_MAX_REDIRECTS):
+                    reply = await self._exchange(outgoing)
+                    target = _redirect(outgoing, reply)
+                    if target is None:
+                        break
+                    outgoing = structs.replace(outgoing, url=target)
+                else:
+                    reply = await self._exchange(outgoing)
+                return call_result(reply, effect=self._effect, now=self._now())
         except AddressForbidden as refusal:
             return CallFailed(reason=Reason.ADDRESS_FORBIDDEN, message=str(refusal))
         except TimeoutError:
-            return self._broken_off(f"no answer within {timeout:g} seconds")
+            return self._interruption(f"no answer within {timeout:g} seconds")
         except (httpx2.HTTPError, OSError) as error:
-            return self._broken_off(str(error) or type(error).__name__)
+            return self._interruption(str(error) or type(error).__name__)
 
-    async def _follow(self, outgoing: Outgoing) -> HttpReply:
-        for _ in range(_MAX_REDIRECTS):
-            reply = await self._exchange(outgoing)
-            target = _redirect(outgoing, reply)
-            if target is None:
-                return reply
-            outgoing = structs.replace(outgoing, url=target)
-        return await self._exchange(outgoing)
-
-    async def _exchange(self, outgoing: Outgoing) -> HttpReply:
+    async def _exchange(self, outgoing: OutgoingRequest) -> HttpReply:
+        headers = outgoing.headers
+        if self._signer is not None:
+            headers = self._signer.sign(outgoing.method, str(outgoing.url), headers, outgoing.content)
         response = await self._transport.handle_async_request(
             httpx2.Request(
                 outgoing.method,
                 outgoing.url,
-                headers=self._signed(outgoing),
+                headers=headers,
                 content=outgoing.content,
                 extensions={"trace": self._trace},
             )
@@ -149,33 +153,26 @@ class _Call:
         finally:
             await response.aclose()
 
-    def _signed(self, outgoing: Outgoing) -> Mapping[str, str]:
-        if self._signer is None:
-            return outgoing.headers
-        return self._signer.sign(outgoing.method, str(outgoing.url), outgoing.headers, outgoing.content)
-
     async def _trace(self, event: str, _: Mapping[str, Any]) -> None:
         # Everything before (DNS, connecting, TLS, waiting for a connection) sends no request.
-        self._left = self._left or event.endswith("send_request_headers.started")
+        self._sent = self._sent or event.endswith("send_request_headers.started")
 
-    def _answer(self, reply: HttpReply) -> CallResult:
-        return answer_of(reply, effect=self._effect, now=self._now())
-
-    def _broken_off(self, why: str) -> CallResult:
-        if not self._left:
+    def _interruption(self, why: str) -> CallResult:
+        """The result of a call whose reply did not come, or not to its end."""
+        if not self._sent:
             message = f"the service cannot be reached: {why}"
             return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)
         if self._reply is None:
             return CallOutcomeUnknown(message=f"the request left, but its answer did not come: {why}")
-        if self._reply.status >= 400:  # said enough, even without its body
-            return self._answer(self._reply)
+        if self._reply.status >= 400:  # the status is enough, without the body
+            return call_result(self._reply, effect=self._effect, now=self._now())
         return CallOutcomeUnknown(
             message=f"the service answered {self._reply.status}, but not to the end: {why}"
         )
 
 
-def _redirect(outgoing: Outgoing, reply: HttpReply) -> httpx2.URL | None:
-    """Where to go on, if this reply may be followed: GET and HEAD, within the origin."""
+def _redirect(outgoing: OutgoingRequest, reply: HttpReply) -> httpx2.URL | None:
+    """The URL of a redirect that may be followed: of a GET or HEAD, within the origin. Otherwise None."""
     location = reply.headers.get("location")
     if outgoing.method not in ("GET", "HEAD") or reply.status not in _REDIRECTS or not location:
         return None

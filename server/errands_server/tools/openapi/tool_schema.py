@@ -1,4 +1,4 @@
-"""Reads what an operation takes: its parameters and body, as one arguments object."""
+"""Reads what an operation takes, its parameters and body, as one object of arguments."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from msgspec import Struct
 from ...credentials.security_scheme import SecurityScheme
 from ..operation import CannotCall, Location, Parameter
 from .json_node import JsonNode
-from .request_bodies import Body, json_content, read_body, text_content
-from .schema import Converted, Direction, Schemas, described
+from .request_bodies import RequestBody, json_content, read_body, text_content
+from .schema import ConvertedSchema, Direction, SchemaConverter, add_description
 
 BUDGET: Final = 128 * 1024  # bytes of JSON Schema for the arguments of one operation
 KEY_HEADER: Final = "Idempotency-Key"
 
-# Ours or the connection's to set (RFC 9110 §7.6.1), or ignored by OAS 3.1 §4.8.12.
+# Set by this client or its connection (RFC 9110 §7.6.1), or ignored by OAS 3.1 §4.8.12.
 _NOT_ARGUMENTS: Final = frozenset(
     (
         *("accept", "accept-encoding", "authorization", "connection", "content-length", "content-type"),
@@ -38,15 +38,15 @@ _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 class ToolInputs(Struct, frozen=True):
     """What one operation takes."""
 
-    schema: Mapping[str, Any]
+    schema: Mapping[str, Any]  # of all arguments together
     parameters: tuple[Parameter, ...]
-    body: Body | None
-    key_header: str
+    body: RequestBody | None
+    key_header: str  # carries the idempotency key; "" where no parameter does
 
 
 class _Property(Struct, frozen=True):
     name: str
-    converted: Converted
+    converted: ConvertedSchema
     required: bool
 
 
@@ -56,35 +56,36 @@ def read_inputs(
     *,
     template: str,
     schemes: Mapping[str, SecurityScheme],
-    schemas: Schemas,
+    converter: SchemaConverter,
 ) -> ToolInputs:
-    """The arguments an operation takes. CannotCall: it needs something we cannot send."""
-    declared = _declared(path, operation)
+    """What an operation takes. CannotCall: it requires something that cannot be sent."""
+    declared = _declared_parameters(path, operation)
     _check_path(template, declared)
-    key_header = next((node.text("name") for node in declared.values() if _carries_key(node)), "")
+    header_names = [node.text("name") for node in declared.values() if node.text("in") == "header"]
+    key_header = next((name for name in header_names if name.lower() == KEY_HEADER.lower()), "")
     parameters: list[Parameter] = []
     properties: list[_Property] = []
     taken: set[str] = set()
-    for node in _arguments(declared, template, schemes):
+    for node in _argument_nodes(declared, template, schemes):
         parameter = _parameter(node, taken=taken)
         if parameter is not None:
             taken.add(parameter.argument)
             parameters.append(parameter)
-            properties.append(_property(parameter, node, schemas))
-    body = read_body(operation, schemas)
+            properties.append(_property(parameter, node, converter))
+    body = read_body(operation, converter)
     if body is not None:
         properties.append(_Property("body", body.converted, body.required))
     direction = Direction.SENT if body is None else body.direction
-    schema = _arguments_schema([known for known in properties if known.name], schemas, direction)
+    schema = _arguments_schema([known for known in properties if known.name], converter, direction)
     return ToolInputs(schema, tuple(parameters), body, key_header)
 
 
-def _declared(path: JsonNode, operation: JsonNode) -> dict[tuple[str, str], JsonNode]:
-    """Parameters by place and name; the operation's win over its path's."""
+def _declared_parameters(path: JsonNode, operation: JsonNode) -> dict[tuple[str, str], JsonNode]:
+    """Parameters by location and name; those of the operation replace those of its path."""
     declared: dict[tuple[str, str], JsonNode] = {}
     for owner in (path, operation):
         for item in owner.at("parameters").items():
-            node = item.followed()
+            node = item.follow()
             name, where = node.text("name"), node.text("in")
             if not node.at("name") or where not in ("path", "query", "header", "cookie"):
                 raise node.error("a parameter needs a name, and `in`: path, query, header or cookie")
@@ -100,35 +101,31 @@ def _check_path(template: str, declared: Mapping[tuple[str, str], JsonNode]) -> 
         raise CannotCall("its path holds characters that are not part of a path")
 
 
-def _carries_key(node: JsonNode) -> bool:
-    return node.text("in") == "header" and node.text("name").lower() == KEY_HEADER.lower()
-
-
-def _arguments(
+def _argument_nodes(
     declared: Mapping[tuple[str, str], JsonNode], template: str, schemes: Mapping[str, SecurityScheme]
 ) -> Iterator[JsonNode]:
-    """Parameters that are a caller's to give: path, then query, header and cookie."""
+    """The parameters that a caller gives: those of the path, then query, header and cookie."""
     filled = {(s.location, s.name.lower()) for s in schemes.values() if s.kind == "apiKey"}
     placeholders = set(_PLACEHOLDER.findall(template))
     for wanted in Location:
         for (where, name), node in declared.items():
-            ours = where == "header" and (name in _NOT_ARGUMENTS or name == KEY_HEADER.lower())
-            idle = where == "path" and name not in placeholders
-            if where == wanted and not ours and not idle and (where, name.lower()) not in filled:
+            is_own = where == "header" and (name in _NOT_ARGUMENTS or name == KEY_HEADER.lower())
+            is_unused = where == "path" and name not in placeholders
+            if where == wanted and not is_own and not is_unused and (where, name.lower()) not in filled:
                 yield node
 
 
 def _parameter(node: JsonNode, *, taken: set[str]) -> Parameter | None:
-    """How one parameter is sent; None for an optional one that we cannot send."""
+    """How one parameter is sent; None for an optional one that cannot be. CannotCall: a required one."""
     name, location = node.text("name"), Location(node.text("in"))
     style = node.text("style", _STYLES[location][0])
     if problem := _problem(node, name, location, style):
         if node.flag("required") or location is Location.PATH:
             raise CannotCall(problem)
         return None
-    fixed = _fixed(node) if node.flag("required") and location is not Location.PATH else ""
+    fixed = _fixed_value(node) if node.flag("required") and location is not Location.PATH else ""
     return Parameter(
-        argument="" if fixed else _argument(name, location, taken),
+        argument="" if fixed else _argument_name(name, location, taken),
         name=name,
         location=location,
         style=style,
@@ -140,8 +137,8 @@ def _parameter(node: JsonNode, *, taken: set[str]) -> Parameter | None:
 
 
 def _problem(node: JsonNode, name: str, location: Location, style: str) -> str:
-    """Why a parameter cannot be sent; "" if it can."""
-    if not name:  # left over by editors, and of no use to any service
+    """Why a parameter cannot be sent; "" where it can."""
+    if not name:  # editors leave these behind
         return f"a parameter in its {location} has no name"
     content = node.at("content")
     if style not in _STYLES[location]:
@@ -153,32 +150,32 @@ def _problem(node: JsonNode, name: str, location: Location, style: str) -> str:
     return ""
 
 
-def _fixed(node: JsonNode) -> str:
-    """The only value a parameter may have: one that nobody needs to be asked for."""
-    schema = node.at("schema").followed().value
+def _fixed_value(node: JsonNode) -> str:
+    """The only value a parameter may have, which no caller needs to give; "" where there is a choice."""
+    schema = node.at("schema").follow().value
     match schema:
         case {"type": "string", "enum": [str(only)]}:
             return only
     return ""
 
 
-def _argument(name: str, location: Location, taken: set[str]) -> str:
+def _argument_name(name: str, location: Location, taken: set[str]) -> str:
     argument = f"{name}_{location}" if name == "body" or name in taken else name
     while argument in taken:
         argument += "_"
     return argument
 
 
-def _property(parameter: Parameter, node: JsonNode, schemas: Schemas) -> _Property:
+def _property(parameter: Parameter, node: JsonNode, converter: SchemaConverter) -> _Property:
     content = node.at("content")
     holder = json_content(content) or text_content(content) or node
-    schema = schemas.convert(holder.at("schema"), Direction.SENT)
+    schema = converter.convert(holder.at("schema"), Direction.SENT)
     required = parameter.location is Location.PATH or node.flag("required")
-    return _Property(parameter.argument, described(schema, node), required)
+    return _Property(parameter.argument, add_description(schema, node), required)
 
 
 def _arguments_schema(
-    properties: list[_Property], schemas: Schemas, direction: Direction
+    properties: list[_Property], converter: SchemaConverter, direction: Direction
 ) -> Mapping[str, Any]:
     schema = {
         "type": "object",
@@ -188,5 +185,5 @@ def _arguments_schema(
     }
     references = tuple(node for member in properties for node in member.converted.references)
     size = sum(member.converted.size for member in properties)
-    complete = schemas.complete(Converted(schema, references, size), direction, budget=BUDGET)
+    complete = converter.complete(ConvertedSchema(schema, references, size), direction, budget=BUDGET)
     return cast("Mapping[str, Any]", complete)

@@ -1,9 +1,8 @@
-"""Reads YAML into plain JSON values.
+"""Parses YAML into JSON values, by the JSON schema of YAML 1.2 (OAS 3.1 §4.3).
 
-It is built from its events by the JSON schema of YAML 1.2, as OpenAPI asks (OAS 3.1 §4.3):
-dates and `on` stay strings and keys are strings. Doing so also keeps hostile text away from
-PyYAML's composer, which recurses in C and can take the process down. Merge keys (`<<`) are
-not of that schema; they are read because people write them.
+Dates and `on` stay strings, and keys are strings. The values are built from the parser's
+events: PyYAML's composer recurses in C, and hostile text can crash the process through it.
+Merge keys (`<<`) are not of that schema; they are read because documents use them.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ _WORDS: Final[dict[str, Any]] = {
 }
 
 
-def read(text: str) -> Any:
-    """Plain JSON values, of any depth. DocumentError: this is not YAML."""
+def parse_yaml(text: str) -> Any:
+    """JSON values, of any depth. DocumentError: the text is not YAML."""
     builder = _Builder()
     try:
         for event in yaml.parse(text, Loader=_LOADER):
@@ -43,14 +42,14 @@ def read(text: str) -> Any:
 
 
 class _Builder:
-    """Puts YAML events together without recursion."""
+    """Builds a value from YAML events, without recursion."""
 
     def __init__(self) -> None:
         self.document: Any = None
         self._open: list[list[Any] | dict[str, Any]] = []
-        self._keys: list[str | None] = []  # the key waiting for its value, per open collection
+        self._keys: list[str | None] = []  # of each open collection, the key whose value is next
         self._anchors: list[str | None] = []
-        self._known: dict[str, Any] = {}
+        self._anchored: dict[str, Any] = {}
         self._documents = 0
         self._merged = 0
 
@@ -67,29 +66,26 @@ class _Builder:
             case yaml.AliasEvent():
                 self._alias(event)
             case yaml.DocumentStartEvent():
-                self._start(event)
-
-    def _start(self, event: yaml.Event) -> None:
-        self._documents += 1
-        if self._documents > 1:
-            raise _refused(event, "the text holds several documents; give one")
+                self._documents += 1
+                if self._documents > 1:
+                    raise _error_at(event, "the text holds several documents; give one")
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        if self._wants_key():
+        if self._expects_key():
             self._keys[-1] = event.value
             return
-        value = _plain(event.value) if event.implicit[0] else event.value
-        self._remember(event.anchor, value)
+        value = _parse_scalar(event.value) if event.implicit[0] else event.value
+        self._keep_anchor(event.anchor, value)
         self._place(value)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
-        if event.anchor not in self._known or self._wants_key():
-            raise _refused(event, f"the alias *{event.anchor} does not stand for an earlier value")
-        self._place(self._known[event.anchor])
+        if event.anchor not in self._anchored or self._expects_key():
+            raise _error_at(event, f"the alias *{event.anchor} does not stand for an earlier value")
+        self._place(self._anchored[event.anchor])
 
     def _begin(self, value: list[Any] | dict[str, Any], event: yaml.CollectionStartEvent) -> None:
-        if self._wants_key():
-            raise _refused(event, "a key must be a string")
+        if self._expects_key():
+            raise _error_at(event, "a key must be a string")
         self._open.append(value)
         self._keys.append(None)
         self._anchors.append(event.anchor)
@@ -97,15 +93,15 @@ class _Builder:
     def _end(self) -> None:
         value, anchor = self._open.pop(), self._anchors.pop()
         self._keys.pop()
-        # Known only now, when it is complete: an alias cannot make a value contain itself.
-        self._remember(anchor, value)
+        # Aliases find a value only once it is complete, so that none can contain itself.
+        self._keep_anchor(anchor, value)
         self._place(value)
 
-    def _remember(self, anchor: str | None, value: Any) -> None:
+    def _keep_anchor(self, anchor: str | None, value: Any) -> None:
         if anchor is not None:
-            self._known[anchor] = value
+            self._anchored[anchor] = value
 
-    def _wants_key(self) -> bool:
+    def _expects_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1], dict) and self._keys[-1] is None
 
     def _place(self, value: Any) -> None:
@@ -123,7 +119,7 @@ class _Builder:
                 parent[key] = value
 
     def _merge(self, parent: dict[str, Any], value: dict[str, Any] | list[Any]) -> None:
-        """Add members that `parent` does not have. Those it is still to get replace them."""
+        """Add the members that `parent` does not have. Its own later members replace them."""
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
                 raise DocumentError("", "a merge key (<<) takes an object or a list of objects")
@@ -134,7 +130,7 @@ class _Builder:
                 parent.setdefault(name, member)
 
 
-def _plain(text: str) -> Any:
+def _parse_scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
@@ -142,5 +138,5 @@ def _plain(text: str) -> Any:
     return float(text) if _NUMBER.fullmatch(text) and len(text) < 300 else text
 
 
-def _refused(event: yaml.Event, message: str) -> DocumentError:
+def _error_at(event: yaml.Event, message: str) -> DocumentError:
     return DocumentError(f"line {event.start_mark.line + 1}" if event.start_mark else "", message)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from errands_server.tools.openapi.import_limits import TOGETHER, ImportLimits
+from errands_server.tools.openapi.import_limits import MAX_IMPORTS, ImportLimits
 
 
-async def reading(turns: ImportLimits, tenant: str, begun: list[str], over: asyncio.Event) -> None:
-    async with turns.turn(tenant):
+async def reading(limits: ImportLimits, tenant: str, begun: list[str], over: asyncio.Event) -> None:
+    async with limits.slot(tenant):
         begun.append(tenant)
         await over.wait()
 
@@ -20,10 +20,10 @@ async def settled() -> None:
 
 
 async def test_a_tenant_reads_one_description_after_the_other_and_holds_up_nobody_else():
-    turns, begun, over = ImportLimits(), list[str](), asyncio.Event()
+    limits, begun, over = ImportLimits(), list[str](), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for tenant in ("greedy", "greedy", "greedy", "modest"):
-            group.create_task(reading(turns, tenant, begun, over))
+            group.create_task(reading(limits, tenant, begun, over))
         await settled()
         early = list(begun)
         over.set()
@@ -33,8 +33,8 @@ async def test_a_tenant_reads_one_description_after_the_other_and_holds_up_nobod
 
 
 async def test_few_are_read_at_a_time_and_one_that_is_given_up_makes_room():
-    turns, begun, over = ImportLimits(), list[str](), asyncio.Event()
-    tasks = [asyncio.create_task(reading(turns, str(n), begun, over)) for n in range(TOGETHER + 1)]
+    limits, begun, over = ImportLimits(), list[str](), asyncio.Event()
+    tasks = [asyncio.create_task(reading(limits, str(n), begun, over)) for n in range(MAX_IMPORTS + 1)]
     await settled()
     early = list(begun)
     tasks[0].cancel()
@@ -43,5 +43,5 @@ async def test_few_are_read_at_a_time_and_one_that_is_given_up_makes_room():
     over.set()
     await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert len(early) == TOGETHER
-    assert len(later) == TOGETHER + 1
+    assert len(early) == MAX_IMPORTS
+    assert len(later) == MAX_IMPORTS + 1
