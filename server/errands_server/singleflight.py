@@ -1,4 +1,4 @@
-"""Work that several ask for at once and that is done once, to its end, whoever gives up waiting."""
+"""Single-flight: concurrent callers of one key share one task; cancelling a caller does not cancel it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """The work under way, by key. What it raises, everyone who waits for it is told."""
+    """The tasks under way, by key. What a task raises is raised to every caller that waits for it."""
 
     def __init__(self) -> None:
         self._tasks: dict[Hashable, asyncio.Task[T]] = {}
 
     async def join(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The outcome of the work under this key, begun now unless it is under way."""
+        """The outcome of the task of this key, which is started with `work` unless it is under way."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.create_task(work(), name="errands flight")
@@ -24,5 +24,5 @@ class SingleFlight(Generic[T]):
         return await asyncio.shield(task)
 
     async def aclose(self) -> None:
-        """Wait for what is under way: what a server has given must not be lost."""
+        """Wait for the tasks under way: tokens that a server has issued must not be lost."""
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)

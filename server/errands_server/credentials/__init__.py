@@ -1,1 +1,1 @@
-"""What authenticates a call: whose it is, how it is kept, and how it stays out of sight."""
+"""Credentials of calls: whose they are, how they are stored and renewed, and how they are redacted."""

@@ -94,6 +94,6 @@ def _merge_keys(values: Mapping[str, str], requirement: CredentialRequirement) -
 def find_key_scheme(requirement: CredentialRequirement) -> SecurityScheme | None:
     """The scheme of an API key: first where the operation needs it alone, last of the whole service."""
     named = [name for names in sorted(requirement.security, key=len) for name in names]
-    asked = [requirement.schemes[name] for name in named if name in requirement.schemes]
-    schemes = (*asked, *requirement.schemes.values())
+    required = [requirement.schemes[name] for name in named if name in requirement.schemes]
+    schemes = (*required, *requirement.schemes.values())
     return next((scheme for scheme in schemes if scheme.kind == "apiKey"), None)

@@ -7,6 +7,7 @@ from typing import Final
 
 from ..domain.errors import Reason
 from ..environment import Environment
+from ..lru import LruCache
 from ..ports import AuthorizationRequired, CallFailed, CallRequest, CredentialSource, Resolved
 from ..singleflight import SingleFlight
 from ..store.encryption import Unsealable
@@ -26,7 +27,7 @@ from .requirements import (
 )
 from .vault import StoredConnection, Vault
 
-_MAX_KEPT: Final = 1_000  # grants
+_MAX_GRANTS: Final = 1_000
 _UNAUTHORIZED: Final = 401
 
 _Key = tuple[str, str, str, tuple[str, ...]]  # tenant, integration, client, scopes
@@ -38,7 +39,7 @@ class SharedCredentials:
     def __init__(self, oauth: OAuth, environment: Environment) -> None:
         self._oauth = oauth
         self._environment = environment
-        self._grants: dict[_Key, tuple[OAuthClient, Grant]] = {}
+        self._grants: LruCache[_Key, tuple[OAuthClient, Grant]] = LruCache(_MAX_GRANTS)
         self._flights: SingleFlight[Grant | CallFailed] = SingleFlight()
 
     async def aclose(self) -> None:
@@ -58,9 +59,9 @@ class SharedCredentials:
         client = _find_client(requirement)
         assert client is not None  # noqa: S101 (else there is no account)
         key = _key(request, requirement, client)
-        known = self._grants.get(key)
-        if known is not None and known[0] == client and not self._runs_out(known[1]):
-            return _to_resolved(known[1], requirement)
+        cached = self._grants.find(key)
+        if cached is not None and cached[0] == client and not self._runs_out(cached[1]):
+            return _to_resolved(cached[1], requirement)
         grant = await self._flights.join(key, partial(self._fetch, key, client))
         return grant if isinstance(grant, CallFailed) else _to_resolved(grant, requirement)
 
@@ -72,9 +73,9 @@ class SharedCredentials:
         if requirement.shared is not None or client is None:
             return shared_account_refused()
         key = _key(request, requirement, client)
-        known = self._grants.get(key)
-        if known is not None and to_credential(known[1].secret, requirement) == refused.credential:
-            del self._grants[key]
+        cached = self._grants.find(key)
+        if cached is not None and to_credential(cached[1].secret, requirement) == refused.credential:
+            self._grants.remove(key)
         return await self.obtain(request, requirement)
 
     def _runs_out(self, grant: Grant) -> bool:
@@ -85,9 +86,7 @@ class SharedCredentials:
             grant = await self._oauth.obtain(client, key[3])
         except OAuthFailed as failure:
             return to_call_failed(failure)
-        if len(self._grants) >= _MAX_KEPT:
-            self._grants.clear()
-        self._grants[key] = (client, grant)
+        self._grants.replace(key, (client, grant))
         return grant
 
 

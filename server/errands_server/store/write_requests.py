@@ -33,9 +33,9 @@ class Repeated(Struct, frozen=True):
 
 
 class Creation(Struct, frozen=True, kw_only=True):
-    """A run to store, with what was given to it.
+    """A run to store, with its inputs.
 
-    `build` is called in the writer's thread and makes the first records, given the run that is
+    `build` is called in the writer's thread and makes the first records from the run that is
     repeated; it is called again where the transaction is written again.
     """
 
@@ -74,7 +74,7 @@ class Created(Struct, frozen=True, kw_only=True):
 class Append(Struct, frozen=True, kw_only=True):
     """Records to add directly behind sequence `after`, and the run as they leave it.
 
-    `epoch` is that of the engine that executes the run; None: a caller changes it, whoever executes.
+    `epoch` is that of the engine that executes the run; None: the append comes from a caller.
     `artifacts` are documents too large for an event, by id.
     """
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from ...lru import LruCache
 from ...outbound.guard import AddressForbidden
 from ...outbound.web import Unreachable, Web
 from .client import OAuthClient
@@ -46,7 +47,7 @@ class Discovery:
 
     def __init__(self, web: Web) -> None:
         self._web = web
-        self._cache: dict[tuple[str, ...], tuple[float, AuthorizationServer]] = {}
+        self._cache: LruCache[tuple[str, ...], tuple[float, AuthorizationServer]] = LruCache(_MAX_CACHED)
 
     async def find_server(self, client: OAuthClient) -> AuthorizationServer:
         """The client's authorization server: endpoints of the client go before those of the metadata.
@@ -71,12 +72,11 @@ class Discovery:
 
     async def _find_metadata(self, client: OAuthClient) -> AuthorizationServer:
         key = (client.issuer, client.discovery_url, *client.internal_origins)
-        at, found = self._cache.get(key, (0.0, None))
-        if found is None or time.monotonic() - at > _TTL:
-            found = await self._read_metadata(client)
-            if len(self._cache) >= _MAX_CACHED:
-                self._cache.clear()
-            self._cache[key] = (time.monotonic(), found)
+        cached = self._cache.find(key)
+        if cached is not None and time.monotonic() - cached[0] <= _TTL:
+            return cached[1]
+        found = await self._read_metadata(client)
+        self._cache.replace(key, (time.monotonic(), found))
         return found
 
     async def _read_metadata(self, client: OAuthClient) -> AuthorizationServer:

@@ -67,8 +67,8 @@ class PassThrough(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def plain(self) -> frozenset[str]:
         """Names of headers and query parameters whose values are no secrets."""
-        given = (*self.headers.items(), *self.query.items())
-        return frozenset(name for name, value in given if name in PLAIN or len(value) < SHORTEST)
+        values = (*self.headers.items(), *self.query.items())
+        return frozenset(name for name, value in values if name in PLAIN or len(value) < SHORTEST)
 
     def secrets(self) -> Iterator[str]:
         """The secrets in `values`."""

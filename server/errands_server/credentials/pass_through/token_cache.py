@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
@@ -12,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ...domain.errors import Reason
+from ...lru import LruCache
 from ...ports import CallFailed
 from ...singleflight import SingleFlight
 from .entries import Values
@@ -36,7 +36,7 @@ class TokenCache(Generic[T]):
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
-        self._tokens: OrderedDict[Hashable, CachedToken[T]] = OrderedDict()
+        self._tokens: LruCache[Hashable, CachedToken[T]] = LruCache(MAX_KEPT)
         self._flights: SingleFlight[CachedToken[T] | CallFailed] = SingleFlight()
 
     async def aclose(self) -> None:
@@ -45,7 +45,7 @@ class TokenCache(Generic[T]):
 
     def find(self, key: Hashable) -> T | None:
         """The credential in the cache, unless it expires shortly."""
-        found = self._tokens.get(key)
+        found = self._tokens.find(key)
         return found.value if found is not None and found.good_until > self._now() else None
 
     async def get(
@@ -66,17 +66,14 @@ class TokenCache(Generic[T]):
         """Fetch and keep: before the flight ends, or a caller after it would fetch again."""
         found = await fetch()
         if not isinstance(found, CallFailed):
-            self._tokens[key] = found
-            self._tokens.move_to_end(key)
-            if len(self._tokens) > MAX_KEPT:
-                self._tokens.popitem(last=False)
+            self._tokens.replace(key, found)
         return found
 
     def invalidate(self, key: Hashable, refused: T) -> bool:
         """Drop the credential if it is `refused`, so that the next `get` fetches. Returns whether it was."""
         if self.find(key) != refused:
             return False
-        del self._tokens[key]
+        self._tokens.remove(key)
         return True
 
 

@@ -26,8 +26,8 @@ class ApprovalRow(Struct, frozen=True, kw_only=True):
     resolution: e.ApprovalResolved | None = None  # as `resolved_at`
 
 
-_request = t.events.alias("asked")
-_resolution = t.events.alias("answered")
+_request = t.events.alias("request")
+_resolution = t.events.alias("resolution")
 _JOINED = (
     t.approvals.join(t.runs, t.runs.c.run_id == t.approvals.c.run_id)
     .join(

@@ -47,8 +47,8 @@ class KeyRepository:
         )
 
     async def _ensure_tenant(self, now: int) -> None:
-        known = select(t.tenants.c.tenant).where(t.tenants.c.tenant == self._tenant)
-        if (await self._connection.execute(known)).first() is None:
+        query = select(t.tenants.c.tenant).where(t.tenants.c.tenant == self._tenant)
+        if (await self._connection.execute(query)).first() is None:
             try:
                 async with self._connection.begin_nested():
                     values = {"tenant": self._tenant, "created_at": now}

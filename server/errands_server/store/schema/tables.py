@@ -39,10 +39,11 @@ tenants = Table(
     metadata,
     Column("tenant", Text, primary_key=True),
     Column("created_at", BigInteger, nullable=False),
-    Column("verifier_url", Text, nullable=False, server_default=""),  # says who finished a connect flow
+    # Where browsers are sent at the end of a connect flow; empty for nowhere.
+    Column("verifier_url", Text, nullable=False, server_default=""),
 )
 
-# What every server of the database can open, in its only row.
+# One row: a text sealed with the first key, which every server of the database must open.
 sealing = Table(
     "sealing",
     metadata,
@@ -57,7 +58,7 @@ keys = Table(
     Column("id", Text, primary_key=True),
     Column("tenant", Text, ForeignKey("tenants.tenant"), nullable=False),
     Column("name", Text, nullable=False),
-    # SHA-256 of a secret of 256 random bits: nothing to guess, so nothing to slow down.
+    # SHA-256 of a secret of 256 random bits: it cannot be guessed, so that no slow hash is needed.
     Column("secret_hash", LargeBinary, nullable=False, unique=True),
     Column("scopes", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -76,7 +77,7 @@ integrations = Table(
     Column("revision", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
-    # A client outlives revisions: what it obtained is renewed with it, whatever the revision.
+    # A client belongs to no revision: tokens are renewed with it under every later one.
     Column("oauth_client", Text, nullable=False, server_default=""),  # JSON; empty where there is none
     Column("oauth_secret", LargeBinary),  # sealed
 )
@@ -85,7 +86,7 @@ Index(
     integrations.c.tenant,
     integrations.c.name,
     unique=True,
-    # A deleted integration keeps its row for the runs that point to it, but not its name.
+    # The row of a deleted integration stays for the runs that refer to it; its name is free.
     sqlite_where=text("deleted_at IS NULL"),
     postgresql_where=text("deleted_at IS NULL"),
 )
@@ -120,17 +121,17 @@ connections = Table(
     Column("integration_id", Text, ForeignKey("integrations.id"), nullable=False),
     Column("user_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("origin", Text, nullable=False),  # of the service it was given for, and for no other
+    Column("origin", Text, nullable=False),  # of the service that it was given for; it is sent to no other
     Column("status", Text, nullable=False),
-    Column("scopes", Text, nullable=False),  # granted, where that is known
-    Column("lacking", Text, nullable=False),  # JSON: scopes the service missed, by operation
+    Column("scopes", Text, nullable=False),  # granted; empty where that is not known
+    Column("lacking", Text, nullable=False),  # JSON: scopes the service asked for in vain, by operation
     Column("secret", LargeBinary, nullable=False),  # sealed
     Column("expires_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
-    # Grows with every change, so that of two who renew it only the first is believed.
+    # Grows with every change, so that of two concurrent changes only the first is stored.
     Column("version", Integer, nullable=False),
-    Column("lease_until", BigInteger, nullable=False),  # until when somebody renews it; 0 for nobody
+    Column("lease_until", BigInteger, nullable=False),  # end of the lease for renewal; 0 for no lease
     CheckConstraint("status IN ('active', 'broken')", name="status"),
 )
 Index(
@@ -148,12 +149,12 @@ connect_flows = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("tenant", Text, ForeignKey("tenants.tenant"), nullable=False),
-    Column("link_id", Text, nullable=False),  # a link is good for one flow
+    Column("link_id", Text, nullable=False),  # a link begins one flow
     Column("browser_hash", LargeBinary, nullable=False),
-    # SHA-256 of what continues the flow, state or confirmation; null while nothing does.
+    # SHA-256 of the token that continues the flow: state or confirmation; null while there is none.
     Column("token_hash", LargeBinary),
     Column("status", Text, nullable=False),
-    Column("secret", LargeBinary),  # sealed: what the next step needs
+    Column("secret", LargeBinary),  # sealed: what later steps need
     Column("expires_at", BigInteger, nullable=False),
     CheckConstraint("status IN ('begun', 'unconfirmed', 'ended')", name="status"),
 )
@@ -180,7 +181,7 @@ runs = Table(
     Column("finished_at", BigInteger),
     CheckConstraint("last_sequence >= 1", name="has_events"),
     CheckConstraint("epoch >= 0", name="epoch"),
-    # What has ended is final: a finished run waits for nothing.
+    # A finished run is final: nothing is due for it.
     CheckConstraint("finished_at IS NULL OR wake_at IS NULL", name="final"),
 )
 Index("ix_runs_tenant_run", runs.c.tenant, runs.c.run_id)
@@ -241,7 +242,7 @@ events = Table(
     Column("append_id", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     CheckConstraint("sequence >= 1", name="from_one"),
-    # The key is the order of reading, so the table is its own index.
+    # Records are read in the order of the key, so that the table is its own index.
     sqlite_with_rowid=False,
 )
 
@@ -259,7 +260,7 @@ approvals = Table(
     Column("approval_id", Text, primary_key=True),
     Column("tenant", Text, nullable=False),
     _run_id(),
-    Column("sequence", Integer, nullable=False),  # of the event that asked
+    Column("sequence", Integer, nullable=False),  # of its ApprovalRequested
     Column("status", Text, nullable=False),
     Column("resolved_sequence", Integer),
     CheckConstraint("status IN ('pending', 'decided', 'expired', 'closed')", name="status"),
