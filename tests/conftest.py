@@ -30,13 +30,13 @@ def _databases(request: pytest.FixtureRequest) -> Iterator[None]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What is about execution is true of every engine."""
     if metafunc.definition.get_closest_marker("execution"):
-        metafunc.fixturenames.append("_engine")
         metafunc.parametrize("_engine", list(ENGINES), indirect=True)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.service.engine", request.param)
+    """The servers of the test have the engine it is about, else the one a server has."""
+    monkeypatch.setattr("tests.service.engine", getattr(request, "param", "embedded"))
 
 
 @pytest.fixture

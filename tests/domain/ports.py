@@ -58,14 +58,15 @@ class SimulatedCatalog:
 
     def __init__(self, scenario: Scenario) -> None:
         self._tools = scenario.tools
+        self._max_concurrency = scenario.max_concurrency
         self.inactive: set[str] = set()
         self.credential: str | None = None
 
     async def active(self, tenant: str) -> dict[str, Any]:
-        unlimited = SimpleNamespace(rate_limit="", max_concurrency=0)
+        limits = SimpleNamespace(rate_limit="", max_concurrency=self._max_concurrency)
         current = {
-            OPEN: SimpleNamespace(integration=unlimited, origin=ORIGIN, credential=None),
-            SECURED: SimpleNamespace(integration=unlimited, origin=ORIGIN, credential=self.credential),
+            OPEN: SimpleNamespace(integration=limits, origin=ORIGIN, credential=None),
+            SECURED: SimpleNamespace(integration=limits, origin=ORIGIN, credential=self.credential),
         }
         return {key: value for key, value in current.items() if key not in self.inactive}
 

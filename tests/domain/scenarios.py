@@ -68,7 +68,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     """`scripts` holds, per tool, how its requests are answered; the last answer is repeated. An answer
     is spelled out where what it says matters. `strays` are tools whose calls differ from what the plan
     announced. `doubts` is what people say of calls in doubt, as long as they have no reason to say
-    something else. `repeat_of`, `traceparent` and `passed` are what the run is created with."""
+    something else. `repeat_of`, `traceparent` and `passed` are what the run is created with.
+    `max_concurrency` is how many calls an integration takes at a time, 0 for any."""
 
     plan: Plan | Refusal
     strategy: Strategy = Strategy.NONE
@@ -80,6 +81,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     repeat_of: str = ""
     traceparent: str = ""
     passed: tuple[str, ...] = ()
+    max_concurrency: int = 0
 
 
 KINDS: Final = (
@@ -118,6 +120,7 @@ def scenario(
     *,
     strategy: Strategy = Strategy.NONE,
     scripts: Mapping[str, Script] | None = None,
+    max_concurrency: int = 0,
 ) -> Scenario:
     """`steps` names what each depends on; the tool `s1.0` is the first call of step `s1`."""
     plan = Plan(
@@ -132,7 +135,13 @@ def scenario(
             for step_id, depends_on in steps.items()
         ),
     )
-    return Scenario(plan=plan, strategy=strategy, tools=tools, scripts=scripts or {})
+    return Scenario(
+        plan=plan,
+        strategy=strategy,
+        tools=tools,
+        scripts=scripts or {},
+        max_concurrency=max_concurrency,
+    )
 
 
 REFUSALS: Final = (
