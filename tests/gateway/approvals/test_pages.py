@@ -51,6 +51,15 @@ def writing(body: Any, tool: str = "writeThing") -> Any:
     return steps((tool, {"body": body}))
 
 
+async def test_the_links_that_are_sent_open_the_page(serve: Serve) -> None:
+    async with serve(steps(WRITE)) as service, somebody(service) as person:
+        found = await asked(service)
+        pages = [await person.get(link.url) for link in found.approval.actions]
+
+        assert [page.status_code for page in pages] == [200, 200]
+        assert all(found.approval.text in Page.of(page.text).words for page in pages)
+
+
 async def test_a_page_shows_what_is_asked_for_whom_and_until_when(serve: Serve, desk: Desk) -> None:
     async with serve(writing({"to": "anna@example.com", "lines": ["two\nlines", {"n": 1}]})) as service:
         found = await asked(service, user_id="anna")
