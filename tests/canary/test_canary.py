@@ -18,11 +18,11 @@ from errands.v1 import approval_pb2 as apb
 from errands.v1 import integration_pb2 as ipb
 from errands.v1 import key_pb2, run_pb2
 from tests.canary.doors import DOORS, Door, canary, description
-from tests.canary.looking import look_at_the_command_line, look_everywhere
 from tests.canary.process import Process
 from tests.canary.remote import TOOLS, remote
-from tests.canary.searching import Search, forms
-from tests.gateway.asking import RUN, asking
+from tests.canary.search import Search, forms
+from tests.canary.views import look_at_the_command_line, look_everywhere
+from tests.gateway.callers import RUN, asking
 from tests.mirror import OPERATIONS, Mirror, mirror
 from tests.service import Service
 from tests.tools.mcp.plain import Plain

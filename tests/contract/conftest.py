@@ -1,4 +1,4 @@
-"""A server told what to plan, and a desk it calls."""
+"""A server that plans by a script, and the service it calls."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from errands.server_process import configure_log
 from errands.v1 import integration_pb2
 from errands_server.app import Overrides
 from errands_server.environment import Environment
-from tests.contract import desk as desks
-from tests.contract.desk import Desk
-from tests.contract.told import READ, steps
+from tests.contract import target as targets
+from tests.contract.plans import READ, steps
+from tests.contract.target import Target
 from tests.scripted import Make, ScriptedPlanner
 from tests.service import Service, serving
 
@@ -43,8 +43,8 @@ def _quiet() -> None:
 
 
 @pytest.fixture
-async def desk() -> AsyncGenerator[Desk, None]:
-    async with desks.opened() as opened:
+async def target() -> AsyncGenerator[Target, None]:
+    async with targets.opened() as opened:
         yield opened
 
 
@@ -54,8 +54,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def serve(tmp_path: Path, desk: Desk, clock: Clock) -> Serve:
-    """Starts a server that plans as told, with the desk as an integration; or goes on with its folder."""
+def serve(tmp_path: Path, target: Target, clock: Clock) -> Serve:
+    """Starts a server with this plan, and the target as an integration; or goes on with its folder."""
 
     @asynccontextmanager
     async def started(
@@ -65,15 +65,15 @@ def serve(tmp_path: Path, desk: Desk, clock: Clock) -> Serve:
         overrides = Overrides(environment=clock.environment, planner=planner)
         async with serving(tmp_path / "data", overrides, **settings) as service:
             if fresh:
-                await add_desk(service, desk)
+                await add_target(service, target)
             yield service
 
     return started
 
 
-async def add_desk(service: Service, desk: Desk, name: str = "desk") -> str:
-    """The desk as an integration; its id."""
+async def add_target(service: Service, target: Target, name: str = "desk") -> str:
+    """The target as an integration; its id."""
     request = integration_pb2.CreateIntegrationRequest(
-        name=name, openapi_document=desk.document(), internal=True
+        name=name, openapi_document=target.document(), internal=True
     )
     return str((await service.integrations.CreateIntegration(request)).integration.id)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from errands.v1 import key_pb2, run_pb2
 from errands.v1.connection_pb2 import ConnectionBearer
-from tests.contract import deeds
+from tests.contract import administration
 from tests.service import Service
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
@@ -116,7 +116,7 @@ async def belongings(service: Service, integration_id: str) -> dict[str, tuple[s
     making = key_pb2.CreateKeyRequest(name="k", scopes=["runs:read"])
     key = await service.speaking_as(admin.secret).keys.CreateKey(making)
     held = await service.connect(integration_id, "ada", bearer=ConnectionBearer(token="t"))
-    flow = await deeds.awaiting(service, integration_id, "cleo")
+    flow = await administration.awaiting(service, integration_id, "cleo")
     page = await service.runs.ListRuns(run_pb2.ListRunsRequest(page_size=1))
     return {
         "run": (waiting.run_id, NOBODY),

@@ -14,9 +14,9 @@ from errands.v1 import event_pb2, key_pb2, run_pb2
 from errands_server.domain.plan import Plan, Slot
 from errands_server.ports import Brief
 from tests.contract.conftest import Clock, Serve
-from tests.contract.desk import Desk
+from tests.contract.plans import LOST, READ, WRITE, chain, step, steps
 from tests.contract.refusals import refused
-from tests.contract.told import LOST, READ, WRITE, chain, step, steps
+from tests.contract.target import Target
 from tests.service import PATIENCE, Service, info, reason, violations
 
 pytestmark = pytest.mark.execution
@@ -57,11 +57,11 @@ def batch(service: Service, *approval_ids: str, decision: int = APPROVE) -> Any:
     )
 
 
-async def test_a_plan_is_approved_once_for_all_its_calls(serve: Serve, desk: Desk) -> None:
+async def test_a_plan_is_approved_once_for_all_its_calls(serve: Serve, target: Target) -> None:
     async with serve(chain(WRITE, READ)) as service:
         created = await service.create("do", approval_strategy=ON_START)
         asked = (await pending(service, created.run_id, 1))[0]
-        assert not desk.received
+        assert not target.received
         decided = await service.decide(asked.approval_id, APPROVE, reason="fine")
         run = await service.finished(created.run_id)
 
@@ -76,21 +76,21 @@ async def test_a_plan_is_approved_once_for_all_its_calls(serve: Serve, desk: Des
         )
         assert decided.actor == "key:process"
         assert run.status == event_pb2.RUN_STATUS_SUCCESS
-        assert len(desk.received) == 2
+        assert len(target.received) == 2
 
 
-async def test_a_denied_plan_cancels_the_run(serve: Serve, desk: Desk) -> None:
+async def test_a_denied_plan_cancels_the_run(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE)) as service:
         created = await service.create("do", approval_strategy=ON_START)
         await service.decide((await pending(service, created.run_id, 1))[0].approval_id, DENY)
         run = await service.finished(created.run_id)
 
         assert (run.status, run.error.reason) == (event_pb2.RUN_STATUS_CANCELED, "APPROVAL_DENIED")
-        assert not desk.received
+        assert not target.received
 
 
 async def test_calls_of_one_step_share_an_approval_and_those_of_two_steps_never_do(
-    serve: Serve, desk: Desk
+    serve: Serve, target: Target
 ) -> None:
     async with serve(steps(TWO_CALLS, WRITE)) as service:
         created = await service.create("do", approval_strategy=ON_TOOL_CALL)
@@ -101,10 +101,10 @@ async def test_calls_of_one_step_share_an_approval_and_those_of_two_steps_never_
         assert [len(both.calls), len(one.calls)] == [2, 1]
         assert (both.step_id, one.step_id) == ("s1", "s2")
         assert both.hash != one.hash
-        assert desk.bodies() in ([{"n": 1}, {"n": 2}], [{"n": 2}, {"n": 1}])
+        assert target.bodies() in ([{"n": 1}, {"n": 2}], [{"n": 2}, {"n": 1}])
 
 
-async def test_a_denied_call_denies_its_step_and_the_run_goes_on(serve: Serve, desk: Desk) -> None:
+async def test_a_denied_call_denies_its_step_and_the_run_goes_on(serve: Serve, target: Target) -> None:
     async with serve(steps(TWO_CALLS, READ)) as service:
         created = await service.create("do", approval_strategy=ON_TOOL_CALL)
         writes, read = await pending(service, created.run_id, 2)
@@ -117,7 +117,7 @@ async def test_a_denied_call_denies_its_step_and_the_run_goes_on(serve: Serve, d
             "s1": event_pb2.OUTCOME_DENIED,
             "s2": event_pb2.OUTCOME_DONE,
         }
-        assert not desk.bodies()
+        assert not target.bodies()
 
 
 async def test_a_run_whose_every_call_is_denied_has_no_success(serve: Serve) -> None:
@@ -129,7 +129,7 @@ async def test_a_run_whose_every_call_is_denied_has_no_success(serve: Serve) -> 
         assert (run.status, run.error.reason) == (event_pb2.RUN_STATUS_NO_SUCCESS, "APPROVAL_DENIED")
 
 
-async def test_what_is_shown_is_exactly_what_is_sent(serve: Serve, desk: Desk) -> None:
+async def test_what_is_shown_is_exactly_what_is_sent(serve: Serve, target: Target) -> None:
     given = {"ünï": "\U0001f600", "big": 2**60, "deep": [{"a": [1.5, None, True]}], "empty": ""}
 
     def make(brief: Brief) -> Plan:
@@ -150,7 +150,7 @@ async def test_what_is_shown_is_exactly_what_is_sent(serve: Serve, desk: Desk) -
                 await _next_approval(service, created.run_id, asked.approval_id)
         await service.finished(created.run_id)
 
-        assert arguments == desk.bodies()
+        assert arguments == target.bodies()
         assert arguments[0] == given
         assert arguments[1] == {"of": "t1"}
 
@@ -175,7 +175,7 @@ async def test_the_same_decision_again_changes_nothing_and_the_opposite_is_refus
         assert (await service.get(created.run_id)) == run
 
 
-async def test_of_many_decisions_at_once_one_is_taken(serve: Serve, desk: Desk) -> None:
+async def test_of_many_decisions_at_once_one_is_taken(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE)) as service:
         created = await service.create("do", approval_strategy=ON_TOOL_CALL)
         asked = (await pending(service, created.run_id, 1))[0]
@@ -192,11 +192,11 @@ async def test_of_many_decisions_at_once_one_is_taken(serve: Serve, desk: Desk) 
         assert {reason(error) for error in errors} == {"ALREADY_DECIDED"}
         assert len(errors) == 10
         assert [event.WhichOneof("event") for event in events].count("approval_resolved") == 1
-        assert len(desk.bodies()) == (1 if taken == {APPROVE} else 0)
+        assert len(target.bodies()) == (1 if taken == {APPROVE} else 0)
         assert run.status in {event_pb2.RUN_STATUS_SUCCESS, event_pb2.RUN_STATUS_NO_SUCCESS}
 
 
-async def test_an_approval_past_its_time_is_refused(serve: Serve, clock: Clock, desk: Desk) -> None:
+async def test_an_approval_past_its_time_is_refused(serve: Serve, clock: Clock, target: Target) -> None:
     async with serve(steps(WRITE)) as service:
         created = await service.create("do", approval_strategy=ON_TOOL_CALL)
         asked = (await pending(service, created.run_id, 1))[0]
@@ -207,7 +207,7 @@ async def test_an_approval_past_its_time_is_refused(serve: Serve, clock: Clock, 
 
         assert in_time
         assert reason(error) == "APPROVAL_EXPIRED"
-        assert not desk.received
+        assert not target.received
 
 
 @pytest.mark.parametrize("strategy", [ON_START, ON_TOOL_CALL])
@@ -255,7 +255,7 @@ async def doubted(service: Service) -> tuple[str, pb.Approval]:
     ],
 )
 async def test_a_call_in_doubt_is_decided_by_a_person(
-    serve: Serve, desk: Desk, decision: int, fields: dict[str, str], status: int, sent: int
+    serve: Serve, target: Target, decision: int, fields: dict[str, str], status: int, sent: int
 ) -> None:
     async with serve(steps(LOST)) as service:
         run_id, asked = await doubted(service)
@@ -266,14 +266,14 @@ async def test_a_call_in_doubt_is_decided_by_a_person(
         assert list(asked.choices) == [pb.DECISION_RETRY, pb.DECISION_DONE, pb.DECISION_FAIL]
         assert not asked.actions
         assert run.status == status
-        assert len(desk.bodies()) == sent
+        assert len(target.bodies()) == sent
         if status == event_pb2.RUN_STATUS_SUCCESS:
             assert json.loads(run.result_json)["output"] == {"id": "by hand"}
         else:
             assert run.error.reason == "OUTCOME_UNKNOWN"
 
 
-async def test_a_retried_call_is_sent_again_and_asked_about_again(serve: Serve, desk: Desk) -> None:
+async def test_a_retried_call_is_sent_again_and_asked_about_again(serve: Serve, target: Target) -> None:
     async with serve(steps(LOST)) as service:
         run_id, asked = await doubted(service)
         first = await service.until(run_id, "approval_required")
@@ -281,11 +281,11 @@ async def test_a_retried_call_is_sent_again_and_asked_about_again(serve: Serve, 
         second = await service.until(run_id, "approval_required", first.sequence)
 
         assert second.approval_required.approval_id != asked.approval_id
-        assert len(desk.bodies()) == 2
+        assert len(target.bodies()) == 2
         assert (await service.get(run_id)).status == event_pb2.RUN_STATUS_PAUSED
 
 
-async def test_a_batch_decides_all_or_none(serve: Serve, desk: Desk) -> None:
+async def test_a_batch_decides_all_or_none(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE, READ, WRITE)) as service:
         created = await service.create("do", approval_strategy=ON_TOOL_CALL)
         other = await service.create("do", approval_strategy=ON_TOOL_CALL)
@@ -306,7 +306,7 @@ async def test_a_batch_decides_all_or_none(serve: Serve, desk: Desk) -> None:
         assert reason(await refused(batch(stranger, *ids))) == "APPROVAL_NOT_FOUND"
         assert len((await service.get(created.run_id)).pending_approvals) == 2
         assert len((await service.get(other.run_id)).pending_approvals) == 3
-        assert not desk.received
+        assert not target.received
         answer = await batch(service, *ids)
 
         assert [one.approval_id for one in answer.approvals] == ids
@@ -358,7 +358,9 @@ def by_token(service: Service, text: str, decision: int = 0) -> Any:
     )
 
 
-async def test_a_link_is_shown_without_deciding_and_decides_without_a_key(serve: Serve, desk: Desk) -> None:
+async def test_a_link_is_shown_without_deciding_and_decides_without_a_key(
+    serve: Serve, target: Target
+) -> None:
     async with serve(steps(WRITE), public_url="https://errands.example/base/") as service:
         created = await service.create("do", approval_strategy=ON_TOOL_CALL)
         asked = (await pending(service, created.run_id, 1))[0]
@@ -375,7 +377,7 @@ async def test_a_link_is_shown_without_deciding_and_decides_without_a_key(serve:
             assert seen.approval.approval_id == asked.approval_id
             assert seen.approval.status == pb.APPROVAL_STATUS_PENDING
             assert not seen.approval.actions
-        assert not desk.received
+        assert not target.received
         decided = (await by_token(service, approving)).approval
         run = await service.finished(created.run_id)
 

@@ -16,9 +16,9 @@ from errands.v1 import approval_pb2 as approvals
 from errands.v1 import integration_pb2 as integrations
 from errands.v1 import key_pb2 as keys
 from errands.v1 import run_pb2 as runs
-from tests.contract.conftest import Serve, add_desk
-from tests.contract.desk import Desk
+from tests.contract.conftest import Serve, add_target
 from tests.contract.refusals import check, details, refused
+from tests.contract.target import Target
 from tests.databases import counts_of
 from tests.service import Service, reason, violations
 
@@ -419,10 +419,10 @@ async def test_a_body_that_is_no_message_is_refused(service: Service, method: st
     assert reason(error) == "FIELD_INVALID"
 
 
-async def test_a_page_token_leads_on_only_under_its_own_filters(serve: Serve, desk: Desk) -> None:
+async def test_a_page_token_leads_on_only_under_its_own_filters(serve: Serve, target: Target) -> None:
     async with serve() as service:
         for name in ("a", "b"):
-            await add_desk(service, desk, name)
+            await add_target(service, target, name)
             await service.finished((await service.create("do", user_id=name)).run_id)
         page = await service.runs.ListRuns(runs.ListRunsRequest(page_size=1))
         listed = await service.integrations.ListIntegrations(
@@ -477,15 +477,15 @@ async def test_changes_of_one_integration_at_once_all_happen(serve: Serve) -> No
 
 
 async def test_a_taken_name_is_refused_and_nothing_is_stored(
-    serve: Serve, desk: Desk, tmp_path: Path
+    serve: Serve, target: Target, tmp_path: Path
 ) -> None:
     async with serve() as service:
-        other = await add_desk(service, desk, "other")
+        other = await add_target(service, target, "other")
         before = counts_of(tmp_path / "data")
         for call in (
             service.integrations.CreateIntegration(
                 integrations.CreateIntegrationRequest(
-                    name="desk", openapi_document=desk.document(), internal=True
+                    name="desk", openapi_document=target.document(), internal=True
                 )
             ),
             service.integrations.UpdateIntegration(

@@ -10,9 +10,9 @@ from grpc import StatusCode
 from errands.v1 import approval_pb2, event_pb2
 from errands.v1 import run_pb2 as runs
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
+from tests.contract.plans import HELD, HELD_WRITE, READ, WRITE, chain, steps
 from tests.contract.refusals import refused
-from tests.contract.told import HELD, HELD_WRITE, READ, WRITE, chain, steps
+from tests.contract.target import Target
 from tests.databases import counts_of
 from tests.scripted import ScriptedPlanner
 from tests.service import Service, reason
@@ -37,7 +37,7 @@ async def test_a_finished_run_is_not_cancelled(serve: Serve, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("strategy", [2, 3])
 async def test_a_paused_run_ends_at_once_and_its_approvals_close(
-    serve: Serve, strategy: int, desk: Desk
+    serve: Serve, strategy: int, target: Target
 ) -> None:
     async with serve(steps(WRITE)) as service:
         created = await service.create("do", approval_strategy=strategy)
@@ -55,7 +55,7 @@ async def test_a_paused_run_ends_at_once_and_its_approvals_close(
         assert reason(error) == "APPROVAL_CLOSED"
         assert [one.approval_id for one in listed.approvals] == [asked.approval_id]
         assert events[-1].status_changed.HasField("report")
-        assert not desk.received
+        assert not target.received
 
 
 def _decide(service: Service, approval_id: str) -> object:
@@ -64,22 +64,22 @@ def _decide(service: Service, approval_id: str) -> object:
     )
 
 
-async def test_a_read_in_flight_is_cut_off(serve: Serve, desk: Desk) -> None:
+async def test_a_read_in_flight_is_cut_off(serve: Serve, target: Target) -> None:
     async with serve(steps(HELD)) as service:
         created = await service.create("do")
-        await desk.arrived.wait()
+        await target.arrived.wait()
         run = await cancel(service, created.run_id)
 
         assert run.status == event_pb2.RUN_STATUS_CANCELED
 
 
-async def test_a_write_in_flight_gets_its_grace_and_is_reported(serve: Serve, desk: Desk) -> None:
+async def test_a_write_in_flight_gets_its_grace_and_is_reported(serve: Serve, target: Target) -> None:
     async with serve(chain(HELD_WRITE, WRITE)) as service:
         created = await service.create("do")
-        await desk.arrived.wait()
+        await target.arrived.wait()
         requested = service.runs.CancelRun(runs.CancelRunRequest(run_id=created.run_id))
         await service.until(created.run_id, "cancel_requested")
-        desk.open.set()
+        target.open.set()
         run = (await requested).run
         events = await service.events(created.run_id, include_tool_calls=True)
         sent = [event.tool_call.call_id for event in events if event.WhichOneof("event") == "tool_call"]
@@ -87,7 +87,7 @@ async def test_a_write_in_flight_gets_its_grace_and_is_reported(serve: Serve, de
         assert run.status == event_pb2.RUN_STATUS_CANCELED
         assert list(events[-1].status_changed.report.completed) == sent
         assert not events[-1].status_changed.report.unknown
-        assert len(desk.bodies()) == 1
+        assert len(target.bodies()) == 1
 
 
 async def test_cancelling_twice_is_cancelling_once(serve: Serve) -> None:
@@ -104,12 +104,12 @@ async def test_cancelling_twice_is_cancelling_once(serve: Serve) -> None:
         assert [event.WhichOneof("event") for event in events].count("cancel_requested") == 1
 
 
-async def test_a_queued_run_is_cancelled_without_ever_running(serve: Serve, desk: Desk) -> None:
+async def test_a_queued_run_is_cancelled_without_ever_running(serve: Serve, target: Target) -> None:
     async with serve(steps(HELD), max_active=1) as service:
         await service.create("first")
-        await desk.arrived.wait()
+        await target.arrived.wait()
         waiting = await service.create("second", plan_wait_ms=0)
         run = await cancel(service, waiting.run_id)
 
         assert run.status == event_pb2.RUN_STATUS_CANCELED
-        assert len(desk.received) == 1
+        assert len(target.received) == 1

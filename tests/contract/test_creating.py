@@ -15,10 +15,10 @@ from errands.v1 import run_pb2 as runs
 from errands_server.domain.errors import Reason
 from errands_server.domain.plan import Plan, Step
 from errands_server.ports import Brief, Refusal
-from tests.contract.conftest import Serve, add_desk
-from tests.contract.desk import Desk
+from tests.contract.conftest import Serve, add_target
+from tests.contract.plans import HELD, READ, WRITE, steps
 from tests.contract.refusals import details, refused
-from tests.contract.told import HELD, READ, WRITE, steps
+from tests.contract.target import Target
 from tests.databases import counts_of
 from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service, reason, violations
@@ -180,17 +180,17 @@ async def test_a_refusal_or_failure_of_the_planner_is_an_outcome(
         assert not run.result_json
 
 
-async def test_everything_means_what_was_active_then(serve: Serve, desk: Desk) -> None:
+async def test_everything_means_what_was_active_then(serve: Serve, target: Target) -> None:
     planner = slow()
     async with serve(planner) as service:
-        idle = await add_desk(service, desk, "idle")
+        idle = await add_target(service, target, "idle")
         await service.integrations.UpdateIntegration(
             integration_pb2.UpdateIntegrationRequest(
                 id=idle, status=integration_pb2.INTEGRATION_STATUS_INACTIVE
             )
         )
         created = await service.create("do", "*", plan_wait_ms=0)
-        later = await add_desk(service, desk, "later")
+        later = await add_target(service, target, "later")
         planner.may_plan.set()
         run = await service.finished(created.run_id)
 
@@ -198,10 +198,12 @@ async def test_everything_means_what_was_active_then(serve: Serve, desk: Desk) -
         assert not {idle, later} & set(run.selected_customer_integration_ids)
 
 
-async def test_each_integration_that_cannot_be_used_is_named_by_its_place(serve: Serve, desk: Desk) -> None:
+async def test_each_integration_that_cannot_be_used_is_named_by_its_place(
+    serve: Serve, target: Target
+) -> None:
     async with serve() as service:
-        good, idle = await add_desk(service, desk, "good"), await add_desk(service, desk, "idle")
-        gone = await add_desk(service, desk, "gone")
+        good, idle = await add_target(service, target, "good"), await add_target(service, target, "idle")
+        gone = await add_target(service, target, "gone")
         await service.integrations.UpdateIntegration(
             integration_pb2.UpdateIntegrationRequest(
                 id=idle, status=integration_pb2.INTEGRATION_STATUS_INACTIVE
@@ -213,9 +215,9 @@ async def test_each_integration_that_cannot_be_used_is_named_by_its_place(serve:
         assert set(violations(error)) == {f"{SELECTION}[{index}]" for index in (1, 2, 3)}
 
 
-async def test_the_same_integration_twice_is_one(serve: Serve, desk: Desk) -> None:
+async def test_the_same_integration_twice_is_one(serve: Serve, target: Target) -> None:
     async with serve() as service:
-        other = await add_desk(service, desk, "other")
+        other = await add_target(service, target, "other")
         created = await service.create("do", other, other)
         run = await service.get(created.run_id)
 
@@ -287,14 +289,14 @@ async def test_another_request_under_the_same_id_is_refused(serve: Serve, tmp_pa
         assert counts_of(tmp_path / "data")["runs"] == before
 
 
-async def test_duplicates_at_once_make_one_run(serve: Serve, tmp_path: Path, desk: Desk) -> None:
+async def test_duplicates_at_once_make_one_run(serve: Serve, tmp_path: Path, target: Target) -> None:
     async with serve(steps(WRITE)) as service:
         made = await asyncio.gather(*(service.create("do", request_id="once") for _ in range(20)))
         await service.finished(made[0].run_id)
 
         assert len({answer.run_id for answer in made}) == 1
         assert counts_of(tmp_path / "data")["runs"] == 1
-        assert len(desk.bodies()) == 1
+        assert len(target.bodies()) == 1
 
 
 async def test_a_request_id_is_forgotten_after_a_day(serve: Serve, clock: object) -> None:

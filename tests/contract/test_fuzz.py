@@ -18,10 +18,10 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from errands.v1 import approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 from errands_server.app import Overrides
-from tests.contract import desk as desks
-from tests.contract.conftest import add_desk
+from tests.contract import target as targets
+from tests.contract.conftest import add_target
+from tests.contract.plans import READ, WRITE, chain
 from tests.contract.refusals import check
-from tests.contract.told import READ, WRITE, chain
 from tests.scripted import ScriptedPlanner
 from tests.service import OPERATOR, Service, serving
 
@@ -70,15 +70,15 @@ class World:
         self.names: list[str] = []
 
     def start(self) -> None:
-        self._desk = desks.opened()
-        desk = self.run(self._desk.__aenter__())
+        self._desk = targets.opened()
+        target = self.run(self._desk.__aenter__())
         planner = ScriptedPlanner(chain(WRITE, READ))
         self._server = serving(self._folder / "data", Overrides(planner=planner))
         self.service = self.run(self._server.__aenter__())
-        self.names = self.run(self._seed(desk))
+        self.names = self.run(self._seed(target))
 
-    async def _seed(self, desk: desks.Desk) -> list[str]:
-        integration = await add_desk(self.service, desk)
+    async def _seed(self, target: targets.Target) -> list[str]:
+        integration = await add_target(self.service, target)
         finished = await self.service.create("done", integration, repeat_key="again", request_id="once")
         await self.service.finished(finished.run_id)
         waiting = await self.service.create("wait", integration, approval_strategy=3)
@@ -103,7 +103,7 @@ class World:
             key.key.id,
             page.next_page_token,
             token,
-            desk.document(),
+            target.document(),
             "again",
             "once",
         ]

@@ -18,8 +18,8 @@ from errands.v1 import key_pb2 as keys
 from errands.v1 import run_pb2 as runs
 from errands_server.services.principal import Scope
 from tests.contract.conftest import Clock, Serve
+from tests.contract.plans import HELD, READ, WRITE, chain, steps
 from tests.contract.refusals import details, refused
-from tests.contract.told import HELD, READ, WRITE, chain, steps
 from tests.scripted import ScriptedPlanner
 from tests.service import OPERATOR, Service, info, reason
 

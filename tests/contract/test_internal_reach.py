@@ -7,21 +7,21 @@ import json
 import pytest
 
 from errands.v1 import integration_pb2
-from tests.contract.conftest import add_desk
-from tests.contract.desk import Desk
+from tests.contract.conftest import add_target
 from tests.contract.refusals import refused
+from tests.contract.target import Target
 from tests.outbound.test_addresses import listening
 from tests.service import Service, reason
 from tests.tools.loopback import http
 from tests.tools.loopback import service as loopback
-from tests.tools.mcp.servers import desk as mcp_server
+from tests.tools.mcp.servers import target as mcp_server
 
 
 @pytest.mark.parametrize("path", ["/", "/openapi.json"])
 async def test_who_may_not_open_private_addresses_fetches_no_description_from_another_one(
-    service: Service, desk: Desk, path: str
+    service: Service, target: Target, path: str
 ) -> None:
-    integration = await add_desk(service, desk)
+    integration = await add_target(service, target)
     keeper = await service.with_scopes("integrations")
     async with listening() as (port, reached):
         request = integration_pb2.UpdateIntegrationRequest(
@@ -52,7 +52,7 @@ async def test_nor_do_they_ask_an_mcp_server_at_another_one(service: Service) ->
         assert reached == []
 
 
-async def test_from_the_opened_origin_a_description_comes_again(service: Service, desk: Desk) -> None:
+async def test_from_the_opened_origin_a_description_comes_again(service: Service, target: Target) -> None:
     keeper = await service.with_scopes("integrations")
     described: list[bytes] = []
 
@@ -60,7 +60,7 @@ async def test_from_the_opened_origin_a_description_comes_again(service: Service
         writer.write(http(200, described[0]))  # type: ignore[attr-defined] # a StreamWriter
 
     async with loopback(behave) as upstream:
-        document = json.loads(desk.document())
+        document = json.loads(target.document())
         document["servers"] = [{"url": upstream.origin}]
         described.append(json.dumps(document).encode())
         made = await service.integrations.CreateIntegration(
@@ -80,8 +80,8 @@ async def test_from_the_opened_origin_a_description_comes_again(service: Service
 @pytest.mark.parametrize(
     "url", ["http://", "http://[::1", "file:///etc/passwd", "http://a:b@127.0.0.1/", "http://127.0.0.1:0/"]
 )
-async def test_no_url_of_a_new_description_is_a_fault(service: Service, desk: Desk, url: str) -> None:
-    integration = await add_desk(service, desk)
+async def test_no_url_of_a_new_description_is_a_fault(service: Service, target: Target, url: str) -> None:
+    integration = await add_target(service, target)
     keeper = await service.with_scopes("integrations")
     request = integration_pb2.UpdateIntegrationRequest(id=integration, openapi_url=url)
 

@@ -11,8 +11,8 @@ from errands.v1 import approval_pb2, connection_pb2, integration_pb2, preflight_
 from errands_server.domain.errors import Reason
 from errands_server.ports import Refusal
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import LOCKED, READ, WRITE, chain, steps
+from tests.contract.plans import LOCKED, READ, WRITE, chain, steps
+from tests.contract.target import Target
 from tests.databases import counts_of
 from tests.service import Service
 
@@ -34,7 +34,7 @@ def accesses(found: preflight_pb2.Preflight) -> list[str]:
 
 
 async def test_it_says_what_would_be_called_where_and_whether_that_may_change_anything(
-    serve: Serve, desk: Desk
+    serve: Serve, target: Target
 ) -> None:
     async with serve(chain(READ, TWICE)) as service:
         found = await preflight(service)
@@ -45,7 +45,7 @@ async def test_it_says_what_would_be_called_where_and_whether_that_may_change_an
         ("s2", "writeThing", approval_pb2.CALL_EFFECT_WRITE),
     ]
     assert {(call.origin, call.integration_name, call.title) for call in found.calls[:1]} == {
-        (desk.url, "desk", "readThings")
+        (target.url, "desk", "readThings")
     }
     assert accesses(found) == ["NONE", "NONE", "NONE"]
     assert not found.missing
@@ -62,7 +62,7 @@ async def test_it_says_which_connection_is_missing_once_for_each_integration(ser
     ]
 
 
-async def test_whose_account_is_used_is_what_a_run_would_use(serve: Serve, desk: Desk) -> None:
+async def test_whose_account_is_used_is_what_a_run_would_use(serve: Serve, target: Target) -> None:
     async with serve(steps(LOCKED)) as service:
         integration = await desk_id(service)
         mine = run_pb2.PassThrough(customer_integration_id=integration, headers={"x-key": "passed on"})
@@ -84,7 +84,7 @@ async def test_whose_account_is_used_is_what_a_run_would_use(serve: Serve, desk:
         ["SHARED"],
     ]
     assert not [found for found in (passed, everybodys, adas, bobs) if found.missing]
-    assert not desk.received
+    assert not target.received
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,11 @@ async def test_without_a_plan_there_is_nothing_to_foresee(serve: Serve) -> None:
     assert answered.preflight == preflight_pb2.Preflight()
 
 
-async def test_it_stores_nothing_and_calls_nobody(serve: Serve, desk: Desk, tmp_path: Path) -> None:
+async def test_it_stores_nothing_and_calls_nobody(serve: Serve, target: Target, tmp_path: Path) -> None:
     async with serve(steps(LOCKED, WRITE)) as service:
         before = counts_of(tmp_path / "data")
         found = await preflight(service, approval_strategy=ON_START, repeat_key="again", request_id="once")
 
         assert found.missing
         assert counts_of(tmp_path / "data") == before
-        assert not desk.received
+        assert not target.received

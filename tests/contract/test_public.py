@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from errands_server.app import SERVICES, running
 from errands_server.config import Config
 from tests.contract.conftest import Serve
-from tests.contract.told import HELD, steps
+from tests.contract.plans import HELD, steps
 from tests.service import PATIENCE, Service, serving
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -11,10 +11,10 @@ import pytest
 from errands.v1 import event_pb2, plan_pb2
 from errands.v1 import run_pb2 as runs
 from errands_server.domain.plan import MAX_STEPS
-from tests.contract.conftest import Serve, add_desk
-from tests.contract.desk import Desk
+from tests.contract.conftest import Serve, add_target
+from tests.contract.plans import HELD, READ, REFUSED, chain, steps
 from tests.contract.refusals import refused
-from tests.contract.told import HELD, READ, REFUSED, chain, steps
+from tests.contract.target import Target
 from tests.scripted import ScriptedPlanner, in_turn
 from tests.service import Service, reason, violations
 
@@ -26,9 +26,9 @@ async def listed(service: Service, **filters: Any) -> list[str]:
     return [run.run_id for run in page.runs]
 
 
-async def test_every_filter_of_the_list_narrows_it_and_they_combine(serve: Serve, desk: Desk) -> None:
+async def test_every_filter_of_the_list_narrows_it_and_they_combine(serve: Serve, target: Target) -> None:
     async with serve() as service:
-        other = await add_desk(service, desk, "other")
+        other = await add_target(service, target, "other")
         ada = (await service.create("do", other, user_id="ada")).run_id
         bob = (await service.create("do", other, user_id="bob")).run_id
         await service.finished(ada)

@@ -19,16 +19,16 @@ from errands_gateway.rest.dialect import Operation
 from errands_gateway.rest.openapi import document
 from errands_gateway.v1.dialect import V1
 from errands_gateway.v1.operations import OPERATIONS
-from tests.contract import deeds
-from tests.contract.conftest import Serve, add_desk
-from tests.contract.desk import Desk
+from tests.contract import administration
+from tests.contract.conftest import Serve, add_target
+from tests.contract.plans import LOCKED, WRITE, chain
 from tests.contract.refusals import refused
+from tests.contract.target import Target
 from tests.contract.tenancy import NAMING, NOBODY, SAYING, SERVER, Named, belongings, named, set_at
 from tests.contract.test_identity import RULES, call, methods
-from tests.contract.told import LOCKED, WRITE, chain
 from tests.databases import rows_of
-from tests.gateway.asking import RUN, asking
-from tests.gateway.asking import reason as http_reason
+from tests.gateway.callers import RUN, asking
+from tests.gateway.callers import reason as http_reason
 from tests.scripted import ScriptedPlanner
 from tests.service import Service, reason
 
@@ -108,7 +108,7 @@ async def test_no_rpc_tells_what_is_foreign_from_what_is_missing_or_changes_it(
                 ]
                 seen += mine != nobodys
         # And so was the flow, which nobody but the owner has continued.
-        await owner.connections.ConfirmConnection(deeds.confirmation(has["flow"][0], "cleo"))
+        await owner.connections.ConfirmConnection(administration.confirmation(has["flow"][0], "cleo"))
 
     assert before == after
     assert seen >= 9
@@ -285,18 +285,23 @@ async def test_an_approval_link_is_no_use_to_a_key_of_another_tenant(serve: Serv
 
 
 async def test_a_connect_link_is_no_use_to_a_key_of_another_tenant(
-    serve: Serve, desk: Desk, tmp_path: Path
+    serve: Serve, target: Target, tmp_path: Path
 ) -> None:
     async with two_tenants(serve, tmp_path) as (owner, stranger, has):
         name = has["integration"][0]
-        await deeds.lent(owner, desk, name)
-        state, token = await deeds.visited(owner, name, "ada"), await deeds.link(owner, name, "ada")
+        await administration.lent(owner, target, name)
+        state, token = (
+            await administration.visited(owner, name, "ada"),
+            await administration.link(owner, name, "ada"),
+        )
         connect = stranger.connections
         before = rows_of(tmp_path / "data")
         for asked in (
             connect.GetConnectLink(pb.GetConnectLinkRequest(token=token)),
-            connect.BeginConnect(pb.BeginConnectRequest(token=token, browser=deeds.BROWSER)),
-            connect.FinishConnect(pb.FinishConnectRequest(state=state, code="c", browser=deeds.BROWSER)),
+            connect.BeginConnect(pb.BeginConnectRequest(token=token, browser=administration.BROWSER)),
+            connect.FinishConnect(
+                pb.FinishConnectRequest(state=state, code="c", browser=administration.BROWSER)
+            ),
         ):
             error = await refused(asked)
 
@@ -307,13 +312,13 @@ async def test_a_connect_link_is_no_use_to_a_key_of_another_tenant(
             pages = [await client.get(f"/connect/{token}") for client in (keyed, nobody)]
         # What the stranger tried was good, and the tenant's own key opens it.
         await owner.connections.GetConnectLink(pb.GetConnectLinkRequest(token=token))
-        await deeds.finish(owner, state)
+        await administration.finish(owner, state)
 
     assert [page.status_code for page in pages] == [200, 200]
 
 
 async def test_what_would_happen_is_told_of_ones_own_tenant_only(
-    serve: Serve, desk: Desk, tmp_path: Path
+    serve: Serve, target: Target, tmp_path: Path
 ) -> None:
     """The owner's ada is connected; the stranger's, who has the same service, is not."""
     async with serve(ScriptedPlanner(chain(LOCKED))) as owner:
@@ -321,7 +326,7 @@ async def test_what_would_happen_is_told_of_ones_own_tenant_only(
         name = found.integrations[0].id
         await owner.connect(name, "ada", bearer=pb.ConnectionBearer(token="t"))
         stranger = await owner.stranger("strangers", "operator")
-        await add_desk(stranger, desk)
+        await add_target(stranger, target)
         before = rows_of(tmp_path / "data")
         told = {
             (speaker, field): [await _would(speaker, field, named) for named in names]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.conftest import Serve
-from tests.contract.told import READ, steps
+from tests.contract.plans import READ, steps
 from tests.databases import looked_into
 
 pytestmark = pytest.mark.execution

@@ -17,9 +17,9 @@ from errands_server.app import Overrides
 from errands_server.domain.plan import Plan
 from errands_server.executor.deadline import PlannerLate, within
 from errands_server.ports import Brief, PlannerLimits
-from tests.contract import desk as desks
-from tests.contract.conftest import add_desk
-from tests.contract.told import READ, REFUSED, steps
+from tests.contract import target as targets
+from tests.contract.conftest import add_target
+from tests.contract.plans import READ, REFUSED, steps
 from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service, serving
 
@@ -34,7 +34,7 @@ Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[Service]]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
-    """Starts a server with this planner, and a desk as its integration."""
+    """Starts a server with this planner, and the target as its integration."""
 
     @asynccontextmanager
     async def started(
@@ -42,8 +42,8 @@ def serve(tmp_path: Path) -> Serve:
     ) -> AsyncGenerator[Service, None]:
         overrides = Overrides(planner=planner, planner_limits=limits)
         try:
-            async with desks.opened() as desk, serving(tmp_path / "data", overrides) as service:
-                await add_desk(service, desk)
+            async with targets.opened() as target, serving(tmp_path / "data", overrides) as service:
+                await add_target(service, target)
                 yield service
         finally:  # the event loop waits for a stubborn planner, too
             planner.may_plan.set()

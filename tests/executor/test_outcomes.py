@@ -13,9 +13,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from errands.v1 import approval_pb2, audit_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
 from errands_server.domain.errors import Reason
 from errands_server.ports import Refusal
-from tests.contract.conftest import Clock, Serve, add_desk
-from tests.contract.desk import Desk
-from tests.contract.told import LOCKED, LOST, READ, REFUSED, WRITE, chain, steps
+from tests.contract.conftest import Clock, Serve, add_target
+from tests.contract.plans import LOCKED, LOST, READ, REFUSED, WRITE, chain, steps
+from tests.contract.target import Target
 from tests.scripted import Make, ScriptedPlanner
 from tests.service import Service
 
@@ -104,7 +104,7 @@ def _fields(descriptor: Descriptor, found: set[str]) -> None:
 
 
 async def test_every_field_of_every_answer_is_set_by_some_answer(
-    serve: Serve, desk: Desk, clock: Clock
+    serve: Serve, target: Target, clock: Clock
 ) -> None:
     seen = Seen()
     plans: dict[str, Make] = {
@@ -117,10 +117,10 @@ async def test_every_field_of_every_answer_is_set_by_some_answer(
     }
     planner = ScriptedPlanner(lambda brief: plans[brief.intent](brief))
     async with serve(planner) as service:
-        await _administration(service, desk, clock, seen)
+        await _administration(service, target, clock, seen)
         await _runs(service, seen)
         await _decisions(service, seen)
-        await _connections(service, desk, seen)
+        await _connections(service, target, seen)
         locked = await service.create("locked")
         await service.until(locked.run_id, "auth_required")
         seen(await service.runs.GetRun(run_pb2.GetRunRequest(run_id=locked.run_id)))
@@ -134,7 +134,7 @@ async def test_every_field_of_every_answer_is_set_by_some_answer(
     assert missing == {name for name in WAITING if name in answerable()}
 
 
-async def _administration(service: Service, desk: Desk, clock: Clock, seen: Seen) -> None:
+async def _administration(service: Service, target: Target, clock: Clock, seen: Seen) -> None:
     expires_at = Timestamp(seconds=clock.now() // 1_000 + 60)
     seen(
         await service.keys.CreateKey(
@@ -147,7 +147,7 @@ async def _administration(service: Service, desk: Desk, clock: Clock, seen: Seen
         await service.integrations.CreateIntegration(
             integration_pb2.CreateIntegrationRequest(
                 name="shared",
-                openapi_document=desk.document(),
+                openapi_document=target.document(),
                 internal=True,
                 credential=bearer,
                 shared_credential=True,
@@ -160,7 +160,9 @@ async def _administration(service: Service, desk: Desk, clock: Clock, seen: Seen
     seen(await service.integrations.GetIntegration(ask))
     # One tool goes, one comes, and one is described in another way.
     anew = (
-        desk.document().replace("writeLost", "writeMislaid").replace('"summary": "readHeld"', '"summary": ""')
+        target.document()
+        .replace("writeLost", "writeMislaid")
+        .replace('"summary": "readHeld"', '"summary": ""')
     )
     change = integration_pb2.UpdateIntegrationRequest(id=made.id, name="another", openapi_document=anew)
     seen(await service.integrations.UpdateIntegration(change))
@@ -168,7 +170,7 @@ async def _administration(service: Service, desk: Desk, clock: Clock, seen: Seen
     seen(await service.integrations.ListTools(integration_pb2.ListToolsRequest(id=made.id, page_size=1)))
     seen(await service.integrations.ListTools(integration_pb2.ListToolsRequest(id=made.id)))
     seen(await service.integrations.DeleteIntegration(integration_pb2.DeleteIntegrationRequest(id=made.id)))
-    await add_desk(service, desk, "second")
+    await add_target(service, target, "second")
     seen(await service.audit.ListAudit(audit_pb2.ListAuditRequest(page_size=1)))
 
 
@@ -224,19 +226,19 @@ async def _decisions(service: Service, seen: Seen) -> None:
         seen(event)
 
 
-async def _connections(service: Service, desk: Desk, seen: Seen) -> None:
+async def _connections(service: Service, target: Target, seen: Seen) -> None:
     """A client with everything, a flow that is refused, and one that is typed in and confirmed."""
     client = integration_pb2.OAuthClient(
         client_id="c",
         client_secret="s",
-        authorization_url=f"{desk.url}/authorize",
-        token_url=f"{desk.url}/token",
-        refresh_url=f"{desk.url}/token",
+        authorization_url=f"{target.url}/authorize",
+        token_url=f"{target.url}/token",
+        refresh_url=f"{target.url}/token",
         scopes=["read"],
         resource="https://example.com",
     )
     made = integration_pb2.CreateIntegrationRequest(
-        name="granted", openapi_document=desk.document(), internal=True, oauth_client=client
+        name="granted", openapi_document=target.document(), internal=True, oauth_client=client
     )
     integration = seen(await service.integrations.CreateIntegration(made)).integration.id
     tokens = connection_pb2.ConnectionTokens(access_token="a", refresh_token="r", scopes=["read"])
@@ -250,7 +252,7 @@ async def _connections(service: Service, desk: Desk, seen: Seen) -> None:
     seen(await service.connections.FinishConnect(refused))
     change = integration_pb2.UpdateIntegrationRequest(
         id=integration,
-        oauth_client=integration_pb2.OAuthClient(client_id="c", client_secret="s", issuer=desk.url),
+        oauth_client=integration_pb2.OAuthClient(client_id="c", client_secret="s", issuer=target.url),
     )
     seen(await service.integrations.UpdateIntegration(change))
     gone = integration_pb2.UpdateIntegrationRequest(id=integration, remove_oauth_client=True)

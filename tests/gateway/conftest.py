@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.contract.conftest import clock, desk, serve
+from tests.contract.conftest import clock, serve, target
 
-__all__ = ["clock", "desk", "serve"]
+__all__ = ["clock", "serve", "target"]

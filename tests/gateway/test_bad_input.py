@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from errands.v1 import approval_pb2, integration_pb2, key_pb2, run_pb2
 from errands_gateway.v1.schemas.builders import SCOPES
-from tests.contract.desk import Desk
+from tests.contract.target import Target
 from tests.databases import counts_of
-from tests.gateway.asking import NOBODY, RUN, asking, errors, problem, reason
+from tests.gateway.callers import NOBODY, RUN, asking, errors, problem, reason
 from tests.service import Service
 
 STATUSES = "QUEUED, RUNNING, AUTH_REQUIRED, PAUSED, CANCELED, NO_SUCCESS, PARTIAL_SUCCESS, SUCCESS, FAILED"
@@ -480,7 +480,7 @@ async def test_a_user_may_be_called_anything_and_is_found_by_it(service: Service
 
 
 async def test_a_document_that_cannot_be_had_or_used_says_which_field_it_came_from(
-    service: Service, desk: Desk
+    service: Service, target: Target
 ) -> None:
     async with asking(service) as http:
         for openapi, expected in (
@@ -500,7 +500,7 @@ async def test_a_document_that_cannot_be_had_or_used_says_which_field_it_came_fr
         )
         based = await http.post(
             "/v1/integrations",
-            json={"name": "a", "openapi": {"document": desk.document()}, "baseUrl": "desk"},
+            json={"name": "a", "openapi": {"document": target.document()}, "baseUrl": "desk"},
         )
 
     assert (*reason(closed), *errors(closed)) == (422, "DOCUMENT_UNREACHABLE", "openapi.url")

@@ -13,9 +13,9 @@ import httpx2
 
 from errands_server.ports import ResultBrief
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import READ, steps
-from tests.gateway.asking import RUN, asking, problem, reason
+from tests.contract.plans import READ, steps
+from tests.contract.target import Target
+from tests.gateway.callers import RUN, asking, problem, reason
 from tests.gateway.raw import send
 from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service, serving
@@ -186,9 +186,9 @@ async def test_whole_numbers_of_any_size_reach_the_plan_unchanged(serve: Serve) 
 
 
 async def test_whole_numbers_of_any_size_in_a_description_reach_its_tools_unchanged(
-    service: Service, desk: Desk
+    service: Service, target: Target
 ) -> None:
-    document = json.loads(desk.document())
+    document = json.loads(target.document())
     query = {"name": "n", "in": "query", "schema": {"type": "integer", "enum": list(HUGE.values())}}
     document["paths"]["/things"]["get"]["parameters"] = [query]
     async with asking(service) as http:
@@ -201,8 +201,8 @@ async def test_whole_numbers_of_any_size_in_a_description_reach_its_tools_unchan
             assert read["parameters"]["properties"]["n"]["enum"] == list(HUGE.values())
 
 
-async def test_a_large_description_is_taken_as_an_object(service: Service, desk: Desk) -> None:
-    document = json.loads(desk.document())
+async def test_a_large_description_is_taken_as_an_object(service: Service, target: Target) -> None:
+    document = json.loads(target.document())
     document["info"]["description"] = "x" * (3 << 20)
     async with asking(service) as http:
         body = {"name": "desk", "openapi": {"document": document}, "internal": True}

@@ -11,10 +11,10 @@ import pytest
 
 from errands_gateway.http import protocol
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import HELD, READ, steps
-from tests.gateway.asking import RUN
-from tests.gateway.streams.watching import gateway, idle
+from tests.contract.plans import HELD, READ, steps
+from tests.contract.target import Target
+from tests.gateway.callers import RUN
+from tests.gateway.streams.readers import gateway, idle
 from tests.service import PATIENCE, Service
 
 # What the HTTP client of Java's own library sends with every first request.
@@ -147,7 +147,7 @@ async def test_who_never_comes_to_the_point_is_let_go(
 
 
 async def test_half_a_request_behind_a_stream_does_not_end_it(
-    serve: Serve, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serve(steps(HELD)) as service, gateway(service, heartbeat=0.05) as started:
         run_id = (await service.create("do")).run_id
@@ -158,12 +158,12 @@ async def test_half_a_request_behind_a_stream_does_not_end_it(
             opened.say(b"GET /healthz HTTP/1.1\r\nhost: ")
             for _ in range(5):
                 await opened.until(b"\r\n:\n\n\r\n")
-            desk.open.set()
+            target.open.set()
 
             assert b"event: result\n" in await opened.until(b"\r\n0\r\n\r\n")
 
 
-async def test_nonsense_behind_a_stream_is_not_answered_within_it(serve: Serve, desk: Desk) -> None:
+async def test_nonsense_behind_a_stream_is_not_answered_within_it(serve: Serve, target: Target) -> None:
     async with (
         serve(steps(HELD)) as service,
         gateway(service) as started,
@@ -176,7 +176,7 @@ async def test_nonsense_behind_a_stream_is_not_answered_within_it(serve: Serve, 
 
         assert b"HTTP/" not in await opened.rest()
         await idle(started)
-        desk.open.set()
+        target.open.set()
 
 
 async def test_old_http_gets_a_stream_without_chunks(serve: Serve) -> None:

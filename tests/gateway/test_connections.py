@@ -8,9 +8,9 @@ import pytest
 
 from errands.v1 import event_pb2
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import LOCKED, READ, steps
-from tests.gateway.asking import NOBODY, RUN, asking, errors, reason
+from tests.contract.plans import LOCKED, READ, steps
+from tests.contract.target import Target
+from tests.gateway.callers import NOBODY, RUN, asking, errors, reason
 from tests.service import Service
 
 SECRET = "hunter2-hunter2"
@@ -29,7 +29,7 @@ AUTHS: dict[str, dict[str, Any]] = {
 }
 
 
-async def the_desk(http: Any) -> str:
+async def target_id(http: Any) -> str:
     return str((await http.get("/v1/integrations")).json()["integrations"][0]["id"])
 
 
@@ -38,7 +38,7 @@ async def test_a_connection_of_each_type_is_stored_and_its_secret_is_never_shown
     serve: Serve, kind: str
 ) -> None:
     async with serve(steps(READ)) as service, asking(service) as http:
-        body = {"integrationId": await the_desk(http), "userId": "ada", "auth": AUTHS[kind]}
+        body = {"integrationId": await target_id(http), "userId": "ada", "auth": AUTHS[kind]}
         made = await http.post("/v1/connections", json=body)
         path = made.headers["location"]
         read, listed = await http.get(path), await http.get("/v1/connections?userId=ada")
@@ -63,9 +63,9 @@ async def test_a_connection_of_each_type_is_stored_and_its_secret_is_never_shown
         assert (made.json()["scopes"], "expiresAt" in made.json()) == ([], False)
 
 
-async def test_a_run_that_waits_goes_on_when_its_user_is_connected(serve: Serve, desk: Desk) -> None:
+async def test_a_run_that_waits_goes_on_when_its_user_is_connected(serve: Serve, target: Target) -> None:
     async with serve(steps(LOCKED)) as service, asking(service) as http:
-        integration = await the_desk(http)
+        integration = await target_id(http)
         waiting = [await service.create("do", user_id=user) for user in ("ada", "bob")]
         for created in waiting:
             await service.until(created.run_id, "auth_required")
@@ -76,7 +76,7 @@ async def test_a_run_that_waits_goes_on_when_its_user_is_connected(serve: Serve,
 
     assert adas.status == event_pb2.RUN_STATUS_SUCCESS
     assert bobs.status == event_pb2.RUN_STATUS_AUTH_REQUIRED
-    assert [target for target, _ in desk.received] == ["GET /locked"]
+    assert [request for request, _ in target.received] == ["GET /locked"]
 
 
 API_KEY = {"type": "apiKey", "value": "a"}
@@ -100,7 +100,7 @@ async def test_what_is_wrong_with_a_credential_is_named_as_rest_names_it(
     serve: Serve, auth: dict[str, Any], field: str, message: str
 ) -> None:
     async with serve(steps(READ)) as service, asking(service) as http:
-        body = {"integrationId": await the_desk(http), "userId": "ada", "auth": auth}
+        body = {"integrationId": await target_id(http), "userId": "ada", "auth": auth}
         answer = await http.post("/v1/connections", json=body)
 
     assert answer.status_code == 400
@@ -117,7 +117,7 @@ async def test_it_takes_a_key_of_its_own_scope(service: Service) -> None:
 
 async def test_pages_follow_each_other_newest_first(serve: Serve) -> None:
     async with serve(steps(READ)) as service, asking(service) as http:
-        integration = await the_desk(http)
+        integration = await target_id(http)
         for user in ("ada", "bob", "eve"):
             body = {"integrationId": integration, "userId": user, "auth": AUTHS["bearer"]}
             await http.post("/v1/connections", json=body)
@@ -129,18 +129,20 @@ async def test_pages_follow_each_other_newest_first(serve: Serve) -> None:
     assert "nextPageToken" not in second.json()
 
 
-async def test_validate_only_answers_with_the_preflight_and_starts_nothing(serve: Serve, desk: Desk) -> None:
+async def test_validate_only_answers_with_the_preflight_and_starts_nothing(
+    serve: Serve, target: Target
+) -> None:
     async with serve(steps(LOCKED, READ)) as service, asking(service) as http:
         body = {**RUN, "userId": "ada", "approvalStrategy": "ON_TOOL_CALL", "validateOnly": True}
         answer = await http.post("/v1/runs", json=body, headers={"Idempotency-Key": "once"})
         runs = await http.get("/v1/runs")
-        integration = await the_desk(http)
+        integration = await target_id(http)
 
     found = answer.json()
     assert answer.status_code == 200
     assert "location" not in answer.headers
     assert found["plan"]["planType"] == "json"
-    call = {"integrationId": integration, "integrationName": "desk", "effect": "read", "origin": desk.url}
+    call = {"integrationId": integration, "integrationName": "desk", "effect": "read", "origin": target.url}
     assert found["preflight"]["calls"] == [
         {"stepId": "s1", "tool": "readLocked", "title": "readLocked", "access": "MISSING", **call},
         {"stepId": "s2", "tool": "readThings", "title": "readThings", "access": "NONE", **call},
@@ -152,4 +154,4 @@ async def test_validate_only_answers_with_the_preflight_and_starts_nothing(serve
         {"kind": "CALLS", "stepId": "s2", "calls": 1},
     ]
     assert runs.json() == []
-    assert not desk.received
+    assert not target.received

@@ -26,9 +26,9 @@ from errands_gateway.rest.dialect import BOOLEAN, Body, Call, Dialect, Operation
 from errands_gateway.settings import Settings
 from errands_gateway.streaming.sse import StreamRequest, end_of_stream
 from tests.contract.conftest import Serve
-from tests.contract.told import READ, WRITE, chain, steps
-from tests.gateway.asking import NOBODY, RUN, errors, problem, reason
-from tests.gateway.streams.watching import Upstreams
+from tests.contract.plans import READ, WRITE, chain, steps
+from tests.gateway.callers import NOBODY, RUN, errors, problem, reason
+from tests.gateway.streams.readers import Upstreams
 from tests.service import PATIENCE, Service
 
 RUN_NUMBER: Final = Parameter(

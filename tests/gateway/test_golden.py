@@ -22,10 +22,10 @@ from errands_server.domain.errors import Reason
 from errands_server.domain.plan import Plan
 from errands_server.ports import Brief, Refusal
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import HELD, LOCKED, LOST, READ, REFUSED, WRITE, chain
-from tests.gateway.asking import NOBODY, RUN, asking
-from tests.gateway.recording import FOLDER, Recorder, check, fits
+from tests.contract.plans import HELD, LOCKED, LOST, READ, REFUSED, WRITE, chain
+from tests.contract.target import Target
+from tests.gateway.callers import NOBODY, RUN, asking
+from tests.gateway.golden_files import FOLDER, Recorder, check, fits
 from tests.scripted import ScriptedPlanner, in_turn
 from tests.service import PATIENCE, Service
 from tests.tools.mcp.plain import plain
@@ -49,17 +49,17 @@ def run(intent: str, strategy: str = "NONE", **more: Any) -> dict[str, Any]:
     return {**RUN, "intent": intent, "approvalStrategy": strategy, **more}
 
 
-async def test_every_operation_answers_as_its_golden_file_says(serve: Serve, desk: Desk) -> None:
+async def test_every_operation_answers_as_its_golden_file_says(serve: Serve, target: Target) -> None:
     async with (
         serve(ScriptedPlanner(plan, conclude=in_turn({"count": 3}))) as service,
         asking(service) as client,
     ):
         ask = Recorder(client)
         # The order counts: each part finds what those before it left.
-        await integrations(ask, desk)
+        await integrations(ask, target)
         await a_run_that_asks_first(ask, service)
         await a_run_that_asks_for_each_call(ask, service)
-        await runs_that_end_otherwise(ask, service, desk)
+        await runs_that_end_otherwise(ask, service, target)
         await refusals(ask, service)
         await connections(ask, service)
         await keys(ask)
@@ -71,14 +71,14 @@ async def test_every_operation_answers_as_its_golden_file_says(serve: Serve, des
     }
 
 
-async def integrations(ask: Recorder, desk: Desk) -> None:
+async def integrations(ask: Recorder, target: Target) -> None:
     made = await ask(
         "createIntegration",
         "POST",
         "/v1/integrations",
         {
             "name": "second desk",
-            "openapi": {"document": json.loads(desk.document())},
+            "openapi": {"document": json.loads(target.document())},
             "internal": True,
             "auth": {"type": "bearer", "token": "t0p-secret"},
             "sharedCredential": True,
@@ -89,7 +89,7 @@ async def integrations(ask: Recorder, desk: Desk) -> None:
         "createIntegration again",
         "POST",
         "/v1/integrations",
-        {"name": "desk", "openapi": {"document": desk.document()}, "internal": True},
+        {"name": "desk", "openapi": {"document": target.document()}, "internal": True},
     )
     await ask("updateIntegration", "PATCH", path, {"name": "old desk", "status": "INACTIVE"})
     await ask("getIntegration", "GET", path)
@@ -184,7 +184,7 @@ async def a_run_that_asks_for_each_call(ask: Recorder, service: Service) -> None
     await ask("RunController_getRun partly", "GET", f"/v1/runs/{created.run_id}?includeEvents=1")
 
 
-async def runs_that_end_otherwise(ask: Recorder, service: Service, desk: Desk) -> None:
+async def runs_that_end_otherwise(ask: Recorder, service: Service, target: Target) -> None:
     """Refused, failed in part, in doubt, waiting for authorization, cancelled."""
     await ask("RunController_createRun refused", "POST", "/v1/runs", run("dance"), Prefer="wait=20")
     part = await service.create("part")
@@ -199,9 +199,9 @@ async def runs_that_end_otherwise(ask: Recorder, service: Service, desk: Desk) -
     await ask("RunController_getRun locked", "GET", f"/v1/runs/{locked.run_id}?includeEvents=true")
     held = await service.create("hold")
     async with asyncio.timeout(PATIENCE):
-        while desk.received[-1][0] != "GET /held":
-            desk.arrived.clear()
-            await desk.arrived.wait()
+        while target.received[-1][0] != "GET /held":
+            target.arrived.clear()
+            await target.arrived.wait()
     await ask("RunController_abortRun", "DELETE", f"/v1/runs/{held.run_id}")
     await ask("listRunEvents canceled", "GET", f"/v1/runs/{held.run_id}/events")
     await ask("RunController_listRuns", "GET", "/v1/runs?status=SUCCESS&pageSize=1&userId=user-1")
@@ -218,12 +218,12 @@ async def refusals(ask: Recorder, service: Service) -> None:
 
 async def connections(ask: Recorder, service: Service) -> None:
     """Stored by the application, and connected on a page that the application confirms."""
-    desk = (await service.get((await service.create("part")).run_id)).selected_customer_integration_ids[0]
+    target = (await service.get((await service.create("part")).run_id)).selected_customer_integration_ids[0]
     await ask(
         "RunController_createRun validated", "POST", "/v1/runs", run("lock", "ON_START", validateOnly=True)
     )
     auth = {"type": "apiKey", "value": "t0p-secret", "in": "header", "name": "x-key"}
-    body = {"integrationId": desk, "userId": "ada", "auth": auth}
+    body = {"integrationId": target, "userId": "ada", "auth": auth}
     made = await ask("createConnection", "POST", "/v1/connections", body)
     await ask("getConnection", "GET", f"/v1/connections/{made['id']}")
     await ask("listConnections", "GET", "/v1/connections?userId=ada")
@@ -237,7 +237,7 @@ async def connections(ask: Recorder, service: Service) -> None:
     )
     await ask("getConnectSettings", "GET", "/v1/connections/settings")
     link = await ask(
-        "createConnectLink", "POST", "/v1/connections/links", {"integrationId": desk, "userId": "ada"}
+        "createConnectLink", "POST", "/v1/connections/links", {"integrationId": target, "userId": "ada"}
     )
     path = link["url"].partition(service.app.http_address)[2]
     await ask("openConnectLink", "GET", path)
@@ -245,7 +245,7 @@ async def connections(ask: Recorder, service: Service) -> None:
     form = {"form": browser_binding.csrf_value(cookie), "secret": "t0p-secret"}
     sent = await ask("sendConnectForm", "POST", path, form=form, Cookie=f"errands-connect={cookie}")
     assert "Going on to app.example" in sent
-    flow = await _flow(service, desk, cookie)
+    flow = await _flow(service, target, cookie)
     await ask("confirmConnection", "POST", "/v1/connections/confirm", {"flow": flow, "userId": "ada"})
     await ask("openConnectLink wrong", "GET", path[:-4])
     await ask("finishConnect", "GET", "/connect/callback?state=none&code=none", Accept="application/json")

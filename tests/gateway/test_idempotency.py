@@ -6,8 +6,8 @@ import asyncio
 import json
 
 from tests.contract.conftest import Serve
-from tests.contract.told import READ, steps
-from tests.gateway.asking import RUN, asking, errors, problem, reason
+from tests.contract.plans import READ, steps
+from tests.gateway.callers import RUN, asking, errors, problem, reason
 from tests.gateway.raw import send
 from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.contract.conftest import Serve
-from tests.contract.told import WRITE, chain
-from tests.gateway.asking import NOBODY, RUN, asking, problem, reason
+from tests.contract.plans import WRITE, chain
+from tests.gateway.callers import NOBODY, RUN, asking, problem, reason
 from tests.gateway.raw import send
 from tests.service import OPERATOR, Service
 

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from tests.contract.conftest import Serve
-from tests.contract.told import READ, steps
+from tests.contract.plans import READ, steps
 from tests.gateway.test_command import free_port
 from tests.service import PATIENCE, Service, serving
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.gateway.asking import RUN, asking, reason
+from tests.gateway.callers import RUN, asking, reason
 from tests.gateway.raw import send
 from tests.service import Service
 

@@ -9,10 +9,10 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import HELD, READ, REFUSED, WRITE, chain, steps
-from tests.gateway.asking import NOBODY, asking, reason
-from tests.gateway.streams.watching import client, ticket, watching
+from tests.contract.plans import HELD, READ, REFUSED, WRITE, chain, steps
+from tests.contract.target import Target
+from tests.gateway.callers import NOBODY, asking, reason
+from tests.gateway.streams.readers import client, ticket, watching
 from tests.gateway.test_command import KEY, gateway
 from tests.service import PATIENCE, Service
 
@@ -82,12 +82,14 @@ async def test_numbers_follow_what_happens(serve: Serve) -> None:
     assert 0 < grown("errands_commit_seconds_count") <= grown("errands_commit_works_sum")
 
 
-async def test_runs_are_counted_while_they_are_executed_and_while_they_wait(serve: Serve, desk: Desk) -> None:
+async def test_runs_are_counted_while_they_are_executed_and_while_they_wait(
+    serve: Serve, target: Target
+) -> None:
     async with serve(steps(HELD), max_active=1) as service, asking(service) as http:
         held = [(await service.create("do", plan_wait_ms=0)).run_id for _ in range(3)]
-        await desk.arrived.wait()
+        await target.arrived.wait()
         during = numbers(await http.get("/metrics"))
-        desk.open.set()
+        target.open.set()
         for run_id in held:
             await service.finished(run_id)
         async with asyncio.timeout(PATIENCE):

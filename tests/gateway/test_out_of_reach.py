@@ -13,9 +13,9 @@ from errands_gateway.app import CHANNEL_OPTIONS, serve_http
 from errands_gateway.settings import Settings
 from errands_gateway.v1.operations import OPERATIONS
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import HELD_WRITE, steps
-from tests.gateway.asking import NOBODY, RUN, asking, problem, reason
+from tests.contract.plans import HELD_WRITE, steps
+from tests.contract.target import Target
+from tests.gateway.callers import NOBODY, RUN, asking, problem, reason
 from tests.gateway.test_command import free_port
 from tests.scripted import ScriptedPlanner
 
@@ -85,15 +85,15 @@ async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_a_request
 
 
 async def test_a_request_that_takes_longer_than_it_may_ends_and_its_work_goes_on(
-    serve: Serve, desk: Desk
+    serve: Serve, target: Target
 ) -> None:
     """Stopping waits up to five seconds for a write that is under way."""
     async with serve(steps(HELD_WRITE), request_limit=0.5) as service, asking(service) as http:
         created = await service.create("do")
-        await asyncio.wait_for(desk.arrived.wait(), 20)
+        await asyncio.wait_for(target.arrived.wait(), 20)
         answer = await http.delete(f"/v1/runs/{created.run_id}")
         asked = await http.get(f"/v1/runs/{created.run_id}")
-        desk.open.set()
+        target.open.set()
         run = await service.finished(created.run_id)
 
     assert reason(answer) == (504, "DEADLINE_EXCEEDED")

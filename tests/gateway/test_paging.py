@@ -11,8 +11,8 @@ import httpx2
 
 from errands.v1 import run_pb2
 from tests.contract.conftest import Serve
-from tests.contract.told import READ, WRITE, steps
-from tests.gateway.asking import asking, errors
+from tests.contract.plans import READ, WRITE, steps
+from tests.gateway.callers import asking, errors
 from tests.scripted import ScriptedPlanner
 from tests.service import Service, serving
 
@@ -125,14 +125,14 @@ async def test_links_begin_with_the_public_url(tmp_path: Path) -> None:
 
 async def test_other_lists_have_their_token_in_body_and_link(serve: Serve) -> None:
     async with serve(steps(WRITE)) as service, asking(service) as http:
-        desk = (await http.get("/v1/integrations")).json()["integrations"][0]["id"]
+        target = (await http.get("/v1/integrations")).json()["integrations"][0]["id"]
         for number in range(3):
             created = await service.create("do", approval_strategy=3)
             await service.until(created.run_id, "approval_required")
             await http.post("/v1/keys", json={"name": f"key {number}", "scopes": ["runs:read"]})
         for path, name, id_of in (
             ("/v1/approvals?status=pending", "approvals", "approvalId"),
-            (f"/v1/integrations/{desk}/tools?", "tools", "name"),
+            (f"/v1/integrations/{target}/tools?", "tools", "name"),
             ("/v1/keys?", "keys", "id"),
         ):
             whole = [item[id_of] for item in (await http.get(path)).json()[name]]
@@ -150,16 +150,16 @@ async def test_each_filter_narrows(serve: Serve) -> None:
         done = (await service.finished((await service.create("do", user_id="ada")).run_id)).run_id
         waiting = (await service.create("do", user_id="bob", approval_strategy=2)).run_id
         await service.until(waiting, "approval_required")
-        desk = (await http.get("/v1/integrations")).json()["integrations"][0]["id"]
+        target = (await http.get("/v1/integrations")).json()["integrations"][0]["id"]
         for given, expected in (
             ("status=SUCCESS", [done]),
             ("status=PAUSED", [waiting]),
             ("status=FAILED", []),
             ("userId=ada", [done]),
             ("userId=ada&status=PAUSED", []),
-            (f"customerIntegrationIds={desk}", [waiting, done]),
+            (f"customerIntegrationIds={target}", [waiting, done]),
             ("customerIntegrationIds=other", []),
-            (f"customerIntegrationIds=other&customerIntegrationIds={desk}&userId=bob", [waiting]),
+            (f"customerIntegrationIds=other&customerIntegrationIds={target}&userId=bob", [waiting]),
         ):
             found = (await http.get(f"/v1/runs?{given}")).json()
 

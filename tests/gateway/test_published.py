@@ -18,7 +18,7 @@ from errands_gateway.backend import Backend
 from errands_gateway.rest.openapi import document
 from errands_gateway.settings import Settings
 from errands_gateway.v1.dialect import V1
-from tests.gateway.asking import asking, reason
+from tests.gateway.callers import asking, reason
 from tests.service import Service
 
 PUBLISHED = json.loads((Path(__file__).parent / "published.json").read_text())

@@ -19,8 +19,8 @@ import pytest
 from errands.v1 import event_pb2 as pb
 from errands.v1 import integration_pb2, run_pb2
 from errands_server.app import Overrides
-from tests.contract.desk import PATHS
-from tests.contract.told import READ, chain, steps
+from tests.contract.plans import READ, chain, steps
+from tests.contract.target import PATHS
 from tests.scripted import ScriptedPlanner
 from tests.service import Service, serving
 from tests.tools.loopback import Received, http

@@ -26,9 +26,9 @@ from errands_server.app import Overrides
 from tests.counterparts import node_modules
 from tests.scripted import Scene, ScriptedPlanner, plan_of
 from tests.service import Service, reason, serving, violations
-from tests.tools.mcp import servers as desks
+from tests.tools.mcp import servers as targets
 from tests.tools.mcp.plain import TOOL, plain
-from tests.tools.mcp.servers import desk
+from tests.tools.mcp.servers import target
 from tests.tools.mcp.test_listing import SECRET as GUARDED
 from tests.tools.mcp.test_listing import guarded
 
@@ -36,7 +36,7 @@ VERSION = "2026.8.31"
 PACKAGES = tuple(
     f"@modelcontextprotocol/server-{name}@{VERSION}" for name in ("everything", "filesystem", "memory")
 )
-SCRIPT = str(Path(desks.__file__).with_name("process.py"))
+SCRIPT = str(Path(targets.__file__).with_name("process.py"))
 
 
 def script(package: str) -> str:
@@ -108,7 +108,7 @@ async def test_a_run_over_three_reference_servers_succeeds(tmp_path: Path) -> No
 
 async def test_the_catalog_planner_finds_the_tools_of_a_server_by_itself(tmp_path: Path) -> None:
     async with (
-        desk() as found,
+        target() as found,
         serving(tmp_path / "data") as service,
     ):
         await add(service, "desk", mcp_url=found.url, internal=True)
@@ -169,7 +169,7 @@ async def test_what_reads_and_what_writes_is_as_the_reference_servers_say_or_str
 
 async def test_a_tool_that_says_it_only_reads_is_asked_for_like_any_other(tmp_path: Path) -> None:
     planner = ScriptedPlanner(plan_of(Scene("find_notes", {"text": "milk"})))
-    async with desk() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
+    async with target() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
         await add(service, "desk", mcp_url=found.url, internal=True)
         for strategy in (APPROVAL_STRATEGY_ON_TOOL_CALL, APPROVAL_STRATEGY_ON_START):
             created = await service.create("Find milk", approval_strategy=strategy)
@@ -201,7 +201,7 @@ def candidates(planner: ScriptedPlanner) -> set[str]:
 async def test_a_catalog_that_changes_is_a_new_revision_and_runs_keep_theirs(tmp_path: Path) -> None:
     steps = Scene("grow"), Scene("greet", {"name": "Ada"}, after=["s1"])
     planner = ScriptedPlanner(plan_of(*steps))
-    async with desk() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
+    async with target() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
         made = await add(service, "desk", mcp_url=found.url, internal=True)
         run = await service.finished((await service.create("Grow")).run_id)
         async with asyncio.timeout(10):
@@ -335,7 +335,7 @@ async def test_a_configured_process_takes_neither_a_credential_nor_a_client(tmp_
 
 async def test_cancelling_a_run_cancels_its_call_at_the_server(tmp_path: Path) -> None:
     planner = ScriptedPlanner(plan_of(Scene("wait")))
-    async with desk() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
+    async with target() as found, serving(tmp_path / "data", Overrides(planner=planner)) as service:
         await add(service, "desk", mcp_url=found.url, internal=True)
         created = await service.create("Wait")
         await asyncio.wait_for(found.started.wait(), 10)
@@ -353,7 +353,7 @@ def _cancel(run_id: str) -> Any:
 
 
 async def test_the_audit_tells_no_parameters_of_an_endpoint(tmp_path: Path) -> None:
-    async with desk() as found, serving(tmp_path / "data") as service:
+    async with target() as found, serving(tmp_path / "data") as service:
         made = await add(service, "desk", mcp_url=f"{found.url}?token=canary-7d1e", internal=True)
         told = await service.audit.ListAudit(ListAuditRequest(subject=made.id))
 

@@ -16,9 +16,9 @@ from errands.v1 import connection_pb2, event_pb2
 from errands.v1.run_pb2 import CancelRunRequest
 from errands_server.app import Overrides
 from tests.contract.conftest import Clock
-from tests.gateway.approvals.opening import somebody
+from tests.gateway.approvals.links import somebody
 from tests.gateway.approvals.parsed import Page
-from tests.gateway.connecting.opening import HOUR, pressed, told
+from tests.gateway.connecting.links import HOUR, pressed, told
 from tests.journeys.test_mcp import add
 from tests.scripted import Scene, ScriptedPlanner, plan_of
 from tests.service import Service, serving

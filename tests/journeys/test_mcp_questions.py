@@ -18,12 +18,12 @@ from errands.v1.integration_pb2 import ListIntegrationsRequest
 from errands.v1.run_pb2 import APPROVAL_STRATEGY_ON_TOOL_CALL, CancelRunRequest, PassThrough
 from errands_server.app import Overrides
 from tests.contract.conftest import Clock
-from tests.gateway.approvals.opening import CHROME, JSON, PATH, somebody
+from tests.gateway.approvals.links import CHROME, JSON, PATH, somebody
 from tests.gateway.approvals.parsed import Page
 from tests.journeys.test_mcp import add
 from tests.scripted import Scene, ScriptedPlanner, plan_of
 from tests.service import Service, reason, serving, violations
-from tests.tools.mcp.servers import Desk, desk
+from tests.tools.mcp.servers import Target, target
 
 DAY = 24 * 3_600_000
 RED = {"colour": "red"}
@@ -33,9 +33,9 @@ SECRET = "canary-9c41/+d7e"
 class Studio:
     """A server that paints in the colour a person says, and the service that calls it."""
 
-    def __init__(self, service: Service, desk: Desk) -> None:
+    def __init__(self, service: Service, target: Target) -> None:
         self.service = service
-        self.desk = desk
+        self.target = target
 
     async def asked(self, after: int = 0, run_id: str = "", **fields: Any) -> pb.Approval:
         """The question of a run, of a new one where none is given."""
@@ -60,7 +60,7 @@ def clock() -> Clock:
 
 @asynccontextmanager
 async def studio_at(
-    data: Path, found: Desk, clock: Clock, tool: str = "paint", **arguments: Any
+    data: Path, found: Target, clock: Clock, tool: str = "paint", **arguments: Any
 ) -> AsyncGenerator[Studio]:
     overrides = Overrides(
         environment=clock.environment, planner=ScriptedPlanner(plan_of(Scene(tool, arguments)))
@@ -72,7 +72,7 @@ async def studio_at(
 @pytest.fixture(params=[True, False], ids=["2026-07-28", "2025-11-25"])
 async def studio(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -> AsyncGenerator[Studio]:
     async with (
-        desk(modern=request.param) as found,
+        target(modern=request.param) as found,
         studio_at(tmp_path / "data", found, clock, what="door") as studio,
     ):
         await add(studio.service, "studio", mcp_url=found.url, internal=True)
@@ -81,7 +81,7 @@ async def studio(tmp_path: Path, clock: Clock, request: pytest.FixtureRequest) -
 
 async def test_a_run_pauses_for_the_question_and_goes_on_with_the_answer(studio: Studio) -> None:
     asked = await studio.asked()
-    before = list(studio.desk.notes)
+    before = list(studio.target.notes)
     decided = await studio.decide(asked, RED)
     run = await studio.service.finished(asked.run_id)
 
@@ -94,7 +94,7 @@ async def test_a_run_pauses_for_the_question_and_goes_on_with_the_answer(studio:
     assert [json.loads(call.arguments_json) for call in asked.calls] == [{"what": "door"}]
     assert (json.loads(decided.input_json), decided.decision) == (RED, pb.DECISION_APPROVE)
     assert run.status == event_pb2.RUN_STATUS_SUCCESS, run.error
-    assert (before, studio.desk.notes) == ([], ["door red"])
+    assert (before, studio.target.notes) == ([], ["door red"])
 
 
 async def test_an_answer_that_holds_a_secret_of_the_run_is_refused_and_the_question_stays(
@@ -111,7 +111,7 @@ async def test_an_answer_that_holds_a_secret_of_the_run_is_refused_and_the_quest
 
     assert "passed through" in violations(refused.value)["input_json"]
     assert waiting == event_pb2.RUN_STATUS_PAUSED
-    assert studio.desk.notes == ["door red"]
+    assert studio.target.notes == ["door red"]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ async def test_the_same_answer_again_changes_nothing_and_another_is_too_late(stu
 
     assert first == again
     assert reason(refused.value) == "ALREADY_DECIDED"
-    assert studio.desk.notes == ["door red"]
+    assert studio.target.notes == ["door red"]
 
 
 async def test_who_will_not_answer_ends_the_step_and_the_call_is_not_made_again(studio: Studio) -> None:
@@ -157,7 +157,7 @@ async def test_who_will_not_answer_ends_the_step_and_the_call_is_not_made_again(
     run = await studio.service.finished(asked.run_id)
 
     assert (run.status, run.error.reason) == (event_pb2.RUN_STATUS_NO_SUCCESS, "APPROVAL_DENIED")
-    assert studio.desk.notes == []
+    assert studio.target.notes == []
 
 
 async def test_nobody_answers_in_time_which_counts_as_denied(studio: Studio, clock: Clock) -> None:
@@ -169,7 +169,7 @@ async def test_nobody_answers_in_time_which_counts_as_denied(studio: Studio, clo
 
     assert reason(refused.value) == "APPROVAL_EXPIRED"
     assert run.status == event_pb2.RUN_STATUS_NO_SUCCESS
-    assert studio.desk.notes == []
+    assert studio.target.notes == []
 
 
 async def test_a_cancelled_run_takes_no_answer(studio: Studio) -> None:
@@ -179,7 +179,7 @@ async def test_a_cancelled_run_takes_no_answer(studio: Studio) -> None:
         await studio.decide(asked, RED)
 
     assert reason(refused.value) == "APPROVAL_CLOSED"
-    assert studio.desk.notes == []
+    assert studio.target.notes == []
 
 
 async def test_a_call_that_was_approved_is_asked_for_and_not_approved_again(studio: Studio) -> None:
@@ -196,7 +196,7 @@ async def test_a_call_that_was_approved_is_asked_for_and_not_approved_again(stud
 
 async def test_a_question_survives_the_service_and_so_does_its_answer(tmp_path: Path, clock: Clock) -> None:
     data = tmp_path / "data"
-    async with desk() as found:
+    async with target() as found:
         async with studio_at(data, found, clock, "repeat") as studio:
             await add(studio.service, "studio", mcp_url=found.url, internal=True)
             first = await studio.asked()
@@ -215,7 +215,7 @@ async def test_a_question_survives_the_service_and_so_does_its_answer(tmp_path: 
 async def test_a_server_that_asks_without_end_fails_the_step_after_ten_questions(
     tmp_path: Path, clock: Clock
 ) -> None:
-    async with desk(modern=False) as found, studio_at(tmp_path / "data", found, clock, "guess") as studio:
+    async with target(modern=False) as found, studio_at(tmp_path / "data", found, clock, "guess") as studio:
         await add(studio.service, "studio", mcp_url=found.url, internal=True)
         asked = await studio.asked()
         after = 0
@@ -251,7 +251,7 @@ async def test_rest_shows_the_question_and_takes_the_answer(studio: Studio) -> N
     fields = {error["field"] for error in wrong.json()["errors"]}
     assert (wrong.status_code, fields) == (400, {"input.colour", "input.colour_of"})
     assert (decided.status_code, decided.json()["input"]) == (200, RED)
-    assert studio.desk.notes == ["door red"]
+    assert studio.target.notes == ["door red"]
 
 
 def token(asked: pb.Approval, decision: int = pb.DECISION_APPROVE) -> str:
@@ -283,7 +283,7 @@ async def test_the_page_of_the_link_asks_and_carries_the_answer(studio: Studio) 
     assert done.status_code == 201
     assert all(word in Page.of(done.text).words for word in ("Answered", "The answer", "red"))
     assert run.status == event_pb2.RUN_STATUS_SUCCESS, run.error
-    assert studio.desk.notes == ["door red"]
+    assert studio.target.notes == ["door red"]
 
 
 async def test_a_program_answers_by_the_link_or_is_told_what_is_missing(studio: Studio) -> None:
@@ -297,7 +297,7 @@ async def test_a_program_answers_by_the_link_or_is_told_what_is_missing(studio: 
 
     assert (bare.status_code, [e["field"] for e in bare.json()["errors"]]) == (400, ["input"])
     assert (sent.status_code, sent.json()["decision"]) == (201, "approve")
-    assert studio.desk.notes == ["door red"]
+    assert studio.target.notes == ["door red"]
 
 
 async def test_the_page_of_a_denying_link_has_no_fields(studio: Studio) -> None:

@@ -17,9 +17,9 @@ from errands_server.app import Overrides
 from tests.cli.command_line import Errands, environment
 from tests.cli.test_terminal import Terminal
 from tests.contract.refusals import refused
-from tests.gateway.approvals.opening import somebody
+from tests.gateway.approvals.links import somebody
 from tests.gateway.chromium import chromium, needed, person, press
-from tests.gateway.connecting.opening import pressed, told
+from tests.gateway.connecting.links import pressed, told
 from tests.journeys.test_mcp import add, everything_over_http, reference
 from tests.scripted import Scene, ScriptedPlanner, plan_of
 from tests.service import Service, serving, violations

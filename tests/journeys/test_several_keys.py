@@ -11,9 +11,9 @@ from errands.v1 import connection_pb2 as pb
 from errands.v1 import event_pb2
 from errands.v1 import integration_pb2 as ipb
 from tests.contract.refusals import refused
-from tests.gateway.approvals.opening import somebody
+from tests.gateway.approvals.links import somebody
 from tests.gateway.approvals.parsed import Page
-from tests.gateway.connecting.opening import connections, pressed, told
+from tests.gateway.connecting.links import connections, pressed, told
 from tests.journeys.conftest import Serve
 from tests.mirror import Mirror, mirror
 from tests.scripted import Scene

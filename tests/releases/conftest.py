@@ -13,7 +13,7 @@ import pytest
 from errands.v1 import event_pb2
 from errands_server.app import Overrides
 from tests.contract.conftest import _quiet
-from tests.gateway.asking import asking
+from tests.gateway.callers import asking
 from tests.releases.folder import Folder, environment_of, folders
 from tests.releases.office import Office, open_office
 from tests.releases.plans import planner as planner_of

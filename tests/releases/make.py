@@ -31,10 +31,10 @@ from errands.v1 import run_pb2 as pb
 from errands_server.app import Overrides
 from tests.contract.conftest import Clock
 from tests.contract.refusals import refused
-from tests.gateway.approvals.opening import DAY, somebody
+from tests.gateway.approvals.links import DAY, somebody
 from tests.gateway.approvals.parsed import Page
-from tests.gateway.asking import asking
-from tests.gateway.connecting.opening import COOKIE
+from tests.gateway.callers import asking
+from tests.gateway.connecting.links import COOKIE
 from tests.releases.folder import HERE, Folder, dump, shown
 from tests.releases.office import (
     ARCHIVE,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from errands_server.domain.errors import Reason
 from errands_server.domain.plan import ContextBinding, Plan, Slot
 from errands_server.ports import Brief, Refusal
-from tests.contract.told import chain, step, steps
+from tests.contract.plans import chain, step, steps
 from tests.scripted import Make, ScriptedPlanner
 
 

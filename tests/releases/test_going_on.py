@@ -10,10 +10,10 @@ import pytest
 
 from errands.v1 import approval_pb2 as apb
 from errands.v1 import event_pb2 as pb
-from tests.gateway.approvals.opening import JSON, pressed, somebody
+from tests.gateway.approvals.links import JSON, pressed, somebody
 from tests.gateway.approvals.parsed import Page
-from tests.gateway.connecting.opening import COOKIE, told
-from tests.gateway.connecting.opening import pressed as connected
+from tests.gateway.connecting.links import COOKIE, told
+from tests.gateway.connecting.links import pressed as connected
 from tests.releases.conftest import Today
 
 APPROVE, DENY = apb.DECISION_APPROVE, apb.DECISION_DENY

@@ -12,7 +12,7 @@ from grpc import aio
 from errands.v1 import approval_pb2, connection_pb2, integration_pb2, key_pb2
 from errands.v1 import run_pb2 as pb
 from tests.contract.refusals import refused
-from tests.gateway import asking
+from tests.gateway import callers
 from tests.releases.conftest import Today
 from tests.releases.folder import missing, shown
 from tests.releases.plans import PLANS
@@ -123,7 +123,7 @@ async def test_the_same_request_is_the_same_run_and_another_body_is_refused(toda
     refusal = await refused(today.service.create("another", **fields))
 
     assert (same.status_code, same.json()["runId"]) == (201, today.run("note what the context says"))
-    assert asking.reason(other) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert callers.reason(other) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert again.run_id == today.run("read much")
     assert reason(refusal) == "IDEMPOTENCY_KEY_REUSED"
 

@@ -13,14 +13,14 @@ from grpc import aio
 from errands.v1 import approval_pb2, audit_pb2, integration_pb2, key_pb2, run_pb2
 from errands.v1 import connection_pb2 as pb
 from errands_server.store.repositories.audit import AuditAction
-from tests.contract import deeds
-from tests.contract.conftest import Clock, Serve, add_desk
-from tests.contract.desk import Desk
+from tests.contract import administration
+from tests.contract.conftest import Clock, Serve, add_target
+from tests.contract.plans import HELD, WRITE, chain, steps
 from tests.contract.refusals import refused
+from tests.contract.target import Target
 from tests.contract.test_identity import methods
-from tests.contract.told import HELD, WRITE, chain, steps
 from tests.databases import looked_into
-from tests.gateway.asking import asking, errors
+from tests.gateway.callers import asking, errors
 from tests.scripted import ScriptedPlanner
 from tests.service import Service, reason
 
@@ -33,9 +33,11 @@ def told(entry: audit_pb2.AuditEntry) -> tuple[str, str, str]:
     return entry.actor, entry.action, entry.subject
 
 
-async def administered(service: Service, desk: Desk) -> list[tuple[str, str, str]]:
+async def administered(service: Service, target: Target) -> list[tuple[str, str, str]]:
     """One of each administrative change; what is to be found of those by key, in order."""
-    return [entry async for _, entry in deeds.changes(service, desk) if entry[0] == deeds.KEY]
+    return [
+        entry async for _, entry in administration.changes(service, target) if entry[0] == administration.KEY
+    ]
 
 
 # What has its test below, and what stores nothing, or a run with a log of its own.
@@ -53,10 +55,10 @@ TELLS_NOTHING = {
 READS = ("Get", "List", "Stream")
 
 
-async def test_every_administrative_change_leaves_an_entry(service: Service, desk: Desk) -> None:
+async def test_every_administrative_change_leaves_an_entry(service: Service, target: Target) -> None:
     done = set()
     before = await entries(service, page_size=100)
-    async for method, expected in deeds.changes(service, desk):
+    async for method, expected in administration.changes(service, target):
         after = await entries(service, page_size=100)
 
         assert [told(entry) for entry in after[: len(after) - len(before)]] == [expected], method
@@ -68,8 +70,8 @@ async def test_every_administrative_change_leaves_an_entry(service: Service, des
     assert {entry.action for entry in before} == set(AuditAction) - by_others
 
 
-async def test_an_entry_says_what_was_changed(service: Service, desk: Desk) -> None:
-    await administered(service, desk)
+async def test_an_entry_says_what_was_changed(service: Service, target: Target) -> None:
+    await administered(service, target)
     found = {entry.action: json.loads(entry.details_json) for entry in reversed(await entries(service))}
     client, verifier = [
         json.loads((await entries(service, action=action))[1].details_json)
@@ -88,13 +90,13 @@ async def test_an_entry_says_what_was_changed(service: Service, desk: Desk) -> N
     assert found["integration.delete"] == {"deletedConnections": 3}
 
 
-async def test_no_entry_holds_a_secret(service: Service, desk: Desk, tmp_path: Path) -> None:
-    await administered(service, desk)
+async def test_no_entry_holds_a_secret(service: Service, target: Target, tmp_path: Path) -> None:
+    await administered(service, target)
     made = await service.keys.CreateKey(key_pb2.CreateKeyRequest(name="k", scopes=["runs:read"]))
     said = "".join(str(entry) for entry in await entries(service, page_size=100))
 
     assert "key.create" in said
-    assert deeds.SECRET not in said
+    assert administration.SECRET not in said
     assert made.secret not in said
 
 
@@ -142,12 +144,12 @@ async def test_what_runs_out_by_itself_is_nobodys_deed(serve: Serve, clock: Cloc
         assert await entries(service, action="approval.decide") == []
 
 
-async def test_a_change_that_fails_leaves_no_entry(service: Service, desk: Desk) -> None:
-    await add_desk(service, desk)
+async def test_a_change_that_fails_leaves_no_entry(service: Service, target: Target) -> None:
+    await add_target(service, target)
     before = await entries(service)
     nobody = "00000000-0000-7000-8000-000000000000"
     for refusal in (
-        add_desk(service, desk),
+        add_target(service, target),
         service.keys.RevokeKey(key_pb2.RevokeKeyRequest(id=nobody)),
         service.integrations.DeleteIntegration(integration_pb2.DeleteIntegrationRequest(id="desk_aaaaaaaa")),
         service.runs.CancelRun(run_pb2.CancelRunRequest(run_id=nobody)),
@@ -160,26 +162,26 @@ async def test_a_change_that_fails_leaves_no_entry(service: Service, desk: Desk)
 
 
 async def test_an_entry_and_its_change_stand_or_fall_together(
-    service: Service, desk: Desk, tmp_path: Path
+    service: Service, target: Target, tmp_path: Path
 ) -> None:
     """Without a table to write the entry to, nothing is changed."""
-    integration = await add_desk(service, desk)
+    integration = await add_target(service, target)
     held = await service.connect(integration, bearer=pb.ConnectionBearer(token="t"))
-    flow = await deeds.awaiting(service, integration, "mallory")
+    flow = await administration.awaiting(service, integration, "mallory")
     looked_into(tmp_path / "data", "ALTER TABLE audit RENAME TO gone")
     request = integration_pb2.DeleteIntegrationRequest(id=integration)
     await _refused(service.integrations.DeleteIntegration(request))
     await _refused(service.connect(integration, bearer=pb.ConnectionBearer(token="other")))
     await _refused(service.connections.DeleteConnection(pb.DeleteConnectionRequest(id=held.id)))
-    await _refused(service.connections.UpdateConnectSettings(deeds.settings("")))
-    await _refused(service.connections.ConfirmConnection(deeds.confirmation(flow, "mallory")))
+    await _refused(service.connections.UpdateConnectSettings(administration.settings("")))
+    await _refused(service.connections.ConfirmConnection(administration.confirmation(flow, "mallory")))
     found = await service.integrations.GetIntegration(integration_pb2.GetIntegrationRequest(id=integration))
 
     assert found.integration.id == integration
     listed = await service.connections.ListConnections(pb.ListConnectionsRequest())
     assert list(listed.connections) == [held]
     kept = await service.connections.GetConnectSettings(pb.GetConnectSettingsRequest())
-    assert kept.settings.verifier_url == deeds.VERIFIER
+    assert kept.settings.verifier_url == administration.VERIFIER
 
 
 async def _refused(call: Any) -> None:
@@ -188,8 +190,8 @@ async def _refused(call: Any) -> None:
         await call
 
 
-async def test_entries_are_paged_and_filtered_together(service: Service, desk: Desk) -> None:
-    done = await administered(service, desk)
+async def test_entries_are_paged_and_filtered_together(service: Service, target: Target) -> None:
+    done = await administered(service, target)
     seen: list[Any] = []
     token = ""
     while True:
@@ -220,8 +222,8 @@ async def test_times_that_are_none_are_refused(service: Service) -> None:
     assert reason(error) == "FIELD_INVALID"
 
 
-async def test_the_audit_over_http(service: Service, desk: Desk) -> None:
-    done = await administered(service, desk)
+async def test_the_audit_over_http(service: Service, target: Target) -> None:
+    done = await administered(service, target)
     async with asking(service) as client:
         page = (await client.get("/v1/audit", params={"actor": "key:process", "pageSize": 2})).json()
         more = (
@@ -237,10 +239,10 @@ async def test_the_audit_over_http(service: Service, desk: Desk) -> None:
     assert "RFC 3339" in errors(wrong)["createdAfter"]
 
 
-async def test_a_cancelled_run_that_is_under_way_is_told_once(serve: Serve, desk: Desk) -> None:
+async def test_a_cancelled_run_that_is_under_way_is_told_once(serve: Serve, target: Target) -> None:
     async with serve(steps(HELD)) as service:
         created = await service.create("do")
-        await desk.arrived.wait()
+        await target.arrived.wait()
         for _ in range(2):
             await service.runs.CancelRun(run_pb2.CancelRunRequest(run_id=created.run_id, allow_finished=True))
 

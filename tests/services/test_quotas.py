@@ -13,11 +13,11 @@ from errands.v1 import integration_pb2, run_pb2
 from errands.v1.connection_pb2 import ConnectionBearer, DeleteConnectionRequest
 from errands_server import config
 from errands_server.domain.rates import parse
-from tests.contract.conftest import Clock, Serve, add_desk
-from tests.contract.desk import Desk
+from tests.contract.conftest import Clock, Serve, add_target
 from tests.contract.refusals import details, refused
-from tests.gateway.asking import asking
-from tests.gateway.asking import reason as http_reason
+from tests.contract.target import Target
+from tests.gateway.callers import asking
+from tests.gateway.callers import reason as http_reason
 from tests.service import Service, reason, violations
 
 LIST = run_pb2.ListRunsRequest()
@@ -99,19 +99,19 @@ async def test_new_runs_are_limited_by_time_and_asking_again_is_no_new_run(serve
     assert len(listed.runs) == 2
 
 
-async def test_integrations_are_limited_by_number(serve: Serve, desk: Desk) -> None:
+async def test_integrations_are_limited_by_number(serve: Serve, target: Target) -> None:
     async with serve(max_integrations=2) as service:
-        second = await add_desk(service, desk, "second")
-        error = await refused(add_desk(service, desk, "third"))
+        second = await add_target(service, target, "second")
+        error = await refused(add_target(service, target, "third"))
         await service.integrations.DeleteIntegration(integration_pb2.DeleteIntegrationRequest(id=second))
-        await add_desk(service, desk, "third")
+        await add_target(service, target, "third")
 
     assert (error.code(), reason(error)) == (StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
 
 
-async def test_connections_are_limited_by_number(serve: Serve, desk: Desk) -> None:
+async def test_connections_are_limited_by_number(serve: Serve, target: Target) -> None:
     async with serve(max_connections=1) as service:
-        integration = await add_desk(service, desk, "first")
+        integration = await add_target(service, target, "first")
         mine = await service.connect(integration, bearer=ConnectionBearer(token="one"))
         again = await service.connect(integration, bearer=ConnectionBearer(token="two"))
         error = await refused(service.connect(integration, "user-2", bearer=ConnectionBearer(token="three")))
@@ -153,16 +153,16 @@ def test_serve_takes_the_limits_from_flags_and_the_environment(capsys: pytest.Ca
 
 
 async def test_limits_of_an_integration_are_shown_changed_kept_and_lifted(
-    service: Service, desk: Desk
+    service: Service, target: Target
 ) -> None:
-    made = await add_desk(service, desk)
+    made = await add_target(service, target)
 
     async def update(**fields: Any) -> integration_pb2.Integration:
         request = integration_pb2.UpdateIntegrationRequest(id=made, **fields)
         return (await service.integrations.UpdateIntegration(request)).integration
 
     first = await update(rate_limit="10/s", max_concurrency=3)
-    anew = await update(openapi_document=desk.document())
+    anew = await update(openapi_document=target.document())
     one_less = await update(rate_limit="")
     lifted = await update(max_concurrency=0)
 
@@ -174,8 +174,8 @@ async def test_limits_of_an_integration_are_shown_changed_kept_and_lifted(
     ]
 
 
-async def test_limits_of_an_integration_over_http(service: Service, desk: Desk) -> None:
-    document = {"openapi": {"document": desk.document()}, "internal": True, "name": "desk"}
+async def test_limits_of_an_integration_over_http(service: Service, target: Target) -> None:
+    document = {"openapi": {"document": target.document()}, "internal": True, "name": "desk"}
     async with asking(service) as client:
         made = (
             await client.post(

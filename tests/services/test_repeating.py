@@ -8,9 +8,9 @@ from errands.v1 import event_pb2, integration_pb2
 from errands_server.domain.errors import Reason
 from errands_server.domain.plan import ContextBinding, Plan
 from errands_server.ports import Brief, Refusal
-from tests.contract.conftest import Serve, add_desk
-from tests.contract.desk import Desk
-from tests.contract.told import step
+from tests.contract.conftest import Serve, add_target
+from tests.contract.plans import step
+from tests.contract.target import Target
 from tests.scripted import ScriptedPlanner
 from tests.service import Service
 
@@ -34,7 +34,9 @@ async def ran(service: Service, intent: str, *integrations: str, **fields: str) 
     return created.run_id
 
 
-async def test_the_same_intent_reuses_the_plan_and_binds_the_new_context(serve: Serve, desk: Desk) -> None:
+async def test_the_same_intent_reuses_the_plan_and_binds_the_new_context(
+    serve: Serve, target: Target
+) -> None:
     planner = ScriptedPlanner(from_context)
     async with serve(planner) as service:
         first = await service.get(await ran(service, "do", context="n=1"))
@@ -43,7 +45,7 @@ async def test_the_same_intent_reuses_the_plan_and_binds_the_new_context(serve: 
         assert second.repeat_run_id == first.run_id
         assert second.execution_plan_id == first.execution_plan_id
         assert planner.asked == 1
-        assert desk.bodies() == [{"n": "1"}, {"n": "2"}]
+        assert target.bodies() == [{"n": "1"}, {"n": "2"}]
 
 
 async def test_another_intent_makes_a_plan_of_its_own(serve: Serve) -> None:
@@ -74,12 +76,12 @@ async def test_a_missing_value_means_a_new_plan_and_a_note_that_says_why(serve: 
         assert "'n'" in notes[0]
 
 
-async def test_another_revision_or_selection_means_a_new_plan(serve: Serve, desk: Desk) -> None:
+async def test_another_revision_or_selection_means_a_new_plan(serve: Serve, target: Target) -> None:
     planner = ScriptedPlanner(from_context)
     async with serve(planner) as service:
         first = await service.get(await ran(service, "do", context="n=1"))
         mine = first.selected_customer_integration_ids[0]
-        other = await add_desk(service, desk, "other")
+        other = await add_target(service, target, "other")
         elsewhere = await service.get(await ran(service, "do", other, context="n=1"))
         await service.integrations.UpdateIntegration(
             integration_pb2.UpdateIntegrationRequest(id=other, name="renamed")
@@ -122,7 +124,7 @@ async def test_a_label_belongs_to_one_user_and_needs_a_finished_run(serve: Serve
         assert generated.repeat_key not in {"", "weekly"}
 
 
-async def test_a_repeated_run_is_approved_afresh(serve: Serve, desk: Desk) -> None:
+async def test_a_repeated_run_is_approved_afresh(serve: Serve, target: Target) -> None:
     async with serve(ScriptedPlanner(from_context)) as service:
         first = await service.create("do", repeat_key="weekly", context="n=1", approval_strategy=2)
         asked = (await service.get(first.run_id)).pending_approvals[0]
@@ -133,7 +135,7 @@ async def test_a_repeated_run_is_approved_afresh(serve: Serve, desk: Desk) -> No
 
         assert second.repeat_run_id == first.run_id
         assert again.approval_id != asked.approval_id
-        assert len(desk.bodies()) == 1
+        assert len(target.bodies()) == 1
 
 
 async def test_a_run_that_repeats_one_without_a_plan_gets_a_plan_id_of_its_own(serve: Serve) -> None:

@@ -16,7 +16,7 @@ from tests.store.databases import postgres_only
 from tests.store.logs import append, note, stored
 
 
-class Desk:
+class Target:
     """Finds what is in `heads` when a look begins, once it is let."""
 
     def __init__(self, *heads: Head) -> None:
@@ -47,40 +47,40 @@ async def head(store: Store) -> Head:
 async def test_those_who_ask_during_a_look_share_the_next_and_see_what_was_committed_meanwhile(
     head: Head,
 ) -> None:
-    desk = Desk(head)
-    reader = BatchedHeadReader(desk.look)
+    target = Target(head)
+    reader = BatchedHeadReader(target.look)
     first = asyncio.create_task(reader.read("r1"))
-    await desk.begun.wait()
+    await target.begun.wait()
     newer = replace(head, last_sequence=head.last_sequence + 1)
-    desk.heads["r1"] = newer
+    target.heads["r1"] = newer
     later = [asyncio.create_task(reader.read(run_id)) for run_id in ("r1", "r1", "r2")]
     await asyncio.sleep(0)  # each asks
-    desk.may_end.set()
+    target.may_end.set()
 
     assert await first == head
     assert await asyncio.gather(*later) == [newer, newer, None]
-    assert desk.looks == [["r1"], ["r1", "r2"]]
+    assert target.looks == [["r1"], ["r1", "r2"]]
 
 
 async def test_trouble_is_told_to_everyone_who_waits_and_the_next_look_is_made(head: Head) -> None:
-    desk = Desk(head)
-    reader = BatchedHeadReader(desk.look)
-    desk.may_end.set()
-    desk.trouble = Unavailable(Reason.STORE_UNAVAILABLE, "away")
+    target = Target(head)
+    reader = BatchedHeadReader(target.look)
+    target.may_end.set()
+    target.trouble = Unavailable(Reason.STORE_UNAVAILABLE, "away")
 
     asked = await asyncio.gather(reader.read("r1"), reader.read("r2"), return_exceptions=True)
-    assert asked == [desk.trouble] * 2
-    desk.trouble = None
+    assert asked == [target.trouble] * 2
+    target.trouble = None
     assert await reader.read("r1") == head
 
 
 async def test_who_gives_up_takes_it_from_nobody(head: Head) -> None:
-    desk = Desk(head)
-    reader = BatchedHeadReader(desk.look)
+    target = Target(head)
+    reader = BatchedHeadReader(target.look)
     gone, waits = (asyncio.create_task(reader.read("r1")) for _ in range(2))
-    await desk.begun.wait()
+    await target.begun.wait()
     gone.cancel()
-    desk.may_end.set()
+    target.may_end.set()
 
     assert await waits == head
 

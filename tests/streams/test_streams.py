@@ -16,9 +16,9 @@ from errands_server.domain.errors import Reason, Unavailable
 from errands_server.domain.events import Noted, Record, RunStatus
 from errands_server.streams import BACKLOG, PIECE, Hub, View
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
+from tests.contract.plans import HELD, READ, REFUSED, WRITE, chain, steps
 from tests.contract.refusals import refused
-from tests.contract.told import HELD, READ, REFUSED, WRITE, chain, steps
+from tests.contract.target import Target
 from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service, reason
 
@@ -166,10 +166,10 @@ async def test_a_finished_run_has_nothing_behind_its_end(serve: Serve) -> None:
             assert await collect(stream(service, run.run_id, after)) == []
 
 
-async def test_a_reader_who_goes_away_stops_nothing_and_leaves_nothing(serve: Serve, desk: Desk) -> None:
+async def test_a_reader_who_goes_away_stops_nothing_and_leaves_nothing(serve: Serve, target: Target) -> None:
     async with serve(steps(HELD)) as service:
         created = await service.create("do")
-        await desk.arrived.wait()
+        await target.arrived.wait()
         calls = [stream(service, created.run_id) for _ in range(30)]
         for call in calls:
             await call.read()
@@ -180,7 +180,7 @@ async def test_a_reader_who_goes_away_stops_nothing_and_leaves_nothing(serve: Se
         async with asyncio.timeout(PATIENCE):
             while hub._count:
                 await service.get(created.run_id)
-        desk.open.set()
+        target.open.set()
         run = await service.finished(created.run_id)
 
         assert open_streams == 30
@@ -189,7 +189,7 @@ async def test_a_reader_who_goes_away_stops_nothing_and_leaves_nothing(serve: Se
 
 
 async def test_too_many_streams_are_refused_and_runs_are_created_all_the_same(
-    serve: Serve, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "MAX_STREAMS", 2)
     async with serve(steps(HELD)) as service:
@@ -204,11 +204,11 @@ async def test_too_many_streams_are_refused_and_runs_are_created_all_the_same(
         assert other.plan.details.steps
         for call in calls:
             call.cancel()
-        desk.open.set()
+        target.open.set()
 
 
 async def test_a_stream_that_was_accepted_has_its_place(
-    serve: Serve, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "MAX_STREAMS", 3)
     async with serve(steps(HELD)) as service:
@@ -224,21 +224,21 @@ async def test_a_stream_that_was_accepted_has_its_place(
         assert {reason(error) for error in errors} == {"TOO_MANY_STREAMS"}
         for call in accepted:
             call.cancel()
-        desk.open.set()
+        target.open.set()
 
 
 async def test_a_drained_stream_ends_behind_the_last_event_and_goes_on_elsewhere(
-    serve: Serve, desk: Desk
+    serve: Serve, target: Target
 ) -> None:
     async with serve(chain(HELD, WRITE), drain=PATIENCE) as service:
         created = await service.create("do")
-        await desk.arrived.wait()
+        await target.arrived.wait()
         seen: list[event_pb2.RunEvent] = []
         call = stream(service, created.run_id, include_tool_calls=True)
         while not any(event.WhichOneof("event") == "tool_call" for event in seen):
             seen += (await call.read()).events
         draining = asyncio.create_task(service.app.drain())
-        desk.open.set()
+        target.open.set()
         with pytest.raises(aio.AioRpcError) as caught:
             await _read_on(call, seen)
         await draining
@@ -250,7 +250,7 @@ async def test_a_drained_stream_ends_behind_the_last_event_and_goes_on_elsewhere
 
         assert [*seen, *rest] == await service.events(created.run_id, include_tool_calls=True)
         assert rest[-1].status_changed.status == event_pb2.RUN_STATUS_SUCCESS
-        assert [target for target, _ in desk.received] == ["GET /held", "POST /things"]
+        assert [request for request, _ in target.received] == ["GET /held", "POST /things"]
 
 
 async def _read_on(call: Any, seen: list[event_pb2.RunEvent]) -> None:

@@ -12,8 +12,8 @@ from errands.v1 import event_pb2
 from errands.v1 import run_pb2 as runs
 from errands_server import streams
 from tests.contract.conftest import Clock, Serve
+from tests.contract.plans import READ, steps
 from tests.contract.refusals import refused
-from tests.contract.told import READ, steps
 from tests.service import Service, reason
 
 

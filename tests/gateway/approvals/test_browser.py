@@ -10,9 +10,9 @@ import pytest
 from errands.v1 import approval_pb2 as pb
 from errands.v1 import event_pb2
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import WRITE, steps
-from tests.gateway.approvals.opening import PATH, asked, state, waits
+from tests.contract.plans import WRITE, steps
+from tests.contract.target import Target
+from tests.gateway.approvals.links import PATH, asked, state, waits
 from tests.gateway.chromium import CONTRAST, PHONE, chromium, elsewhere, heading, needed, person, press, sight
 from tests.service import Service
 
@@ -28,7 +28,7 @@ def link(service: Service, token: str) -> str:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 async def test_a_person_reads_the_page_approves_and_the_run_goes_on(
-    serve: Serve, desk: Desk, chromium: Any, scripts: bool
+    serve: Serve, target: Target, chromium: Any, scripts: bool
 ) -> None:
     async with serve(steps(("writeThing", {"body": MAIL}))) as service:
         found = await asked(service)
@@ -41,15 +41,15 @@ async def test_a_person_reads_the_page_approves_and_the_run_goes_on(
             run = await service.finished(found.run_id)
 
     assert named == ["Approve this call?", "Approve? · Errands"]
-    for shown in ("user-1", "May change data", desk.url, "anna@example.com", MAIL["text"], '"a",\n  "b"'):
+    for shown in ("user-1", "May change data", target.url, "anna@example.com", MAIL["text"], '"a",\n  "b"'):
         assert shown in read
     assert waited
     assert after == "Approved"
     assert run.status == event_pb2.RUN_STATUS_SUCCESS
-    assert desk.bodies() == [MAIL]
+    assert target.bodies() == [MAIL]
 
 
-async def test_a_person_denies_with_either_link(serve: Serve, desk: Desk, chromium: Any) -> None:
+async def test_a_person_denies_with_either_link(serve: Serve, target: Target, chromium: Any) -> None:
     async with serve(steps(WRITE)) as service:
         first, second = await asked(service), await asked(service)
         async with person(chromium) as page:
@@ -62,11 +62,11 @@ async def test_a_person_denies_with_either_link(serve: Serve, desk: Desk, chromi
         assert (buttons, denied) == (["Deny"], ["Denied", "Denied"])
         for found in (first, second):
             assert (await state(service, found)).decision == pb.DECISION_DENY
-        assert not desk.received
+        assert not target.received
 
 
 async def test_double_clicks_reloads_and_going_back_do_no_harm(
-    serve: Serve, desk: Desk, chromium: Any
+    serve: Serve, target: Target, chromium: Any
 ) -> None:
     async with serve(steps(WRITE)) as service:
         found = await asked(service)
@@ -92,7 +92,7 @@ async def test_double_clicks_reloads_and_going_back_do_no_harm(
     assert late == "Approved"
     assert said.startswith("Your answer changed nothing.")
     assert run.status == event_pb2.RUN_STATUS_SUCCESS
-    assert len(desk.received) == 1
+    assert len(target.received) == 1
 
 
 async def test_no_other_site_can_frame_the_page(serve: Serve, chromium: Any) -> None:

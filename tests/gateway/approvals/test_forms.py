@@ -12,9 +12,9 @@ import pytest
 from errands.v1 import approval_pb2 as pb
 from errands.v1 import event_pb2, run_pb2
 from tests.contract.conftest import Clock, Serve
-from tests.contract.desk import Desk
-from tests.contract.told import WRITE, steps
-from tests.gateway.approvals.opening import (
+from tests.contract.plans import WRITE, steps
+from tests.contract.target import Target
+from tests.gateway.approvals.links import (
     CHROME,
     DAY,
     FORM,
@@ -29,7 +29,7 @@ from tests.gateway.approvals.opening import (
     waits,
 )
 from tests.gateway.approvals.parsed import Page
-from tests.gateway.asking import errors, reason
+from tests.gateway.callers import errors, reason
 from tests.service import Service
 
 
@@ -47,7 +47,7 @@ def told(answer: httpx2.Response) -> str:
     ],
 )
 async def test_a_button_decides(
-    serve: Serve, desk: Desk, button: str, decision: int, word: str, status: int, sent: int
+    serve: Serve, target: Target, button: str, decision: int, word: str, status: int, sent: int
 ) -> None:
     async with serve(steps(WRITE)) as service, somebody(service) as person:
         found = await asked(service)
@@ -59,7 +59,7 @@ async def test_a_button_decides(
         assert word in told(answer)
         assert (decided.decision, decided.actor) == (decision, "link")
         assert run.status == status
-        assert len(desk.received) == sent
+        assert len(target.received) == sent
 
 
 async def test_a_program_may_press_a_button_too(serve: Serve) -> None:
@@ -86,7 +86,7 @@ async def test_a_key_beside_a_form_is_the_one_who_decides(serve: Serve) -> None:
         assert (await state(service, found)).actor == "key:process"
 
 
-async def test_pressing_a_button_many_times_decides_once(serve: Serve, desk: Desk) -> None:
+async def test_pressing_a_button_many_times_decides_once(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE)) as service, somebody(service) as person:
         found = await asked(service)
         page = await opened(person, found.approving)
@@ -97,7 +97,7 @@ async def test_pressing_a_button_many_times_decides_once(serve: Serve, desk: Des
 
         assert {answer.status_code for answer in answers} == {201}
         assert [event.WhichOneof("event") for event in events].count("approval_resolved") == 1
-        assert len(desk.received) == 1
+        assert len(target.received) == 1
 
 
 async def test_the_opposite_button_comes_too_late(serve: Serve) -> None:
@@ -138,7 +138,7 @@ async def test_a_denying_link_cannot_be_made_to_approve(serve: Serve) -> None:
         assert await waits(service, found)
 
 
-async def test_a_form_without_its_proof_decides_nothing(serve: Serve, desk: Desk) -> None:
+async def test_a_form_without_its_proof_decides_nothing(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE)) as service, somebody(service) as person, somebody(service) as other:
         found = await asked(service)
         page = await opened(person, found.approving)
@@ -161,7 +161,7 @@ async def test_a_form_without_its_proof_decides_nothing(serve: Serve, desk: Desk
             empty = {**good, "form": ""}
             assert reason(await cookieless.post(PATH, data=empty, headers=JSON)) == (400, "FORM_INVALID")
         assert await waits(service, found)
-        assert not desk.received
+        assert not target.received
 
 
 async def test_a_link_that_is_opened_again_can_be_decided(serve: Serve) -> None:

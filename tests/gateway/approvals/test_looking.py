@@ -8,10 +8,10 @@ from itertools import product
 import pytest
 
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import WRITE, steps
-from tests.gateway.approvals.lookers import AHEAD, BROWSERS, PREVIEWS, SCANNERS
-from tests.gateway.approvals.opening import CHROME, JSON, PATH, asked, opened, pressed, somebody, waits
+from tests.contract.plans import WRITE, steps
+from tests.contract.target import Target
+from tests.gateway.approvals.link_scanners import AHEAD, BROWSERS, PREVIEWS, SCANNERS
+from tests.gateway.approvals.links import CHROME, JSON, PATH, asked, opened, pressed, somebody, waits
 from tests.gateway.approvals.parsed import Page
 from tests.service import OPERATOR
 
@@ -20,7 +20,7 @@ PROGRAMS: list[dict[str, str]] = [{}, JSON, {"x-api-key": OPERATOR}]
 
 @pytest.mark.parametrize("lookers", [BROWSERS, SCANNERS, PREVIEWS], ids=["browsers", "scanners", "previews"])
 async def test_opening_a_link_decides_nothing(
-    serve: Serve, desk: Desk, lookers: Mapping[str, Mapping[str, str]]
+    serve: Serve, target: Target, lookers: Mapping[str, Mapping[str, str]]
 ) -> None:
     async with serve(steps(WRITE)) as service:
         found = await asked(service)
@@ -33,15 +33,15 @@ async def test_opening_a_link_decides_nothing(
                     assert answer.headers["content-type"] == "text/html; charset=utf-8", name
                     assert "token" in Page.of(answer.text).hidden, name
             assert await waits(service, found), name
-        assert not desk.received
+        assert not target.received
         async with somebody(service) as person:
             await pressed(person, await opened(person, found.approving), "approve")
         await service.finished(found.run_id)
 
-        assert len(desk.received) == 1
+        assert len(target.received) == 1
 
 
-async def test_fetching_ahead_decides_nothing(serve: Serve, desk: Desk) -> None:
+async def test_fetching_ahead_decides_nothing(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE)) as service, somebody(service, {}) as client:
         found = await asked(service)
         for (name, headers), program in product(AHEAD.items(), PROGRAMS):
@@ -50,10 +50,10 @@ async def test_fetching_ahead_decides_nothing(serve: Serve, desk: Desk) -> None:
             assert answer.status_code == 200, name
             assert "approve" in Page.of(answer.text).buttons, name
             assert await waits(service, found), name
-        assert not desk.received
+        assert not target.received
 
 
-async def test_asking_for_the_head_decides_nothing(serve: Serve, desk: Desk) -> None:
+async def test_asking_for_the_head_decides_nothing(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE)) as service, somebody(service, {}) as client:
         found = await asked(service)
         for token, program in product((found.approving, found.denying), PROGRAMS):
@@ -61,7 +61,7 @@ async def test_asking_for_the_head_decides_nothing(serve: Serve, desk: Desk) -> 
 
             assert (answer.status_code, answer.content) == (200, b"")
         assert await waits(service, found)
-        assert not desk.received
+        assert not target.received
 
 
 async def test_looking_many_times_changes_nothing(serve: Serve) -> None:

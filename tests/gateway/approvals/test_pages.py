@@ -15,9 +15,9 @@ from errands_server.domain.plan import Plan, Slot
 from errands_server.ports import Brief
 from tests.cli.command_line import API_KEY, Errands, environment
 from tests.contract.conftest import Clock, Serve
-from tests.contract.desk import Desk
-from tests.contract.told import READ, WRITE, step, steps
-from tests.gateway.approvals.opening import (
+from tests.contract.plans import READ, WRITE, step, steps
+from tests.contract.target import Target
+from tests.gateway.approvals.links import (
     DAY,
     JSON,
     ON_START,
@@ -60,7 +60,7 @@ async def test_the_links_that_are_sent_open_the_page(serve: Serve) -> None:
         assert all(found.approval.text in Page.of(page.text).words for page in pages)
 
 
-async def test_a_page_shows_what_is_asked_for_whom_and_until_when(serve: Serve, desk: Desk) -> None:
+async def test_a_page_shows_what_is_asked_for_whom_and_until_when(serve: Serve, target: Target) -> None:
     async with serve(writing({"to": "anna@example.com", "lines": ["two\nlines", {"n": 1}]})) as service:
         found = await asked(service, user_id="anna")
         page = await page_of(service, found.approving)
@@ -73,7 +73,7 @@ async def test_a_page_shows_what_is_asked_for_whom_and_until_when(serve: Serve, 
             "On behalf of anna",
             f"Answer until {moment.day} {moment:%B %Y, %H:%M} UTC",
             "May change data",
-            f"Service desk {desk.url}",
+            f"Service desk {target.url}",
             "Tool writeThing",
             "to anna@example.com",
             'lines [ "two\\nlines", { "n": 1 } ]',
@@ -136,9 +136,9 @@ async def test_all_calls_of_an_approval_are_shown(serve: Serve) -> None:
             assert f"n {n} " in page.words
 
 
-async def test_a_shared_account_is_said_clearly(serve: Serve, desk: Desk) -> None:
+async def test_a_shared_account_is_said_clearly(serve: Serve, target: Target) -> None:
     async with serve(writing({"amount": 5}, "payInvoice")) as service:
-        await add_counter(service, desk, {"payInvoice": "Pay an invoice"}, name="bank", shared=True)
+        await add_counter(service, target, {"payInvoice": "Pay an invoice"}, name="bank", shared=True)
         shared = await page_of(service, (await asked(service)).approving)
     async with serve(steps(WRITE), fresh=False) as service:
         own = await page_of(service, (await asked(service)).approving)
@@ -191,10 +191,10 @@ async def test_large_arguments_are_shown_whole(serve: Serve) -> None:
         assert f"{len(text):,} characters" in page.words
 
 
-async def test_nothing_that_is_shown_becomes_markup(serve: Serve, desk: Desk) -> None:
+async def test_nothing_that_is_shown_becomes_markup(serve: Serve, target: Target) -> None:
     body = {HOSTILE: HOSTILE, "deep": {HOSTILE: [HOSTILE]}, "long": HOSTILE * 50}
     async with serve(writing(body, "evil")) as service:
-        await add_counter(service, desk, {"evil": HOSTILE}, name=HOSTILE[:100])
+        await add_counter(service, target, {"evil": HOSTILE}, name=HOSTILE[:100])
         found = await asked(service, intent=HOSTILE, user_id=HOSTILE)
         page = await page_of(service, found.approving)
         async with somebody(service) as person:
@@ -258,7 +258,7 @@ async def test_a_page_does_not_tell_the_context(serve: Serve) -> None:
             assert "between-us" not in answer.text
 
 
-async def test_a_link_that_is_over_says_where_it_stands(serve: Serve, clock: Clock, desk: Desk) -> None:
+async def test_a_link_that_is_over_says_where_it_stands(serve: Serve, clock: Clock, target: Target) -> None:
     async with serve(steps(WRITE)) as service, somebody(service) as person:
         approved, denied, closed, expired = [await asked(service) for _ in range(4)]
         await opened(person, approved.approving, JSON)

@@ -9,10 +9,10 @@ import pytest
 
 from errands.v1 import event_pb2, key_pb2, run_pb2
 from tests.contract.conftest import Clock, Serve
-from tests.contract.desk import Desk
-from tests.contract.told import WRITE, steps
-from tests.gateway.approvals.opening import DAY, JSON, ON_START, PATH, asked, opened, somebody, state, waits
-from tests.gateway.asking import errors, reason
+from tests.contract.plans import WRITE, steps
+from tests.contract.target import Target
+from tests.gateway.approvals.links import DAY, JSON, ON_START, PATH, asked, opened, somebody, state, waits
+from tests.gateway.callers import errors, reason
 from tests.service import Service
 
 ANYTHING = {"accept": "*/*"}
@@ -46,7 +46,9 @@ async def approver(service: Service) -> tuple[Service, str]:
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "authorization"])
-async def test_a_key_that_may_decide_decides_by_opening_a_link(serve: Serve, desk: Desk, header: str) -> None:
+async def test_a_key_that_may_decide_decides_by_opening_a_link(
+    serve: Serve, target: Target, header: str
+) -> None:
     async with serve(steps(WRITE)) as service, somebody(service, ANYTHING) as client:
         found = await asked(service)
         who, key_id = await approver(service)
@@ -64,10 +66,10 @@ async def test_a_key_that_may_decide_decides_by_opening_a_link(serve: Serve, des
         }
         assert (await state(service, found)).actor == f"key:{key_id}"
         assert run.status == event_pb2.RUN_STATUS_SUCCESS
-        assert len(desk.received) == 1
+        assert len(target.received) == 1
 
 
-async def test_asking_for_json_by_its_name_decides(serve: Serve, desk: Desk) -> None:
+async def test_asking_for_json_by_its_name_decides(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE)) as service, somebody(service, {}) as client:
         for number, accept in enumerate(NAMED, 1):
             found = await asked(service)
@@ -76,10 +78,10 @@ async def test_asking_for_json_by_its_name_decides(serve: Serve, desk: Desk) -> 
 
             assert (answer.status_code, answer.json()["decision"]) == (201, "approve"), accept
             assert (await state(service, found)).actor == "link"
-            assert len(desk.received) == number
+            assert len(target.received) == number
 
 
-async def test_json_that_is_not_named_does_not_decide(serve: Serve, desk: Desk) -> None:
+async def test_json_that_is_not_named_does_not_decide(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE)) as service, somebody(service, {}) as client:
         found = await asked(service)
         for accept in NOT_NAMED:
@@ -88,10 +90,10 @@ async def test_json_that_is_not_named_does_not_decide(serve: Serve, desk: Desk) 
             assert answer.status_code == 200, accept
             assert answer.headers["content-type"].startswith("text/html"), accept
             assert await waits(service, found), accept
-        assert not desk.received
+        assert not target.received
 
 
-async def test_a_denying_link_denies(serve: Serve, desk: Desk) -> None:
+async def test_a_denying_link_denies(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE)) as service, somebody(service, JSON) as client:
         plan = await asked(service, strategy=ON_START)
         answer = await opened(client, plan.denying)
@@ -105,10 +107,10 @@ async def test_a_denying_link_denies(serve: Serve, desk: Desk) -> None:
             "status": "decided",
         }
         assert run.status == event_pb2.RUN_STATUS_CANCELED
-        assert not desk.received
+        assert not target.received
 
 
-async def test_a_wrong_key_opens_nothing(serve: Serve, desk: Desk) -> None:
+async def test_a_wrong_key_opens_nothing(serve: Serve, target: Target) -> None:
     async with serve(steps(WRITE)) as service, somebody(service) as client:
         found = await asked(service)
         stranger = await service.stranger()
@@ -127,7 +129,7 @@ async def test_a_wrong_key_opens_nothing(serve: Serve, desk: Desk) -> None:
                 assert reason(answer) == (401, "CREDENTIALS_INVALID"), sent
                 assert answer.headers["www-authenticate"] == "Bearer"
         assert await waits(service, found)
-        assert not desk.received
+        assert not target.received
 
 
 async def test_a_key_that_may_not_decide_counts_as_none(serve: Serve) -> None:
@@ -180,7 +182,9 @@ async def test_what_is_no_token_is_refused(serve: Serve) -> None:
         assert await waits(service, found)
 
 
-async def test_the_same_decision_again_succeeds_and_the_opposite_is_refused(serve: Serve, desk: Desk) -> None:
+async def test_the_same_decision_again_succeeds_and_the_opposite_is_refused(
+    serve: Serve, target: Target
+) -> None:
     async with serve(steps(WRITE)) as service, somebody(service, JSON) as client:
         found = await asked(service)
         first = await opened(client, found.approving)
@@ -192,10 +196,10 @@ async def test_the_same_decision_again_succeeds_and_the_opposite_is_refused(serv
         assert first.status_code == again.status_code == by_key.status_code == 201
         assert first.json() == again.json() == by_key.json()
         assert reason(opposite) == (400, "ALREADY_DECIDED")
-        assert len(desk.received) == 1
+        assert len(target.received) == 1
 
 
-async def test_a_link_ends_with_its_run_and_with_its_time(serve: Serve, clock: Clock, desk: Desk) -> None:
+async def test_a_link_ends_with_its_run_and_with_its_time(serve: Serve, clock: Clock, target: Target) -> None:
     async with serve(steps(WRITE)) as service, somebody(service, JSON) as client:
         late, stopped = await asked(service), await asked(service)
         await service.runs.CancelRun(run_pb2.CancelRunRequest(run_id=stopped.run_id))
@@ -205,7 +209,7 @@ async def test_a_link_ends_with_its_run_and_with_its_time(serve: Serve, clock: C
 
         assert reason(closed) == (400, "APPROVAL_CLOSED")
         assert reason(expired) == (400, "APPROVAL_EXPIRED")
-        assert not desk.received
+        assert not target.received
 
 
 async def test_other_methods_are_refused(serve: Serve) -> None:

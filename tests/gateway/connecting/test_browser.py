@@ -16,7 +16,7 @@ from errands_server.app import Overrides
 from tests.contract.conftest import Clock, Serve
 from tests.credentials.conftest import READ, Stage
 from tests.gateway.chromium import CONTRAST, PHONE, chromium, elsewhere, heading, needed, person, press, sight
-from tests.gateway.connecting.opening import HOUR, connections, link
+from tests.gateway.connecting.links import HOUR, connections, link
 from tests.oidc.api import serving_api
 from tests.oidc.provider import Browser, provider
 from tests.scripted import ScriptedPlanner, plan_of

@@ -13,30 +13,30 @@ import pytest
 from errands.v1 import event_pb2, integration_pb2
 from errands.v1.connection_pb2 import ConnectionBearer
 from tests.contract.conftest import Clock, Serve
-from tests.contract.desk import Desk
-from tests.contract.told import HELD, LOCKED, chain, steps
-from tests.gateway.approvals.lookers import AHEAD, BROWSERS, PREVIEWS, SCANNERS
-from tests.gateway.approvals.opening import CHROME, JSON, somebody
+from tests.contract.plans import HELD, LOCKED, chain, steps
+from tests.contract.target import Target
+from tests.gateway.approvals.link_scanners import AHEAD, BROWSERS, PREVIEWS, SCANNERS
+from tests.gateway.approvals.links import CHROME, JSON, somebody
 from tests.gateway.approvals.parsed import Page
-from tests.gateway.asking import reason
-from tests.gateway.connecting.opening import COOKIE, HOUR, SECRET, connections, link, pressed, the_desk, told
+from tests.gateway.callers import reason
+from tests.gateway.connecting.links import COOKIE, HOUR, SECRET, connections, link, pressed, target_id, told
 from tests.service import PATIENCE, Service
 
 CALLBACK = "/connect/callback"
 
 
-async def test_the_page_says_who_is_asked_for_what_where_and_until_when(serve: Serve, desk: Desk) -> None:
+async def test_the_page_says_who_is_asked_for_what_where_and_until_when(serve: Serve, target: Target) -> None:
     async with serve() as service, somebody(service) as ada:
         page = await ada.get(await link(service))
 
     assert page.status_code == 200
-    for words in ("Connect desk?", "on behalf of ada", f"Requests go to {desk.url}", "Good until", "UTC"):
+    for words in ("Connect desk?", "on behalf of ada", f"Requests go to {target.url}", "Good until", "UTC"):
         assert words in told(page)
     [field] = [found for tag, found in Page.of(page.text).elements if found.get("name") == "secret"]
     assert (field["type"], field["autocomplete"]) == ("password", "off")
 
 
-async def test_what_is_typed_in_connects_the_user_and_the_runs_go_on(serve: Serve, desk: Desk) -> None:
+async def test_what_is_typed_in_connects_the_user_and_the_runs_go_on(serve: Serve, target: Target) -> None:
     async with serve(steps(LOCKED)) as service, somebody(service) as ada:
         created = await service.create("do", user_id="ada")
         required = (await service.until(created.run_id, "auth_required")).auth_required
@@ -223,11 +223,14 @@ async def test_the_browser_comes_back_to_the_application_at_the_end(serve: Serve
     assert "Going on to app.example" in told(answer)
 
 
-async def test_names_and_scopes_cannot_write_the_page(serve: Serve, desk: Desk) -> None:
+async def test_names_and_scopes_cannot_write_the_page(serve: Serve, target: Target) -> None:
     async with serve() as service, somebody(service) as ada:
-        flow: dict[str, Any] = {"authorizationUrl": f"{desk.url}/authorize", "tokenUrl": f"{desk.url}/token"}
+        flow: dict[str, Any] = {
+            "authorizationUrl": f"{target.url}/authorize",
+            "tokenUrl": f"{target.url}/token",
+        }
         flow["scopes"] = {"mugs": "See your mugs"}
-        document = json.loads(desk.document())
+        document = json.loads(target.document())
         schemes = {"key": {"type": "oauth2", "flows": {"authorizationCode": flow}}}
         document["components"]["securitySchemes"] = schemes
         request = integration_pb2.CreateIntegrationRequest(
@@ -283,7 +286,7 @@ async def test_links_of_a_run_are_for_those_who_may_connect_users(serve: Serve) 
 
 
 async def test_streams_of_one_run_show_links_only_to_those_who_may_connect_users(
-    serve: Serve, desk: Desk
+    serve: Serve, target: Target
 ) -> None:
     scopes = ((), ("connections",), ("approvals",))
     async with serve(chain(HELD, LOCKED)) as service:
@@ -293,7 +296,7 @@ async def test_streams_of_one_run_show_links_only_to_those_who_may_connect_users
         reading = [asyncio.create_task(watch.read()) for watch in watches]
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(*(watch.live.wait() for watch in watches))
-        desk.open.set()
+        target.open.set()
         hidden, shown, elsewhere = await asyncio.gather(*reading)
 
     assert shown.startswith(f"http://{service.app.http_address}/connect/")
@@ -326,7 +329,7 @@ class Watch:
 async def test_a_link_of_a_stranger_cannot_be_made(serve: Serve) -> None:
     async with serve() as service:
         stranger = await service.stranger()
-        integration = await the_desk(service)
+        integration = await target_id(service)
         async with httpx2.AsyncClient(
             base_url=f"http://{service.app.http_address}", headers={"x-api-key": stranger.key}
         ) as http:
@@ -339,7 +342,7 @@ async def test_a_link_of_a_stranger_cannot_be_made(serve: Serve) -> None:
 async def test_a_tenant_that_is_full_connects_nobody_and_the_page_says_so(serve: Serve) -> None:
     async with serve(steps(LOCKED), max_connections=1) as service, somebody(service) as ada:
         page = await ada.get(await link(service))
-        await service.connect(await the_desk(service), "bob", bearer=ConnectionBearer(token="t"))
+        await service.connect(await target_id(service), "bob", bearer=ConnectionBearer(token="t"))
         answer = await pressed(ada, page, secret=SECRET)
         left = await connections(service)
         created = await service.create("do", user_id="ada", validate_only=True)
@@ -350,7 +353,7 @@ async def test_a_tenant_that_is_full_connects_nobody_and_the_page_says_so(serve:
     assert [(one.integration_name, one.url) for one in created.preflight.missing] == [("desk", "")]
 
 
-async def test_who_refuses_ends_the_link_and_what_waited_for_it(serve: Serve, desk: Desk) -> None:
+async def test_who_refuses_ends_the_link_and_what_waited_for_it(serve: Serve, target: Target) -> None:
     async with serve(steps(LOCKED)) as service, somebody(service) as ada:
         created = await service.create("do", user_id="ada")
         other = await service.create("do", user_id="bob")
@@ -369,10 +372,10 @@ async def test_who_refuses_ends_the_link_and_what_waited_for_it(serve: Serve, de
     assert (run.status, run.error.reason) == (event_pb2.RUN_STATUS_NO_SUCCESS, "AUTHORIZATION_REFUSED")
     assert waiting.status == event_pb2.RUN_STATUS_AUTH_REQUIRED
     assert not left
-    assert not desk.received
+    assert not target.received
 
 
-async def test_a_link_that_was_refused_connects_nobody(serve: Serve, desk: Desk) -> None:
+async def test_a_link_that_was_refused_connects_nobody(serve: Serve, target: Target) -> None:
     async with serve() as service, somebody(service) as ada:
         page = await ada.get(await link(service, return_url="https://app.example/back"))
         answer = await pressed(ada, page, refuse="yes")

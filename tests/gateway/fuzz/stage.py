@@ -16,10 +16,10 @@ from errands_server.app import Overrides
 from errands_server.domain.errors import Reason
 from errands_server.domain.plan import Plan
 from errands_server.ports import Brief, Refusal
-from tests.contract import desk as desks
-from tests.contract.conftest import add_desk
-from tests.contract.desk import Desk
-from tests.contract.told import HELD, LOST, READ, REFUSED, WRITE, chain, steps
+from tests.contract import target as targets
+from tests.contract.conftest import add_target
+from tests.contract.plans import HELD, LOST, READ, REFUSED, WRITE, chain, steps
+from tests.contract.target import Target
 from tests.scripted import ScriptedPlanner, in_turn
 from tests.service import PATIENCE, Service, serving
 
@@ -45,10 +45,10 @@ _SPARE = 20  # integrations and keys that may be changed and taken away
 async def stage(data: Path) -> AsyncGenerator[tuple[Service, dict[str, Any]], None]:
     """A server, and what is to be found on it: ids by what they name."""
     async with (
-        desks.opened() as desk,
+        targets.opened() as target,
         serving(data, Overrides(planner=ScriptedPlanner(_plan, conclude=in_turn({})))) as service,
     ):
-        yield service, await _furnished(service, desk)
+        yield service, await _furnished(service, target)
 
 
 def _plan(brief: Brief) -> Plan | Refusal:
@@ -57,8 +57,8 @@ def _plan(brief: Brief) -> Plan | Refusal:
     return _PLANS.get(brief.intent, steps(READ))(brief)
 
 
-async def _furnished(service: Service, desk: Desk) -> dict[str, Any]:
-    desk_id = await add_desk(service, desk)
+async def _furnished(service: Service, target: Target) -> dict[str, Any]:
+    desk_id = await add_target(service, target)
     finished = [await service.create(intent, repeat_key=f"again {intent}") for intent in INTENTS]
     finished.append(await service.create("read", repeat_key="again read"))
     for created in finished:
@@ -71,14 +71,14 @@ async def _furnished(service: Service, desk: Desk) -> dict[str, Any]:
     asked = [(await service.until(run.run_id, "approval_required")).approval_required for run in asking]
     held = await service.create("hold")
     async with asyncio.timeout(PATIENCE):
-        await desk.arrived.wait()
+        await target.arrived.wait()
     return {
         "integration": desk_id,
-        "spare integrations": [await add_desk(service, desk, f"spare {n}") for n in range(_SPARE)],
+        "spare integrations": [await add_target(service, target, f"spare {n}") for n in range(_SPARE)],
         "spare keys": [await _key(service, n) for n in range(_SPARE)],
         "connections": [await _connection(service, desk_id, n) for n in range(_SPARE)],
         "links": [await _link(service, desk_id) for _ in range(_SPARE)],
-        "states": await _states(service, desk),
+        "states": await _states(service, target),
         "flows": await _flows(service, desk_id),
         "finished": [created.run_id for created in finished],
         "runs": [created.run_id for created in (*finished, *asking, held)],
@@ -86,7 +86,7 @@ async def _furnished(service: Service, desk: Desk) -> dict[str, Any]:
         "choices": {one.approval_id: [DECISION[choice] for choice in one.choices] for one in asked},
         "tokens": [action.url.partition("token=")[2] for one in asked for action in one.actions],
         "intents": INTENTS,
-        "document": desk.document(),
+        "document": target.document(),
     }
 
 
@@ -107,10 +107,10 @@ async def _link(service: Service, integration: str) -> str:
     return str((await service.connections.CreateConnectLink(request)).url).rpartition("/")[2]
 
 
-async def _states(service: Service, desk: Desk) -> list[str]:
+async def _states(service: Service, target: Target) -> list[str]:
     """States of flows whose browsers are at the service."""
-    flow = {"authorizationUrl": f"{desk.url}/authorize", "tokenUrl": f"{desk.url}/token", "scopes": {}}
-    document = json.loads(desk.document())
+    flow = {"authorizationUrl": f"{target.url}/authorize", "tokenUrl": f"{target.url}/token", "scopes": {}}
+    document = json.loads(target.document())
     document["components"]["securitySchemes"] = {
         "key": {"type": "oauth2", "flows": {"authorizationCode": flow}}
     }

@@ -10,9 +10,9 @@ import pytest
 from playwright.async_api import Page, async_playwright
 
 from tests.contract.conftest import Serve
-from tests.contract.told import READ, WRITE, chain
+from tests.contract.plans import READ, WRITE, chain
 from tests.gateway.streams.proxy import cutting
-from tests.gateway.streams.watching import Upstreams, client, log
+from tests.gateway.streams.readers import Upstreams, client, log
 from tests.service import Service
 
 ARGUMENTS = [

@@ -9,9 +9,9 @@ import httpx2
 import pytest
 
 from tests.contract.conftest import Serve
-from tests.contract.told import READ, WRITE, chain, steps
-from tests.gateway.asking import asking, errors, reason
-from tests.gateway.streams.watching import Upstreams, client, log, ticket, watching
+from tests.contract.plans import READ, WRITE, chain, steps
+from tests.gateway.callers import asking, errors, reason
+from tests.gateway.streams.readers import Upstreams, client, log, ticket, watching
 from tests.service import Service
 
 

@@ -13,9 +13,9 @@ import pytest
 import sseclient
 
 from tests.contract.conftest import Serve
-from tests.contract.told import chain
+from tests.contract.plans import chain
 from tests.gateway.streams.proxy import cutting
-from tests.gateway.streams.watching import client, log
+from tests.gateway.streams.readers import client, log
 from tests.scripted import ScriptedPlanner
 
 CUTS = 100

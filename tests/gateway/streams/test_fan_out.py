@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from errands.v1 import key_pb2
 from errands_server.streams import Subscription
 from tests.contract.conftest import Serve
-from tests.contract.told import WRITE, chain
-from tests.gateway.asking import reason
-from tests.gateway.streams.watching import (
+from tests.contract.plans import WRITE, chain
+from tests.gateway.callers import reason
+from tests.gateway.streams.readers import (
     Upstreams,
     Watch,
     client,

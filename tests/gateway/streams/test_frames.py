@@ -8,9 +8,9 @@ from errands.v1 import event_pb2
 from errands_gateway.streaming.frames import PIECE, frames, pack
 from errands_gateway.v1.dialect import V1
 from tests.contract.conftest import Serve
-from tests.contract.told import READ, WRITE, chain, steps
-from tests.gateway.asking import asking
-from tests.gateway.streams.watching import Upstreams, log, ticket, watching
+from tests.contract.plans import READ, WRITE, chain, steps
+from tests.gateway.callers import asking
+from tests.gateway.streams.readers import Upstreams, log, ticket, watching
 
 HIDDEN = {"tool.call", "tool.result", "reasoning"}
 

@@ -19,10 +19,10 @@ from errands_gateway.app import HttpServer, serve_http
 from errands_gateway.http.protocol import HttpProtocol
 from errands_gateway.settings import Settings
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import HELD, READ, chain, steps
-from tests.gateway.asking import reason
-from tests.gateway.streams.watching import Upstreams, client, gateway, idle, ticket, watching
+from tests.contract.plans import HELD, READ, chain, steps
+from tests.contract.target import Target
+from tests.gateway.callers import reason
+from tests.gateway.streams.readers import Upstreams, client, gateway, idle, ticket, watching
 from tests.service import PATIENCE, Service
 
 
@@ -34,10 +34,10 @@ async def follow(service: Service, run_id: str) -> None:
             await service.get(run_id)
 
 
-async def test_readers_who_go_away_stop_nothing_and_leave_nothing(serve: Serve, desk: Desk) -> None:
+async def test_readers_who_go_away_stop_nothing_and_leave_nothing(serve: Serve, target: Target) -> None:
     async with serve(steps(HELD)) as service, gateway(service) as started:
         run_id = (await service.create("do")).run_id
-        await desk.arrived.wait()
+        await target.arrived.wait()
         before = len(asyncio.all_tasks())
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(client(started.address, service.key))
@@ -55,7 +55,7 @@ async def test_readers_who_go_away_stop_nothing_and_leave_nothing(serve: Serve, 
                 await service.get(run_id)
             while len(asyncio.all_tasks()) > before:
                 await asyncio.sleep(0)
-        desk.open.set()
+        target.open.set()
         run = await service.finished(run_id)
 
     assert count == 40
@@ -79,14 +79,14 @@ async def test_a_connection_goes_on_behind_a_stream_that_ended(serve: Serve) -> 
 
 
 async def test_a_request_behind_a_stream_is_answered_when_the_stream_has_ended(
-    serve: Serve, desk: Desk
+    serve: Serve, target: Target
 ) -> None:
     async with serve(steps(HELD)) as service:
         run_id = (await service.create("do")).run_id
         reader, writer = await asyncio.open_connection(*address(service.app.http_address))
         writer.write(request(service, f"/v1/runs/{run_id}/sse") + request(service, f"/v1/runs/{run_id}"))
         await follow(service, run_id)
-        desk.open.set()
+        target.open.set()
         stream = await answered(reader)
         head = await reader.readuntil(b"\r\n\r\n")
         run = await reader.readexactly(length(head))
@@ -97,7 +97,7 @@ async def test_a_request_behind_a_stream_is_answered_when_the_stream_has_ended(
 
 
 async def test_who_asked_for_more_behind_a_stream_and_goes_away_leaves_nothing(
-    serve: Serve, desk: Desk
+    serve: Serve, target: Target
 ) -> None:
     async with serve(steps(HELD)) as service, gateway(service, heartbeat=0.05) as started:
         run_id = (await service.create("do")).run_id
@@ -106,7 +106,7 @@ async def test_who_asked_for_more_behind_a_stream_and_goes_away_leaves_nothing(
         await reader.readuntil(b"event: step.started\n")
         writer.transport.abort()
         await idle(started)
-        desk.open.set()
+        target.open.set()
 
 
 def address(text: str) -> tuple[str, int]:
@@ -128,7 +128,7 @@ def length(head: bytes) -> int:
     return int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
 
 
-async def test_a_gateway_that_closes_ends_its_streams_plainly(serve: Serve, desk: Desk) -> None:
+async def test_a_gateway_that_closes_ends_its_streams_plainly(serve: Serve, target: Target) -> None:
     async with serve(chain(READ, HELD)) as service, AsyncExitStack() as readers:
         run_id = (await service.create("do")).run_id
         async with gateway(service) as started:
@@ -139,7 +139,7 @@ async def test_a_gateway_that_closes_ends_its_streams_plainly(serve: Serve, desk
                 watching(keyless, run_id, await ticket(http, run_id))
             )
             leaving = [await readers.enter_async_context(watching(http, run_id)) for _ in range(10)]
-            await desk.arrived.wait()
+            await target.arrived.wait()
             for reader in (by_key, by_ticket, *leaving):
                 await reader.until("plan")
             closing = asyncio.gather(*(reader.leave() for reader in leaving))
@@ -149,7 +149,7 @@ async def test_a_gateway_that_closes_ends_its_streams_plainly(serve: Serve, desk
         for reader in (by_key, by_ticket):
             await reader.rest()
         streams = started.backend.streams
-        desk.open.set()
+        target.open.set()
         run = await service.finished(run_id)
 
     assert took < 3  # seconds; streams that are cut by force get five

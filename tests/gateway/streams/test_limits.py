@@ -13,11 +13,11 @@ import pytest
 
 from errands.v1 import run_pb2
 from errands_gateway.app import HttpServer
-from tests.contract.conftest import Serve, add_desk
-from tests.contract.desk import Desk
-from tests.contract.told import HELD, READ, chain, steps
-from tests.gateway.asking import reason
-from tests.gateway.streams.watching import client, gateway, idle, log, reading, ticket, watching
+from tests.contract.conftest import Serve, add_target
+from tests.contract.plans import HELD, READ, chain, steps
+from tests.contract.target import Target
+from tests.gateway.callers import reason
+from tests.gateway.streams.readers import client, gateway, idle, log, reading, ticket, watching
 from tests.scripted import ScriptedPlanner
 from tests.service import PATIENCE, Service
 
@@ -31,11 +31,11 @@ async def waiting(service: Service) -> str:
     return (await service.create("do", approval_strategy=ON_START)).run_id
 
 
-async def test_a_tenant_has_so_many_streams_and_who_leaves_makes_room(serve: Serve, desk: Desk) -> None:
+async def test_a_tenant_has_so_many_streams_and_who_leaves_makes_room(serve: Serve, target: Target) -> None:
     async with serve(steps(READ)) as service, gateway(service, max_streams=2) as started:
         run_id = await waiting(service)
         stranger = await service.stranger("others", "operator")
-        await add_desk(stranger, desk)
+        await add_target(stranger, target)
         others = await waiting(stranger)
         path = f"/v1/runs/{run_id}/sse"
         async with client(started.address, service.key) as http, client(started.address) as keyless:
@@ -143,7 +143,7 @@ async def test_a_gateway_that_closes_does_not_wait_for_who_reads_nothing(serve: 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="TCP has no such option here")
 async def test_who_acknowledges_nothing_is_dropped_though_it_would_fit_the_buffers(
-    serve: Serve, desk: Desk
+    serve: Serve, target: Target
 ) -> None:
     async with serve(chain(*[WIDE] * 10, HELD)) as service, gateway(service, stall=0.5) as started:
         run_id = (await service.create("do")).run_id
@@ -152,7 +152,7 @@ async def test_who_acknowledges_nothing_is_dropped_though_it_would_fit_the_buffe
             while not started.backend.streams.counts:
                 await http.get("/healthz")
             await idle(started)
-        desk.open.set()
+        target.open.set()
 
 
 async def test_who_lags_behind_the_last_frames_still_gets_everything(serve: Serve) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from errands.v1 import key_pb2
 from errands_gateway.app import HttpServer
 from tests.contract.conftest import Serve
-from tests.contract.desk import Desk
-from tests.contract.told import HELD, READ, WRITE, chain
-from tests.gateway.streams.watching import (
+from tests.contract.plans import HELD, READ, WRITE, chain
+from tests.contract.target import Target
+from tests.gateway.streams.readers import (
     Upstreams,
     client,
     gateway,
@@ -58,15 +58,15 @@ async def restarting(serve: Serve, **settings: Any) -> AsyncGenerator[tuple[Rest
     await server.stop()
 
 
-async def test_a_stream_goes_on_where_its_server_is_started_again(serve: Serve, desk: Desk) -> None:
+async def test_a_stream_goes_on_where_its_server_is_started_again(serve: Serve, target: Target) -> None:
     async with restarting(serve, heartbeat=0.1) as (server, started):
         run_id = (await server.service.create("do")).run_id
         async with client(started.address, server.service.key) as http, watching(http, run_id, FULL) as watch:
             await watch.until("tool.call")
-            await desk.arrived.wait()
+            await target.arrived.wait()
             await server.stop()
             await watch.comment()
-            desk.open.set()
+            target.open.set()
             await server.start()
             await watch.rest()
             whole = await log(http, run_id, tool_calls=True)
@@ -75,7 +75,9 @@ async def test_a_stream_goes_on_where_its_server_is_started_again(serve: Serve, 
     assert watch.seen[-1]["status"] == "SUCCESS"
 
 
-async def test_a_key_revoked_before_the_restart_ends_and_the_others_go_on(serve: Serve, desk: Desk) -> None:
+async def test_a_key_revoked_before_the_restart_ends_and_the_others_go_on(
+    serve: Serve, target: Target
+) -> None:
     async with restarting(serve) as (server, started):
         run_id = (await server.service.create("do")).run_id
         made = await server.service.keys.CreateKey(
@@ -90,7 +92,7 @@ async def test_a_key_revoked_before_the_restart_ends_and_the_others_go_on(serve:
             await server.stop()
             await server.start()
             await first.rest()
-            desk.open.set()
+            target.open.set()
             await second.rest()
             async with client(started.address, server.service.key) as http:
                 whole = await log(http, run_id)
@@ -99,7 +101,7 @@ async def test_a_key_revoked_before_the_restart_ends_and_the_others_go_on(serve:
     assert sequences(second.seen) == sequences(whole)
 
 
-async def test_streams_end_where_their_server_does_not_come_back(serve: Serve, desk: Desk) -> None:
+async def test_streams_end_where_their_server_does_not_come_back(serve: Serve, target: Target) -> None:
     async with restarting(serve, patience=0.3) as (server, started):
         run_id = (await server.service.create("do")).run_id
         async with reading(started.address, server.service.key, run_id) as watch:
@@ -111,7 +113,7 @@ async def test_streams_end_where_their_server_does_not_come_back(serve: Serve, d
     assert watch.seen[-1]["status"] == "RUNNING"
 
 
-async def test_a_ticket_is_spent_so_its_stream_ends_with_its_server(serve: Serve, desk: Desk) -> None:
+async def test_a_ticket_is_spent_so_its_stream_ends_with_its_server(serve: Serve, target: Target) -> None:
     async with restarting(serve) as (server, started):
         run_id = (await server.service.create("do")).run_id
         async with (
@@ -128,7 +130,7 @@ async def test_a_ticket_is_spent_so_its_stream_ends_with_its_server(serve: Serve
 
 
 async def test_who_leaves_while_the_server_is_away_opens_nothing_when_it_is_back(
-    serve: Serve, desk: Desk
+    serve: Serve, target: Target
 ) -> None:
     async with restarting(serve, heartbeat=0.2) as (server, started):
         run_id = (await server.service.create("do")).run_id
@@ -143,19 +145,21 @@ async def test_who_leaves_while_the_server_is_away_opens_nothing_when_it_is_back
             while (await http.get(f"/v1/runs/{run_id}")).status_code == 503:
                 pass
             opened = [Upstreams().of(run_id) for _ in range(3) if await http.get(f"/v1/runs/{run_id}")]
-        desk.open.set()
+        target.open.set()
 
     assert opened == [[], [], []]
 
 
-async def test_a_stream_of_a_server_that_stops_ends_behind_its_last_event(serve: Serve, desk: Desk) -> None:
+async def test_a_stream_of_a_server_that_stops_ends_behind_its_last_event(
+    serve: Serve, target: Target
+) -> None:
     async with AsyncExitStack() as readers:
         async with serve(PLAN) as service:
             run_id = (await service.create("do")).run_id
             opening = reading(service.app.http_address, service.key, run_id, FULL)
             watch = await readers.enter_async_context(opening)
-            await desk.arrived.wait()
-            desk.open.set()
+            await target.arrived.wait()
+            target.open.set()
         await watch.rest()
     async with serve(PLAN, fresh=False) as service, client(service.app.http_address, service.key) as http:
         cursor = str(watch.seen[-1]["sequence"])

@@ -44,7 +44,7 @@ def _number() -> Elicit[Number]:
     return Elicit("How often?", Number)
 
 
-class Desk:
+class Target:
     """A server that keeps notes, and what a test wants to know about its life."""
 
     def __init__(self) -> None:
@@ -176,9 +176,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(*, modern: bool = True) -> AsyncGenerator[Desk]:
-    """A desk on loopback. Not modern: it knows no revision of the protocol after 2025-11-25."""
-    found = Desk()
+async def target(*, modern: bool = True) -> AsyncGenerator[Target]:
+    """A server on loopback. Not modern: it knows no revision of the protocol after 2025-11-25."""
+    found = Target()
     async with listening(found.app(modern=modern)) as origin:
         found.url = f"{origin}/mcp"
         yield found

@@ -15,28 +15,28 @@ from errands_server.domain.tool import Repeat
 from errands_server.ports import CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded
 from errands_server.tools.mcp import sender
 from errands_server.tools.mcp.importer import McpSource, McpTerms
-from tests.tools.mcp.calling import TRACE, Caller, caller
-from tests.tools.mcp.servers import Desk
-from tests.tools.mcp.servers import desk as opened
+from tests.tools.mcp.caller import TRACE, Caller, caller
+from tests.tools.mcp.servers import Target
+from tests.tools.mcp.servers import target as opened
 
 SECRET = "hunter2-hunter2"
 
 
 @pytest.fixture(params=["2026-07-28", "2025-11-25"])
-async def desk(request: pytest.FixtureRequest) -> AsyncGenerator[Desk]:
+async def target(request: pytest.FixtureRequest) -> AsyncGenerator[Target]:
     async with opened(modern=request.param == "2026-07-28") as found:
         yield found
 
 
 @pytest.fixture
-async def call(desk: Desk) -> AsyncGenerator[Caller]:
-    async with caller(McpSource(url=desk.url)) as found:
+async def call(target: Target) -> AsyncGenerator[Caller]:
+    async with caller(McpSource(url=target.url)) as found:
         yield found
 
 
-def posted(desk: Desk) -> list[dict[str, str]]:
+def posted(target: Target) -> list[dict[str, str]]:
     """Requests but those by which the session of the import ends."""
-    return [seen for seen in desk.seen if seen[":method"] == "POST"]
+    return [seen for seen in target.seen if seen[":method"] == "POST"]
 
 
 def output(answer: CallResult) -> object:
@@ -66,36 +66,38 @@ async def test_a_tool_that_fails_is_a_refusal_in_its_own_words(call: Caller) -> 
     assert "cannot do that: no paper" in answer.message
 
 
-async def test_arguments_that_do_not_fit_are_not_sent(desk: Desk, call: Caller) -> None:
-    before = len(desk.seen)
+async def test_arguments_that_do_not_fit_are_not_sent(target: Target, call: Caller) -> None:
+    before = len(target.seen)
 
     answer = await call("add_note", text=3)
 
     assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.ARGUMENTS_INVALID
-    assert len(desk.seen) == before
+    assert len(target.seen) == before
 
 
-async def test_cancelling_a_call_tells_the_server_and_the_session_goes_on(desk: Desk, call: Caller) -> None:
+async def test_cancelling_a_call_tells_the_server_and_the_session_goes_on(
+    target: Target, call: Caller
+) -> None:
     waiting = asyncio.create_task(call("wait"))
-    await desk.started.wait()
+    await target.started.wait()
 
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
 
-    await asyncio.wait_for(desk.cancelled.wait(), 5)
+    await asyncio.wait_for(target.cancelled.wait(), 5)
     assert output(await call("greet", name="Ada")) == "Hello, Ada!"
 
 
 async def test_a_server_that_is_silent_for_too_long_leaves_the_outcome_unknown(
-    desk: Desk, call: Caller
+    target: Target, call: Caller
 ) -> None:
     await call("greet", name="Ada")  # so that the session is open, and silence is all there is to wait for
     answer = await call("wait", timeout=1)
 
     assert isinstance(answer, CallOutcomeUnknown)
-    await asyncio.wait_for(desk.cancelled.wait(), 5)
+    await asyncio.wait_for(target.cancelled.wait(), 5)
 
 
 async def test_progress_keeps_a_call_alive_but_not_for_ever(
@@ -108,28 +110,28 @@ async def test_progress_keeps_a_call_alive_but_not_for_ever(
     assert isinstance(await call("work", steps=100, timeout=0.5), CallOutcomeUnknown)
 
 
-async def test_two_users_never_share_a_session(desk: Desk, call: Caller) -> None:
-    desk.seen.clear()
+async def test_two_users_never_share_a_session(target: Target, call: Caller) -> None:
+    target.seen.clear()
     await asyncio.gather(*(call("greet", user=user, name="x") for user in ("ada", "grace") for _ in range(3)))
 
-    opening = [seen for seen in posted(desk) if seen.get("mcp-method") == "server/discover"]
+    opening = [seen for seen in posted(target) if seen.get("mcp-method") == "server/discover"]
     assert len(opening) == 2
-    ids = {seen["mcp-session-id"] for seen in posted(desk) if "mcp-session-id" in seen}
+    ids = {seen["mcp-session-id"] for seen in posted(target) if "mcp-session-id" in seen}
     assert len(ids) in (0, 2)  # the newest revision has no ids
 
 
 async def test_a_credential_goes_with_every_request_of_its_session_and_into_no_other(
-    desk: Desk, call: Caller
+    target: Target, call: Caller
 ) -> None:
-    desk.seen.clear()
+    target.seen.clear()
     await call("greet", name="x", credential=Credential(headers={"Authorization": f"Bearer {SECRET}"}))
 
-    assert {seen.get("authorization") for seen in posted(desk)} == {f"Bearer {SECRET}"}
+    assert {seen.get("authorization") for seen in posted(target)} == {f"Bearer {SECRET}"}
 
-    desk.seen.clear()
+    target.seen.clear()
     await call("greet", name="x")
 
-    assert {seen.get("authorization") for seen in posted(desk)} == {None}
+    assert {seen.get("authorization") for seen in posted(target)} == {None}
 
 
 async def test_what_a_server_says_is_without_the_secrets_of_the_call(call: Caller) -> None:
@@ -142,39 +144,39 @@ async def test_what_a_server_says_is_without_the_secrets_of_the_call(call: Calle
     assert SECRET not in failed.message
 
 
-async def test_the_trace_goes_with_the_call_and_a_key_only_where_it_is_honoured(desk: Desk) -> None:
+async def test_the_trace_goes_with_the_call_and_a_key_only_where_it_is_honoured(target: Target) -> None:
     for honours, repeat in ((False, Repeat.NEVER), (True, Repeat.KEYED)):
         terms = McpTerms(internal=True, honours_keys=honours)
-        async with caller(McpSource(url=desk.url), terms=terms) as call:
+        async with caller(McpSource(url=target.url), terms=terms) as call:
             await call("add_note", text="milk")
 
             assert call.operations["add_note"].tool.repeat is repeat
-            assert desk.metas[-1]["traceparent"] == TRACE
-            assert desk.metas[-1].get(sender.IDEMPOTENCY_KEY) == ("key-1" if honours else None)
+            assert target.metas[-1]["traceparent"] == TRACE
+            assert target.metas[-1].get(sender.IDEMPOTENCY_KEY) == ("key-1" if honours else None)
 
 
-async def test_a_changed_catalog_is_heard_of_and_listed(desk: Desk) -> None:
+async def test_a_changed_catalog_is_heard_of_and_listed(target: Target) -> None:
     heard: asyncio.Queue[set[str]] = asyncio.Queue()
 
     async def on_listing(_: object, __: object, listing: object) -> None:
         heard.put_nowait({tool["name"] for tool in listing.tools})  # type: ignore[attr-defined]
 
-    async with caller(McpSource(url=desk.url), on_tools_changed=on_listing) as call:
+    async with caller(McpSource(url=target.url), on_tools_changed=on_listing) as call:
         await call("grow")
 
         assert "extra_tool" in await asyncio.wait_for(heard.get(), 5)
 
 
-async def test_no_call_goes_out_with_a_signature_that_cannot_be_made(call: Caller, desk: Desk) -> None:
+async def test_no_call_goes_out_with_a_signature_that_cannot_be_made(call: Caller, target: Target) -> None:
     signer = AwsSigner(
         access_key_id="AKIA", secret_access_key=SECRET, session_token="t", service="sqs", region="eu-west-1"
     )
-    before = len(desk.seen)
+    before = len(target.seen)
     answer = await call("greet", name="Ada", credential=Credential(signer=signer))
 
     assert isinstance(answer, CallFailed)
     assert answer.reason is Reason.CREDENTIALS_INVALID
-    assert len(desk.seen) == before
+    assert len(target.seen) == before
 
 
 async def test_secrets_that_are_only_known_make_no_session_of_their_own_and_do_not_come_back(

@@ -16,7 +16,7 @@ from errands_server.domain.errors import Invalid, Reason
 from errands_server.tools.mcp.endpoint import Listing
 from errands_server.tools.mcp.importer import McpSource, McpTerms, apply_listing, reimport
 from errands_server.tools.mcp.protected_resource import protected_resource
-from tests.tools.mcp.calling import caller, operations
+from tests.tools.mcp.caller import caller, operations
 from tests.tools.mcp.plain import TOOL, Plain, plain
 
 SECRET = "hunter2-hunter2"

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from errands_server.credentials.credential import Credential
 from errands_server.domain.errors import Reason
 from errands_server.ports import AuthorizationRequired, CallFailed, CallResult, CallSucceeded
-from tests.tools.mcp.calling import McpSource, caller
+from tests.tools.mcp.caller import McpSource, caller
 from tests.tools.mcp.plain import MODERN, plain, required
-from tests.tools.mcp.servers import desk
+from tests.tools.mcp.servers import target
 from tests.tools.mcp.test_refusing import SECRET, to_calls
 
 PAGE = "https://pay.example/1?for=a%20mug"
@@ -56,7 +56,7 @@ async def test_of_several_pages_those_that_are_not_done_come_first() -> None:
 
 
 async def test_a_page_that_is_asked_for_in_the_middle_of_a_call_is_agreed_to_once_it_is_done() -> None:
-    async with desk(modern=False) as found, caller(McpSource(url=found.url)) as call:
+    async with target(modern=False) as found, caller(McpSource(url=found.url)) as call:
         first = await call("visit", url=PAGE)
         other = await call("visit", url=PAGE, pages=("https://pay.example/2",))
         done = await call("visit", url=PAGE, pages=(PAGE,))

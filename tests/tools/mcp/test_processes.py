@@ -20,7 +20,7 @@ from errands_server.tools.mcp import sdk_streams
 from errands_server.tools.mcp.endpoint import StdioServer, load_servers
 from errands_server.tools.mcp.importer import McpSource
 from errands_server.tools.mcp.session_pool import SessionLimits
-from tests.tools.mcp.calling import Caller, caller
+from tests.tools.mcp.caller import Caller, caller
 
 SCRIPT = str(Path(__file__).with_name("process.py"))
 SOURCE = McpSource(server="desk")

@@ -19,9 +19,9 @@ from errands_server.ports import AuthorizationRequired, CallFailed, CallResult, 
 from errands_server.tools.mcp import exchange
 from errands_server.tools.mcp.endpoint import StdioServer
 from tests.tools.mcp import asking_process
-from tests.tools.mcp.calling import Caller, McpSource, caller
+from tests.tools.mcp.caller import Caller, McpSource, caller
 from tests.tools.mcp.plain import MODERN, Plain, error, plain
-from tests.tools.mcp.servers import Desk, desk
+from tests.tools.mcp.servers import Target, target
 from tests.tools.mcp.test_pages import FORM, PAGE, input_required, page
 from tests.tools.mcp.test_refusing import SECRET, to_calls
 
@@ -33,8 +33,8 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
 
 
 @asynccontextmanager
-async def asking(modern: bool) -> AsyncGenerator[tuple[Desk, Caller]]:
-    async with desk(modern=modern) as found, caller(McpSource(url=found.url)) as call:
+async def asking(modern: bool) -> AsyncGenerator[tuple[Target, Caller]]:
+    async with target(modern=modern) as found, caller(McpSource(url=found.url)) as call:
         yield found, call
 
 

@@ -26,7 +26,7 @@ from errands_server.tools.mcp.http_transport import MAX_ANSWER
 from errands_server.tools.mcp.importer import McpSource, McpTerms
 from errands_server.tools.mcp.session_pool import OPENING
 from tests.tools.loopback import service
-from tests.tools.mcp.calling import Caller, caller
+from tests.tools.mcp.caller import Caller, caller
 from tests.tools.mcp.plain import DONE, MODERN, TOOL, Answering, error, plain
 
 SECRET = "hunter2-hunter2"

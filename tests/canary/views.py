@@ -8,9 +8,9 @@ import subprocess
 import httpx2
 
 from errands.v1 import approval_pb2, connection_pb2, integration_pb2, key_pb2, run_pb2
-from tests.canary.searching import Search
+from tests.canary.search import Search
 from tests.cli.command_line import ERRANDS, environment
-from tests.gateway.asking import asking
+from tests.gateway.callers import asking
 from tests.service import Service
 
 _PAGE = {"accept": "text/html"}

@@ -39,8 +39,9 @@ SCHEMES = {
 }
 
 
-class Desk:
-    """What was received, in order. Held operations are answered once `open` is set.
+class Target:
+    """The service that runs of the tests call: what it received, in order. Held operations are answered
+    once `open` is set.
 
     It is an authorization server, too, which gives `token` for any code.
     """
@@ -107,13 +108,13 @@ def _parsed(media_type: str, body: bytes) -> Any:
 
 
 @asynccontextmanager
-async def opened() -> AsyncGenerator[Desk, None]:
-    """A desk on a free port."""
-    desk = Desk()
-    server = await asyncio.start_server(desk.answer, "127.0.0.1", 0)
-    desk.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+async def opened() -> AsyncGenerator[Target, None]:
+    """A target on a free port."""
+    target = Target()
+    server = await asyncio.start_server(target.answer, "127.0.0.1", 0)
+    target.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield desk
+        yield target
     finally:
-        desk.open.set()
+        target.open.set()
         server.close()

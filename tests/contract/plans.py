@@ -1,4 +1,4 @@
-"""Plans over the desk."""
+"""Plans that call the target."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from errands.v1 import approval_pb2 as pb
 from errands.v1 import integration_pb2
-from tests.contract.desk import Desk
+from tests.contract.target import Target
 from tests.gateway.approvals.parsed import Page
 from tests.service import PATIENCE, Service
 
@@ -87,13 +87,18 @@ async def pressed(
 
 
 async def add_counter(
-    service: Service, desk: Desk, titles: Mapping[str, str], *, name: str = "counter", shared: bool = False
+    service: Service,
+    target: Target,
+    titles: Mapping[str, str],
+    *,
+    name: str = "counter",
+    shared: bool = False,
 ) -> None:
-    """The desk once more, with tools of these names and titles; those named `read…` only read."""
+    """The target once more, with tools of these names and titles; those named `read…` only read."""
     document = {
         "openapi": "3.1.0",
         "info": {"title": name, "version": "1"},
-        "servers": [{"url": desk.url}],
+        "servers": [{"url": target.url}],
         "paths": {f"/{tool}": _tool(tool, title, shared) for tool, title in titles.items()},
         "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
     }

@@ -17,7 +17,7 @@ COOKIE = "errands-connect"
 SECRET = "hunter2-hunter2"
 
 
-async def the_desk(service: Service) -> str:
+async def target_id(service: Service) -> str:
     found = await service.integrations.ListIntegrations(integration_pb2.ListIntegrationsRequest())
     return str(found.integrations[0].id)
 
@@ -25,7 +25,7 @@ async def the_desk(service: Service) -> str:
 async def link(service: Service, integration: str = "", user: str = "ada", **fields: Any) -> str:
     """Path of a new connect link."""
     request = pb.CreateConnectLinkRequest(
-        integration_id=integration or await the_desk(service), user_id=user, **fields
+        integration_id=integration or await target_id(service), user_id=user, **fields
     )
     made = await service.connections.CreateConnectLink(request)
     return urlsplit(made.url).path

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from errands.v1 import connection_pb2 as pb
 from errands.v1 import integration_pb2, key_pb2
-from tests.contract.desk import Desk
 from tests.contract.refusals import refused
+from tests.contract.target import Target
 from tests.service import Service
 
 SECRET: Final = "canary-of-the-audit-3f9a"
@@ -19,16 +19,16 @@ KEY: Final = "key:process"
 
 Told: TypeAlias = tuple[str, str, str]
 """Actor, action and subject."""
-Deed: TypeAlias = tuple[str, Told]
+AuditedChange: TypeAlias = tuple[str, Told]
 """An RPC, and the one entry it left."""
 
 
-async def changes(service: Service, desk: Desk) -> AsyncGenerator[Deed, None]:
+async def changes(service: Service, target: Target) -> AsyncGenerator[AuditedChange, None]:
     """One of each administrative change, told as soon as it is done."""
-    desk.token = SECRET
-    name = await _created(service, desk)
+    target.token = SECRET
+    name = await _created(service, target)
     yield "IntegrationService/CreateIntegration", (KEY, "integration.create", name)
-    async for deed in connecting(service, desk, name):
+    async for deed in connecting(service, target, name):
         yield deed
     removal = integration_pb2.UpdateIntegrationRequest(
         id=name, name="other", rate_limit="10/s", remove_oauth_client=True
@@ -43,11 +43,11 @@ async def changes(service: Service, desk: Desk) -> AsyncGenerator[Deed, None]:
     yield "KeyService/RevokeKey", (KEY, "key.revoke", key.key.id)
 
 
-async def _created(service: Service, desk: Desk) -> str:
+async def _created(service: Service, target: Target) -> str:
     bearer = integration_pb2.IntegrationCredential(bearer=integration_pb2.BearerCredential(token=SECRET))
     request = integration_pb2.CreateIntegrationRequest(
         name="audited",
-        openapi_document=desk.document(),
+        openapi_document=target.document(),
         internal=True,
         credential=bearer,
         shared_credential=True,
@@ -55,7 +55,7 @@ async def _created(service: Service, desk: Desk) -> str:
     return str((await service.integrations.CreateIntegration(request)).integration.id)
 
 
-async def connecting(service: Service, desk: Desk, name: str) -> AsyncGenerator[Deed, None]:
+async def connecting(service: Service, target: Target, name: str) -> AsyncGenerator[AuditedChange, None]:
     """Everything that is done about users' connections to an integration."""
     made = await service.connect(name, "ada", bearer=pb.ConnectionBearer(token=SECRET))
     yield "ConnectionService/CreateConnection", (KEY, "connection.create", made.id)
@@ -73,19 +73,19 @@ async def connecting(service: Service, desk: Desk, name: str) -> AsyncGenerator[
     yield "ConnectionService/ConfirmConnection", (KEY, "connection.mismatch", name)
     await service.connections.UpdateConnectSettings(settings(""))
     yield "ConnectionService/UpdateConnectSettings", (KEY, "tenant.update", "default")
-    await lent(service, desk, name)
+    await lent(service, target, name)
     yield "IntegrationService/UpdateIntegration", (KEY, "integration.update", name)
     await finish(service, await visited(service, name, "dora"))
     yield "ConnectionService/FinishConnect", ("link", "connection.create", await of(service, "dora"))
 
 
-async def lent(service: Service, desk: Desk, name: str) -> None:
-    """Give an integration a client at the desk."""
+async def lent(service: Service, target: Target, name: str) -> None:
+    """Give an integration a client at the target."""
     client = integration_pb2.OAuthClient(
         client_id="errands",
         client_secret=SECRET,
-        authorization_url=f"{desk.url}/authorize",
-        token_url=f"{desk.url}/token",
+        authorization_url=f"{target.url}/authorize",
+        token_url=f"{target.url}/token",
     )
     request = integration_pb2.UpdateIntegrationRequest(id=name, oauth_client=client)
     await service.integrations.UpdateIntegration(request)
