@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from errands_server.domain.errors import Reason
+from errands_server.domain.tool import Effect
 from tests.planners.catalogs import CRM, SHOP, TEXT, WHOLE, listed, thing, tool
 from tests.planners.conftest import calls
 
 DECIMAL = {"type": "number"}
 
 
-def posted(name: str, description: str, required: str, **properties: Any):
-    body = thing(required, **properties)
-    return (tool(name, name, "POST", f"/{name}", thing("body", body=body), description=description),)
+def posted(name: str, description: str, required: str, *, effect: Effect = Effect.WRITE, **properties: Any):
+    body = thing("body", body=thing(required, **properties))
+    return (tool(name, name, "POST", f"/{name}", body, description=description, effect=effect),)
 
 
 RAFT = posted("raft_load", "Calculate the load of a raft.", "mass depth", mass=DECIMAL, depth=DECIMAL)
@@ -27,6 +28,7 @@ GUIDE = posted(
     "guide_find",
     "Find a guide for visitors.",
     "location",
+    effect=Effect.READ,
     location=TEXT,
     guide_name=TEXT,
     day=TEXT,
@@ -36,6 +38,7 @@ BAKE = posted(
     "bake_search",
     "Search for things to bake.",
     "sweet fresh_batch weekday",
+    effect=Effect.READ,
     sweet=TEXT,
     fresh_batch={"type": "boolean"},
     nuts={"type": "string", "enum": ["True", "False"]},

@@ -61,6 +61,7 @@ CODES: Final[Mapping[Reason, StatusCode]] = {
     Reason.INTERNAL: StatusCode.INTERNAL,
     Reason.NO_FITTING_TOOL: StatusCode.NOT_FOUND,
     Reason.ARGUMENT_MISSING: StatusCode.INVALID_ARGUMENT,
+    Reason.INTENT_NOT_UNDERSTOOD: StatusCode.INVALID_ARGUMENT,
     Reason.PLAN_INVALID: StatusCode.INTERNAL,
     Reason.PLANNER_FAILED: StatusCode.INTERNAL,
     Reason.ENGINE_FAILED: StatusCode.INTERNAL,

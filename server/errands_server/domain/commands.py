@@ -31,7 +31,7 @@ CHOICES: Final = {
     ApprovalKind.IN_DOUBT: (Decision.RETRY, Decision.DONE, Decision.FAIL),
     ApprovalKind.INPUT: (Decision.APPROVE, Decision.DENY),
 }
-_REFUSED: Final = frozenset({Reason.NO_FITTING_TOOL, Reason.ARGUMENT_MISSING})
+_REFUSED: Final = frozenset({Reason.NO_FITTING_TOOL, Reason.ARGUMENT_MISSING, Reason.INTENT_NOT_UNDERSTOOD})
 
 
 def cancel(run: Run, *, actor: str, now: int) -> list[AnyEvent]:

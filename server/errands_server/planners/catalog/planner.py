@@ -10,13 +10,15 @@ import msgspec
 from ...domain.errors import Reason
 from ...domain.explanation import Choice, ClauseRead, Considered, Origin
 from ...domain.plan import MAX_STEPS, Plan
+from ...domain.tool import Effect
 from ...lru import LruCache
 from ...ports import Brief, Planned, Refusal, ResultBrief
-from .entity import Kind
+from .entity import Kind, Mention
 from .interpreter import MOST, Interpretation, Interpreter
 from .lookups import DraftCall, step_id
 from .parameters import ToolParameter
 from .plan_builder import build_plan
+from .qualifiers import find_qualifier
 from .result_builder import build_result
 from .slot_filling import Argument
 from .tool_index import ToolIndexCache
@@ -81,7 +83,7 @@ class CatalogPlanner:
             return kept
         interpreter = Interpreter(brief, index)
         clauses = interpreter.interpret()
-        outcome = _outcome(clauses)
+        outcome = _outcome(brief.intent, interpreter.mentions, clauses)
         if brief.explain:
             return Planned(outcome, tuple(_account(brief.intent, clauses)))
         lasting = not any(mention.kind in _PASSING for mention in interpreter.mentions)
@@ -104,8 +106,31 @@ def _size(planned: Planned) -> int:
     return len(msgspec.json.encode(planned.outcome)) + 2 * _LONGEST
 
 
-def _outcome(clauses: Sequence[Interpretation]) -> Plan | Refusal:
-    return _refusal(clauses) or build_plan(clauses[-1].drafts)
+def _outcome(intent: str, mentions: Sequence[Mention], clauses: Sequence[Interpretation]) -> Plan | Refusal:
+    refusal = _refusal(clauses) or _not_understood(intent, mentions, clauses)
+    return refusal or build_plan(clauses[-1].drafts)
+
+
+def _not_understood(
+    intent: str, mentions: Sequence[Mention], clauses: Sequence[Interpretation]
+) -> Refusal | None:
+    """Why nothing is changed where the intent says more than a plan of calls can."""
+    requests = [
+        intent[start : end + 1]
+        for clause in clauses
+        if clause.draft and clause.draft.profile.tool.effect is Effect.WRITE
+        for start, end in clause.clause.asks or [(clause.clause.start, clause.clause.end)]
+    ]
+    if not requests:
+        return None
+    qualifier = find_qualifier(intent, requests, mentions, clauses[-1].drafts)
+    if qualifier is None:
+        return None
+    message = (
+        f"{qualifier.words!r} {qualifier.change}, which a plan of this planner cannot say. Nothing was sent. "
+        "Say what is to be done now, without it; put texts that are to be sent in quotes."
+    )
+    return Refusal(Reason.INTENT_NOT_UNDERSTOOD, message)
 
 
 def _refusal(clauses: Sequence[Interpretation]) -> Refusal | None:
