@@ -17,8 +17,9 @@ from .tokens import STOP, VAGUE, lexicon, stem, words
 _QUOTED: Final = re.compile(
     r""""([^"]+)"|\u201c([^\u201d]+)\u201d|\u2018([^\u2019]+)\u2019|`([^`]+)`|(?<!\w)'([^']+(?:'\w[^']*)*)'(?!\w)"""
 )
-# JSON beyond a plain list of values: lists of lists, and flat objects.
-_LITERAL: Final = re.compile(r"\[\s*+\[[^][{}]*+\](?:\s*+,\s*+\[[^][{}]*+\])*+\s*+\]|\{[^{}]*+\}")
+# What JSON is made of: brackets, and texts, whose brackets are none.
+_BRACKET: Final = re.compile(r"[][{}]|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'(?=\s*[]:,}])")
+_CLOSES: Final = {"]": "[", "}": "{"}
 # A sum of terms in variables of one letter: `3x^2 + 2x - 1`.
 _TERM: Final = r"(?:\d++(?:\.\d++)?+)?+(?:[a-z](?:(?:\^|\*\*)[\w.]++)?+)?+"
 _EXPRESSION: Final = re.compile(
@@ -35,6 +36,12 @@ _FILE: Final = re.compile(r"(?<![\w/])(?:~|[A-Za-z]:)?/[\w./-]*\w")
 _IDENTIFIER: Final = re.compile(
     r"(?<![\w.^-])(?:#?(?=[\w/-]*\d)[A-Za-z_]+(?:[-_/]?\w+)*|\d+(?:-\d+)+|\d+[-/_][A-Z]\w*)(?![\w^])"
 )
+# A word that begins with a digit and is no number: 7b, 5d8f7c9b6d-2xkqz, an ObjectId.
+_MIXED: Final = re.compile(r"(?<![\w.,/^$€£-])\d(?=[\w-]*[A-Za-z_])\w*(?:-\w+)*(?![\w^/]|\.\d)")
+_COUNTED: Final = re.compile(
+    r"\d+(?:(?P<unit>[a-z°µ]{1,4})|e[-+]?\d+|-[a-z]{2,})", re.IGNORECASE
+)  # 70kg, 3rd, 1e3, 5-star
+_UNITS: Final = lexicon("st nd rd th am pm h hr hrs d s sec secs min mins ms x kb mb gb tb")
 # Owner and name: ada/notes. Words of grammar and units have the same form: `and/or`, `km/h`.
 _SLUG: Final = re.compile(r"(?<![\w./@:-])[A-Za-z][\w-]*/[A-Za-z][\w.-]*\w(?![\w/(])")
 # Addresses of machines, versions, names of files: 192.0.2.1, 2.1.3, v1.2, api.example.com, report.pdf.
@@ -73,7 +80,7 @@ def extract_mentions(text: str, now: datetime) -> tuple[Mention, ...]:
     found: list[Mention] = []
     # Each finder with the characters of which a text must have one: most patterns are skipped.
     finders: tuple[tuple[str, Finder], ...] = (
-        ("[{", lambda rest: _matches(_LITERAL, Kind.LITERAL, rest)),
+        ("[{", _literals),
         ("\"'`\u201c\u2018", _quoted),
         (":", lambda rest: _matches(_URL, Kind.URL, rest)),
         ("@", lambda rest: _matches(_EMAIL, Kind.EMAIL, rest)),
@@ -86,6 +93,7 @@ def extract_mentions(text: str, now: datetime) -> tuple[Mention, ...]:
         ("/", _slugs),
         (".", lambda rest: _matches(_DOTTED, Kind.IDENTIFIER, rest)),
         (_DIGIT, lambda rest: _matches(_IDENTIFIER, Kind.IDENTIFIER, rest)),
+        (_DIGIT, _mixed),
         ("_", lambda rest: _matches(_KEY, Kind.IDENTIFIER, rest)),
         ("", find_numbers),
         ("", lambda rest: _matches(_PERIOD, Kind.PERIOD, rest)),
@@ -127,10 +135,36 @@ def _matches(pattern: re.Pattern[str], kind: Kind, text: str) -> Iterator[Mentio
         yield Mention(kind, match.group().lstrip("#"), match.start(), match.end())
 
 
+def _literals(text: str) -> Iterator[Mention]:
+    """JSON values beyond a plain list of values, whole: whatever stands in a balanced bracket."""
+    opened: list[str] = []
+    start, nested = 0, False
+    for match in _BRACKET.finditer(text):
+        mark = match.group()
+        if mark in _CLOSES.values():
+            start = start if opened else match.start()
+            nested = bool(opened) or mark == "{"
+            opened.append(mark)
+        elif mark in _CLOSES and opened:
+            if opened.pop() != _CLOSES[mark]:
+                return  # what is not balanced is no value
+            nested |= bool(opened)
+            if not opened and nested:
+                yield Mention(Kind.LITERAL, text[start : match.end()], start, match.end())
+
+
 def _quoted(text: str) -> Iterator[Mention]:
     for match in _QUOTED.finditer(text):
         value = next(group for group in match.groups() if group is not None)
         yield Mention(Kind.QUOTED, value, match.start(), match.end())
+
+
+def _mixed(text: str) -> Iterator[Mention]:
+    for match in _MIXED.finditer(text):
+        counted = _COUNTED.fullmatch(match.group())
+        unit = (counted["unit"] or "").lower() if counted else ""
+        if counted is None or (unit and unit not in _UNITS and not quantities_measured(stem(unit))):
+            yield Mention(Kind.IDENTIFIER, match.group(), match.start(), match.end())
 
 
 def _slugs(text: str) -> Iterator[Mention]:

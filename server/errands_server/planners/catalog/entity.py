@@ -51,13 +51,14 @@ POINTED: Final = frozenset({Kind.URL, Kind.EMAIL, Kind.UUID, Kind.IDENTIFIER, Ki
 
 class Mention(Struct, frozen=True):
     """One value in a sentence. `unit` is the unit written against a number, as in 70kg; of a date, its
-    text."""
+    text. `said` is a number as it was written: 007, 1e3."""
 
     kind: Kind
     value: Any
     start: int
     end: int
     unit: str = ""
+    said: str = ""
 
 
 class Series(Struct, frozen=True):

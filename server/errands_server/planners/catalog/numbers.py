@@ -49,7 +49,8 @@ def find_numbers(text: str) -> Iterator[Mention]:
     for match in _NUMBER.finditer(text):
         kind = Kind.PERCENT if match["percent"] else Kind.NUMBER
         unit = match["currency"] or match["unit"] or ""
-        yield Mention(kind, _number(match), match.start(), match.end(), unit)
+        said = match.group().removeprefix("#")
+        yield Mention(kind, _number(match), match.start(), match.end(), unit, said)
     lowered = text.lower()
     for match in _COUNT.finditer(text) if any(word in lowered for word in _COUNTS) else ():
         if not _ONE.match(text, match.start()):

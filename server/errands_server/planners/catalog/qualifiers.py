@@ -103,8 +103,8 @@ _PATTERNS: Final = (
         _pattern(
             r"maybe|perhaps|possibly|hypothetically|imagine|suppose|pretend|wonder(?:ing)?",
             r"(?:think(?:ing)? (?:of|about)|consider(?:ing)?|plan(?:ning|s)? to|intend(?:ing|s)? to)",
-            r"(?:going|about|ought) to|gonna|might|(?:would|could|should) have|draft|dry.run|simulate|preview",
-            r"see (?:if|whether|what)|prepare to|get ready|tempted",
+            r"(?:going|about|ought) to|gonna|might|(?:would|could|should) have|tempted",
+            r"draft|dry.run|simulate|preview|see (?:if|whether|what)|prepare to|get ready",
         ),
     ),
     (

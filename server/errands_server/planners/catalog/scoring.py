@@ -330,7 +330,7 @@ def _convert(
         return _format_time(parameter, mention), False
     if mention.kind is Kind.DATE:
         return mention.unit, False
-    return str(mention.value), False
+    return mention.said or str(mention.value), False
 
 
 def _spoken_names(parameter: ToolParameter) -> frozenset[str]:
