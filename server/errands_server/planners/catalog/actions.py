@@ -38,6 +38,20 @@ _ASKING: Final = """calculate compute convert predict estimate determine analyze
 _PARTICULAR: Final = """ship pay refund email call notify approve reject archive restore export import sync
     turn launch stop print share"""
 
+# Verbs that ask to change something, whatever tools there are: no read fulfils them.
+CHANGING: Final = lexicon(
+    """accept activate adopt allow amend annul append authorize backdate ban block boost bump censor charge
+    clear clone commit connect credit deactivate debit decline decrease degrade demote deny deploy
+    detach disable disconnect discard dismiss double downgrade duplicate eject enable enroll erase evict
+    expel expire extend fire fix flag follow forbid fork forward freeze grant halve hand hide hire
+    increase install join kick kill launch leave lend link lock lower merge migrate mute nuke pause pin
+    postpone promote prolong purge put quit raise reassign rebase reboot reduce reenable refuse
+    reinstate reject release relocate renew reopen repair repay replace rescind reset resolve restart
+    resume retire retract retry revert reverse revive revoke roll rotate sack scrap settle shorten shut
+    sign silence spin stop strip subscribe suspend swap switch take terminate throw tag transfer trash
+    trigger turn unarchive unassign unban unblock undo unfollow uninstall unlink unlock unmute unpin
+    unsubscribe untag upgrade uncheck vacate void vote waive wind wipe withdraw zap"""
+)
 _ANSWERS: Final = lexicon(_ASKING)
 _ACTIONS: Final = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
 # The first verb of a description: `Retrieves the ...`. None: the verb does not say which action.

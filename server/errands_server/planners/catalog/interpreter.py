@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ...domain.tool import Effect
 from ...ports import Brief
-from .actions import COMMON, VERBS, Action, action_of
+from .actions import CHANGING, COMMON, VERBS, Action, action_of
 from .clauses import Clause, split_clauses
 from .context import RunContext
 from .entities import extract_mentions
@@ -20,13 +20,14 @@ from .parameters import ToolParameter, Type
 from .query import build_query
 from .scoring import FAINT, FAIR, QUERIES, SORTED, SURE
 from .slot_filling import Binding, bind_slugs
-from .tokens import lexicon, stems
+from .tokens import lexicon, stem, stems
 from .tool_index import FITS, Ranked, ToolIndex
 from .tool_profile import ToolProfile
 from .utterance import ClauseFeatures, extract_features
 
 _NUMERIC: Final = frozenset({Type.INTEGER, Type.NUMBER})
 _SEEKING: Final = lexicon("find search look lookup query browse")
+_SOUGHT: Final = lexicon("for about")  # what stands behind them is looked for
 _POINTERS: Final = lexicon("it its them they their that those this these him his her he she there")
 
 
@@ -94,9 +95,9 @@ def _bind_search_term(context: ClauseContext, binding: Binding) -> None:
     kinds = {Kind.NAME, Kind.PHRASE} if verb in _SEEKING else {Kind.NAME}
     queries = [p for p in binding.unset() if p.type is Type.TEXT and p.words & QUERIES]
     for entity in context.features.entities:
-        if entity.mention.kind in kinds and not all(
-            map(context.index.has_word, stems(str(entity.mention.value)))
-        ):
+        said = frozenset(stems(str(entity.mention.value)))
+        sought = verb in _SEEKING and entity.cues & _SOUGHT and not said <= binding.profile.subject_words
+        if entity.mention.kind in kinds and (sought or not all(map(context.index.has_word, said))):
             binding.bind_entities(
                 context.features.restricted_to(entity.mention), least=FAIR, only=queries[:1]
             )
@@ -246,6 +247,8 @@ def _interpret(context: ClauseContext, drafts: tuple[DraftCall, ...]) -> Interpr
     drafted = _best_draft(context, close, drafts)
     if (best < FITS and not (drafted.is_complete and drafted.is_grounded)) or drafted.changes_nothing:
         return interpretation
+    if _reads_instead(context.clause, drafted):
+        return interpretation
     return msgspec.structs.replace(
         interpretation,
         fits=True,
@@ -253,6 +256,13 @@ def _interpret(context: ClauseContext, drafts: tuple[DraftCall, ...]) -> Interpr
         missing=drafted.missing,
         ignored=drafted.ignored,
     )
+
+
+def _reads_instead(clause: Clause, drafted: ClauseDraft) -> bool:
+    """Whether a clause asks to change something and its call reads it: `decline request 14`."""
+    verb, _ = clause.opening
+    profile = drafted.drafts[-1].profile
+    return verb in CHANGING and profile.tool.effect is Effect.READ and stem(verb) not in profile.terms
 
 
 def _best_draft(
