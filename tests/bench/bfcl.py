@@ -81,10 +81,12 @@ def _row(question: Json, answer: tuple[Json, ...]) -> Row:
 
 
 def _operation(function: Json) -> Json:
+    # Its functions compute and look up; an operator says so of operations that are a POST.
     body = {"required": True, "content": {"application/json": {"schema": _schema(function["parameters"])}}}
     return {
         "operationId": function["name"],
         "description": function["description"],
+        "x-errands-effect": "read",
         "requestBody": body,
         "responses": {"200": {"description": "Done"}},
     }
