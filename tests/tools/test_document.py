@@ -186,6 +186,35 @@ def test_a_parameter_that_a_security_scheme_fills_is_no_argument():
     assert tool("it", document).parameters["properties"] == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "where", "description", "is_argument"),
+    [
+        ("token", "query", "Authentication token. Requires scope: `chat:write`", False),
+        ("token", "header", "", False),
+        ("X-Api-Key", "header", "The API key of the caller", False),
+        ("access_token", "query", "OAuth access token", False),
+        ("token", "query", "Token of the device that is notified", True),
+        ("page_token", "query", "", True),
+        ("token", "path", "", True),
+    ],
+)
+def test_another_place_for_the_credential_is_no_argument(
+    name: str, where: str, description: str, is_argument: bool
+):
+    parameter = {"name": name, "in": where, "required": True, "description": description}
+    document = with_operation({"parameters": [{**parameter, "schema": {"type": "string"}}]})
+    if where == "path":
+        document["paths"] = {"/it/{token}": next(iter(document["paths"].values()))}
+    document["components"] = {"securitySchemes": {"o": {"type": "http", "scheme": "bearer"}}}
+
+    open_to_all = tool("it", document).parameters["properties"]
+    document["security"] = [{"o": []}]
+    secured = tool("it", document).parameters["properties"]
+
+    assert list(open_to_all) == [name]
+    assert list(secured) == ([name] if is_argument else [])
+
+
 def test_schemas_stand_alone_and_may_contain_themselves():
     pet = {"id": "1", "body": {"name": "Tom", "secret": "s", "parent": {"name": None, "secret": "s"}}}
     checker = Draft202012Validator(tool("put_pets_id").parameters)

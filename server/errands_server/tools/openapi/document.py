@@ -134,11 +134,16 @@ def _operation(context: _Context, template: str, path: JsonNode, operation: Json
     if context.own_servers:
         server_owner = operation if operation.at("servers").value else path
         base = operation_base(server_owner, base, source_url=context.source_url)
-    inputs = read_inputs(
-        path, operation, template=template, schemes=context.schemes, converter=context.converter
-    )
     security_owner = operation if operation.at("security") else context.document
     security = read_security(security_owner)
+    inputs = read_inputs(
+        path,
+        operation,
+        template=template,
+        schemes=context.schemes,
+        converter=context.converter,
+        secured=bool(security),
+    )
     effect = _effect(operation, method, template)
     key_header = inputs.key_header or (KEY_HEADER if context.honours_keys and effect is Effect.WRITE else "")
     return Operation(

@@ -25,6 +25,12 @@ _NOT_ARGUMENTS: Final = frozenset(
         *("te", "trailer", "transfer-encoding", "upgrade"),
     )
 )
+# Names of parameters that carry what lets the caller in, without dashes and a leading x; the description, if
+# there is one, must not say otherwise (`token`: of a device).
+_CREDENTIALS: Final = frozenset(
+    ("token", "accesstoken", "authtoken", "oauthtoken", "apikey", "apitoken", "authkey", "authorization")
+)
+_ABOUT_ACCESS: Final = re.compile(r"auth|credential|api.?key|access.?token|bearer", re.IGNORECASE)
 _STYLES: Final[Mapping[Location, tuple[str, ...]]] = {
     Location.PATH: ("simple", "label", "matrix"),
     Location.QUERY: ("form", "deepObject", "spaceDelimited", "pipeDelimited"),
@@ -57,8 +63,12 @@ def read_inputs(
     template: str,
     schemes: Mapping[str, SecurityScheme],
     converter: SchemaConverter,
+    secured: bool,
 ) -> ToolInputs:
-    """What an operation takes. CannotCall: it requires something that cannot be sent."""
+    """What an operation takes; `secured`: a security scheme covers it.
+
+    CannotCall: it requires something that cannot be sent.
+    """
     declared = _declared_parameters(path, operation)
     _check_path(template, declared)
     header_names = [node.text("name") for node in declared.values() if node.text("in") == "header"]
@@ -66,7 +76,7 @@ def read_inputs(
     parameters: list[Parameter] = []
     properties: list[_Property] = []
     taken: set[str] = set()
-    for node in _argument_nodes(declared, template, schemes):
+    for node in _argument_nodes(declared, template, schemes, secured=secured):
         parameter = _parameter(node, taken=taken)
         if parameter is not None:
             taken.add(parameter.argument)
@@ -102,7 +112,11 @@ def _check_path(template: str, declared: Mapping[tuple[str, str], JsonNode]) -> 
 
 
 def _argument_nodes(
-    declared: Mapping[tuple[str, str], JsonNode], template: str, schemes: Mapping[str, SecurityScheme]
+    declared: Mapping[tuple[str, str], JsonNode],
+    template: str,
+    schemes: Mapping[str, SecurityScheme],
+    *,
+    secured: bool,
 ) -> Iterator[JsonNode]:
     """The parameters that a caller gives: those of the path, then query, header and cookie."""
     filled = {(s.location, s.name.lower()) for s in schemes.values() if s.kind == "apiKey"}
@@ -111,8 +125,16 @@ def _argument_nodes(
         for (where, name), node in declared.items():
             is_own = where == "header" and (name in _NOT_ARGUMENTS or name == KEY_HEADER.lower())
             is_unused = where == "path" and name not in placeholders
-            if where == wanted and not is_own and not is_unused and (where, name.lower()) not in filled:
+            is_filled = (where, name.lower()) in filled or (secured and _is_credential(where, name, node))
+            if where == wanted and not is_own and not is_unused and not is_filled:
                 yield node
+
+
+def _is_credential(where: str, name: str, node: JsonNode) -> bool:
+    """Whether a parameter is another place for the credential, as `token` beside OAuth: no argument."""
+    plain = re.sub("[-_]", "", name.lower()).removeprefix("x")
+    said = node.text("description")
+    return where != "path" and plain in _CREDENTIALS and (not said or _ABOUT_ACCESS.search(said) is not None)
 
 
 def _parameter(node: JsonNode, *, taken: set[str]) -> Parameter | None:
