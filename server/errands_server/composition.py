@@ -50,6 +50,7 @@ from .services.connect_methods import ConnectMethods
 from .services.connections import Connections
 from .services.imports import IntegrationImports
 from .services.integrations import Integrations
+from .services.key_watch import KeyWatch
 from .services.keys import Keys
 from .services.mcp_refresh import ToolListings, ToolListRefresh
 from .services.pass_through import PassThroughCheck
@@ -262,7 +263,8 @@ async def serving(parts: Core, keys: Keys, stack: AsyncExitStack) -> aio.Server:
     server = aio.server(options=_OPTIONS)
     gate = Interceptor(server, keys.authenticate, parts.quotas.take_request)
     connect = await _serve_integrations(parts, gate, stack)
-    _serve_runs(parts, connect, gate)
+    watch = await stack.enter_async_context(KeyWatch(keys, parts.environment))
+    _serve_runs(parts, connect, watch, gate)
     add_KeyServiceServicer_to_server(KeyServicer(keys, parts.environment), gate)
     add_AuditServiceServicer_to_server(AuditServicer(Audits(parts.store)), gate)
     return server
@@ -304,7 +306,7 @@ async def _serve_integrations(parts: Core, gate: Interceptor, stack: AsyncExitSt
     return connect
 
 
-def _serve_runs(parts: Core, connect: ConnectService, gate: Interceptor) -> None:
+def _serve_runs(parts: Core, connect: ConnectService, watch: KeyWatch, gate: Interceptor) -> None:
     store, environment, sealer = parts.store, parts.environment, parts.sealer
     runs = Runs(store, parts.hub, environment)
     creation = RunCreation(
@@ -321,7 +323,8 @@ def _serve_runs(parts: Core, connect: ConnectService, gate: Interceptor) -> None
         sealer=sealer,
         quotas=parts.quotas,
     )
-    servicer = RunServicer(creation, runs, Tickets(sealer, environment), parts.messages)
+    tickets = Tickets(sealer, environment)
+    servicer = RunServicer(creation, runs, tickets, watch, parts.messages)
     add_RunServiceServicer_to_server(servicer, gate)
     approvals = Approvals(store, parts.credentials.passed, sealer, environment)
     add_ApprovalServiceServicer_to_server(ApprovalServicer(approvals, parts.messages), gate)

@@ -135,6 +135,16 @@ class Subscriber:
         return piece
 
 
+def _has_link(event: RunEvent) -> bool:
+    """Whether an event has a link that decides, or at which users connect."""
+    match event.WhichOneof("event"):
+        case "approval_required":
+            return bool(event.approval_required.actions)
+        case "auth_required":
+            return bool(event.auth_required.url)
+    return False
+
+
 class Fanout:
     """One upstream of a view, and a window of its last events for each dialect in which it is read.
 
@@ -209,6 +219,8 @@ class Fanout:
             if TENANT in await call.initial_metadata():
                 patience.reschedule(None)
             async for message in call:
+                if any(map(_has_link, message.events)):
+                    await self._drop_refused()
                 self._put(message.events)
             return True
         except aio.AioRpcError as failure:
@@ -240,17 +252,22 @@ class Fanout:
             subscriber.wake()
 
     async def _check_credentials(self) -> None:
-        """Check every credential every `recheck` seconds; drop subscribers who may not read any more."""
+        """Check every credential every `recheck` seconds, as also before a link goes out; drop subscribers
+        who may not read any more.
+        """
         while True:
             await asyncio.sleep(self._settings.recheck)
-            by_credential: dict[object, list[Subscriber]] = {}
-            for subscriber in self.subscribers:
-                by_credential.setdefault(subscriber.caller.credential, []).append(subscriber)
-            for same in by_credential.values():
-                if await self._is_refused(same[0].caller):
-                    for subscriber in same:
-                        subscriber.refuse()
-                        self.leave(subscriber)
+            await self._drop_refused()
+
+    async def _drop_refused(self) -> None:
+        by_credential: dict[object, list[Subscriber]] = {}
+        for subscriber in self.subscribers:
+            by_credential.setdefault(subscriber.caller.credential, []).append(subscriber)
+        for same in by_credential.values():
+            if await self._is_refused(same[0].caller):
+                for subscriber in same:
+                    subscriber.refuse()
+                    self.leave(subscriber)
 
     async def _is_refused(self, caller: Caller) -> bool:
         request = ListRunEventsRequest(run_id=self._view.run_id, after_sequence=self._head, limit=1)

@@ -13,6 +13,7 @@ from errands.v1 import run_pb2_grpc
 from ..domain.errors import Reason, Unauthenticated
 from ..domain.events import RunStatus
 from ..domain.run import FINAL
+from ..services.key_watch import KeyWatch
 from ..services.principal import Principal, Scope
 from ..services.run_creation import RunCreation, RunPreview
 from ..services.runs import MAX_EVENTS, MAX_EVENTS_IN_LISTS, Runs, RunView
@@ -34,11 +35,17 @@ _AT_END: Final = (("errands-end", "1"),)
 
 class RunServicer(run_pb2_grpc.RunServiceServicer):
     def __init__(
-        self, creation: RunCreation, runs: Runs, tickets: Tickets, run_messages: RunMessages
+        self,
+        creation: RunCreation,
+        runs: Runs,
+        tickets: Tickets,
+        watch: KeyWatch,
+        run_messages: RunMessages,
     ) -> None:
         self._creation = creation
         self._runs = runs
         self._tickets = tickets
+        self._watch = watch
         self._messages = run_messages
         self._cache = ResponseCache()
 
@@ -116,8 +123,12 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         validator.raise_if_invalid()
         run_id = _run_id(request.run_id)
         ticket = self._read_ticket(run_id, include_tool_calls=request.include_tool_calls)
-        tenant, view = _stream_view(ticket, include_tool_calls=request.include_tool_calls)
-        async with self._runs.follow(tenant, run_id, after=after, view=view) as pieces:
+        principal, view = _stream_view(ticket, include_tool_calls=request.include_tool_calls)
+        tenant = principal.tenant
+        async with (
+            self._watch.watching(principal),
+            self._runs.follow(tenant, run_id, after=after, view=view) as pieces,
+        ):
             end = _AT_END if pieces is None else ()
             if request.validate_only:
                 pieces = None
@@ -127,6 +138,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
             if pieces is None:
                 return
             async for piece in pieces:
+                await self._watch.check(principal)
                 yield piece
 
     def _read_ticket(self, run_id: str, *, include_tool_calls: bool) -> Ticket | None:
@@ -168,7 +180,7 @@ class RunServicer(run_pb2_grpc.RunServiceServicer):
         principal = current_principal()
         run_view = await self._runs.get(principal, _run_id(request.run_id))
         view = _view(principal, tool_calls=request.include_tool_calls)
-        ticket, expires_at = self._tickets.issue(principal.tenant, run_view.head.run_id, view)
+        ticket, expires_at = self._tickets.issue(principal, run_view.head.run_id, view)
         return pb.CreateStreamTicketResponse(ticket=ticket, expires_at=enums.timestamp(expires_at))
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Any) -> pb.GetPlanResponse:
@@ -188,13 +200,14 @@ def _preview_response(preview: RunPreview, *, explain: bool) -> pb.CreateRunResp
     )
 
 
-def _stream_view(ticket: Ticket | None, *, include_tool_calls: bool) -> tuple[str, View]:
-    """Tenant and view of a stream, of its ticket or else of the key. SCOPE_MISSING."""
+def _stream_view(ticket: Ticket | None, *, include_tool_calls: bool) -> tuple[Principal, View]:
+    """Principal and view of a stream, of its ticket or else of the key. SCOPE_MISSING."""
     if ticket is not None:
-        return ticket.tenant, replace(ticket.view, tool_calls=include_tool_calls)
+        holder = Principal(ticket.tenant, ticket.key_id, frozenset())
+        return holder, replace(ticket.view, tool_calls=include_tool_calls)
     principal = current_principal()
     principal.require(Scope.RUNS_READ)
-    return principal.tenant, _view(principal, tool_calls=include_tool_calls)
+    return principal, _view(principal, tool_calls=include_tool_calls)
 
 
 def _view(principal: Principal, *, tool_calls: bool = False) -> View:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import secrets
 from collections import OrderedDict
@@ -19,11 +21,17 @@ _CACHED: Final = 10_000  # keys
 _TTL: Final = 5_000  # milliseconds another process may take to notice a revocation
 
 DEFAULT_TENANT: Final = "default"
+_PROCESS: Final = "process"  # the id of the key that the process was started with
 
 
 def hash_secret(secret: str) -> bytes:
     """What is stored of a secret. SHA-256 is enough for 256 random bits."""
     return hashlib.sha256(secret.encode()).digest()
+
+
+def invalid_key() -> Unauthenticated:
+    """The refusal of a key."""
+    return Unauthenticated(Reason.CREDENTIALS_INVALID, "the API key is unknown, revoked or expired")
 
 
 class Keys:
@@ -33,6 +41,8 @@ class Keys:
         self._store = store
         self._environment = environment
         self._known: OrderedDict[bytes, tuple[int, Key]] = OrderedDict()
+        self._looked_at: OrderedDict[Principal, tuple[int, Key | None]] = OrderedDict()
+        self._revoked = asyncio.Event()
         self._process = hash_secret(process_secret) if process_secret else b""
 
     async def authenticate(self, secret: str) -> Principal:
@@ -42,12 +52,47 @@ class Keys:
         """
         hashed = hash_secret(secret)
         if self._process and secrets.compare_digest(hashed, self._process):
-            return Principal(DEFAULT_TENANT, "process", frozenset({Scope.OPERATOR}))
+            return Principal(DEFAULT_TENANT, _PROCESS, frozenset({Scope.OPERATOR}))
         key = await self._find(hashed)
-        if key is None or (key.expires_at is not None and key.expires_at <= self._environment.now()):
-            message = "the API key is unknown, revoked or expired"
-            raise Unauthenticated(Reason.CREDENTIALS_INVALID, message)
+        if key is None or self._has_expired(key):
+            raise invalid_key()
         return Principal(key.tenant, key.id, key.scopes)
+
+    async def check(self, principal: Principal) -> Key | None:
+        """The key of a principal that was authenticated before; None where that has no end: for the key of
+        the process, and for a ticket of an earlier release, which names no key.
+
+        CREDENTIALS_INVALID: it was revoked or has expired since.
+        """
+        if principal.key_id in (_PROCESS, ""):
+            return None
+        key = await self._look_again(principal)
+        if key is None or self._has_expired(key):
+            raise invalid_key()
+        return key
+
+    async def _look_again(self, principal: Principal) -> Key | None:
+        now = self._environment.now()
+        known = self._looked_at.get(principal)
+        if known is not None and 0 <= now - known[0] < _TTL:
+            return known[1]
+        looked_at = self._looked_at
+        key = await self._store.key_by_id(principal.tenant, principal.key_id)
+        looked_at.pop(principal, None)  # as in `_find`
+        looked_at[principal] = (now, key)
+        if len(looked_at) > _CACHED:
+            looked_at.popitem(last=False)
+        return key
+
+    def _has_expired(self, key: Key) -> bool:
+        return key.expires_at is not None and key.expires_at <= self._environment.now()
+
+    async def wait_for_revocation(self, seconds: float) -> None:
+        """Wait until a key is revoked in this process, for at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._revoked.wait()
+        self._revoked.clear()
 
     async def _find(self, hashed: bytes) -> Key | None:
         now = self._environment.now()
@@ -136,3 +181,5 @@ class Keys:
                 raise NotFound(Reason.KEY_NOT_FOUND, f"there is no key {key_id}", subject=key_id)
             await transaction.audit.add(AuditAction.KEY_REVOKE, actor=principal.actor, subject=key_id, at=now)
         self._known = OrderedDict()
+        self._looked_at = OrderedDict()
+        self._revoked.set()

@@ -103,6 +103,7 @@ class Ticket(Struct, frozen=True, array_like=True):
     run_id: str
     view: View  # the widest one it opens
     expires_at: int  # milliseconds since 1970, UTC
+    key_id: str = ""  # of the key that asked for it; "" in tickets of an earlier release
 
 
 class Tickets:
@@ -116,10 +117,12 @@ class Tickets:
         self._environment = environment
         self._redeemed: OrderedDict[str, int] = OrderedDict()
 
-    def issue(self, tenant: str, run_id: str, view: View) -> tuple[str, int]:
-        """A ticket, and when it expires (milliseconds)."""
+    def issue(self, principal: Principal, run_id: str, view: View) -> tuple[str, int]:
+        """A ticket of a principal, good no longer than its key; and when it expires (milliseconds)."""
         expires_at = self._environment.now() + TICKET_TTL
-        ticket = Ticket(self._environment.new_id(), tenant, run_id, view, expires_at)
+        ticket = Ticket(
+            self._environment.new_id(), principal.tenant, run_id, view, expires_at, principal.key_id
+        )
         sealed = self._sealer.seal(msgspec.json.encode(ticket), _TICKET)
         return base64url.encode(sealed), expires_at
 

@@ -59,6 +59,10 @@ class Store:
         """The key with this hash of its secret; None where there is none or it was revoked."""
         return await self.journal.query(keys.find_key, secret_hash)
 
+    async def key_by_id(self, tenant: str, key_id: str) -> Key | None:
+        """The key of a tenant with this id; None where there is none or it was revoked."""
+        return await self.journal.query(keys.find_key_by_id, tenant, key_id)
+
     async def connection(self, tenant: str, integration_id: str, user_id: str) -> Connection | None:
         """The user's connection to an integration of this tenant as it was committed last."""
         return await self.journal.query(find_connection, tenant, integration_id, user_id)

@@ -130,6 +130,22 @@ async def test_a_revoked_key_is_ended_at_the_next_check_and_the_others_go_on(ser
     assert sequences(other.seen) == whole
 
 
+async def test_no_link_goes_out_to_a_key_that_was_revoked_since_the_last_check(serve: Serve) -> None:
+    async with serve(chain(WRITE, WRITE)) as service, gateway(service) as started:
+        run_id = (await service.create("do", approval_strategy=EVERY_CALL)).run_id
+        wanted = key_pb2.CreateKeyRequest(name="k", scopes=["runs:read", "approvals", "connections"])
+        made = await service.keys.CreateKey(wanted)
+        async with readers(started.address, [service.key, made.secret], run_id) as (other, revoked):
+            await service.keys.RevokeKey(key_pb2.RevokeKeyRequest(id=made.key.id))
+            await step(service, [other])
+            await revoked.rest()
+            await end(service, [other])
+
+    asked = [frame["type"] for frame in revoked.seen].count("approval.required")
+    assert asked == 1
+    assert [frame["type"] for frame in other.seen].count("approval.required") == 2
+
+
 async def test_a_key_that_is_checked_again_and_still_good_notices_nothing(serve: Serve) -> None:
     async with (
         serve(chain(WRITE, WRITE)) as service,
