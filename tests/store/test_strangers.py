@@ -252,7 +252,7 @@ def test_what_the_journal_can_do_without_knowing_a_tenant_is_this() -> None:
 def test_what_the_store_can_do_without_knowing_a_tenant_is_this() -> None:
     of_the_process = {"check_key", "close", "key"}
     of_what_is_old = {"erase_audit", "erase_finished", "forget_flows", "forget_requests"}
-    of_a_tenant = {"begin", "run", "connection"}
+    of_a_tenant = {"begin", "run", "connection", "key_by_id"}
 
     assert _methods(Store) == {f"Store.{name}" for name in of_the_process | of_what_is_old | of_a_tenant}
 

@@ -53,7 +53,8 @@ _SEPARATOR: Final = re.compile(
     re.IGNORECASE,
 )
 _POLITE: Final = lexicon(
-    "please kindly i we want need would like to you can could just also id d ll help me us know be able"
+    """please kindly i we want need would like to you can could just also id d ll help me us know be able
+    go ahead good morning afternoon evening"""
 )
 # Sentences with these openings give details of a request next to them; they are no request.
 _DETAILS: Final = lexicon(
@@ -163,3 +164,8 @@ def opening(text: str) -> tuple[str, str]:
     """The first two words without courtesies, lower-cased; empty where there are none."""
     rest = dropwhile(_POLITE.__contains__, (word.plain for word in words(text)))
     return next(rest, ""), next(rest, "")
+
+
+def opening_of_request(text: str) -> tuple[str, str]:
+    """The same, behind what only gives a reason or a time."""
+    return opening(_CIRCUMSTANCE.sub("", text))

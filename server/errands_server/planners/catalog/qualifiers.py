@@ -13,11 +13,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from .actions import MAKING, NOUNS, VERBS
+from .actions import CHANGING, MAKING, VERBS
+from .clauses import opening, opening_of_request
 from .entity import Kind, Mention
 from .lookups import DraftCall
 from .slot_filling import Argument
-from .tokens import lexicon, stem, stems, words
+from .tokens import lexicon, parts, stems
 
 
 class Change(StrEnum):
@@ -50,7 +51,8 @@ _COURTESY: Final = _pattern(
     r"when(?:ever)? you (?:can|have (?:time|a (?:moment|minute|chance|second)))",
     r"(?:do not|don't|dont) (?:forget|hesitate|fail) to",
     r"(?:why don't|can't|couldn't|won't) you",
-    r"would you mind",
+    r"would you mind (?:delet|remov|start|stopp|cancel|send|clos|open|creat|add|mak|mov|chang|updat|sett)ing",
+    r"be (?:so kind as to|a dear and|kind enough to)|go (?:ahead|and)(?: and)?|let's|ok|okay|hello|hi",
     r"(?:and |just )?after (?:that|this|which)",
     r"once more|no problem|not only",
 )
@@ -74,6 +76,7 @@ _PATTERNS: Final = (
         _pattern(
             r"not|never|neither|nor|cannot|without|nobody|none|nothing|nowhere|no(?!\.?\s?#?\d)",
             r"[a-z]+n't|(?:do|does|did|wo|ca|should|must|is|are|was|were)nt",
+            r"forbidden|prohibited|banned|the last thing|steer clear|far from|disregard|nope?",
             r"avoid|refrain|abstain|skip|omit|ignore|leave (?:it|out|alone|off)|stop (?:it|that|\w+ing)",
             r"forget (?:about|it|that)|hands off|keep (?:away|off)|hold (?:on|off)",
             r"changed my mind|never ?mind|scratch that",
@@ -95,7 +98,8 @@ _PATTERNS: Final = (
             r"except(?:ing|ed)?|exception|excluding|exclude|exempt|besides|(?:apart|aside) from|other than",
             r"at (?:most|least)|up to|maximum|minimum|max|min|not exceeding|above|below|save for",
             r"(?:more|less|fewer|greater|older|newer|larger|smaller|higher|lower|earlier|later) than",
-            r"half|the rest|remaining",
+            r"half|the rest|remaining|yet|minus|barring|just (?:the|my|this|that|one)",
+            r"keep(?:ing)? (?:the|my|all)",
         ),
     ),
     (
@@ -104,6 +108,7 @@ _PATTERNS: Final = (
             r"maybe|perhaps|possibly|hypothetically|imagine|suppose|pretend|wonder(?:ing)?",
             r"(?:think(?:ing)? (?:of|about)|consider(?:ing)?|plan(?:ning|s)? to|intend(?:ing|s)? to)",
             r"(?:going|about|ought) to|gonna|might|(?:would|could|should) have|tempted",
+            r"yeah right|as if|supposedly|allegedly|one day|doubt|guess|prior to",
             r"draft|dry.run|simulate|preview|see (?:if|whether|what)|prepare to|get ready",
         ),
     ),
@@ -112,7 +117,7 @@ _PATTERNS: Final = (
         _pattern(
             r"wait\w*|confirm\w*|agree\w*|approv\w*|permission|consent\w*|sign.?off|go.?ahead|pending",
             r"ask (?:me|us|him|her|them|\w+ first)|check (?:with|back|first)|double.?check|remind (?:me|us)",
-            r"let (?:me|us) know|first (?:ask|check|confirm|tell|show)",
+            r"let me|let us know|first (?:ask|check|confirm|tell|show)",
         ),
     ),
     (
@@ -135,7 +140,9 @@ _PATTERNS: Final = (
             rf"(?:every|each|next|on|by|this) {_WEEKDAY}",
             rf"(?:in|within) (?:an?|one|two|three|a few|some|several|\d+) (?:second|{_SPAN})s?",
             r"(?:at|by|around) (?:noon|midnight|dawn|dusk|lunch(?:time)?)",
-            rf"(?:middle|end) of (?:the )?{_SPAN}",
+            rf"(?:middle|end) of (?:the )?{_SPAN}|from now|fortnight|come {_WEEKDAY}",
+            rf"(?:in|within) [a-z]+(?:-[a-z]+)? (?:second|{_SPAN})s",
+            r"(?:at|on|by|before|after|until) (?:christmas|easter|new year|thanksgiving|halloween)\w*",
         ),
     ),
 )
@@ -154,11 +161,13 @@ _QUESTION: Final = re.compile(
     re.IGNORECASE,
 )
 _ASKED_OF_US: Final = re.compile(
-    r"\W*(?:\w+\W+){0,3}(?:can|could|would|will|won't|can't)\W+you\b", re.IGNORECASE
+    r"\W*(?:\w+\W+){0,3}(?:can|could|would|will|won't|can't)\W+you\b"
+    r"|.*,\s*(?:can|could|would|will) you\W*$",
+    re.IGNORECASE | re.DOTALL,
 )
-# Verbs that, in their base form, make a request a command.
-_COMMANDS: Final = VERBS - NOUNS - MAKING
-_COMMAND_STEMS: Final = frozenset(map(stem, _COMMANDS))
+_BASE_FORMS: Final = VERBS | CHANGING | MAKING
+# Where another part of a request begins, before which a remark may stand: `my hands are full, open it`.
+_PARTS: Final = re.compile(r"[,:;\u2013\u2014]|\b(?:so|please)\b")
 _MOMENTS: Final = frozenset({Kind.DATE, Kind.TIME, Kind.CLOCK, Kind.PERIOD})
 _NOW: Final = lexicon("today")
 # Values whatever their words.
@@ -176,6 +185,11 @@ _SOLID: Final = frozenset(
 )
 # What follows these marks is a text that somebody wrote, to its end.
 _CITES: Final = re.compile(r"(?::|\b(?:saying|says|reading|reads))\s*$", re.IGNORECASE)
+# Every apostrophe and blank is written as one of each.
+_APOSTROPHES: Final = {
+    **dict.fromkeys(map(ord, "\u2019\u2018\u00b4`\u02bc\u2032"), "'"),
+    **dict.fromkeys(map(ord, "\n\t\u00a0"), " "),
+}
 _INSIDE: Final = re.compile(r"[\w,'\u2019\u201c\u2018\"]\s$")
 _CITED: Final = 24  # characters before a text, of which one of these words ends
 # Their words may also say what a tool does: `approve request 14`, `draft a contract`.
@@ -198,6 +212,9 @@ def find_qualifier(
     used = [m for m in mentions if any(_uses(argument, m, intent) for argument in arguments)]
     counted = [m for m in used if m.kind in (Kind.NUMBER, Kind.COUNT)]
     text = _blank(intent, mentions, used, arguments)
+    spoken = frozenset(
+        word for draft in drafts for word in parts(f"{draft.profile.tool.name} {draft.profile.title}")
+    )
     named = frozenset(
         word for draft in drafts for word in stems(f"{draft.profile.tool.name} {draft.profile.title}")
     )
@@ -218,23 +235,28 @@ def find_qualifier(
     if found:
         start, end, change = min(found)
         return Qualifier(words=intent[start:end], change=change)
-    return next(filter(None, map(_about, requests)), None)
+    return next(filter(None, (_about(request, _BASE_FORMS | spoken) for request in requests)), None)
 
 
-def _about(request: str) -> Qualifier | None:
-    """The words by which a request is a question about doing, or tells of it; None: it is a command."""
+def _about(request: str, verbs: frozenset[str]) -> Qualifier | None:
+    """The words by which a request is a question about doing, or tells of it; None: it is a command, which
+    opens with one of the verbs.
+    """
+    request = _COURTESY.sub("", request.translate(_APOSTROPHES).lower())
     if match := _QUESTION.match(request):
         return Qualifier(words=match.group().strip(), change=Change.QUESTION)
     if match := _STATEMENT.match(request):
         return Qualifier(words=match.group().strip(), change=Change.REPORT)
-    spoken = list(words(request))
-    if _COMMANDS.isdisjoint(word.plain for word in spoken):
-        past = (w for w in spoken if w.plain.endswith("ed") and w.stem in _COMMAND_STEMS)
-        if word := next(past, None):
-            return Qualifier(words=word.text, change=Change.REPORT)
+    if not any(_opens_with(verbs, part) for part in _PARTS.split(request)):
+        return Qualifier(words=request.strip(), change=Change.REPORT)
     if request.rstrip().endswith("?") and not _ASKED_OF_US.match(request):
         return Qualifier(words=request.strip(), change=Change.QUESTION)
     return None
+
+
+def _opens_with(verbs: frozenset[str], text: str) -> bool:
+    first, _ = opening_of_request(text)
+    return (first or opening(text)[0]) in verbs
 
 
 def _uses(argument: Argument, mention: Mention, intent: str) -> bool:
@@ -260,7 +282,7 @@ def _blank(
         if start >= 0 and _CITES.search(intent, max(0, start - _CITED), start):
             spans.append((start, start + len(text)))
     plain = "".join(low if len(low := letter.lower()) == 1 else letter for letter in intent)
-    plain = plain.replace("\u2019", "'").replace("\n", " ").replace("\t", " ")
+    plain = plain.translate(_APOSTROPHES)
     for start, end in spans:
         plain = plain[:start] + "\0" * (end - start) + plain[end:]
     return _COURTESY.sub(lambda match: "\0" * len(match.group()), plain)
