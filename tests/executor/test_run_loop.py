@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from errands_server.domain.events import RunStatus
+from errands_server.domain.events import ApprovalKind, RunStatus
 from errands_server.environment import Environment
 from errands_server.executor.run_loop import RunLoop
 from errands_server.executor.work import RunDependencies
+from errands_server.ports import CallRequest, CallResult, Toolbox
 from errands_server.store.write_requests import Append
 from tests.domain import ports
 from tests.domain.histories import Journal, Simulation
@@ -34,19 +35,40 @@ class _Aborting:
             asyncio.get_running_loop().call_soon(loop.abort)
 
 
-async def test_a_call_that_is_cut_off_before_its_first_step_was_not_sent_and_is_sent_later() -> None:
-    simulation = Simulation(scenario({"s1": ()}, {"s1.0": tool("s1.0", KINDS[5])}))
-    journal: Any = _Aborting(simulation.journal)
+def loop_of(simulation: Simulation, toolbox: Toolbox, journal: Any = None) -> RunLoop:
+    """A loop that executes the run of a simulation, with tasks of its own."""
     catalog: Any = simulation.catalog
-    toolbox = ports.SimulatedToolbox(simulation)
     dependencies = RunDependencies(
-        journal=journal,
+        journal=journal or simulation.journal,
         catalog=catalog,
         planner=ports.planner(simulation.scenario),
         toolbox=toolbox,
         environment=Environment(now=lambda: simulation.now, new_id=simulation.new_id),
     )
-    journal.loop = loop = RunLoop(dependencies, TENANT, RUN_ID)
+    return RunLoop(dependencies, TENANT, RUN_ID)
+
+
+class _Failing(ports.SimulatedToolbox):
+    """Sends each call, and then raises what nobody foresaw."""
+
+    async def call(self, request: CallRequest) -> CallResult:
+        await super().call(request)
+        raise RuntimeError("nobody foresaw this")
+
+
+async def test_a_write_whose_sending_ended_in_a_fault_is_asked_about_and_not_sent_again() -> None:
+    simulation = Simulation(scenario({"s1": ()}, {"s1.0": tool("s1.0", KINDS[5])}))
+    await asyncio.wait_for(loop_of(simulation, _Failing(simulation)).execute(), PATIENCE)
+
+    (approval,) = simulation.run.open_approvals()
+    assert approval.request.kind is ApprovalKind.IN_DOUBT
+    assert len(simulation.receipts) == 1
+
+
+async def test_a_call_that_is_cut_off_before_its_first_step_was_not_sent_and_is_sent_later() -> None:
+    simulation = Simulation(scenario({"s1": ()}, {"s1.0": tool("s1.0", KINDS[5])}))
+    journal = _Aborting(simulation.journal)
+    journal.loop = loop = loop_of(simulation, ports.SimulatedToolbox(simulation), journal)
     await asyncio.wait_for(loop.execute(), PATIENCE)
 
     assert journal.loop is None

@@ -186,6 +186,7 @@ def _basic_secrets(token: str) -> Iterator[str]:
     yield pair.partition(":")[2]
 
 
+_UNFIT: Final = re.compile(r"[\x00\ud800-\udfff]")
 MAX_MESSAGE: Final = 500  # characters; cut after redaction, so that no part of a secret is left
 
 
@@ -196,4 +197,6 @@ def scrub_result(result: _Result, credential: Credential) -> _Result:
     """The result without the credential's secrets, its message cut to `MAX_MESSAGE`."""
     if isinstance(result, CallSucceeded):
         return structs.replace(result, output=scrub_json(result.output, credential))
-    return structs.replace(result, message=scrub(result.message, credential)[:MAX_MESSAGE])
+    # Half a surrogate pair cannot be stored, nor can a zero in every database.
+    message = _UNFIT.sub("\N{REPLACEMENT CHARACTER}", result.message)
+    return structs.replace(result, message=scrub(message, credential)[:MAX_MESSAGE])

@@ -237,9 +237,11 @@ class EmbeddedEngine:
             _log.error("run left alone", run_id=waiting.run_id, error=str(error))
         except Unavailable as error:
             _log.error("run left for the next start", run_id=waiting.run_id, error=error.message)
-        except Exception:
-            _log.exception("run failed", run_id=waiting.run_id)
-            await self._fail(waiting)
+        except Exception as error:
+            try:
+                await self._fail(waiting)
+            finally:
+                _log.error("run failed", run_id=waiting.run_id, exc_info=error)
         finally:
             self._leave(loop, waiting)
 

@@ -25,7 +25,7 @@ from ..domain.effects import (
     wake_at,
 )
 from ..domain.errors import CommitUnknown, RunChanged, Unavailable
-from ..domain.events import ApprovalKind, Call, CallAbandoned, Claimed
+from ..domain.events import ApprovalKind, Call, CallAbandoned, CallLost, Claimed
 from ..domain.inputs import Inputs
 from ..domain.run import CallState, Run
 from ..domain.tool import Effect
@@ -126,6 +126,7 @@ class Decider:
         self.under_way: dict[str, Work] = {}
         self._epoch = self.run.epoch if run is not None else 0  # 0: not claimed by this process yet
         self._outcomes: list[Outcome] = []
+        self._handed_on: set[str] = set()  # calls whose work was begun, and whose outcome is not stored
         self._looked_up: set[str] = set()  # authorizations
         self._decided_at = 0  # milliseconds
 
@@ -162,7 +163,9 @@ class Decider:
         draft.announce()
 
     def finish(self, work: Work, outcome: Outcome | None) -> None:
-        """The work has ended. None: it was cut off before it came to anything, and is decided again."""
+        """The work has ended. None: without a word. A call that ends so was perhaps sent, and is lost;
+        other work is decided again.
+        """
         del self.under_way[work.name]
         if outcome is not None:
             self._outcomes.append(outcome)
@@ -243,7 +246,7 @@ class Decider:
                 outcome(draft)
         if draft.run.ended:
             return
-        self._abandon_unsent(decision)
+        self._settle_sent(decision)
         draft.add(*commands.expire(draft.run, draft.now))
         cancel = draft.run.cancel
         if cancel is not None and cancel.until <= draft.now:
@@ -276,20 +279,32 @@ class Decider:
         del self._outcomes[: decision.outcomes]
         self.run = decision.draft.run
         self._epoch = self.run.epoch
+        self._handed_on = {id_ for id_ in self._handed_on if self.run.calls[id_].state is CallState.SENT}
         for call in decision.calls:
+            self._handed_on.add(call.id)
             self._begin(self._work.send(call, self.run, asked))
 
     def _begin(self, work: Work) -> None:
         self.under_way[work.name] = work
         self._tasks.begin(work)
 
-    def _abandon_unsent(self, decision: Round) -> None:
-        """A call stored by a commit whose answer was lost was never sent."""
+    def _settle_sent(self, decision: Round) -> None:
+        """Settle calls that are stored as sent and of which nobody will say anything any more.
+
+        One whose commit's answer was lost was never handed on, and so never sent. One whose work was
+        begun and ended without a word was perhaps sent: it is lost.
+        """
+        draft = decision.draft
         known = self.under_way.keys() | {call.id for call in decision.calls}
-        for call_id, progress in decision.draft.run.calls.items():
-            if progress.state is CallState.SENT and call_id not in known:
-                reason = "the store did not answer in time"
-                decision.draft.add(CallAbandoned(call_id=call_id, reason=reason))
+        for call_id, progress in draft.run.calls.items():
+            if progress.state is not CallState.SENT or call_id in known:
+                continue
+            if call_id in self._handed_on:
+                message = "its task ended without a word"
+                step_id = progress.call.step_id
+                draft.add(CallLost(call_id=call_id, step_id=step_id, until=draft.now, message=message))
+            else:
+                draft.add(CallAbandoned(call_id=call_id, reason="the store did not answer in time"))
 
     def _is_new(self, effect: RunEffect, decision: Round) -> bool:
         match effect:

@@ -64,11 +64,11 @@ async def _plan(planner: Planner, plan_id: str, brief: Brief) -> PlanOutcome:
     except PlanInvalid as error:
         reason, message = Reason.PLAN_INVALID, str(error)
     except PlannerLate:
-        _log.warning("planner late", tenant=brief.tenant, run_id=brief.run_id, seconds=seconds)
         reason, message = Reason.PLANNER_FAILED, f"The planner made no plan within {seconds:g} s."
+        _log.warning("planner late", tenant=brief.tenant, run_id=brief.run_id, seconds=seconds)
     except Exception:
-        _log.exception("planner failed")
         reason, message = Reason.PLANNER_FAILED, "The planner failed; the server's log says how."
+        _log.exception("planner failed")
     return PlanOutcome([PlanRefused(plan_id=plan_id, reason=reason, message=message)])
 
 

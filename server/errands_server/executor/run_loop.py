@@ -13,7 +13,7 @@ from ..domain.draft import Draft
 from ..domain.inputs import Inputs
 from ..domain.run import Run
 from .decider import Decider, Superseded
-from .work import Outcome, RunDependencies, Work, engine_failed
+from .work import Outcome, RunDependencies, Work, fault_of, never_begun
 
 LINGER: Final = 60.0  # seconds a run waits for a timer in memory before it is left to the store
 STAY: Final = 10.0  # the same, while other runs wait for a place in memory
@@ -135,18 +135,22 @@ class RunLoop:
 
     async def _perform(self, work: Work) -> None:
         outcome: Outcome | None = None
+        fault: Exception | None = None
         try:
             outcome = await work.perform()
-        except Exception:
-            outcome = engine_failed  # first: a log that cannot be written loses no outcome
-            _log.exception("effect failed", run_id=self._run_id, effect=work.name)
+        except Exception as error:
+            outcome = fault_of(work)
+            fault = error
         finally:
             self._finish(work, outcome)
+        # Last: whatever becomes of the line, the outcome is kept.
+        if fault is not None:
+            _log.error("effect failed", run_id=self._run_id, effect=work.name, exc_info=fault)
 
     def _end(self, work: Work, _: asyncio.Task[None]) -> None:
         """A task that is cancelled before its first step performs nothing, and says nothing."""
         if work.name in self._tasks:
-            self._finish(work, None)
+            self._finish(work, never_begun(work))
 
     def _finish(self, work: Work, outcome: Outcome | None) -> None:
         del self._tasks[work.name]

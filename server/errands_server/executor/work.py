@@ -15,7 +15,7 @@ from ..domain import commands
 from ..domain.draft import Draft
 from ..domain.effects import Conclude, MakePlan, next_effects
 from ..domain.errors import Reason
-from ..domain.events import AuthResolved, Call, CallAbandoned
+from ..domain.events import AuthResolved, Call, CallAbandoned, CallLost
 from ..domain.inputs import Inputs
 from ..domain.run import CallState, Run
 from ..environment import Environment
@@ -144,10 +144,13 @@ class RunWork:
         return add
 
     async def _send(self, call: Call, run: Run, asked: float) -> Outcome:
-        await self._dependencies.gate(call)
+        try:
+            await self._dependencies.gate(call)
+        except asyncio.CancelledError:
+            return partial(_abandon, call.id, "it was cut off before it was sent")
         # A pause of this process may have given the run to another one in the meantime.
         if self._dependencies.environment.monotonic() - asked > DISPATCH_WINDOW:
-            return partial(_abandon, call.id)
+            return partial(_abandon, call.id, "the dispatch window had passed")
         try:
             result = await self._dispatch.send(call, run)
         except asyncio.CancelledError:
@@ -192,9 +195,32 @@ def _fail_in_time(draft: Draft, seconds: float) -> None:
         draft.add(*commands.fail(Reason.PLANNER_FAILED, message))
 
 
-def _abandon(call_id: str, draft: Draft) -> None:
+def _abandon(call_id: str, reason: str, draft: Draft) -> None:
     if draft.run.calls[call_id].state is CallState.SENT:
-        draft.add(CallAbandoned(call_id=call_id, reason="the dispatch window had passed"))
+        draft.add(CallAbandoned(call_id=call_id, reason=reason))
+
+
+def _lose(call_id: str, message: str, draft: Draft) -> None:
+    progress = draft.run.calls[call_id]
+    if progress.state is CallState.SENT:
+        step_id = progress.call.step_id
+        draft.add(CallLost(call_id=call_id, step_id=step_id, until=draft.now, message=message))
+
+
+def never_begun(work: Work) -> Outcome | None:
+    """The outcome of work whose task ended before its first step: what was to be sent was not sent."""
+    if work.call is None:
+        return None
+    return partial(_abandon, work.call.id, "it was cut off before it was sent")
+
+
+def fault_of(work: Work) -> Outcome:
+    """The outcome of work that ended in a fault of the service. A call was perhaps sent by then, and is lost;
+    the run goes on. Anything else ends the run.
+    """
+    if work.call is None:
+        return engine_failed
+    return partial(_lose, work.call.id, "a fault of this service cut it off; the server's log says more")
 
 
 def engine_failed(draft: Draft) -> None:

@@ -135,16 +135,18 @@ class GroupCommit:
         try:
             return self._transaction(connection, writes)
         except (IntegrityError, DataError, ProgrammingError) as error:
+            outcomes = self._one_by_one(connection, writes, error)
             _log.error("write refused", error=str(error.orig), works=len(writes))
-            return self._one_by_one(connection, writes, error)
+            return outcomes
         except SQLAlchemyError as error:
             if first and isinstance(error, DBAPIError) and error.connection_invalidated:
                 # The connection was lost before COMMIT, so nothing was written: try on a new one.
                 return self._commit(connection, writes, first=False)
             return self._failed(writes, error)
         except Exception as error:
+            outcomes = self._one_by_one(connection, writes, error)
             _log.exception("write failed", works=len(writes))
-            return self._one_by_one(connection, writes, error)
+            return outcomes
 
     def _one_by_one(self, connection: Connection, writes: list[Any], error: Exception) -> list[Any]:
         """Write each alone, so that only the one that is wrong fails. The transaction was rolled back,
@@ -177,15 +179,15 @@ class GroupCommit:
     def _read_back(self, connection: Connection, writes: list[Any], error: Exception) -> list[Any]:
         """A COMMIT failed and may have happened: read the outcomes back from the log."""
         cause = str(getattr(error, "orig", error))
-        _log.error("commit failed", error=cause, works=len(writes))
         self.healthy = False
+        _log.error("commit failed", error=cause, works=len(writes))
         try:
             with connection.begin():
                 require_ended(connection, self._lost)
                 return [write.find_outcome(connection) for write in writes]
         except Exception:
-            _log.exception("commit in doubt", works=len(writes))
             self._doubtful += writes
+            _log.exception("commit in doubt", works=len(writes))
             return [CommitUnknown(cause) for _ in writes]
 
     def _recover(self, connection: Connection) -> None:
@@ -205,8 +207,8 @@ class GroupCommit:
 
     def _failed(self, writes: list[Any], error: SQLAlchemyError) -> list[Any]:
         cause = str(getattr(error, "orig", error))
-        _log.error("database unavailable", error=cause, works=len(writes))
         self.healthy = False
+        _log.error("database unavailable", error=cause, works=len(writes))
         message = f"the database cannot be written: {cause}"
         return [Unavailable(Reason.STORE_UNAVAILABLE, message) for _ in writes]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeGuard
 
 import msgspec
+import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -15,16 +16,21 @@ from ..credentials.requirements import CredentialRequirement, ResolvedCredential
 from ..credentials.resolver import CredentialResolver
 from ..domain.errors import Reason, Unavailable
 from ..ports import AuthorizationRequired, CallFailed, CallRequest, CallResult, CredentialSource, Resolved
+from .attempt import Attempt, place_of
 from .catalog import ActiveIntegration, LoadedRevision, ToolCatalog
 from .operation import Operation
 from .origins import STDIO
 
 TIMEOUT = 30.0  # seconds for one attempt
 _REFUSALS = (401, 403)
+_log = structlog.get_logger("errands.tools")
 
 
 class Sender(Protocol):
-    """Makes one call, once, to integrations of one kind. Whatever the service does is a result."""
+    """Makes one call, once, to integrations of one kind, and notes in `attempt` how far it came.
+
+    Whatever the service is known to do is a result. What is raised becomes one in the toolbox.
+    """
 
     async def send(
         self,
@@ -34,6 +40,7 @@ class Sender(Protocol):
         credential: Credential | None,
         internal: bool,
         timeout: float,
+        attempt: Attempt,
     ) -> CallResult: ...
 
 
@@ -57,22 +64,39 @@ class IntegrationToolbox:
         return await self._credentials.resolve(request, requirement, shared_only=shared_only)
 
     async def call(self, request: CallRequest) -> CallResult:
+        attempt = Attempt()
         try:
             loaded, operation = await self._operation(request)
-            requirement = await self._requirement(request, loaded, operation)
-            access = await self._credentials.obtain(request, requirement)
-            result = await self._send(request, loaded, operation, access)
-            if not (isinstance(access, ResolvedCredential) and _is_refusal(result)):
-                return result
-            renewed = await self._credentials.replace_refused(request, requirement, access, result)
-            if renewed is None:
-                return result
-            second = await self._send(request, loaded, operation, renewed)
-            if not (isinstance(renewed, ResolvedCredential) and _is_refusal(second)):
-                return second
-            return await self._credentials.map_refusal(request, requirement, renewed, second) or second
-        except Unavailable as error:  # before anything was sent, or after a refusal
-            return CallFailed(reason=Reason.SERVICE_UNAVAILABLE, message=error.message, transient=True)
+        except Unavailable as error:
+            return attempt.result_of(error)
+        # The one place where exceptions become results, whatever a service answered to whom.
+        try:
+            return await self._call(request, loaded, operation, attempt)
+        except Exception as error:
+            result, place, kind = attempt.result_of(error), place_of(error), type(error).__name__
+        _log.error(
+            "a call ended in a fault", run_id=request.run_id, tool=request.ref.name, at=place, kind=kind
+        )
+        return result
+
+    async def _call(
+        self, request: CallRequest, loaded: LoadedRevision, operation: Operation, attempt: Attempt
+    ) -> CallResult:
+        """Send the call, and again with a fresh credential where the service refused the first."""
+        requirement = await self._requirement(request, loaded, operation)
+        access = await self._credentials.obtain(request, requirement)
+        result = await self._send(request, loaded, operation, access, attempt)
+        if not (isinstance(access, ResolvedCredential) and _is_refusal(result)):
+            return result
+        attempt.sent = False  # the service refused it
+        renewed = await self._credentials.replace_refused(request, requirement, access, result)
+        if renewed is None:
+            return result
+        second = await self._send(request, loaded, operation, renewed, attempt)
+        if not (isinstance(renewed, ResolvedCredential) and _is_refusal(second)):
+            return second
+        attempt.sent = False
+        return await self._credentials.map_refusal(request, requirement, renewed, second) or second
 
     async def _send(
         self,
@@ -80,6 +104,7 @@ class IntegrationToolbox:
         loaded: LoadedRevision,
         operation: Operation,
         access: ResolvedCredential | AuthorizationRequired | CallFailed,
+        attempt: Attempt,
     ) -> CallResult:
         known = await self._known_secrets(request)
         if not isinstance(access, ResolvedCredential):
@@ -90,7 +115,12 @@ class IntegrationToolbox:
             message = "An argument holds a secret of the run or an integration; nothing was sent."
             return CallFailed(reason=Reason.SECRET_IN_ARGUMENT, message=message)
         return await self._senders[loaded.kind].send(
-            operation, request, credential=credential, internal=loaded.internal, timeout=TIMEOUT
+            operation,
+            request,
+            credential=credential,
+            internal=loaded.internal,
+            timeout=TIMEOUT,
+            attempt=attempt,
         )
 
     async def _known_secrets(self, request: CallRequest) -> frozenset[str]:

@@ -11,6 +11,7 @@ import anyio
 from msgspec import Struct
 
 from ...domain.question import Input, Question
+from ..attempt import Attempt
 
 MAX_WAIT: Final = 10.0  # seconds a question waits for other calls to end
 
@@ -31,7 +32,12 @@ class Exchange:
     """
 
     def __init__(
-        self, pages: Iterable[str] = (), inputs: Iterable[Input] = (), resume: Resume | None = None
+        self,
+        pages: Iterable[str] = (),
+        inputs: Iterable[Input] = (),
+        resume: Resume | None = None,
+        *,
+        attempt: Attempt | None = None,
     ) -> None:
         """`pages` are URLs at which the user has done what the server asked for, `inputs` what people
         answered to its forms, and `resume` is where the last attempt stopped for that.
@@ -42,7 +48,7 @@ class Exchange:
         # What the server is answered when it asks. Resumed, it asks only for what it does not know yet.
         self.pages = set() if resume else set(self._pages)
         self.inputs = [] if resume else list(self._inputs)
-        self.sent = False  # whether a byte of the request may have been sent
+        self._attempt = attempt or Attempt()
         self.status = 0  # of the HTTP response, where there was one
         self.headers: Mapping[str, str] = {}
         self.failure = ""  # why the request or its response broke off
@@ -54,6 +60,15 @@ class Exchange:
         self.page_message = ""  # why, as the server says
         self.question: Question | None = None  # what the server wants a person to answer first
         self.next_resume: Resume | None = None  # where a later attempt can go on
+
+    @property
+    def sent(self) -> bool:
+        """Whether a byte of the request may have been sent."""
+        return self._attempt.sent
+
+    @sent.setter
+    def sent(self, sent: bool) -> None:
+        self._attempt.sent = sent
 
     def answer(self) -> dict[str, Any]:
         """What the person did that the last attempt stopped for (MCP, `ElicitResult`)."""

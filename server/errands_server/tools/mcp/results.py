@@ -13,6 +13,7 @@ from ...credentials.credential import Credential
 from ...domain.errors import Reason
 from ...domain.tool import Effect
 from ...ports import AuthorizationRequired, CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded
+from ..answer_text import keep_text, read_json
 from ..openapi.response import HttpReply, error_message
 from ..openapi.response import call_result as http_result
 from ..openapi.sender import MAX_ANSWER
@@ -33,7 +34,7 @@ _BYTES_KEYS: Final = ("data", "blob")
 
 def reply_result(reply: McpReply, exchange: Exchange, effect: Effect, target: Target) -> CallResult:
     """The result of a call that the tool replied to."""
-    text = error_message(b"", " ".join(_texts(reply)))
+    text = error_message(" ".join(_texts(reply)))
     if blocked := elicitation_result(exchange, text, target):
         return blocked
     if exchange.unanswerable:
@@ -43,7 +44,8 @@ def reply_result(reply: McpReply, exchange: Exchange, effect: Effect, target: Ta
         return CallFailed(reason=Reason.SERVICE_REFUSED, message=message)
     if reply.error:
         return _refusal(exchange, text or "the tool failed and did not say why")
-    output = msgspec.json.encode(_output(reply))
+    written = msgspec.json.encode(_output(reply)).decode()
+    output = read_json(written) or keep_text(written)
     if len(output) <= MAX_ANSWER:
         return CallSucceeded(output=output)
     return oversize_result(effect, len(output))

@@ -16,6 +16,7 @@ from ...credentials.redaction import scrub_result
 from ...domain.errors import Reason
 from ...domain.tool import Repeat
 from ...ports import CallFailed, CallRequest, CallResult
+from ..attempt import Attempt
 from ..operation import Operation
 from ..validation import ArgumentChecker
 from .endpoint import (
@@ -55,6 +56,7 @@ class McpSender:
         credential: Credential | None = None,
         internal: bool,
         timeout: float,
+        attempt: Attempt | None = None,
     ) -> CallResult:
         """Make one call, once.
 
@@ -73,7 +75,14 @@ class McpSender:
             target = target_of(address, self._servers, internal=internal, credential=credential)
         except LookupError as error:
             return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=str(error.args[0]))
-        call = _McpCall(self._sessions, self._session_key(request, credential), target, operation, request)
+        call = _McpCall(
+            self._sessions,
+            self._session_key(request, credential),
+            target,
+            operation,
+            request,
+            attempt or Attempt(),
+        )
         return scrub_result(await call.make(timeout), target.secrets())
 
     def _session_key(self, request: CallRequest, credential: Credential) -> SessionKey:
@@ -94,13 +103,15 @@ class _McpCall:
         target: Target,
         operation: Operation,
         request: CallRequest,
+        attempt: Attempt,
     ) -> None:
+        self._account = attempt
         self._sessions = sessions
         self._key = key
         self._target = target
         self._operation = operation
         self._request = request
-        self._exchange = Exchange()
+        self._exchange = Exchange(attempt=attempt)
 
     async def make(self, silence: float) -> CallResult:
         """Call the tool. The server may be silent for `silence` seconds, and take MAX_SECONDS in all."""
@@ -152,7 +163,8 @@ class _McpCall:
             meta[IDEMPOTENCY_KEY] = request.idempotency_key
         if request.traceparent:
             meta["traceparent"] = request.traceparent
-        self._exchange = Exchange(request.pages, request.inputs, resume)
+        self._account.sent = False  # an earlier request was not seen
+        self._exchange = Exchange(request.pages, request.inputs, resume, attempt=self._account)
         token = current_exchange.set(self._exchange)
         try:
             return await session.call(

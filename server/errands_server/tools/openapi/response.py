@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from msgspec import Struct
 from ...domain.errors import Reason
 from ...domain.tool import Effect
 from ...ports import CallFailed, CallOutcomeUnknown, CallResult, CallSucceeded
+from ..answer_text import decode_json, decode_text, keep_text, read_json, unescape_html
 from .request_bodies import bare_type, is_json
 
 _REFUSALS: Final = (401, 403)
@@ -100,32 +100,25 @@ def _output(reply: HttpReply) -> bytes:
     if not reply.body:
         return b"null"
     media_type = bare_type(reply.headers.get("content-type", "application/json"))
-    if is_json(media_type) and _is_valid_json(reply.body):
-        return reply.body
-    if is_json(media_type) or media_type.startswith("text/"):
-        return msgspec.json.encode(_text(reply))
-    return msgspec.json.encode({"contentType": media_type, "bytes": len(reply.body)})
-
-
-def _is_valid_json(body: bytes) -> bool:
-    try:
-        msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    about: dict[str, Any] = {"contentType": media_type, "bytes": len(reply.body)}
+    if not (is_json(media_type) or media_type.startswith("text/")):
+        return msgspec.json.encode(about)
+    text = decode_text(reply.body, reply.headers.get("content-type", ""))
+    if text is None:
+        return msgspec.json.encode(about | {"note": "its text is in a character set that is not known here"})
+    found = read_json(text) if is_json(media_type) else None
+    return keep_text(text) if found is None else found
 
 
 def _text(reply: HttpReply) -> str:
-    _, _, charset = reply.headers.get("content-type", "").lower().partition("charset=")
-    try:
-        return reply.body.decode(charset.partition(";")[0].strip(' "') or "utf-8", "replace")
-    except LookupError:  # an unknown charset
-        return reply.body.decode("utf-8", "replace")
+    """The text as far as it can be made out, for messages."""
+    text = decode_text(reply.body, reply.headers.get("content-type", ""))
+    return reply.body.decode(errors="replace") if text is None else text
 
 
 def _message(reply: HttpReply) -> str:
     location = reply.headers.get("location", "") if 300 <= reply.status < 400 else ""
-    message = f"it redirects to {location}" if location else error_message(reply.body, _text(reply))
+    message = f"it redirects to {location}" if location else error_message(_text(reply))
     try:
         status = f"{reply.status} ({HTTPStatus(reply.status).phrase})"
     except ValueError:  # one that is not registered
@@ -138,25 +131,21 @@ def _retry_after(value: str, now: datetime) -> float | None:
         return float(value)
     try:
         until = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
+        # A date without a zone is in GMT (RFC 9110 §5.6.7).
+        return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds())
+    except (ValueError, OverflowError, TypeError, IndexError):  # the last two for dates that are half one
         return None
-    # A date without a zone is in GMT (RFC 9110 §5.6.7).
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds())
 
 
-def error_message(body: bytes, text: str) -> str:
-    """The message in the body of an error, on one line; `text` is the body decoded. "" where it has none."""
-    try:
-        document = msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        return _text_message(text)
-    return _json_message(document) or _text_message(text)
+def error_message(text: str) -> str:
+    """The message in the text of an error, on one line. "" where it has none."""
+    return _json_message(decode_json(text)) or _text_message(text)
 
 
 def _text_message(text: str) -> str:
     marked = text.lstrip().startswith("<")
     element = _ELEMENT.search(text) if marked else None
-    return " ".join((html.unescape(element[1]) if element else text).split())
+    return " ".join((unescape_html(element[1]) if element else text).split())
 
 
 def _json_message(document: Any) -> str:

@@ -19,6 +19,7 @@ from ...domain.tool import Effect
 from ...outbound.guard import AddressForbidden
 from ...outbound.transport import GuardedTransport, read_bounded
 from ...ports import CallFailed, CallOutcomeUnknown, CallRequest, CallResult
+from ..attempt import Attempt
 from ..operation import Operation
 from ..validation import ArgumentChecker
 from .request import CannotSend, OutgoingRequest, compose
@@ -74,6 +75,7 @@ class OpenApiSender:
         credential: Credential | None = None,
         internal: bool,
         timeout: float,
+        attempt: Attempt | None = None,
     ) -> CallResult:
         """Make one call, once; only a GET or HEAD that is redirected is sent again.
 
@@ -91,7 +93,7 @@ class OpenApiSender:
         except CannotSend as refusal:
             return scrub_result(CallFailed(reason=refusal.reason, message=refusal.message), credential)
         transport = self._internal if internal else self._public
-        call = _HttpCall(transport, operation.tool.effect, self._now, credential.signer)
+        call = _HttpCall(transport, operation.tool.effect, self._now, credential.signer, attempt or Attempt())
         return scrub_result(await call.make(outgoing, timeout), credential)
 
 
@@ -104,12 +106,13 @@ class _HttpCall:
         effect: Effect,
         now: Callable[[], datetime],
         signer: AwsSigner | None,
+        attempt: Attempt,
     ) -> None:
         self._transport = transport
         self._signer = signer
         self._effect = effect
         self._now = now
-        self._sent = False  # whether a byte of the request may have been sent
+        self._attempt = attempt
         self._reply: HttpReply | None = None  # without its body
 
     async def make(self, outgoing: OutgoingRequest, timeout: float) -> CallResult:
@@ -155,11 +158,12 @@ class _HttpCall:
 
     async def _trace(self, event: str, _: Mapping[str, Any]) -> None:
         # Everything before (DNS, connecting, TLS, waiting for a connection) sends no request.
-        self._sent = self._sent or event.endswith("send_request_headers.started")
+        if event.endswith("send_request_headers.started"):
+            self._attempt.sent = True
 
     def _interruption(self, why: str) -> CallResult:
         """The result of a call whose reply did not come, or not to its end."""
-        if not self._sent:
+        if not self._attempt.sent:
             message = f"the service cannot be reached: {why}"
             return CallFailed(reason=Reason.SERVICE_UNREACHABLE, message=message, transient=True)
         if self._reply is None:
