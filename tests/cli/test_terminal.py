@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pty
 import re
 import select
 import subprocess
-import termios
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -20,19 +19,26 @@ FIND = "Find the customer ada@example.com"
 ORDER = 'Find the customer ada@example.com, find the product "red mug", and order 2 of them for her'
 
 
+# Its first act as a process: a function between fork and exec would run among the threads of gRPC.
+_AT_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 class Terminal:
     """A command at a pseudo-terminal, which interrupts it as a real one does."""
 
     def __init__(self, errands: Errands, *arguments: str) -> None:
         self._ours, theirs = pty.openpty()
         self._process = subprocess.Popen(
-            [ERRANDS, *arguments],
+            [sys.executable, "-c", _AT_TERMINAL, ERRANDS, *arguments],
             env={**errands.env, "TERM": "xterm"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(theirs)
         self._raw = b""
