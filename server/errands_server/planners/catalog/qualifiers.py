@@ -262,8 +262,19 @@ def _opens_with(verbs: frozenset[str], text: str) -> bool:
 def _uses(argument: Argument, mention: Mention, intent: str) -> bool:
     if mention in argument.mentions:
         return True
-    words = re.compile(rf"(?<!\w){re.escape(intent[mention.start : mention.end])}(?!\w)", re.IGNORECASE)
-    return any(words.search(text) for text in _texts(argument))
+    words = intent[mention.start : mention.end].lower()
+    return any(_has_words(text.lower(), words) for text in _texts(argument))
+
+
+def _has_words(text: str, words: str) -> bool:
+    """Whether a text has these words, and not as parts of longer ones."""
+    start = text.find(words)
+    while start >= 0:
+        before, behind = text[max(0, start - 1) : start], text[start + len(words) :][:1]
+        if not (before.isalnum() or behind.isalnum()):
+            return True
+        start = text.find(words, start + 1)
+    return False
 
 
 def _texts(argument: Argument) -> Iterator[str]:
@@ -281,7 +292,9 @@ def _blank(
         start = intent.find(text)
         if start >= 0 and _CITES.search(intent, max(0, start - _CITED), start):
             spans.append((start, start + len(text)))
-    plain = "".join(low if len(low := letter.lower()) == 1 else letter for letter in intent)
+    plain = intent.lower()
+    if len(plain) != len(intent):  # some letters have two in lower case
+        plain = "".join(low if len(low := letter.lower()) == 1 else letter for letter in intent)
     plain = plain.translate(_APOSTROPHES)
     for start, end in spans:
         plain = plain[:start] + "\0" * (end - start) + plain[end:]
